@@ -1,0 +1,161 @@
+//! The end of a registry: each session as its turn ends.
+
+use crate::{
+    Clock, Closing, Observed, Registry, Turn,
+    enter::{InLine, Turned},
+    line::Lane,
+    observed::Departure,
+    shard::{Shards, Slot},
+    sync::Arc,
+    wake::block_on,
+};
+use std::{
+    fmt,
+    future::{Future, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+impl<K, V, H, S> Registry<K, V, H, S> {
+    /// [Closes](Self::close) the registry, then gives each session as its turn ends.
+    ///
+    /// ```
+    /// let sessions: turnwise::Registry<String, u32> = turnwise::Registry::new();
+    /// drop(sessions.enter_blocking("a")?.or_insert(1));
+    ///
+    /// let mut drain = sessions.drain();
+    /// while let Some(mut closing) = drain.next_blocking() {
+    ///     assert_eq!(*closing.session_mut(), 1); // a last word
+    /// }
+    /// assert!(sessions.is_empty());
+    /// # Ok::<(), turnwise::EnterError>(())
+    /// ```
+    pub fn drain(&self) -> Drain<K, V, H> {
+        self.close();
+        Drain {
+            shards: Arc::clone(self.shards()),
+            clock: self.clock().clone(),
+            found: Vec::new(),
+            out: Vec::new(),
+        }
+    }
+}
+
+/// Gives the sessions of a closed registry; see [`Registry::drain`].
+///
+/// It stands in the line of every slot that somebody holds. Dropped, it leaves them: sessions rest again.
+#[must_use = "a drain does nothing until `next`"]
+pub struct Drain<K, V, H = ()> {
+    shards: Arc<Shards<K, V, H>>,
+    clock: Clock,
+    /// Seen in the last look, and not yet asked for.
+    found: Vec<Arc<Slot<K, V, H>>>,
+    /// Waited for.
+    out: Vec<Out<K, V, H>>,
+}
+
+/// Somebody who still holds a slot.
+enum Out<K, V, H> {
+    InLine(InLine<K, V, H>),
+    Superseded(Departure<K, V, H>),
+}
+
+impl<K, V, H> Drain<K, V, H> {
+    /// The next session, its key held. `None` when the registry is drained: no slot is left, and no superseded holder.
+    /// So the closing before must be dropped, here or by whoever it was given to, or this waits for it.
+    ///
+    /// **Cancel-safe**: dropping the future loses nothing.
+    pub async fn next(&mut self) -> Option<Closing<K, V, H>> {
+        poll_fn(|cx| self.poll_next(cx)).await
+    }
+
+    /// As [`next`](Self::next), but waits with this thread.
+    pub fn next_blocking(&mut self) -> Option<Closing<K, V, H>> {
+        block_on(None, |cx| self.poll_next(cx)).expect("without a deadline there is an answer")
+    }
+
+    /// What is left: slots, and superseded ones whose holders have not let go.
+    pub fn left(&self) -> Vec<Observed<K, V, H>> {
+        let observe = |slot: Arc<_>| Observed::new(&slot, &self.clock);
+        self.look().into_iter().map(observe).collect()
+    }
+
+    fn look(&self) -> Vec<Arc<Slot<K, V, H>>> {
+        let mut slots = Vec::new();
+        for shard in self.shards.all() {
+            shard.read(|map| slots.extend(map.table.iter().chain(&map.departing).map(Arc::clone)));
+        }
+        slots
+    }
+
+    /// Asks for each slot that was seen, then for those that are waited for; when none is left, looks again, for a slot may
+    /// have been removed under its holder meanwhile, who is superseded then. After `close` there is nothing new: each look
+    /// sees less than the one before. Models: `c13_closing`.
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Closing<K, V, H>>> {
+        loop {
+            while let Some(slot) = self.found.pop() {
+                if let Some(closing) = self.ask(slot) {
+                    return Poll::Ready(Some(closing));
+                }
+            }
+            let mut index = 0;
+            while let Some(out) = self.out.get_mut(index) {
+                let turned = match out {
+                    Out::InLine(line) => line.look(cx.waker()),
+                    Out::Superseded(departure) => match Pin::new(departure).poll(cx) {
+                        Poll::Pending => Turned::Waits,
+                        Poll::Ready(()) => {
+                            self.out.swap_remove(index);
+                            continue;
+                        }
+                    },
+                };
+                if let Turned::Waits = turned {
+                    index += 1;
+                    continue;
+                }
+                self.out.swap_remove(index);
+                // A vacancy is dropped here, and its slot with it; who was sent away looks again.
+                if let Turned::Granted(hold, Some(session)) = turned {
+                    return Poll::Ready(Some(Turn::vacate(Turn::new(session, hold))));
+                }
+            }
+            if !self.out.is_empty() {
+                return Poll::Pending;
+            }
+            self.found = self.look();
+            if self.found.is_empty() {
+                return Poll::Ready(None);
+            }
+        }
+    }
+
+    /// The session, if it rests; else a place in the line, or at the departure.
+    fn ask(&mut self, slot: Arc<Slot<K, V, H>>) -> Option<Closing<K, V, H>> {
+        let now = self.clock.now();
+        let mut locked = slot.lock();
+        if let Some(holding) = locked.claim_rested(now) {
+            drop(locked);
+            return Some(Turn::vacate(Turn::claimed(&slot, &self.clock, holding)));
+        }
+        if locked.superseded() {
+            drop(locked);
+            self.out.push(Out::Superseded(Departure::new(slot)));
+            return None;
+        }
+        // Ahead of nobody: the registry is closed.
+        let place = locked.join(Lane::Line);
+        drop(locked);
+        let line = InLine::new(slot, place, self.clock.clone(), true);
+        self.out.push(Out::InLine(line));
+        None
+    }
+}
+
+impl<K, V, H> fmt::Debug for Drain<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Drain")
+            .field("waits_for", &self.out.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,296 @@
+//! A place in the line, and the future that waits in it.
+
+use crate::{
+    Clock, EnterError, Entry, Ticket, WaitError,
+    guard::Hold,
+    line::Place,
+    shard::{Shard, Shards, Slot},
+    slot::{Left, Locked, Look},
+    sync::{Arc, Deadline},
+    wake::{block_on, wake_all},
+};
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+/// Somebody who was granted or stands in a line: an `Enter`, or a `Drain`. Its drop leaves no trace.
+pub(crate) struct InLine<K, V, H> {
+    /// Where the place was when last looked at; `None` once it is granted and taken, or sent away. If that slot was
+    /// superseded, the line has moved to the current one.
+    slot: Option<Arc<Slot<K, V, H>>>,
+    /// The slot before: dropped when nothing can be lost by a panic in it.
+    former: Option<Arc<Slot<K, V, H>>>,
+    place: Place,
+    clock: Clock,
+    /// The first look will most likely need a waker.
+    fresh: bool,
+}
+
+/// How it stands with somebody in a line.
+pub(crate) enum Turned<K, V, H> {
+    /// It is his: a turn if there is a session, else a vacancy.
+    Granted(Hold<K, V, H>, Option<V>),
+    Waits,
+    SentAway(EnterError),
+}
+
+impl<K, V, H> InLine<K, V, H> {
+    /// `waits`: it was not granted in the call.
+    pub(crate) fn new(slot: Arc<Slot<K, V, H>>, place: Place, clock: Clock, waits: bool) -> Self {
+        Self {
+            slot: Some(slot),
+            former: None,
+            place,
+            clock,
+            fresh: waits,
+        }
+    }
+
+    /// Looks whether the grant has come, and sees to it that `waker` is woken when it does.
+    ///
+    /// Between two looks the slot may be superseded, more than once: the line has moved then, with this place in it.
+    /// Between a look and the clone of the waker, the grant may come to a place without a waker: hence the second look.
+    /// Models: `c04_progress`, `c06_identity`.
+    #[inline]
+    pub(crate) fn look(&mut self, waker: &Waker) -> Turned<K, V, H> {
+        let mut offered = mem::take(&mut self.fresh).then(|| waker.clone());
+        loop {
+            let look = self.find(
+                |locked, place| match locked.look(place, waker, &mut offered) {
+                    Look::Moved => None,
+                    other => Some(other),
+                },
+            );
+            match look {
+                Some(Look::NeedsWaker) => offered = Some(waker.clone()),
+                Some(Look::Waits) => return Turned::Waits,
+                Some(Look::Granted(holding)) => {
+                    let slot = self.slot.take().expect(STANDS);
+                    let (hold, session) = Hold::new(slot, self.clock.clone(), holding);
+                    return Turned::Granted(hold, session);
+                }
+                Some(Look::SentAway | Look::Moved) | None => {
+                    let slot = self.slot.take().expect(STANDS);
+                    return Turned::SentAway(why_sent_away(&slot));
+                }
+            }
+        }
+    }
+
+    /// Asks the slot where the line is now, and goes there.
+    #[inline]
+    fn find<R>(&mut self, ask: impl FnMut(&mut Locked<'_, V, H>, Place) -> Option<R>) -> Option<R> {
+        drop(self.former.take());
+        let slot = self.slot.as_ref().expect(STANDS);
+        let (answer, current) = ask_line(slot, self.place, ask);
+        if current.is_some() {
+            self.former = mem::replace(&mut self.slot, current);
+        }
+        answer
+    }
+
+    fn ahead(&self) -> usize {
+        let slot = self.slot.as_ref().expect(STANDS);
+        let (ahead, _) = ask_line(slot, self.place, |locked, place| {
+            match locked.ahead(place) {
+                None if locked.superseded() => None,
+                here => Some(here.unwrap_or(0)),
+            }
+        });
+        ahead.unwrap_or(0)
+    }
+}
+
+/// A place has its slot until a look ends it.
+const STANDS: &str = "a place has its slot until it is granted or sent away";
+
+/// What the slot says where the line of `slot` is now, and that slot if it is another. `ask` answers `None` if its slot was
+/// superseded; the current one is then locked under the map's lock, where nobody can supersede it. There is no answer if
+/// the line is gone: sent away, and its slot removed.
+#[inline]
+fn ask_line<K, V, H, R>(
+    slot: &Slot<K, V, H>,
+    place: Place,
+    mut ask: impl FnMut(&mut Locked<'_, V, H>, Place) -> Option<R>,
+) -> (Option<R>, Option<Arc<Slot<K, V, H>>>) {
+    let answer = ask(&mut slot.lock(), place);
+    if answer.is_some() {
+        return (answer, None);
+    }
+    let Some(shard) = slot.home.upgrade() else {
+        return (None, None);
+    };
+    let found = shard.read(|map| {
+        let current = map.find_line(slot.hash, slot.line)?;
+        let answer = ask(&mut current.lock(), place);
+        Some((answer, Some(Arc::clone(current))))
+    });
+    found.unwrap_or((None, None))
+}
+
+fn why_sent_away<K, V, H>(slot: &Slot<K, V, H>) -> EnterError {
+    let closed = |shard: Arc<Shard<K, V, H>>| shard.common().closed();
+    if slot.home.upgrade().is_none_or(closed) {
+        EnterError::Closed
+    } else {
+        EnterError::Dismissed
+    }
+}
+
+/// Gives up the place: out of the line, or the grant passes on.
+impl<K, V, H> Drop for InLine<K, V, H> {
+    fn drop(&mut self) {
+        if self.slot.is_none() {
+            return;
+        }
+        let now = self.clock.now();
+        let left = self.find(|locked, place| match locked.leave(place, now) {
+            Left::Moved => None,
+            other => Some(other),
+        });
+        match left {
+            Some(Left::Passed(waker)) => wake_all(waker),
+            // Nobody holds the vacancy now. Newcomers may join its line before it is let go: they are seen there.
+            Some(Left::Vacancy) => {
+                let slot = self.slot.as_ref().expect(STANDS);
+                if let Some(shard) = slot.home.upgrade() {
+                    shard.let_go(slot, now);
+                }
+            }
+            // The waker is his own, and dropped here, after the locks.
+            Some(Left::Line { .. } | Left::SentAway | Left::Moved) | None => {}
+        }
+    }
+}
+
+/// A place in the line, taken when `enter` was *called*: a future, or [`wait`](Self::wait) for it with a thread.
+///
+/// **Cancel-safe**: dropping it at any point leaves no trace; a grant passes to the next in line. Once it is ready it must
+/// not be polled again, which panics.
+///
+/// **Hazard**: a free session is granted in the call. An `Enter` that is kept and neither polled nor dropped holds its
+/// key, and those behind it wait.
+///
+/// While it waits it counts as a [`Registry`](crate::Registry): the registry lives on, should all others be dropped.
+#[must_use = "an entry is granted only while this is polled or waited for"]
+pub struct Enter<K, V, H = ()> {
+    state: State<K, V, H>,
+}
+
+enum State<K, V, H> {
+    /// Granted in the call. The registry is not counted up: that would be a write that all sessions share.
+    Granted(InLine<K, V, H>),
+    /// In the line when it came. Keeps the registry.
+    Waiting {
+        line: InLine<K, V, H>,
+        _registry: Arc<Shards<K, V, H>>,
+    },
+    Refused(EnterError),
+    Done,
+}
+
+impl<K, V, H> State<K, V, H> {
+    fn line(&self) -> Option<&InLine<K, V, H>> {
+        match self {
+            Self::Granted(line) | Self::Waiting { line, .. } => Some(line),
+            Self::Refused(_) | Self::Done => None,
+        }
+    }
+}
+
+impl<K, V, H> Enter<K, V, H> {
+    pub(crate) fn granted(line: InLine<K, V, H>) -> Self {
+        let state = State::Granted(line);
+        Self { state }
+    }
+
+    pub(crate) fn waiting(line: InLine<K, V, H>, registry: &Arc<Shards<K, V, H>>) -> Self {
+        let state = State::Waiting {
+            line,
+            _registry: Arc::clone(registry),
+        };
+        Self { state }
+    }
+
+    pub(crate) fn refused(error: EnterError) -> Self {
+        let state = State::Refused(error);
+        Self { state }
+    }
+
+    /// The ticket, which the turn will have too. `None` if the entry was refused; the reason comes with the first poll.
+    pub fn ticket(&self) -> Option<Ticket> {
+        let line = self.state.line()?;
+        Some(Ticket(line.place.ticket()))
+    }
+
+    /// How many stand before this place in the line; 0 if it was granted. Counts them under the slot lock: for people to
+    /// look at, not for loops.
+    pub fn ahead(&self) -> usize {
+        self.state.line().map_or(0, InLine::ahead)
+    }
+
+    /// Waits with this thread, in the same line as the futures.
+    ///
+    /// # Errors
+    ///
+    /// As the future's: [`EnterError`] says why the entry was refused.
+    pub fn wait(mut self) -> Result<Entry<K, V, H>, EnterError> {
+        block_on(None, |cx| self.poll_entry(cx)).expect("without a deadline there is an answer")
+    }
+
+    /// Waits with this thread until a deadline, in real time. Who is granted at the deadline is granted.
+    ///
+    /// # Errors
+    ///
+    /// [`WaitError::TimedOut`] gives the place back, still held: wait again, or drop it to leave the line.
+    /// [`WaitError::Refused`] says why the entry was refused.
+    pub fn wait_timeout(mut self, limit: Duration) -> Result<Entry<K, V, H>, WaitError<Self>> {
+        let deadline = Deadline::after(limit);
+        match block_on(Some(&deadline), |cx| self.poll_entry(cx)) {
+            Some(entry) => entry.map_err(WaitError::Refused),
+            None => Err(WaitError::TimedOut(self)),
+        }
+    }
+
+    #[inline]
+    fn poll_entry(&mut self, cx: &mut Context<'_>) -> Poll<Result<Entry<K, V, H>, EnterError>> {
+        let result = match &mut self.state {
+            State::Granted(line) | State::Waiting { line, .. } => match line.look(cx.waker()) {
+                Turned::Waits => return Poll::Pending,
+                Turned::Granted(hold, session) => Ok(Entry::new(hold, session)),
+                Turned::SentAway(error) => Err(error),
+            },
+            State::Refused(error) => Err(*error),
+            State::Done => panic!("`Enter` was polled after it was ready"),
+        };
+        self.state = State::Done;
+        Poll::Ready(result)
+    }
+}
+
+impl<K, V, H> Future for Enter<K, V, H> {
+    type Output = Result<Entry<K, V, H>, EnterError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.get_mut().poll_entry(cx)
+    }
+}
+
+impl<K, V, H> fmt::Debug for Enter<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Enter");
+        match &self.state {
+            State::Granted(line) => debug.field("granted", &line.place.ticket()),
+            State::Waiting { line, .. } => debug.field("waiting", &line.place.ticket()),
+            State::Refused(error) => debug.field("refused", error),
+            State::Done => debug.field("done", &true),
+        };
+        debug.finish_non_exhaustive()
+    }
+}

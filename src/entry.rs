@@ -1,0 +1,94 @@
+//! What `enter` gives, in the shape of std's map entries.
+
+use crate::{Turn, Vacancy, guard::Hold};
+
+/// What `enter` gives: the turn of a session, or the right to start one.
+#[derive(Debug)]
+#[must_use = "dropping an entry gives it to the next in line"]
+pub enum Entry<K, V, H = ()> {
+    /// There is a session, and this is its turn.
+    Occupied(Turn<K, V, H>),
+    /// There is none yet.
+    Vacant(Vacancy<K, V, H>),
+}
+
+impl<K, V, H> Entry<K, V, H> {
+    #[inline]
+    pub(crate) fn new(hold: Hold<K, V, H>, session: Option<V>) -> Self {
+        match session {
+            Some(session) => Self::Occupied(Turn::new(session, hold)),
+            None => Self::Vacant(Vacancy::new(hold)),
+        }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &K {
+        match self {
+            Self::Occupied(turn) => Turn::key(turn),
+            Self::Vacant(vacancy) => vacancy.key(),
+        }
+    }
+
+    /// The turn, if there is a session. A vacancy is dropped.
+    pub fn occupied(self) -> Option<Turn<K, V, H>> {
+        match self {
+            Self::Occupied(turn) => Some(turn),
+            Self::Vacant(_) => None,
+        }
+    }
+
+    /// The turn; of this session, if there was none.
+    pub fn or_insert(self, session: V) -> Turn<K, V, H> {
+        self.or_insert_with(|| session)
+    }
+
+    /// The turn; of the session that `start` makes, if there was none. `start` runs outside all locks, for as long as it
+    /// likes. If it panics, the vacancy goes to the next in line.
+    pub fn or_insert_with(self, start: impl FnOnce() -> V) -> Turn<K, V, H> {
+        match self {
+            Self::Occupied(turn) => turn,
+            Self::Vacant(vacancy) => {
+                let session = start();
+                vacancy.fill(session)
+            }
+        }
+    }
+
+    /// As [`or_insert_with`](Self::or_insert_with), for a start that can fail and may want to know its key and number.
+    ///
+    /// # Errors
+    ///
+    /// Those of `start`; the vacancy then goes to the next in line.
+    pub fn or_try_insert_with<E>(
+        self,
+        start: impl FnOnce(&Vacancy<K, V, H>) -> Result<V, E>,
+    ) -> Result<Turn<K, V, H>, E> {
+        match self {
+            Self::Occupied(turn) => Ok(turn),
+            Self::Vacant(vacancy) => {
+                let session = start(&vacancy)?;
+                Ok(vacancy.fill(session))
+            }
+        }
+    }
+
+    /// The async twin of [`or_try_insert_with`](Self::or_try_insert_with).
+    ///
+    /// **Cancel-safe**: dropped half-way, `start` is dropped and the vacancy goes to the next in line.
+    ///
+    /// # Errors
+    ///
+    /// Those of `start`; the vacancy then goes to the next in line.
+    pub async fn or_start<E>(
+        self,
+        start: impl AsyncFnOnce(&Vacancy<K, V, H>) -> Result<V, E>,
+    ) -> Result<Turn<K, V, H>, E> {
+        match self {
+            Self::Occupied(turn) => Ok(turn),
+            Self::Vacant(vacancy) => {
+                let session = start(&vacancy).await?;
+                Ok(vacancy.fill(session))
+            }
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! The guards: `Turn`, `Vacancy` and `Closing`. The type of the guard is the phase of its slot.
+
+use crate::{
+    Clock, Incarnation, Ticket,
+    shard::Slot,
+    slot::Holding,
+    sync::{Arc, panicking},
+    wake::wake_all,
+};
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
+
+/// The exclusive right to a slot, without its session: what each guard is built on. Its drop lets the slot go, which gives
+/// the vacancy to the next in line or removes the slot.
+pub(crate) struct Hold<K, V, H> {
+    slot: Arc<Slot<K, V, H>>,
+    clock: Clock,
+    ticket: Ticket,
+    incarnation: Incarnation,
+    /// The slot is still to be let go.
+    armed: bool,
+}
+
+impl<K, V, H> Hold<K, V, H> {
+    /// A hold, and the session that came with it.
+    #[inline]
+    pub(crate) fn new(
+        slot: Arc<Slot<K, V, H>>,
+        clock: Clock,
+        holding: Holding<V>,
+    ) -> (Self, Option<V>) {
+        let hold = Self {
+            slot,
+            clock,
+            ticket: holding.ticket,
+            incarnation: holding.incarnation,
+            armed: true,
+        };
+        (hold, holding.session)
+    }
+
+    pub(crate) fn key(&self) -> &K {
+        &self.slot.key
+    }
+
+    fn is_current(&self) -> bool {
+        !self.slot.lock().superseded()
+    }
+
+    fn set_handle(&self, handle: Arc<H>) {
+        let before = self.slot.lock().swap_handle(Some(handle));
+        drop(before); // after the lock
+    }
+
+    fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct(name)
+            .field("incarnation", &self.incarnation)
+            .field("ticket", &self.ticket)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K, V, H> Drop for Hold<K, V, H> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.armed {
+            self.let_go();
+        }
+    }
+}
+
+impl<K, V, H> Hold<K, V, H> {
+    #[cold]
+    fn let_go(&self) {
+        let now = self.clock.now();
+        match self.slot.home.upgrade() {
+            Some(shard) => shard.let_go(&self.slot, now),
+            // The registry is gone; who waits for this departure does not need it.
+            None => {
+                let line = self.slot.lock().depart();
+                wake_all(line.into_wakers());
+            }
+        }
+    }
+}
+
+/// The exclusive right to use one session, which it dereferences to.
+///
+/// Dropping it ends the turn: the next in line is granted, or the session rests. If the turn was superseded meanwhile
+/// ([`Registry::replace`](crate::Registry::replace)), its session is dropped. If the drop is part of a panic that began
+/// during the turn, the session is half-changed: it is dropped and its incarnation ends.
+///
+/// It has no methods, which would hide those of the session; use `Turn::vacate(turn)` and the like.
+///
+/// **Hazards.** To enter a key while holding its turn waits for ever, and so do two tasks that enter two keys in two
+/// orders. A turn that is given to [`std::mem::forget`] keeps its key busy for ever.
+#[must_use = "dropping a turn ends it"]
+pub struct Turn<K, V, H = ()> {
+    /// Both are there until the turn ends.
+    parts: Option<(V, Hold<K, V, H>)>,
+    /// The thread was unwinding already when the turn began: then its end in an unwinding thread means nothing.
+    unwinding: bool,
+}
+
+impl<K, V, H> Turn<K, V, H> {
+    #[inline]
+    pub(crate) fn new(session: V, hold: Hold<K, V, H>) -> Self {
+        Self {
+            parts: Some((session, hold)),
+            unwinding: panicking(),
+        }
+    }
+
+    /// The turn of a session that was claimed at rest.
+    pub(crate) fn claimed(slot: &Arc<Slot<K, V, H>>, clock: &Clock, holding: Holding<V>) -> Self {
+        let (hold, session) = Hold::new(Arc::clone(slot), clock.clone(), holding);
+        Self::new(session.expect("a session at rest is in its slot"), hold)
+    }
+
+    fn hold(this: &Self) -> &Hold<K, V, H> {
+        let (_, hold) = this.parts.as_ref().expect(HELD);
+        hold
+    }
+
+    /// The key.
+    pub fn key(this: &Self) -> &K {
+        Self::hold(this).key()
+    }
+
+    /// The number of this session: a fencing token.
+    pub fn incarnation(this: &Self) -> Incarnation {
+        Self::hold(this).incarnation
+    }
+
+    /// The ticket of this turn.
+    pub fn ticket(this: &Self) -> Ticket {
+        Self::hold(this).ticket
+    }
+
+    /// False once the slot was replaced or removed, or the registry dropped. May be outdated when it returns, if true.
+    /// Takes the slot lock for a moment.
+    pub fn is_current(this: &Self) -> bool {
+        Self::hold(this).is_current()
+    }
+
+    /// How many wait in the line for this turn to end.
+    pub fn waiting(this: &Self) -> usize {
+        Self::hold(this).slot.read().0.waiting as usize
+    }
+
+    /// Leaves a handle for others to reach by [`Registry::handle`](crate::Registry::handle). It stays until it is set
+    /// again or the incarnation ends; the one before is dropped. Takes the slot lock for a moment.
+    pub fn set_handle(this: &Self, handle: Arc<H>) {
+        Self::hold(this).set_handle(handle);
+    }
+
+    /// Ends this incarnation and keeps the key: stop the old session, then drop the vacancy, or fill it again.
+    pub fn vacate(mut this: Self) -> Closing<K, V, H> {
+        let (session, hold) = this.parts.take().expect(HELD);
+        let now = hold.clock.now();
+        hold.slot.lock().begin_close(now);
+        Closing { session, hold }
+    }
+
+    /// Ends the turn as a drop does, but a superseded session comes back instead of being dropped.
+    pub fn release(mut this: Self) -> Option<V> {
+        let (session, hold) = this.parts.take().expect(HELD);
+        let (session, hold) = rest(session, hold)?;
+        drop(hold);
+        Some(session)
+    }
+}
+
+/// A turn has its session and its hold until a call that consumes it takes them.
+const HELD: &str = "a turn has its parts until it ends";
+
+/// The session rests, or goes to the next in line. Both come back if the slot was superseded.
+///
+/// One critical section of the slot decides: a replacement comes before it, and is seen, or after it, and finds the
+/// session at rest or granted.
+#[inline]
+fn rest<K, V, H>(session: V, mut hold: Hold<K, V, H>) -> Option<(V, Hold<K, V, H>)> {
+    let now = hold.clock.now();
+    let rested = hold.slot.lock().rest(session, now);
+    match rested {
+        Ok(waker) => {
+            // The session is in the slot: there is nothing to let go, also if the waker panics.
+            hold.armed = false;
+            wake_all(waker);
+            None
+        }
+        Err(session) => Some((session, hold)),
+    }
+}
+
+impl<K, V, H> Drop for Turn<K, V, H> {
+    #[inline]
+    fn drop(&mut self) {
+        let Some((session, hold)) = self.parts.take() else {
+            return;
+        };
+        if panicking() && !self.unwinding {
+            let now = hold.clock.now();
+            hold.slot.lock().begin_close(now);
+            return drop(Closing { session, hold });
+        }
+        if let Some((session, hold)) = rest(session, hold) {
+            // Also if the session's drop panics, the hold is dropped after it.
+            drop(Closing { session, hold });
+        }
+    }
+}
+
+impl<K, V, H> Deref for Turn<K, V, H> {
+    type Target = V;
+
+    #[inline]
+    fn deref(&self) -> &V {
+        let (session, _) = self.parts.as_ref().expect(HELD);
+        session
+    }
+}
+
+impl<K, V, H> DerefMut for Turn<K, V, H> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut V {
+        let (session, _) = self.parts.as_mut().expect(HELD);
+        session
+    }
+}
+
+/// The exclusive right to a slot that has no session: its holder starts one.
+///
+/// Dropped, it goes to the next in line, who may start the session in its turn; with nobody there the key is free. A start
+/// that fails, panics or is cancelled is just that.
+#[must_use = "dropping a vacancy gives it to the next in line, or frees the key"]
+pub struct Vacancy<K, V, H = ()> {
+    hold: Hold<K, V, H>,
+}
+
+impl<K, V, H> Vacancy<K, V, H> {
+    pub(crate) fn new(hold: Hold<K, V, H>) -> Self {
+        Self { hold }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &K {
+        self.hold.key()
+    }
+
+    /// The number of the session that will fill it.
+    pub fn incarnation(&self) -> Incarnation {
+        self.hold.incarnation
+    }
+
+    /// The ticket, which the turn will have too.
+    pub fn ticket(&self) -> Ticket {
+        self.hold.ticket
+    }
+
+    /// False once the slot was replaced or removed, or the registry dropped: a session that is started now will not be
+    /// kept. May be outdated when it returns, if true. Takes the slot lock for a moment.
+    pub fn is_current(&self) -> bool {
+        self.hold.is_current()
+    }
+
+    /// Leaves a handle for others to reach while the session is being started, such as a switch that aborts it. It goes
+    /// on into the session's life. Takes the slot lock for a moment.
+    pub fn set_handle(&self, handle: Arc<H>) {
+        self.hold.set_handle(handle);
+    }
+
+    /// The session is there; the holder has its first turn. If the slot was superseded meanwhile, the turn is too.
+    pub fn fill(self, session: V) -> Turn<K, V, H> {
+        let Self { hold } = self;
+        let now = hold.clock.now();
+        hold.slot.lock().fill(now);
+        Turn::new(session, hold)
+    }
+}
+
+/// A session on its way out, its key still held: nobody can start the next one until this is dropped.
+///
+/// Dropped, the session goes first, then the key, also in a panic: the order of the fields is the claim C2.
+#[must_use = "dropping a closing drops the session and frees the key"]
+pub struct Closing<K, V, H = ()> {
+    session: V,
+    hold: Hold<K, V, H>,
+}
+
+impl<K, V, H> Closing<K, V, H> {
+    /// The key.
+    pub fn key(&self) -> &K {
+        self.hold.key()
+    }
+
+    /// The number of the session that ends.
+    pub fn incarnation(&self) -> Incarnation {
+        self.hold.incarnation
+    }
+
+    /// The ticket of the turn that ended in this close.
+    pub fn ticket(&self) -> Ticket {
+        self.hold.ticket
+    }
+
+    /// The session, for a last word.
+    pub fn session_mut(&mut self) -> &mut V {
+        &mut self.session
+    }
+
+    /// The session and the vacancy that follows it, in this order: as two locals they drop in the right one, the session
+    /// before the vacancy. The next incarnation begins now, in the hands of the caller.
+    pub fn split(self) -> (Vacancy<K, V, H>, V) {
+        let Self { session, hold } = self;
+        (begin_start(hold), session)
+    }
+
+    /// Drops the session; then the next incarnation may start.
+    pub fn closed(self) -> Vacancy<K, V, H> {
+        let Self { session, hold } = self;
+        drop(session);
+        begin_start(hold)
+    }
+
+    /// The session for a closer, and the hold to be dropped after it: the phase stays Closing.
+    pub(crate) fn into_parts(self) -> (Hold<K, V, H>, V) {
+        (self.hold, self.session)
+    }
+}
+
+/// A number is drawn if the registry is there and the slot is current; which is decided under the slot lock.
+fn begin_start<K, V, H>(mut hold: Hold<K, V, H>) -> Vacancy<K, V, H> {
+    let now = hold.clock.now();
+    if let Some(shard) = hold.slot.home.upgrade() {
+        let (number, handle) = hold.slot.lock().begin_start(|| shard.draw(), now);
+        hold.incarnation = number;
+        drop(handle); // after the lock
+    }
+    Vacancy { hold }
+}
+
+impl<K, V, H> fmt::Debug for Turn<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Self::hold(self).fmt("Turn", f)
+    }
+}
+
+impl<K, V, H> fmt::Debug for Vacancy<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hold.fmt("Vacancy", f)
+    }
+}
+
+impl<K, V, H> fmt::Debug for Closing<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.hold.fmt("Closing", f)
+    }
+}

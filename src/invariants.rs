@@ -1,0 +1,54 @@
+//! What must hold between any two calls, as code.
+
+use crate::{Registry, shard::Slot, sync::Arc};
+
+impl<K, V, H, S> Registry<K, V, H, S> {
+    /// Panics, with the number of the invariant, if one of PROOFS.md's does not hold. Takes each shard's lock in turn; meant
+    /// for tests, between two calls, with no other thread at work.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        let mut count = 0;
+        for (index, shard) in self.shards().all().iter().enumerate() {
+            shard.read(|map| {
+                count += map.table.len();
+                for slot in &map.table {
+                    let locked = slot.lock();
+                    assert!(
+                        !locked.superseded(),
+                        "I1: a slot in the map is not superseded"
+                    );
+                    let home = Arc::as_ptr(self.shards().of(slot.hash));
+                    assert_eq!(
+                        home,
+                        Arc::as_ptr(&self.shards().all()[index]),
+                        "I2: a slot is in its hash's shard"
+                    );
+                    locked.check_invariants();
+                    drop(locked);
+                    let same = |other: &&Arc<Slot<K, V, H>>| {
+                        other.hash == slot.hash && other.line == slot.line
+                    };
+                    assert_eq!(
+                        map.table.iter().filter(same).count(),
+                        1,
+                        "I3: a line has one current slot"
+                    );
+                }
+                for slot in &map.departing {
+                    let locked = slot.lock();
+                    assert!(
+                        locked.superseded() && !locked.departed(),
+                        "I4: who departs is superseded and has not let go"
+                    );
+                    let here = map.table.iter().any(|held| Arc::ptr_eq(held, slot));
+                    assert!(!here, "I5: a superseded slot is not in the map");
+                }
+            });
+        }
+        let counted = self.shards().common().counted();
+        assert!(
+            counted.is_none_or(|counted| counted == count),
+            "I6: the slots are counted"
+        );
+    }
+}

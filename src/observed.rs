@@ -1,0 +1,242 @@
+//! What was seen of a session, with its identity; and what a replacement gives back.
+
+use crate::{
+    Clock, Moved, ReplaceError, Status, Turn, Vacancy,
+    guard::Hold,
+    line::{Lane, Place},
+    shard::{Absent, Shard, Slot, Succession},
+    sync::Arc,
+    wake::block_on,
+};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// A session as it was when it was looked at. It holds the identity, not the session: to act on it only if what was seen
+/// still holds. Conditional stops, predicates and "the longest idle first" are built on it without a race.
+///
+/// ```
+/// use turnwise::{Phase, Registry, Turn};
+///
+/// let sessions: Registry<String, u32> = Registry::new();
+/// drop(sessions.enter_blocking("a")?.or_insert(1));
+/// drop(sessions.enter_blocking("b")?.or_insert(2));
+///
+/// // Stop the one that has rested longest, unless it was used since we looked.
+/// let longest = sessions.snapshot().into_iter()
+///     .filter(|seen| seen.status().phase == Phase::Idle)
+///     .min_by_key(|seen| seen.status().since);
+/// if let Some(turn) = longest.and_then(|seen| seen.claim().ok()) {
+///     drop(Turn::vacate(turn));
+/// }
+/// assert_eq!(sessions.len(), 1);
+/// # Ok::<(), turnwise::EnterError>(())
+/// ```
+pub struct Observed<K, V, H = ()> {
+    slot: Arc<Slot<K, V, H>>,
+    status: Status,
+    /// Of the slot's board: any change since is seen by it.
+    version: u64,
+    clock: Clock,
+}
+
+impl<K, V, H> Observed<K, V, H> {
+    pub(crate) fn new(slot: &Arc<Slot<K, V, H>>, clock: &Clock) -> Self {
+        let (status, version) = slot.read();
+        Self {
+            slot: Arc::clone(slot),
+            status,
+            version,
+            clock: clock.clone(),
+        }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &K {
+        &self.slot.key
+    }
+
+    /// The status when it was looked at.
+    pub fn status(&self) -> Status {
+        self.status
+    }
+
+    /// What the holder of this incarnation leaves for others to reach; `None` also if another incarnation has the slot by
+    /// now. Takes the slot lock for a moment.
+    pub fn handle(&self) -> Option<Arc<H>> {
+        let locked = self.slot.lock();
+        let same = locked.status().incarnation == self.status.incarnation;
+        if same { locked.handle() } else { None }
+    }
+
+    /// The turn of a resting session, if nothing at all has happened to it since it was looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`Moved`] if it was not resting, or was used, touched, replaced or removed since.
+    pub fn claim(&self) -> Result<Turn<K, V, H>, Moved> {
+        let now = self.clock.now();
+        let holding = self.slot.lock().claim_at(self.version, now).ok_or(Moved)?;
+        Ok(Turn::claimed(&self.slot, &self.clock, holding))
+    }
+
+    /// [`Registry::replace`](crate::Registry::replace), if this incarnation is still the key's current one.
+    ///
+    /// # Errors
+    ///
+    /// [`ReplaceError`].
+    pub fn replace(&self) -> Result<Replaced<K, V, H>, ReplaceError>
+    where
+        K: Clone,
+    {
+        let replaced = self.succeed(Absent::Insert)?;
+        replaced.ok_or(ReplaceError::Moved)
+    }
+
+    /// [`Registry::remove`](crate::Registry::remove), if this incarnation is still the key's current one. `Ok(None)`: there
+    /// was a granted vacancy only.
+    ///
+    /// # Errors
+    ///
+    /// [`Moved`] if it is not.
+    pub fn remove(&self) -> Result<Option<Old<K, V, H>>, Moved>
+    where
+        K: Clone,
+    {
+        let replaced = self.succeed(Absent::Leave);
+        let replaced = replaced.expect("only an insertion is refused");
+        let Replaced { old, vacancy } = replaced.ok_or(Moved)?;
+        drop(vacancy);
+        Ok(old)
+    }
+
+    fn succeed(&self, absent: Absent) -> Result<Option<Replaced<K, V, H>>, ReplaceError>
+    where
+        K: Clone,
+    {
+        let Some(shard) = self.slot.home.upgrade() else {
+            return Ok(None);
+        };
+        let mut key = Some(self.slot.key.clone());
+        let now = self.clock.now();
+        let succession = Shard::replace(
+            &shard,
+            self.slot.hash,
+            |held| Arc::ptr_eq(held, &self.slot),
+            |locked| locked.status().incarnation == self.status.incarnation,
+            &mut key,
+            absent,
+            now,
+        );
+        let replaced = succession
+            .map(|succession| Some(Replaced::new(succession?, &self.clock)))
+            .map_err(|_| ReplaceError::Closed);
+        // A key that was not needed is dropped when nothing can be lost by a panic in it.
+        drop(key);
+        replaced
+    }
+}
+
+/// A replacement: the vacancy of the new slot, and what became of the old one.
+#[derive(Debug)]
+#[must_use = "dropping it drops the old session, and the vacancy goes to the next in line"]
+pub struct Replaced<K, V, H = ()> {
+    /// `None` if the key was absent, or nobody had looked at the grant of its vacancy.
+    pub old: Option<Old<K, V, H>>,
+    /// The vacancy of the key from now on.
+    pub vacancy: Vacancy<K, V, H>,
+}
+
+/// What was in the old slot.
+#[derive(Debug)]
+#[must_use = "dropping it drops the session, or does not wait for its holder"]
+pub enum Old<K, V, H = ()> {
+    /// The session, which was resting.
+    Rested(V),
+    /// Somebody held its turn, vacancy or closing, and still does.
+    Held(Departure<K, V, H>),
+}
+
+impl<K, V, H> Replaced<K, V, H> {
+    pub(crate) fn new(succession: Succession<K, V, H>, clock: &Clock) -> Self {
+        let (hold, _) = Hold::new(succession.slot, clock.clone(), succession.holding);
+        let vacancy = Vacancy::new(hold);
+        let old = succession.old.and_then(|(slot, remains)| {
+            let held = || Old::Held(Departure { slot, place: None });
+            remains
+                .session
+                .map(Old::Rested)
+                .or_else(|| remains.held.then(held))
+        });
+        Self { old, vacancy }
+    }
+}
+
+/// Ends when the holder of a superseded slot has let go: its session was dropped, or released to it. A future, or
+/// [`wait`](Self::wait) for it with a thread.
+///
+/// **Cancel-safe**: dropping it leaves no trace. It may be polled again after it has ended.
+#[must_use = "a departure is waited for by polling it"]
+pub struct Departure<K, V, H = ()> {
+    slot: Arc<Slot<K, V, H>>,
+    /// In the line of the superseded slot, once polled.
+    place: Option<Place>,
+}
+
+impl<K, V, H> Departure<K, V, H> {
+    /// Of a slot that is superseded.
+    pub(crate) fn new(slot: Arc<Slot<K, V, H>>) -> Self {
+        Self { slot, place: None }
+    }
+
+    /// Waits with this thread.
+    pub fn wait(mut self) {
+        block_on(None, |cx| Pin::new(&mut self).poll(cx))
+            .expect("without a deadline there is an end");
+    }
+}
+
+impl<K, V, H> Future for Departure<K, V, H> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let waker = cx.waker().clone();
+        let mut locked = this.slot.lock();
+        if locked.departed() {
+            drop(locked); // before the waker
+            return Poll::Ready(());
+        }
+        let place = *this.place.get_or_insert_with(|| locked.join(Lane::Line));
+        let before = locked.watch(place, waker);
+        drop(locked);
+        drop(before);
+        Poll::Pending
+    }
+}
+
+impl<K, V, H> Drop for Departure<K, V, H> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            let left = self.slot.lock().unwatch(place);
+            drop(left); // the waker, after the lock
+        }
+    }
+}
+
+impl<K, V, H> fmt::Debug for Observed<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Observed")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K, V, H> fmt::Debug for Departure<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Departure").finish_non_exhaustive()
+    }
+}

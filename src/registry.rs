@@ -1,0 +1,410 @@
+//! The registry: every call that names a key.
+
+use crate::{
+    Builder, Clock, Enter, EnterError, Entry, Observed, Old, Replaced, Status, Tick, ToKey,
+    TryEnterError,
+    enter::InLine,
+    guard::Hold,
+    line::{Lane, Line},
+    shard::{Absent, Arrival, Shard, Shards, Slot},
+    slot::Entered,
+    sync::Arc,
+    wake::wake_all,
+};
+use std::{fmt, hash::BuildHasher};
+
+/// The hasher of keys by default: std's, randomly seeded, so that nobody can choose keys that collide.
+pub type DefaultHasher = std::hash::RandomState;
+
+/// A registry that gives every session one turn at a time.
+///
+/// Keys `K` have sessions `V`. Whoever [enters](Self::enter) a key gets its turn, or the right to start its session; those
+/// who come later stand in a line, first in, first out, futures and threads alike. Status, snapshot and the search for
+/// idle sessions never wait for a turn. `H` is the type of the [handles](Self::handle) that a holder may leave for others.
+///
+/// It is a cheap handle itself: clones share the sessions. When the last clone goes (an [`Enter`] that waits counts as
+/// one), sessions at rest are dropped, and turns that are still held are superseded.
+///
+/// No call holds a lock while user code runs, except that [`ToKey::is_key`] runs under the lock of one shard of the map.
+/// No call blocks for longer than a bounded number of steps under a lock, except those that say that they wait.
+pub struct Registry<K, V, H = (), S = DefaultHasher> {
+    shards: Arc<Shards<K, V, H>>,
+    clock: Clock,
+    hasher: Arc<S>,
+}
+
+impl<K, V> Registry<K, V> {
+    /// An empty registry with the default settings.
+    pub fn new() -> Self {
+        Builder::default().build()
+    }
+}
+
+impl<K, V> Default for Registry<K, V> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K, V, H> Registry<K, V, H> {
+    /// For other settings: limits, shards, hasher, clock.
+    pub fn builder() -> Builder<K, V, H> {
+        Builder::default()
+    }
+}
+
+impl<K, V, H, S> Registry<K, V, H, S> {
+    pub(crate) fn from_parts(shards: Shards<K, V, H>, clock: Clock, hasher: S) -> Self {
+        Self {
+            shards: Arc::new(shards),
+            clock,
+            hasher: Arc::new(hasher),
+        }
+    }
+
+    pub(crate) fn shards(&self) -> &Arc<Shards<K, V, H>> {
+        &self.shards
+    }
+
+    pub(crate) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// This moment, by the registry's clock.
+    pub fn now(&self) -> Tick {
+        self.clock.now()
+    }
+
+    /// How many keys have a slot: a session, a holder or a waiter. Counted shard by shard.
+    pub fn len(&self) -> usize {
+        let len = |shard: &Arc<Shard<K, V, H>>| shard.read(|map| map.table.len());
+        self.shards.all().iter().map(len).sum()
+    }
+
+    /// True if no key has a slot.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// No newcomer from now on. Entries that wait, or were granted and have not looked, get [`EnterError::Closed`]; when
+    /// this returns nobody is granted any more. Turns, starts and closes that are held go on. Sessions at rest stay, for
+    /// [`drain`](Self::drain), [`cleanup_idle`](Self::cleanup_idle) or the last drop of the registry.
+    ///
+    /// To close again does nothing.
+    pub fn close(&self) {
+        self.shards.close(self.clock.now());
+    }
+
+    /// True once [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.shards.common().closed()
+    }
+}
+
+impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
+    /// Joins the line of a key. The place is taken now, in the call; the future only waits. A free session is granted in
+    /// the call; an absent key gets a slot, and its vacancy is granted.
+    ///
+    /// A free session costs no allocation and makes no key.
+    ///
+    /// # Errors
+    ///
+    /// The future's: [`EnterError`]. They are decided in the call, but for `Dismissed` and a later `Closed`.
+    ///
+    /// ```
+    /// # async fn example() -> Result<(), turnwise::EnterError> {
+    /// let sessions: turnwise::Registry<String, Vec<String>> = turnwise::Registry::new();
+    ///
+    /// let mut turn = sessions.enter("chat-42").await?.or_insert_with(Vec::new);
+    /// turn.push("hello".to_owned());
+    /// # Ok(()) }
+    /// ```
+    #[inline]
+    pub fn enter<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
+        self.enter_lane(key, Lane::Line)
+    }
+
+    /// As [`enter`](Self::enter), but ahead of the line; in order among those who do so. For stop and restart.
+    pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
+        self.enter_lane(key, Lane::First)
+    }
+
+    /// As [`enter`](Self::enter) and [`Enter::wait`]: waits with this thread.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError`].
+    ///
+    /// ```
+    /// let sessions: turnwise::Registry<String, u32> = turnwise::Registry::new();
+    ///
+    /// let mut turn = sessions.enter_blocking("chat-42")?.or_insert(0);
+    /// *turn += 1;
+    /// # Ok::<(), turnwise::EnterError>(())
+    /// ```
+    #[inline]
+    pub fn enter_blocking<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+    ) -> Result<Entry<K, V, H>, EnterError> {
+        match self.arrive(key, self.arrival(Lane::Line, true, true))? {
+            Arrived::Entry(entry) => Ok(entry),
+            Arrived::Enter(enter) => enter.wait(),
+            Arrived::Busy => unreachable!("who may wait is not turned away as busy"),
+        }
+    }
+
+    /// As [`enter`](Self::enter), but an absent key stays absent: a question about an unknown key makes no slot. (A session
+    /// that ends while this waits still gives a vacancy: its key was there.)
+    pub fn enter_existing<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Enter<K, V, H>> {
+        let arrival = self.arrival(Lane::Line, false, true);
+        let arrived = self.arrive_present(key, self.hash(key), arrival)?;
+        Some(Self::to_enter(arrived))
+    }
+
+    /// The turn, or the vacancy, at once.
+    ///
+    /// # Errors
+    ///
+    /// [`TryEnterError::Busy`] if somebody holds the slot or was granted it.
+    pub fn try_enter<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+    ) -> Result<Entry<K, V, H>, TryEnterError> {
+        match self.arrive(key, self.arrival(Lane::Line, true, false)) {
+            Ok(Arrived::Entry(entry)) => Ok(entry),
+            Ok(Arrived::Enter(_) | Arrived::Busy) => Err(TryEnterError::Busy),
+            Err(EnterError::RegistryFull) => Err(TryEnterError::RegistryFull),
+            Err(_) => Err(TryEnterError::Closed),
+        }
+    }
+
+    /// Sends the line of a key away: each who waits gets [`EnterError::Dismissed`]. The turn goes on, and who was granted
+    /// it already keeps it. Returns how many were sent away.
+    pub fn dismiss<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> usize {
+        let line = self.with(key, |slot| slot.lock().send_away());
+        let line = line.unwrap_or_default();
+        let count = line.len();
+        wake_all(Line::into_wakers(line));
+        count
+    }
+
+    /// The status of a key's session, or `None` if the key has no slot. Waits for no turn, start or close; takes no slot
+    /// lock, unless a transition of this very slot came between, and then once.
+    #[doc(alias = "get_status")]
+    #[inline]
+    pub fn status<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Status> {
+        self.with(key, |slot| slot.read().0)
+    }
+
+    /// As [`status`](Self::status), with the identity of what was seen: to act on it only if it still holds.
+    pub fn observe<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Observed<K, V, H>> {
+        self.with(key, |slot| Observed::new(slot, &self.clock))
+    }
+
+    /// What the holder of a key's session left for others to reach. Takes the slot lock for a moment.
+    pub fn handle<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Arc<H>> {
+        self.with(key, |slot| slot.lock().handle())?
+    }
+
+    /// Says that a key's session is active: [`claim_idle`](Self::claim_idle) counts its idle time from now. False if the
+    /// key has no slot. Takes the slot lock for a moment.
+    pub fn touch<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> bool {
+        let now = self.clock.now();
+        self.with(key, |slot| slot.lock().touch(now)).is_some()
+    }
+
+    /// Puts a new slot in the place of the key's, at once, whatever happens to the session there; the caller holds its
+    /// vacancy, and the line waits behind it. Who holds the old slot is superseded: nothing it does touches the map any
+    /// more. For an absent key it makes a slot.
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError::Closed`]; and [`EnterError::RegistryFull`] if the key is absent.
+    ///
+    /// ```
+    /// use turnwise::{Old, Registry, Turn};
+    ///
+    /// let sessions: Registry<String, &str> = Registry::new();
+    /// let hung = sessions.enter_blocking("a")?.or_insert("old");
+    ///
+    /// let replaced = sessions.replace("a")?;
+    /// assert!(matches!(replaced.old, Some(Old::Held(_))));
+    /// let turn = replaced.vacancy.fill("new");
+    ///
+    /// assert!(!Turn::is_current(&hung));
+    /// drop(hung); // its session is dropped; the new one stays
+    /// assert_eq!(*turn, "new");
+    /// # Ok::<(), turnwise::EnterError>(())
+    /// ```
+    pub fn replace<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Result<Replaced<K, V, H>, EnterError> {
+        let replaced = self.succeed(key, Absent::Insert)?;
+        Ok(replaced.expect("an absent key gets a slot"))
+    }
+
+    /// Takes the key's session out of the registry, whatever happens to it: [`replace`](Self::replace), and the vacancy
+    /// dropped, so those in line get the next incarnation. `None` if the key has no slot, or a granted vacancy only.
+    pub fn remove<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Old<K, V, H>> {
+        self.with(key, |_| ())?;
+        // Between this look and the write lock, the slot may leave: then there is nothing to remove, and none is made.
+        let replaced = self.succeed(key, Absent::Leave);
+        let Replaced { old, vacancy } = replaced.expect("only an insertion is refused")?;
+        drop(vacancy);
+        old
+    }
+
+    fn succeed<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+        absent: Absent,
+    ) -> Result<Option<Replaced<K, V, H>>, EnterError> {
+        let hash = self.hash(key);
+        let mut made = Some(key.to_key());
+        let now = self.clock.now();
+        let shard = self.shards.of(hash);
+        let is_it = |slot: &Arc<Slot<K, V, H>>| key.is_key(&slot.key);
+        let succession = Shard::replace(shard, hash, is_it, |_| true, &mut made, absent, now)?;
+        Ok(succession.map(|succession| Replaced::new(succession, &self.clock)))
+    }
+
+    #[inline]
+    fn hash<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> u64 {
+        self.hasher.hash_one(key)
+    }
+
+    /// Looks at the current slot of a key, under the map's read lock.
+    #[inline]
+    fn with<Q: ?Sized + ToKey<K>, R>(
+        &self,
+        key: &Q,
+        look: impl FnOnce(&Arc<Slot<K, V, H>>) -> R,
+    ) -> Option<R> {
+        let hash = self.hash(key);
+        let shard = self.shards.of(hash);
+        shard.read(|map| map.find(hash, key).map(look))
+    }
+
+    #[inline]
+    fn arrival(&self, lane: Lane, take: bool, wait: bool) -> Arrival {
+        Arrival {
+            lane,
+            take,
+            wait,
+            now: self.clock.now(),
+        }
+    }
+
+    #[inline]
+    fn enter_lane<Q: ?Sized + ToKey<K>>(&self, key: &Q, lane: Lane) -> Enter<K, V, H> {
+        Self::to_enter(self.arrive(key, self.arrival(lane, false, true)))
+    }
+
+    fn to_enter(arrived: Result<Arrived<K, V, H>, EnterError>) -> Enter<K, V, H> {
+        match arrived {
+            Ok(Arrived::Enter(enter)) => enter,
+            Ok(Arrived::Entry(_) | Arrived::Busy) => {
+                unreachable!("who waits is granted or stands in the line")
+            }
+            Err(error) => Enter::refused(error),
+        }
+    }
+
+    /// Arrives at the slot of a key; an absent key gets one.
+    #[inline]
+    fn arrive<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+        arrival: Arrival,
+    ) -> Result<Arrived<K, V, H>, EnterError> {
+        let hash = self.hash(key);
+        match self.arrive_present(key, hash, arrival) {
+            Some(arrived) => arrived,
+            None => self.arrive_absent(key, hash, arrival),
+        }
+    }
+
+    /// Arrives at a slot that is in the map: it is current while the map's lock is held.
+    #[inline]
+    fn arrive_present<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+        hash: u64,
+        arrival: Arrival,
+    ) -> Option<Result<Arrived<K, V, H>, EnterError>> {
+        let shard = self.shards.of(hash);
+        let entered = shard.read(|map| {
+            let slot = map.find(hash, key)?;
+            Some(
+                shard
+                    .enter(slot, arrival)
+                    .map(|entered| (Arc::clone(slot), entered)),
+            )
+        })?;
+        Some(entered.and_then(|(slot, entered)| self.arrived(slot, entered)))
+    }
+
+    fn arrive_absent<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+        hash: u64,
+        arrival: Arrival,
+    ) -> Result<Arrived<K, V, H>, EnterError> {
+        let mut made = Some(key.to_key());
+        let shard = self.shards.of(hash);
+        let entered = Shard::enter_absent(shard, key, hash, &mut made, arrival);
+        let arrived = entered.and_then(|(slot, entered)| self.arrived(slot, entered));
+        // A key that was not needed is dropped when nothing can be lost by a panic in it.
+        drop(made);
+        arrived
+    }
+
+    #[inline]
+    fn arrived(
+        &self,
+        slot: Arc<Slot<K, V, H>>,
+        entered: Entered<V>,
+    ) -> Result<Arrived<K, V, H>, EnterError> {
+        let in_line = |slot, place, waits| InLine::new(slot, place, self.clock.clone(), waits);
+        match entered {
+            Entered::Held(holding) => {
+                let (hold, session) = Hold::new(slot, self.clock.clone(), holding);
+                Ok(Arrived::Entry(Entry::new(hold, session)))
+            }
+            Entered::Granted(place) => {
+                Ok(Arrived::Enter(Enter::granted(in_line(slot, place, false))))
+            }
+            Entered::InLine(place) => {
+                let line = in_line(slot, place, true);
+                Ok(Arrived::Enter(Enter::waiting(line, &self.shards)))
+            }
+            Entered::Busy => Ok(Arrived::Busy),
+            Entered::QueueFull => Err(EnterError::QueueFull),
+        }
+    }
+}
+
+/// An entry that has arrived.
+enum Arrived<K, V, H> {
+    Entry(Entry<K, V, H>),
+    Enter(Enter<K, V, H>),
+    Busy,
+}
+
+impl<K, V, H, S> Clone for Registry<K, V, H, S> {
+    fn clone(&self) -> Self {
+        Self {
+            shards: Arc::clone(&self.shards),
+            clock: self.clock.clone(),
+            hasher: Arc::clone(&self.hasher),
+        }
+    }
+}
+
+impl<K, V, H, S> fmt::Debug for Registry<K, V, H, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("len", &self.len())
+            .field("closed", &self.is_closed())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,162 @@
+//! What anyone may know of a session without waiting for it, and the board where it is posted.
+
+use crate::{
+    Tick,
+    sync::atomic::{AtomicU64, Ordering, fence},
+};
+use std::time::Duration;
+
+/// One life of a session, from the begin of its start to the end of its close. A fencing token: the numbers of a key's
+/// incarnations strictly increase, and no two sessions of a registry have the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Incarnation(pub(crate) u64);
+
+impl Incarnation {
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// A place in the order of one key: names an entry in the line and then its turn. The tickets of a key strictly increase,
+/// also over times when it had no session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub(crate) u64);
+
+impl Ticket {
+    /// The number.
+    pub fn get(self) -> u64 {
+        self.0
+    }
+}
+
+/// What happens to a session now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Phase {
+    /// Somebody holds the vacancy, or was granted it: there is no session yet.
+    Starting,
+    /// Somebody has the turn, or was granted it.
+    Busy,
+    /// The session rests; nobody waits for it.
+    Idle,
+    /// The session is on its way out, its key still held.
+    Closing,
+}
+
+/// A session at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Status {
+    /// What happens to it.
+    pub phase: Phase,
+    /// When that began.
+    pub since: Tick,
+    /// How many wait in the line. Who was granted does not wait any more. Exact up to a million, which it does not exceed.
+    pub waiting: u32,
+    /// Which session: the number is drawn when its vacancy begins.
+    pub incarnation: Incarnation,
+    /// Who holds it, or was granted it; `None` while it rests.
+    pub turn: Option<Ticket>,
+}
+
+impl Status {
+    /// How long the phase has lasted.
+    pub fn age(&self, now: Tick) -> Duration {
+        now.since(self.since)
+    }
+}
+
+/// The status of a slot, written under the slot lock and read without it.
+///
+/// A sequence lock of atomics: the sequence is odd while the words are being written, and a reader whose two looks at it
+/// differ has read from two moments. It does not try again, but takes the slot lock once: a status is never starved by
+/// transitions. The sequence is also the slot's *version*: whoever finds it unchanged under the lock knows that nothing
+/// has happened.
+///
+/// Between a reader's first look at the sequence and its second, a writer may come and go: then a word that the reader saw
+/// may be the writer's, whose release fence it thereby meets, and the second look sees the new sequence. Models:
+/// `c15_snapshot`.
+#[derive(Debug)]
+pub(crate) struct Board {
+    sequence: AtomicU64,
+    /// Phase, waiting and since.
+    word: AtomicU64,
+    number: AtomicU64,
+    /// 0: nobody.
+    ticket: AtomicU64,
+}
+
+/// The word: two bits of phase, 20 of waiting, 42 of since (139 years of milliseconds).
+const WAITING_BITS: u32 = 20;
+const WAITING_MAX: u32 = (1 << WAITING_BITS) - 1;
+
+fn pack(status: &Status) -> u64 {
+    let phase = match status.phase {
+        Phase::Starting => 0,
+        Phase::Busy => 1,
+        Phase::Idle => 2,
+        Phase::Closing => 3,
+    };
+    let waiting = u64::from(status.waiting.min(WAITING_MAX));
+    status.since.0 << (WAITING_BITS + 2) | waiting << 2 | phase
+}
+
+fn unpack(word: u64, number: u64, ticket: u64) -> Status {
+    Status {
+        phase: match word & 3 {
+            0 => Phase::Starting,
+            1 => Phase::Busy,
+            2 => Phase::Idle,
+            _ => Phase::Closing,
+        },
+        since: Tick(word >> (WAITING_BITS + 2)),
+        waiting: (word >> 2) as u32 & WAITING_MAX,
+        incarnation: Incarnation(number),
+        turn: (ticket != 0).then_some(Ticket(ticket)),
+    }
+}
+
+impl Board {
+    pub(crate) fn new(status: &Status) -> Self {
+        Self {
+            sequence: AtomicU64::new(0),
+            word: AtomicU64::new(pack(status)),
+            number: AtomicU64::new(status.incarnation.0),
+            ticket: AtomicU64::new(status.turn.map_or(0, Ticket::get)),
+        }
+    }
+
+    /// Under the slot lock.
+    #[inline]
+    pub(crate) fn post(&self, status: &Status) {
+        let sequence = self.sequence.load(Ordering::Relaxed);
+        self.sequence.store(sequence + 1, Ordering::Relaxed);
+        // Whoever sees one of the words below sees the odd sequence too.
+        fence(Ordering::Release);
+        self.word.store(pack(status), Ordering::Relaxed);
+        self.number.store(status.incarnation.0, Ordering::Relaxed);
+        self.ticket
+            .store(status.turn.map_or(0, Ticket::get), Ordering::Relaxed);
+        self.sequence.store(sequence + 2, Ordering::Release);
+    }
+
+    /// Without a lock: the status and its version, or `None` if a transition came between. Under the slot lock, or when
+    /// nobody writes, it always succeeds.
+    #[inline]
+    pub(crate) fn read(&self) -> Option<(Status, u64)> {
+        let sequence = self.sequence.load(Ordering::Acquire);
+        let word = self.word.load(Ordering::Relaxed);
+        let number = self.number.load(Ordering::Relaxed);
+        let ticket = self.ticket.load(Ordering::Relaxed);
+        // Pairs with the release fence of whoever wrote one of these words.
+        fence(Ordering::Acquire);
+        let whole = sequence % 2 == 0 && self.sequence.load(Ordering::Relaxed) == sequence;
+        whole.then(|| (unpack(word, number, ticket), sequence))
+    }
+
+    /// Under the slot lock.
+    pub(crate) fn version(&self) -> u64 {
+        self.sequence.load(Ordering::Relaxed)
+    }
+}

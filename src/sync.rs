@@ -1,0 +1,93 @@
+//! The one screen that differs between the crate that ships and the crate that is checked.
+//!
+//! Atomics, `Arc` and `Weak`, the question whether this thread unwinds, the parker of a waiting thread, and the two
+//! readings of time: everything that a model checker must see or decide comes through here, and nothing else in the crate
+//! names it. The locks are `parking_lot`'s by name; loom-tests and shuttle-tests put their own crate under that name.
+
+/// loom-tests and shuttle-tests each bring an `engine` with these names.
+#[cfg(feature = "model")]
+pub(crate) use engine::{Arc, Deadline, Parker, Weak, atomic, coarse_millis, panicking};
+
+#[cfg(not(feature = "model"))]
+pub(crate) use self::real::{Deadline, Parker, coarse_millis};
+#[cfg(not(feature = "model"))]
+pub(crate) use std::{
+    sync::{Arc, Weak, atomic},
+    thread::panicking,
+};
+
+#[cfg(not(feature = "model"))]
+mod real {
+    use std::{
+        rc::Rc,
+        sync::Arc,
+        task::{Wake, Waker},
+        time::{Duration, Instant},
+    };
+
+    /// Milliseconds of the platform's coarse monotonic clock.
+    pub(crate) fn coarse_millis() -> u64 {
+        // Ticks of 2^-32 s. The variant that writes no cache: `now` would store into a global that all threads share.
+        let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();
+        ((u128::from(ticks) * 1000) >> 32) as u64
+    }
+
+    /// When a waiting thread gives up: real time, whatever the registry's clock says.
+    #[derive(Debug)]
+    pub(crate) struct Deadline(Option<Instant>);
+
+    impl Deadline {
+        /// A limit that the clock cannot express never passes.
+        pub(crate) fn after(limit: Duration) -> Self {
+            Self(Instant::now().checked_add(limit))
+        }
+
+        pub(crate) fn passed(&self) -> bool {
+            self.0.is_some_and(|moment| Instant::now() >= moment)
+        }
+    }
+
+    /// Puts this thread to sleep until its waker is used. May wake for nothing.
+    #[derive(Debug)]
+    pub(crate) struct Parker(Rc<(crossbeam_utils::sync::Parker, Waker)>);
+
+    struct Unpark(crossbeam_utils::sync::Unparker);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+
+        fn wake_by_ref(self: &Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    impl Parker {
+        /// The thread's own: made at its first wait, so that later ones allocate nothing.
+        pub(crate) fn current() -> Self {
+            thread_local!(static PARKER: Parker = Parker::new());
+            // In the destructor of another thread-local it may be gone already.
+            PARKER
+                .try_with(|parker| Self(Rc::clone(&parker.0)))
+                .unwrap_or_else(|_| Self::new())
+        }
+
+        fn new() -> Self {
+            let parker = crossbeam_utils::sync::Parker::new();
+            let waker = Waker::from(Arc::new(Unpark(parker.unparker().clone())));
+            Self(Rc::new((parker, waker)))
+        }
+
+        pub(crate) fn waker(&self) -> Waker {
+            self.0.1.clone()
+        }
+
+        pub(crate) fn park(&self, deadline: Option<&Deadline>) {
+            match deadline {
+                Some(Deadline(Some(moment))) => self.0.0.park_deadline(*moment),
+                Some(Deadline(None)) | None => self.0.0.park(),
+            }
+        }
+    }
+}
