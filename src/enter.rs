@@ -5,8 +5,9 @@ use crate::{
     guard::Hold,
     line::Place,
     shard::{Shard, Shards, Slot},
-    slot::{Left, Locked, Look},
+    slot::Locked,
     sync::{Arc, Deadline},
+    transitions::{Left, Look},
     wake::{block_on, wake_all},
 };
 use std::{

@@ -147,7 +147,7 @@ impl<K, V, H> Turn<K, V, H> {
 
     /// How many wait in the line for this turn to end.
     pub fn waiting(this: &Self) -> usize {
-        Self::hold(this).slot.read().0.waiting as usize
+        Self::hold(this).slot.glance().waiting as usize
     }
 
     /// Leaves a handle for others to reach by [`Registry::handle`](crate::Registry::handle). It stays until it is set

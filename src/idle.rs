@@ -3,8 +3,8 @@
 use crate::{
     Clock, Incarnation, Observed, Phase, Registry, Turn,
     shard::{Shards, Slot},
-    slot::Claim,
     sync::Arc,
+    transitions::Claim,
 };
 use std::{fmt, time::Duration};
 
@@ -117,11 +117,11 @@ impl<K, V, H> ClaimIdle<K, V, H> {
         let now = self.clock.now();
         shard.read(|map| {
             for slot in &map.table {
-                let (status, _) = slot.read();
-                match status.phase {
-                    Phase::Idle if status.age(now) < self.idle_for => self.sweep.young += 1,
+                let seen = slot.glance();
+                match seen.phase {
+                    Phase::Idle if now.since(seen.since) < self.idle_for => self.sweep.young += 1,
                     Phase::Idle => self.candidates.push(Arc::clone(slot)),
-                    _ if status.waiting > 0 => self.sweep.waiting += 1,
+                    _ if seen.waiting > 0 => self.sweep.waiting += 1,
                     _ => self.sweep.busy += 1,
                 }
             }

@@ -1,4 +1,27 @@
-//! One turn at a time for every session, and nobody waits for a turn who does not want one.
+#![doc = include_str!("../README.md")]
+//!
+//! # The map of the house
+//!
+//! Top down; each module knows those below it, and none above.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `builder` | the settings |
+//! | `registry` | every call that names a key |
+//! | `idle`, `drain` | scans: idle sessions, all sessions; the end of the registry |
+//! | `observed` | what was seen, to act on it only if it still holds; what a replacement gives back |
+//! | `entry` | what `enter` gives, in the shape of std's map entries |
+//! | `enter` | a place in the line, and the future that waits in it |
+//! | `guard` | `Turn`, `Vacancy`, `Closing`: the type of the guard is the phase |
+//! | `shard` | the map lock; how slots come into the map, are replaced, and leave it |
+//! | `slot`, `transitions` | the slot lock; the state machine of one key, with its tables |
+//! | `line`, `status` | who waits; what anyone may know without the lock |
+//! | `wake`, `clock`, `key`, `error` | waking and waiting; time; how keys are looked up; refusals |
+//! | `sync` | the one screen that differs between what ships and what is checked |
+//!
+//! Deliberately absent: `unsafe`; a task or thread of its own; a time that is not the [`Clock`]'s; a lock held across a
+//! turn, a start, a close or a wait; user code under a lock (but [`ToKey::is_key`], under a map lock); a counter that all
+//! sessions write.
 #![forbid(unsafe_code)]
 
 mod builder;
@@ -18,6 +41,7 @@ mod shard;
 mod slot;
 mod status;
 mod sync;
+mod transitions;
 mod wake;
 
 pub use builder::Builder;

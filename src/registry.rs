@@ -7,8 +7,8 @@ use crate::{
     guard::Hold,
     line::{Lane, Line},
     shard::{Absent, Arrival, Shard, Shards, Slot},
-    slot::Entered,
     sync::Arc,
+    transitions::Entered,
     wake::wake_all,
 };
 use std::{fmt, hash::BuildHasher};

@@ -3,11 +3,12 @@
 use crate::{
     EnterError, Incarnation, Tick, ToKey,
     line::{Lane, Line, Place},
-    slot::{self, Entered, Holding, Legacy, Locked},
+    slot::{self, Holding, Locked},
     sync::{
         Arc, Weak,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
     },
+    transitions::{Entered, Legacy},
     wake::{each, raise, wake_all},
 };
 use crossbeam_utils::CachePadded;

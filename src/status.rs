@@ -2,7 +2,7 @@
 
 use crate::{
     Tick,
-    sync::atomic::{AtomicU64, Ordering, fence},
+    sync::atomic::{AtomicU64, Ordering},
 };
 use std::time::Duration;
 
@@ -71,12 +71,12 @@ impl Status {
 ///
 /// A sequence lock of atomics: the sequence is odd while the words are being written, and a reader whose two looks at it
 /// differ has read from two moments. It does not try again, but takes the slot lock once: a status is never starved by
-/// transitions. The sequence is also the slot's *version*: whoever finds it unchanged under the lock knows that nothing
+/// transitions. The even sequences are the slot's *versions*: whoever finds his unchanged under the lock knows that nothing
 /// has happened.
 ///
-/// Between a reader's first look at the sequence and its second, a writer may come and go: then a word that the reader saw
-/// may be the writer's, whose release fence it thereby meets, and the second look sees the new sequence. Models:
-/// `c15_snapshot`.
+/// Between a reader's first look at the sequence and its second, a writer may come and go. If the reader saw one of the
+/// writer's words, then by that word's release it sees the odd sequence before it too, at the second look. It sees no word
+/// that is older than its first look, by the release of that sequence. Models: `c15_snapshot`.
 #[derive(Debug)]
 pub(crate) struct Board {
     sequence: AtomicU64,
@@ -102,8 +102,8 @@ fn pack(status: &Status) -> u64 {
     status.since.0 << (WAITING_BITS + 2) | waiting << 2 | phase
 }
 
-fn unpack(word: u64, number: u64, ticket: u64) -> Status {
-    Status {
+fn unpack(word: u64) -> Glance {
+    Glance {
         phase: match word & 3 {
             0 => Phase::Starting,
             1 => Phase::Busy,
@@ -112,9 +112,21 @@ fn unpack(word: u64, number: u64, ticket: u64) -> Status {
         },
         since: Tick(word >> (WAITING_BITS + 2)),
         waiting: (word >> 2) as u32 & WAITING_MAX,
-        incarnation: Incarnation(number),
-        turn: (ticket != 0).then_some(Ticket(ticket)),
     }
+}
+
+/// What one word of the board says: of one moment, and all that a scan asks.
+pub(crate) struct Glance {
+    pub(crate) phase: Phase,
+    pub(crate) since: Tick,
+    pub(crate) waiting: u32,
+}
+
+/// What a transition changed beside the word.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) number: bool,
+    pub(crate) ticket: bool,
 }
 
 impl Board {
@@ -127,18 +139,21 @@ impl Board {
         }
     }
 
-    /// Under the slot lock.
+    /// Under the slot lock. The words that did not change are not written. None is read: who writes knows them, and loom
+    /// takes a read by the writer for the last access, and then does not see that its write races with a reader before.
     #[inline]
-    pub(crate) fn post(&self, status: &Status) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(sequence + 1, Ordering::Relaxed);
-        // Whoever sees one of the words below sees the odd sequence too.
-        fence(Ordering::Release);
-        self.word.store(pack(status), Ordering::Relaxed);
-        self.number.store(status.incarnation.0, Ordering::Relaxed);
-        self.ticket
-            .store(status.turn.map_or(0, Ticket::get), Ordering::Relaxed);
-        self.sequence.store(sequence + 2, Ordering::Release);
+    pub(crate) fn post(&self, status: &Status, changes: Changes, version: u64) {
+        self.sequence.store(version - 1, Ordering::Relaxed);
+        self.word.store(pack(status), Ordering::Release);
+        if changes.number {
+            let number = status.incarnation.0;
+            self.number.store(number, Ordering::Release);
+        }
+        if changes.ticket {
+            let ticket = status.turn.map_or(0, Ticket::get);
+            self.ticket.store(ticket, Ordering::Release);
+        }
+        self.sequence.store(version, Ordering::Release);
     }
 
     /// Without a lock: the status and its version, or `None` if a transition came between. Under the slot lock, or when
@@ -146,17 +161,30 @@ impl Board {
     #[inline]
     pub(crate) fn read(&self) -> Option<(Status, u64)> {
         let sequence = self.sequence.load(Ordering::Acquire);
-        let word = self.word.load(Ordering::Relaxed);
-        let number = self.number.load(Ordering::Relaxed);
-        let ticket = self.ticket.load(Ordering::Relaxed);
-        // Pairs with the release fence of whoever wrote one of these words.
-        fence(Ordering::Acquire);
+        let word = self.word.load(Ordering::Acquire);
+        let number = self.number.load(Ordering::Acquire);
+        let ticket = self.ticket.load(Ordering::Acquire);
         let whole = sequence % 2 == 0 && self.sequence.load(Ordering::Relaxed) == sequence;
-        whole.then(|| (unpack(word, number, ticket), sequence))
+        whole.then(|| {
+            let Glance {
+                phase,
+                since,
+                waiting,
+            } = unpack(word);
+            let status = Status {
+                phase,
+                since,
+                waiting,
+                incarnation: Incarnation(number),
+                turn: (ticket != 0).then_some(Ticket(ticket)),
+            };
+            (status, sequence)
+        })
     }
 
-    /// Under the slot lock.
-    pub(crate) fn version(&self) -> u64 {
-        self.sequence.load(Ordering::Relaxed)
+    /// Without a lock, in one load.
+    #[inline]
+    pub(crate) fn glance(&self) -> Glance {
+        unpack(self.word.load(Ordering::Relaxed))
     }
 }

@@ -1,9 +1,9 @@
 //! Waking and waiting: always outside all locks.
 
-use crate::sync::{Deadline, Parker, panicking};
+use crate::sync::{Deadline, Parker, catch_unwind, panicking, resume_unwind};
 use std::{
     any::Any,
-    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    panic::AssertUnwindSafe,
     task::{Context, Poll, Waker},
 };
 

@@ -1,0 +1,145 @@
+//! `Arc` and `Weak`: std's, and beside the value one loom atomic that every operation steps through whose result depends
+//! on what other threads do.
+//!
+//! | operation | tracked | std's order |
+//! |---|---|---|
+//! | drop of an `Arc` | release; the last one acquires | the same |
+//! | `Weak::upgrade` | acquire | the same; a refused one reads relaxed there |
+//! | `Arc::get_mut` | acquire | the same |
+//! | `Arc::clone`, `Arc::downgrade` | no: who does it has a reference in hand, so none of the above can go the other way because of it; std's count is relaxed and orders nothing | |
+//! | `Weak::clone`, drop of a `Weak` | no: nothing but `get_mut` and the freeing of memory looks at their number | |
+//!
+//! Between the tracked step and std's own no other model thread runs, so the two are one. loom's own `Arc` has no `Weak`.
+//! What this cannot see: std's code; a drop of a `Weak` against `get_mut`; reliance on the order of a refused upgrade.
+
+use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+use std::{fmt, ops::Deref, sync};
+
+/// std's `Arc`, its drops visible to loom.
+pub struct Arc<T> {
+    value: sync::Arc<T>,
+    steps: Steps,
+}
+
+/// std's `Weak`, its upgrades visible to loom.
+pub struct Weak<T> {
+    value: sync::Weak<T>,
+    steps: Steps,
+}
+
+/// Outlives the value: an upgrade after the last drop is a step too.
+#[derive(Clone)]
+struct Steps(sync::Arc<AtomicUsize>);
+
+impl Steps {
+    fn new() -> Self {
+        Self(sync::Arc::new(AtomicUsize::new(0)))
+    }
+
+    fn step(&self, order: Ordering) {
+        // What a failed model leaves behind is dropped without an execution, and without other threads.
+        if parking_lot::in_model() {
+            parking_lot::step();
+            // The value carries nothing; that it is a read-modify-write orders it with all others.
+            self.0.fetch_add(1, order);
+        }
+    }
+}
+
+impl<T> Arc<T> {
+    /// As std's; only inside a model.
+    pub fn new(value: T) -> Self {
+        Self {
+            value: sync::Arc::new(value),
+            steps: Steps::new(),
+        }
+    }
+
+    /// As std's.
+    #[must_use]
+    pub fn ptr_eq(this: &Self, other: &Self) -> bool {
+        sync::Arc::ptr_eq(&this.value, &other.value)
+    }
+
+    /// As std's.
+    #[must_use]
+    pub fn as_ptr(this: &Self) -> *const T {
+        sync::Arc::as_ptr(&this.value)
+    }
+
+    /// As std's.
+    #[must_use]
+    pub fn downgrade(this: &Self) -> Weak<T> {
+        Weak {
+            value: sync::Arc::downgrade(&this.value),
+            steps: this.steps.clone(),
+        }
+    }
+
+    /// As std's.
+    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
+        this.steps.step(Ordering::Acquire);
+        sync::Arc::get_mut(&mut this.value)
+    }
+}
+
+impl<T> Clone for Arc<T> {
+    fn clone(&self) -> Self {
+        Self {
+            value: sync::Arc::clone(&self.value),
+            steps: self.steps.clone(),
+        }
+    }
+}
+
+/// The fields go right after, and with the last reference the value's destructor, in this model thread.
+impl<T> Drop for Arc<T> {
+    fn drop(&mut self) {
+        self.steps.step(Ordering::Release);
+        // Asked after the step: by now this is the last one or it is not, and nobody can change that any more.
+        if sync::Arc::strong_count(&self.value) == 1 && parking_lot::in_model() {
+            fence(Ordering::Acquire);
+        }
+    }
+}
+
+impl<T> Deref for Arc<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Arc<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        T::fmt(self, f)
+    }
+}
+
+impl<T> Weak<T> {
+    /// As std's.
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Arc<T>> {
+        self.steps.step(Ordering::Acquire);
+        Some(Arc {
+            value: self.value.upgrade()?,
+            steps: self.steps.clone(),
+        })
+    }
+}
+
+impl<T> Clone for Weak<T> {
+    fn clone(&self) -> Self {
+        Self {
+            value: sync::Weak::clone(&self.value),
+            steps: self.steps.clone(),
+        }
+    }
+}
+
+impl<T> fmt::Debug for Weak<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(Weak)")
+    }
+}

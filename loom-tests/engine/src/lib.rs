@@ -1,0 +1,30 @@
+//! What `src/sync.rs` names, over loom: each name with the meaning that it has in production, made visible to the checker.
+//!
+//! | name | in production | here |
+//! |---|---|---|
+//! | `Arc`, `Weak` | std's | std's, each drop and upgrade a step that loom sees |
+//! | `atomic` | std's | loom's |
+//! | `panicking`, `catch_unwind`, `resume_unwind` | std's | std's, remembered per model thread |
+//! | `Parker`, `Deadline` | crossbeam's, the system's clock | loom's notification; a deadline passes at any moment |
+//! | `coarse_millis` | the platform's coarse clock | always 0 |
+//!
+//! Models, not the source, use [`unwind`] and [`panic_now`].
+
+mod arc;
+mod panic;
+mod park;
+
+pub use self::arc::{Arc, Weak};
+pub use self::panic::{catch_unwind, panic_now, panicking, resume_unwind, unwind};
+pub use self::park::{Deadline, Parker};
+
+/// loom's atomics: a load may read any value that the memory model allows it.
+pub mod atomic {
+    pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+}
+
+/// A clock that stands still: models move a manual clock where time is the matter.
+#[must_use]
+pub fn coarse_millis() -> u64 {
+    0
+}

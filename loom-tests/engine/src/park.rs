@@ -1,0 +1,101 @@
+//! A thread that waits: loom's notification in the place of a parker, and deadlines that pass at any moment.
+//!
+//! Not `loom::thread::park`: in 0.7.3 an unpark makes its thread runnable even while it waits for a lock ("expected to be
+//! able to acquire lock" is then a false alarm), and a lock that is released forgets the token of an unpark that came before
+//! (then a wake-up is lost that production would not lose). `Notify` keeps the token beside the thread and has neither
+//! fault. It wakes once for nothing too, as any parker may.
+//!
+//! What this cannot see: the parker's own code, and time.
+
+use loom::sync::Notify;
+use std::{
+    cell::Cell,
+    fmt,
+    rc::Rc,
+    sync::Arc,
+    task::{Wake, Waker},
+    time::Duration,
+};
+
+/// Puts this model thread to sleep until its waker is used. May wake for nothing.
+#[derive(Clone)]
+pub struct Parker(Rc<Own>);
+
+struct Own {
+    notify: Arc<Unpark>,
+    waker: Waker,
+}
+
+struct Unpark(Notify);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        parking_lot::assert_unlocked("the wake of a waiting thread");
+        self.0.notify();
+    }
+}
+
+impl Parker {
+    /// The thread's own, as in production: so a wake-up meant for an earlier wait may end a later one too soon.
+    #[must_use]
+    pub fn current() -> Self {
+        loom::thread_local!(static PARKER: Parker = Parker::new());
+        PARKER.with(Self::clone)
+    }
+
+    fn new() -> Self {
+        let notify = Arc::new(Unpark(Notify::new()));
+        let waker = Waker::from(Arc::clone(&notify));
+        Self(Rc::new(Own { notify, waker }))
+    }
+
+    /// Ends the wait of this model thread, or its next one.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.0.waker.clone()
+    }
+
+    /// Waits for the waker. With a deadline it only returns: how far the others come before the next look, and so whether
+    /// the wake-up or the deadline was first, loom explores at the lock that this look takes. (Not a yield: loom lets the
+    /// others run as far as they can at one, and the deadline would never be first.)
+    pub fn park(&self, deadline: Option<&Deadline>) {
+        parking_lot::assert_unlocked("the wait of a thread");
+        parking_lot::step();
+        if deadline.is_none() {
+            self.0.notify.0.wait();
+        }
+    }
+}
+
+impl fmt::Debug for Parker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parker").finish_non_exhaustive()
+    }
+}
+
+/// A limit of time. In a model it may pass at any moment: it has not passed at the first question and has at every later
+/// one, and how much the others do in between is loom's to explore.
+#[derive(Debug)]
+pub struct Deadline {
+    asked: Cell<bool>,
+}
+
+impl Deadline {
+    /// How long does not matter.
+    #[must_use]
+    pub fn after(_limit: Duration) -> Self {
+        Self {
+            asked: Cell::new(false),
+        }
+    }
+
+    /// Not at the first question, and ever after.
+    #[must_use]
+    pub fn passed(&self) -> bool {
+        self.asked.replace(true)
+    }
+}

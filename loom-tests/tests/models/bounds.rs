@@ -1,0 +1,251 @@
+//! How far each model is explored, and why: every bound of every model, in one place.
+//!
+//! *Exhaustive* is every execution that loom knows of. *Bounded* is every execution with at most so many preemptions:
+//! switches away from a thread that could have gone on. Switches at a wait are free. Three preemptions are `cargo test`; five
+//! are the feature `prove`, minutes instead of seconds.
+//!
+//! `executions` is what was counted when the model was recorded. Fewer fail the model: something is no longer explored. More
+//! are fine, and change the table in PROOFS.md, so somebody looks. Recorded anew with
+//! `cargo run -p loom-tests --bin proofs -- table`.
+
+/// The bound of one model.
+#[derive(Debug)]
+pub(crate) struct Bound {
+    /// The claim of PROOFS.md that the model is about.
+    pub(crate) claim: &'static str,
+    /// The model's path among the tests: how to run it alone.
+    pub(crate) model: &'static str,
+    /// Threads beside the main one; the main one acts too.
+    pub(crate) threads: usize,
+    /// `None`: exhaustive.
+    pub(crate) preemptions: Option<usize>,
+    /// At least so many executions, or less was explored than recorded.
+    pub(crate) executions: usize,
+    /// The model has one outcome by intent: what it checks is asserted inside.
+    pub(crate) one_outcome: bool,
+    /// Why so many threads, and why this bound is enough.
+    #[expect(dead_code, reason = "for the reader")]
+    pub(crate) why: &'static str,
+}
+
+impl Bound {
+    /// For a model whose executions must all end alike.
+    pub(crate) const fn one_outcome(mut self) -> Self {
+        self.one_outcome = true;
+        self
+    }
+}
+
+/// Every execution.
+pub(crate) const fn exhaustive(
+    claim: &'static str,
+    model: &'static str,
+    threads: usize,
+    executions: usize,
+    why: &'static str,
+) -> Bound {
+    Bound {
+        claim,
+        model,
+        threads,
+        preemptions: None,
+        executions,
+        one_outcome: false,
+        why,
+    }
+}
+
+/// At most three preemptions, or five under `prove`: `executions` are the counts of both.
+pub(crate) const fn bounded(
+    claim: &'static str,
+    model: &'static str,
+    threads: usize,
+    executions: [usize; 2],
+    why: &'static str,
+) -> Bound {
+    let (preemptions, executions) = if cfg!(feature = "prove") {
+        (5, executions[1])
+    } else {
+        (3, executions[0])
+    };
+    Bound {
+        preemptions: Some(preemptions),
+        ..exhaustive(claim, model, threads, executions, why)
+    }
+}
+
+// The canaries: small enough for every execution.
+
+macro_rules! canaries {
+    ($($name:ident, $model:literal, $threads:literal, $executions:literal $(, $one:ident)?;)*) => { $(
+        pub(crate) static $name: Bound = exhaustive(
+            "canary",
+            concat!("canaries::", $model),
+            $threads,
+            $executions,
+            "what the checking rests on is checked without a bound",
+        )$(.$one())?;
+    )* };
+}
+
+canaries! {
+    LAST_DROP_AGAINST_UPGRADE, "last_drop_against_upgrade", 1, 9;
+    DESTRUCTOR_IN_THE_THREAD_OF_THE_LAST_DROP, "destructor_in_the_thread_of_the_last_drop", 1, 4;
+    PANICKING_IS_PER_THREAD, "panicking_is_per_thread", 1, 18;
+    POISON, "an_innocent_guard_poisons_its_lock", 1, 1;
+    UNWIND_CATCHES, "unwind_catches_scripted_panics_only", 0, 1, one_outcome;
+    LOCK_ORDER, "lock_order", 0, 1, one_outcome;
+    LOCKS_ARE_COUNTED_PER_THREAD, "locks_are_counted_per_thread", 1, 19;
+    ORDERED_USES, "unordered_uses_are_found", 1, 4;
+    MEMORY_ORDER, "memory_order_is_explored", 1, 6;
+    RACE, "a_thinner_run_is_refused", 1, 6;
+    RACE_THAT_WAS_LARGER, "a_thinner_run_is_refused", 1, 1_000_000;
+    WAKE_UPS, "wake_ups_are_not_lost", 1, 14;
+    DEADLINES, "deadlines_pass_at_any_moment", 1, 9;
+    DEADLOCK, "a_deadlock_is_found", 0, 1, one_outcome;
+    DEADLOCK_OF_TWO, "a_deadlock_of_two_locks_is_found", 1, 1, one_outcome;
+    ENDLESS, "an_endless_execution_is_found", 0, 1, one_outcome;
+    LEFTOVERS, "leftovers_drop_outside", 0, 1, one_outcome;
+    REFUSED, "lock_order", 0, 1, one_outcome;
+}
+
+/// Without a preemption, on purpose.
+pub(crate) static NO_PREEMPTION: Bound = Bound {
+    preemptions: Some(0),
+    ..exhaustive(
+        "canary",
+        "canaries::a_bound_can_hide_an_outcome",
+        1,
+        1,
+        "it shows what a bound hides",
+    )
+};
+
+// The claims.
+
+macro_rules! models {
+    ($($claim:literal, $why:literal: $($name:ident = $kind:ident $model:literal, $threads:literal, $executions:expr $(, $one:ident)?;)*)*) => { $($(
+        pub(crate) static $name: Bound =
+            $kind($claim, $model, $threads, $executions, $why)$(.$one())?;
+    )*)* };
+}
+
+models! {
+    "C1", "Two threads that enter are every pair of ways into a session; the third shows that the second hands on.":
+    C1_ENTER_ENTER = exhaustive "c01_exclusion::enter_against_enter", 2, 1;
+    C1_BLOCKING_ASYNC = exhaustive "c01_exclusion::blocking_against_async", 2, 1;
+    C1_ENTER_CLAIM = exhaustive "c01_exclusion::enter_against_claim", 2, 1;
+    C1_START_START = exhaustive "c01_exclusion::start_against_start", 2, 1;
+    C1_THREE_ENTER = bounded "c01_exclusion::three_enter", 2, [1, 1];
+    "C2", "The end of one session against one who comes is where two could be alive; two who come show that only one of them starts the next.":
+    C2_CLEANUP_ENTER = exhaustive "c02_one_incarnation::cleanup_against_enter", 2, 1;
+    C2_CLOSE_TWO = bounded "c02_one_incarnation::close_against_two", 2, [1, 1];
+    C2_CLOSING_DROPPED = exhaustive "c02_one_incarnation::closing_dropped", 2, 1;
+    C2_VACANCY_DROPPED = exhaustive "c02_one_incarnation::vacancy_dropped", 2, 1;
+    C2_SPLIT_LEFT = exhaustive "c02_one_incarnation::split_and_left", 2, 1;
+    C2_CLOSED_FILLED = exhaustive "c02_one_incarnation::closed_and_filled", 2, 1;
+    C2_PANIC_IN_DROP = exhaustive "c02_one_incarnation::a_drop_that_panics", 2, 1;
+    C2_PANIC_IN_TURN = exhaustive "c02_one_incarnation::a_turn_that_panics", 2, 1, one_outcome;
+    C2_PANIC_IN_CLOSER = exhaustive "c02_one_incarnation::a_closer_that_panics", 2, 1;
+    C2_CANCELLED_START = exhaustive "c02_one_incarnation::a_cancelled_start", 2, 1, one_outcome;
+    "C3", "Places are taken before the threads start, so each order that is seen is the registry's doing; a longer line repeats what three show.":
+    C3_TURN_END = bounded "c03_order::across_the_end_of_a_turn", 2, [1, 1], one_outcome;
+    C3_INCARNATION = bounded "c03_order::across_an_incarnation", 2, [1, 1], one_outcome;
+    C3_REPLACEMENT = bounded "c03_order::across_a_replacement", 2, [1, 1], one_outcome;
+    C3_PUT_BACK = bounded "c03_order::an_unlooked_grant_is_put_back", 2, [1, 1], one_outcome;
+    C3_FIRST_LANE = bounded "c03_order::the_first_lane", 2, [1, 1];
+    C3_DISMISSED = bounded "c03_order::a_dismissed_line", 2, [1, 1];
+    C3_TICKETS = bounded "c03_order::tickets_tell_the_order", 2, [1, 1];
+    C3_POLLED = exhaustive "c03_order::polled_or_not", 2, 1, one_outcome;
+    "C4", "A wake-up is lost between one who grants and one who waits: two threads, without a bound. The chain needs a third.":
+    C4_TURN_END_ENTER = bounded "c04_progress::turn_end_against_enter", 2, [1, 1];
+    C4_TURN_END_POLL = exhaustive "c04_progress::turn_end_against_poll", 2, 1;
+    C4_CHANGED_WAKER = exhaustive "c04_progress::a_change_of_wakers", 2, 1;
+    C4_CHAIN = bounded "c04_progress::each_wakes_the_next", 2, [1, 1], one_outcome;
+    C4_PANIC_IN_WAKER = exhaustive "c04_progress::a_waker_that_panics", 2, 1;
+    C4_DEPARTURE = exhaustive "c04_progress::departure_against_wait", 2, 1, one_outcome;
+    "C5", "One who leaves against one who grants, or replaces: two threads, without a bound. Three in line, by tickets that main takes.":
+    C5_DROP_UNPOLLED = exhaustive "c05_cancel::dropped_unpolled", 2, 1, one_outcome;
+    C5_DROP_POLLED = exhaustive "c05_cancel::dropped_polled", 2, 1, one_outcome;
+    C5_DROP_GRANTED = exhaustive "c05_cancel::granted_and_dropped", 2, 1;
+    C5_DROP_VACANCY = exhaustive "c05_cancel::granted_vacancy_dropped", 2, 1, one_outcome;
+    C5_LAST_TWO = exhaustive "c05_cancel::the_last_two_leave", 2, 1, one_outcome;
+    C5_DEADLINE = exhaustive "c05_cancel::deadline_against_turn_end", 2, 1;
+    C5_DEADLINE_AGAIN = bounded "c05_cancel::deadline_and_again", 2, [1, 1];
+    C5_THREE = bounded "c05_cancel::the_first_of_three_leaves", 2, [1, 1], one_outcome;
+    C5_DROP_REPLACE = exhaustive "c05_cancel::dropped_against_replace", 2, 1, one_outcome;
+    C5_LOOK_REPLACE = exhaustive "c05_cancel::looked_against_replace", 2, 1;
+    "C6", "The centrepiece: one who replaces against each kind of end, without a bound; a third who comes in between, bounded.":
+    C6_REPLACE_TURN_END = exhaustive "c06_identity::replace_against_turn_end", 2, 1;
+    C6_REPLACE_TURN_END_LINE = exhaustive "c06_identity::replace_against_turn_end_in_line", 2, 1;
+    C6_REPLACE_START_END = exhaustive "c06_identity::replace_against_start_end", 2, 1;
+    C6_REPLACE_START_END_LINE = exhaustive "c06_identity::replace_against_start_end_in_line", 2, 1;
+    C6_REPLACE_FILL = exhaustive "c06_identity::replace_against_fill", 2, 1;
+    C6_REPLACE_FILL_LINE = exhaustive "c06_identity::replace_against_fill_in_line", 2, 1;
+    C6_REPLACE_CLOSE_END = exhaustive "c06_identity::replace_against_close_end", 2, 1;
+    C6_REPLACE_CLOSE_END_LINE = exhaustive "c06_identity::replace_against_close_end_in_line", 2, 1;
+    C6_REPLACE_CLEANUP = exhaustive "c06_identity::replace_against_cleanup", 2, 1;
+    C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [1, 1];
+    C6_REMOVE_ENTER = exhaustive "c06_identity::remove_then_enter_against_turn_end", 2, 1;
+    C6_REMOVE_ENTER_LINE = bounded "c06_identity::remove_then_enter_against_turn_end_in_line", 2, [1, 1];
+    C6_TWO_CLEANUPS = exhaustive "c06_identity::two_cleanups", 2, 1;
+    C6_TWO_CLEANUPS_ENTER = bounded "c06_identity::two_cleanups_and_enter", 2, [1, 1];
+    C6_REPLACE_TWICE = exhaustive "c06_identity::replace_twice", 2, 1;
+    C6_REPLACE_TWICE_LINE = exhaustive "c06_identity::replace_twice_in_line", 2, 1;
+    C6_REPLACE_GRANT = exhaustive "c06_identity::replace_against_unlooked_grant", 2, 1;
+    C6_REPLACE_GRANT_LINE = exhaustive "c06_identity::replace_against_unlooked_grant_in_line", 2, 1;
+    C6_OBSERVED = exhaustive "c06_identity::observed_against_replace", 2, 1;
+    "C7", "A cleanup against one who makes the session active; a third who touches it too, bounded.":
+    C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 1;
+    C7_CLEANUP_TURN_END = exhaustive "c07_claim::cleanup_against_turn_end", 2, 1;
+    C7_CLEANUP_TOUCH = exhaustive "c07_claim::cleanup_against_touch", 2, 1;
+    C7_CLEANUP_GRANT = exhaustive "c07_claim::cleanup_against_grant", 2, 1;
+    C7_OBSERVED = exhaustive "c07_claim::observed_claim_against_touch", 2, 1;
+    C7_THREE = bounded "c07_claim::cleanup_turn_and_touch", 2, [1, 1];
+    "C8", "One who asks while a guard is held and another joins and leaves: without a bound. A wait for the guard would be a deadlock.":
+    C8_STATUS_TURN = exhaustive "c08_status::status_of_a_turn", 2, 1;
+    C8_STATUS_START = exhaustive "c08_status::status_of_a_start", 2, 1;
+    C8_STATUS_CLOSE = exhaustive "c08_status::status_of_a_close", 2, 1;
+    C8_SNAPSHOT_TURN = exhaustive "c08_status::snapshot_of_a_turn", 2, 1;
+    C8_SNAPSHOT_START = bounded "c08_status::snapshot_of_a_start", 2, [1, 1];
+    C8_SNAPSHOT_CLOSE = bounded "c08_status::snapshot_of_a_close", 2, [1, 1];
+    C8_CLEANUP_TURN = exhaustive "c08_status::cleanup_of_a_turn", 2, 1;
+    C8_CLEANUP_START = exhaustive "c08_status::cleanup_of_a_start", 2, 1;
+    C8_CLEANUP_CLOSE = exhaustive "c08_status::cleanup_of_a_close", 2, 1;
+    C8_OTHER_KEY = exhaustive "c08_status::another_key", 2, 1, one_outcome;
+    "C9", "User code that calls back, where it could meet a lock that is held.":
+    C9_WAKER = exhaustive "c09_locks::a_waker_that_enters", 2, 1;
+    C9_CLOSER = bounded "c09_locks::a_closer_that_enters", 2, [1, 1];
+    C9_HANDLE = exhaustive "c09_locks::handles", 2, 1;
+    "C10", "Scans and changes over two shards: the locks of one while those of the other are taken.":
+    C10_SHARDS = bounded "c09_locks::all_shards", 2, [1, 1];
+    "C11", "A start that ends without a session against one who comes; a replacement as the third.":
+    C11_FAILS = exhaustive "c11_no_stuck_key::a_start_that_fails", 2, 1;
+    C11_PANICS = exhaustive "c11_no_stuck_key::a_start_that_panics", 2, 1;
+    C11_CANCELLED = exhaustive "c11_no_stuck_key::a_start_that_is_cancelled", 2, 1;
+    C11_TWO_WAIT = bounded "c11_no_stuck_key::a_vacancy_dropped_with_two_in_line", 2, [1, 1], one_outcome;
+    C11_REPLACE = bounded "c11_no_stuck_key::a_start_that_fails_against_replace", 2, [1, 1];
+    "C12", "Two who both could return or drop the same session.":
+    C12_RELEASE = exhaustive "c12_nothing_lost::release_against_replace", 2, 1;
+    C12_REGISTRY_DROP = exhaustive "c12_nothing_lost::registry_drop_against_turn_end", 2, 1, one_outcome;
+    C12_REGISTRY_RELEASE = exhaustive "c12_nothing_lost::registry_drop_against_release", 2, 1;
+    C12_REGISTRY_START = exhaustive "c12_nothing_lost::registry_drop_against_start_end", 2, 1, one_outcome;
+    C12_REGISTRY_ENTER = exhaustive "c12_nothing_lost::registry_drop_against_enters", 2, 1, one_outcome;
+    C12_MAX_SESSIONS = exhaustive "c12_nothing_lost::max_sessions", 2, 1;
+    "C13", "A close against each thing that it ends or lets go on, in one shard and in two.":
+    C13_GRANT = bounded "c13_closing::close_against_grant", 2, [1, 1];
+    C13_AFTER = exhaustive "c13_closing::no_grant_after_close", 2, 1, one_outcome;
+    C13_JOIN = exhaustive "c13_closing::close_against_join", 2, 1, one_outcome;
+    C13_START = bounded "c13_closing::close_against_start", 2, [1, 1];
+    C13_GRANTED_START = exhaustive "c13_closing::close_against_granted_start", 2, 1;
+    C13_DRAIN = exhaustive "c13_closing::drain_against_turn_end", 2, 1, one_outcome;
+    C13_DRAIN_SUPERSEDED = exhaustive "c13_closing::drain_against_superseded", 2, 1, one_outcome;
+    C13_DRAIN_REMOVE = bounded "c13_closing::drain_against_remove", 2, [1, 1];
+    "C15", "One who looks, word by word, against one who changes what is looked at. Two looks, bounded.":
+    C15_LOOK = exhaustive "c15_snapshot::a_look_against_a_new_incarnation", 2, 1;
+    C15_NEXT_TURN = exhaustive "c15_snapshot::a_look_against_the_next_turn", 2, 1;
+    C15_TWO_LOOKS = bounded "c15_snapshot::two_looks_against_two_incarnations", 2, [1, 1];
+    C15_NUMBERS = exhaustive "c15_snapshot::numbers_against_replace", 2, 1;
+    C15_SUPERSEDED = exhaustive "c15_snapshot::a_superseded_holder_draws_no_number", 2, 1;
+    C15_WAITING = bounded "c15_snapshot::waiting_against_turn_end", 2, [1, 1];
+}

@@ -1,0 +1,258 @@
+//! C5: dropping an `Enter` at any point leaves no trace: the grant passes on, counts are exact, no slot stays behind.
+
+use crate::{
+    bounds,
+    harness::check,
+    kit::{
+        Bell, Enter, Entry, Key, Registry, Tally, Turn, block_on, poll_once, registry, rest, spawn,
+        turn_of,
+    },
+};
+use std::{task::Poll, time::Duration};
+use turnwise::{Phase, WaitError};
+
+/// Nobody holds or waits for the session, which rests.
+fn at_rest(registry: &Registry, tally: &Tally) {
+    registry.check_invariants();
+    let status = registry.status(&Key(1)).expect("C5: the session is gone");
+    assert_eq!(
+        (status.phase, status.waiting),
+        (Phase::Idle, 0),
+        "C5: a trace is left"
+    );
+    assert_eq!(tally.alive(), 1, "C5: the session is lost");
+}
+
+/// Dropped while the turn ends: before the grant, or with it. Polled before, or not.
+fn dropped_against_turn_end(bound: &'static bounds::Bound, polled: bool) {
+    check(bound, &["at rest"], move || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let mut enter = registry.enter(&Key(1));
+        let bell = Bell::new();
+        if polled {
+            assert!(bell.poll(&mut enter).is_pending());
+        }
+        let ender = spawn(move || drop(turn));
+        let dropper = spawn(move || drop(enter));
+        ender.join().expect("ender");
+        dropper.join().expect("dropper");
+        at_rest(&registry, &tally);
+        assert_eq!(bell.wakers(), 0, "C5: a waker is kept");
+        "at rest"
+    });
+}
+
+/// See there.
+#[test]
+fn dropped_unpolled() {
+    dropped_against_turn_end(&bounds::C5_DROP_UNPOLLED, false);
+}
+
+/// See there.
+#[test]
+fn dropped_polled() {
+    dropped_against_turn_end(&bounds::C5_DROP_POLLED, true);
+}
+
+/// Granted in the call, and dropped while another enters.
+#[test]
+fn granted_and_dropped() {
+    check(
+        &bounds::C5_DROP_GRANTED,
+        &["waited", "did not wait"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let granted = registry.enter(&Key(1));
+            let dropper = spawn(move || drop(granted));
+            let other = spawn({
+                let registry = registry.clone();
+                move || {
+                    let mut enter = registry.enter(&Key(1));
+                    let first = poll_once(&mut enter);
+                    let waited = first.is_pending();
+                    if waited {
+                        drop(block_on(enter));
+                    }
+                    waited
+                }
+            });
+            dropper.join().expect("dropper");
+            let waited = other.join().expect("other");
+            at_rest(&registry, &tally);
+            if waited { "waited" } else { "did not wait" }
+        },
+    );
+}
+
+/// The grant of a vacancy, dropped while another enters: he starts the session, or finds the key free.
+#[test]
+fn granted_vacancy_dropped() {
+    check(&bounds::C5_DROP_VACANCY, &["incarnation 2"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        let granted = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(granted));
+        let other = spawn({
+            let (registry, tally) = (registry.clone(), tally.clone());
+            move || {
+                let entry = registry.enter_blocking(&Key(1)).expect("open");
+                Turn::incarnation(&entry.or_insert_with(|| tally.only_session())).get()
+            }
+        });
+        dropper.join().expect("dropper");
+        let number = other.join().expect("other");
+        at_rest(&registry, &tally);
+        format!("incarnation {number}")
+    });
+}
+
+/// The only one who waits is dropped while the vacancy is: the slot leaves the map, whoever is first.
+#[test]
+fn the_last_two_leave() {
+    check(&bounds::C5_LAST_TWO, &["the key is free"], || {
+        let (registry, _tally) = (registry(), Tally::default());
+        let vacancy = registry.try_enter(&Key(1)).expect("free");
+        let enter = registry.enter(&Key(1));
+        let holder = spawn(move || drop(vacancy));
+        let waiter = spawn(move || drop(enter));
+        holder.join().expect("holder");
+        waiter.join().expect("waiter");
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C5: a slot stays behind");
+        "the key is free"
+    });
+}
+
+/// A deadline passes while the turn ends: who is granted is granted, else the place is left without a trace.
+#[test]
+fn deadline_against_turn_end() {
+    check(&bounds::C5_DEADLINE, &["granted", "timed out"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let enter = registry.enter(&Key(1));
+        let ender = spawn(move || drop(turn));
+        let waiter = spawn(move || match enter.wait_timeout(Duration::from_secs(1)) {
+            Ok(_) => "granted",
+            Err(WaitError::TimedOut(_)) => "timed out",
+            Err(other) => panic!("C5: {other}"),
+        });
+        ender.join().expect("ender");
+        let outcome = waiter.join().expect("waiter");
+        at_rest(&registry, &tally);
+        outcome
+    });
+}
+
+/// A deadline passes, and the place is handed back: it is still the same place, ahead of who came later.
+#[test]
+fn deadline_and_again() {
+    check(
+        &bounds::C5_DEADLINE_AGAIN,
+        &["granted", "granted the second time"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let turn = turn_of(&registry, &Key(1));
+            let enter = registry.enter(&Key(1));
+            let later = registry.enter(&Key(1));
+            let ender = spawn(move || drop(turn));
+            let waiter = spawn(move || match enter.wait_timeout(Duration::from_secs(1)) {
+                Ok(entry) => (entry.occupied().expect("there").work(), "granted"),
+                Err(WaitError::TimedOut(enter)) => {
+                    let entry = enter.wait().expect("open");
+                    (
+                        entry.occupied().expect("there").work(),
+                        "granted the second time",
+                    )
+                }
+                Err(other) => panic!("C5: {other}"),
+            });
+            let second = block_on(later)
+                .expect("open")
+                .occupied()
+                .expect("there")
+                .work();
+            ender.join().expect("ender");
+            let (first, outcome) = waiter.join().expect("waiter");
+            assert_eq!((first, second), (0, 1), "C5: the place was lost");
+            at_rest(&registry, &tally);
+            outcome
+        },
+    );
+}
+
+/// Three in line; the first is dropped while the turn ends, the others get it in order.
+#[test]
+fn the_first_of_three_leaves() {
+    check(&bounds::C5_THREE, &["01"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let [a, b, c]: [Enter; 3] = std::array::from_fn(|_| registry.enter(&Key(1)));
+        let work = |entry: Entry| entry.occupied().expect("there").work();
+        let ender = spawn(move || drop(turn));
+        let waiter = spawn(move || work(c.wait().expect("open")));
+        drop(a);
+        let first = work(block_on(b).expect("open"));
+        ender.join().expect("ender");
+        let second = waiter.join().expect("waiter");
+        at_rest(&registry, &tally);
+        format!("{first}{second}")
+    });
+}
+
+/// Dropped while a replacement moves the line: it leaves the new line, or the old one.
+#[test]
+fn dropped_against_replace() {
+    check(&bounds::C5_DROP_REPLACE, &["the key is free"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let granted = registry.enter(&Key(1));
+        let waiting = registry.enter(&Key(1));
+        let dropper = spawn(move || drop((granted, waiting)));
+        let replacer = spawn({
+            let registry = registry.clone();
+            move || drop(registry.replace(&Key(1)).expect("open"))
+        });
+        dropper.join().expect("dropper");
+        replacer.join().expect("replacer");
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C5: a slot stays behind");
+        assert_eq!(tally.alive(), 0);
+        "the key is free"
+    });
+}
+
+/// An `Enter` that was granted and looks while a replacement takes the grant back: it has the turn, or waits.
+#[test]
+fn looked_against_replace() {
+    check(
+        &bounds::C5_LOOK_REPLACE,
+        &["had the turn", "waited"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let mut granted = registry.enter(&Key(1));
+            let looker = spawn(move || match poll_once(&mut granted) {
+                Poll::Ready(_) => "had the turn",
+                Poll::Pending => {
+                    assert!(matches!(block_on(granted), Ok(turnwise::Entry::Vacant(_))));
+                    "waited"
+                }
+            });
+            let replacer = spawn({
+                let registry = registry.clone();
+                move || drop(registry.replace(&Key(1)).expect("open"))
+            });
+            let outcome = looker.join().expect("looker");
+            replacer.join().expect("replacer");
+            registry.check_invariants();
+            assert!(registry.is_empty(), "C5: a slot stays behind");
+            assert_eq!(tally.alive(), 0);
+            outcome
+        },
+    );
+}

@@ -1,0 +1,170 @@
+//! C12: every session is returned or dropped exactly once; at rest the map holds exactly the slots of DESIGN's section 3.
+
+use crate::{
+    bounds,
+    harness::check,
+    kit::{Bell, Key, Tally, Turn, builder, registry, rest, share, spawn, turn_of},
+};
+use turnwise::{EnterError, Old};
+
+/// A release against a replacement: the session is given to exactly one of the two.
+#[test]
+fn release_against_replace() {
+    check(
+        &bounds::C12_RELEASE,
+        &["released to the holder", "rested for the replacer"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let turn = turn_of(&registry, &Key(1));
+            let holder = spawn(move || Turn::release(turn));
+            let replacer = spawn({
+                let registry = registry.clone();
+                move || match registry.remove(&Key(1)) {
+                    Some(Old::Rested(session)) => Some(session),
+                    Some(Old::Held(departure)) => {
+                        departure.wait();
+                        None
+                    }
+                    None => panic!("C12: the session is lost"),
+                }
+            });
+            let released = holder.join().expect("holder");
+            let rested = replacer.join().expect("replacer");
+            assert_eq!(
+                tally.dropped(),
+                0,
+                "C12: a session that was to be returned is dropped"
+            );
+            let outcome = match (released.is_some(), rested.is_some()) {
+                (true, false) => "released to the holder",
+                (false, true) => "rested for the replacer",
+                other => panic!("C12: {other:?}"),
+            };
+            drop((released, rested));
+            assert_eq!(tally.dropped(), 1, "C12: once");
+            registry.check_invariants();
+            assert!(registry.is_empty(), "C12: a slot stays behind");
+            outcome
+        },
+    );
+}
+
+/// The last registry is dropped while a turn ends: the session is dropped once, by one of the two.
+#[test]
+fn registry_drop_against_turn_end() {
+    check(&bounds::C12_REGISTRY_DROP, &["dropped once"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let ender = spawn(move || drop(turn));
+        let dropper = spawn(move || drop(registry));
+        ender.join().expect("ender");
+        dropper.join().expect("dropper");
+        assert_eq!(tally.dropped(), 1, "C12: once");
+        "dropped once"
+    });
+}
+
+/// The same against a release: the session is the holder's, if the registry was gone before.
+#[test]
+fn registry_drop_against_release() {
+    check(
+        &bounds::C12_REGISTRY_RELEASE,
+        &["released", "dropped with the registry"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let turn = turn_of(&registry, &Key(1));
+            let holder = spawn(move || Turn::release(turn).is_some());
+            let dropper = spawn(move || drop(registry));
+            let released = holder.join().expect("holder");
+            dropper.join().expect("dropper");
+            assert_eq!(tally.dropped(), 1, "C12: once");
+            if released {
+                "released"
+            } else {
+                "dropped with the registry"
+            }
+        },
+    );
+}
+
+/// The same against a start that ends: its slot needs the shard, which may just be going.
+#[test]
+fn registry_drop_against_start_end() {
+    check(&bounds::C12_REGISTRY_START, &["gone"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(2), &tally);
+        let vacancy = registry.try_enter(&Key(1)).expect("free");
+        let starter = spawn(move || drop(vacancy));
+        let dropper = spawn(move || drop(registry));
+        starter.join().expect("starter");
+        dropper.join().expect("dropper");
+        assert_eq!(tally.dropped(), 1, "C12: what rested is dropped once");
+        "gone"
+    });
+}
+
+/// An `Enter` that waits keeps the registry; one that was granted in the call keeps its session.
+#[test]
+fn registry_drop_against_enters() {
+    check(&bounds::C12_REGISTRY_ENTER, &["granted and waited"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let mut granted = registry.enter(&Key(1));
+        let waiting = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(registry));
+        let bell = Bell::new();
+        let first = bell.poll(&mut granted);
+        let std::task::Poll::Ready(Ok(entry)) = first else {
+            panic!("C12: the grant is lost: {first:?}");
+        };
+        drop(entry.occupied().expect("C12: the session is lost"));
+        let second = waiting.wait().expect("C12: who waits keeps the registry");
+        drop(second.occupied().expect("C12: the session is lost"));
+        dropper.join().expect("dropper");
+        assert_eq!(tally.dropped(), 1, "C12: once");
+        "granted and waited"
+    });
+}
+
+/// Two keys, room for one: who is refused leaves no count behind.
+#[test]
+fn max_sessions() {
+    check(
+        &bounds::C12_MAX_SESSIONS,
+        &["a refused", "b refused", "both had room"],
+        || {
+            let registry = share(builder().max_sessions(1).build());
+            let tally = Tally::default();
+            let start = |key: u64| {
+                let (registry, tally) = (registry.clone(), tally.clone());
+                spawn(move || match registry.enter_blocking(&Key(key)) {
+                    Ok(entry) => {
+                        drop(Turn::vacate(entry.or_insert_with(|| tally.session())));
+                        true
+                    }
+                    Err(error) => {
+                        assert_eq!(error, EnterError::RegistryFull);
+                        false
+                    }
+                })
+            };
+            let (a, b) = (start(1), start(2));
+            let entered = (a.join().expect("a"), b.join().expect("b"));
+            registry.check_invariants();
+            assert!(registry.is_empty(), "C12: a slot stays behind");
+            assert!(
+                registry.try_enter(&Key(3)).is_ok(),
+                "C12: the count is wrong"
+            );
+            match entered {
+                (true, true) => "both had room",
+                (true, false) => "b refused",
+                (false, true) => "a refused",
+                (false, false) => panic!("C12: both refused"),
+            }
+        },
+    );
+}

@@ -1,0 +1,253 @@
+//! C13: after `close` returns nobody is granted; drained exactly when there is no slot and no superseded holder left.
+
+use crate::{
+    bounds,
+    harness::check,
+    kit::{Bell, Key, Tally, block_on, builder, registry, rest, share, spawn, turn_of},
+};
+use std::task::Poll;
+use turnwise::{EnterError, Old, Phase};
+
+/// Close against the end of a turn that would grant: who had not looked when `close` returned is refused.
+#[test]
+fn close_against_grant() {
+    check(&bounds::C13_GRANT, &["granted before", "closed"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let enter = registry.enter(&Key(1));
+        let ender = spawn(move || drop(turn));
+        let waiter = spawn(move || match enter.wait() {
+            Ok(entry) => {
+                drop(entry);
+                "granted before"
+            }
+            Err(error) => {
+                assert_eq!(error, EnterError::Closed);
+                "closed"
+            }
+        });
+        registry.close();
+        // Nobody is granted from here on: what rests, rests.
+        let granted_later = registry.enter(&Key(1)).wait();
+        assert_eq!(
+            granted_later.err(),
+            Some(EnterError::Closed),
+            "C13: granted after close"
+        );
+        ender.join().expect("ender");
+        let outcome = waiter.join().expect("waiter");
+        registry.check_invariants();
+        let status = registry.status(&Key(1)).expect("it rests");
+        assert_eq!(
+            (status.phase, status.waiting),
+            (Phase::Idle, 0),
+            "C13: somebody is left"
+        );
+        outcome
+    });
+}
+
+/// Close returns, and then somebody looks who was polled before: never a grant, also if the turn ends just then.
+#[test]
+fn no_grant_after_close() {
+    check(&bounds::C13_AFTER, &["closed"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let mut enter = registry.enter(&Key(1));
+        let bell = Bell::new();
+        assert!(bell.poll(&mut enter).is_pending());
+        let ender = spawn(move || drop(turn));
+        registry.close();
+        assert!(bell.wakes() > 0, "C13: not woken");
+        match bell.poll(&mut enter) {
+            Poll::Ready(Err(EnterError::Closed)) => {}
+            other => panic!("C13: {other:?} after close"),
+        }
+        ender.join().expect("ender");
+        registry.check_invariants();
+        "closed"
+    });
+}
+
+/// Close against somebody who comes into the line of a held key: he is refused, then or later.
+#[test]
+fn close_against_join() {
+    check(&bounds::C13_JOIN, &["closed"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let joiner = spawn({
+            let registry = registry.clone();
+            move || registry.enter(&Key(1)).wait().err()
+        });
+        let closer = spawn({
+            let registry = registry.clone();
+            move || registry.close()
+        });
+        closer.join().expect("closer");
+        assert_eq!(
+            joiner.join().expect("joiner"),
+            Some(EnterError::Closed),
+            "C13"
+        );
+        drop(turn);
+        registry.check_invariants();
+        "closed"
+    });
+}
+
+/// Close against starts of absent keys in two shards: each is there before the sweep, or refused; also in a shard that was
+/// empty.
+#[test]
+fn close_against_start() {
+    let outcomes = ["0 started", "1 started", "2 started"];
+    check(&bounds::C13_START, &outcomes, || {
+        let registry = share(builder().shards(2).build());
+        let tally = Tally::default();
+        let start = |key: u64| {
+            let (registry, tally) = (registry.clone(), tally.clone());
+            spawn(move || match registry.try_enter(&Key(key)) {
+                Ok(entry) => Some(entry.or_insert_with(|| tally.session())),
+                Err(error) => {
+                    assert_eq!(error, turnwise::TryEnterError::Closed);
+                    None
+                }
+            })
+        };
+        let (a, b) = (start(1), start(2));
+        registry.close();
+        let before = registry.len();
+        let turns = [a.join().expect("a"), b.join().expect("b")];
+        let started = turns.iter().flatten().count();
+        assert_eq!(started, before, "C13: a slot came after close");
+        drop(turns);
+        registry.check_invariants();
+        format!("{started} started")
+    });
+}
+
+/// Close against a granted vacancy that nobody has looked at: its slot goes.
+#[test]
+fn close_against_granted_start() {
+    check(
+        &bounds::C13_GRANTED_START,
+        &["granted before", "closed"],
+        || {
+            let registry = share(builder().shards(2).build());
+            let tally = Tally::default();
+            let starter = spawn({
+                let (registry, tally) = (registry.clone(), tally.clone());
+                move || match block_on(registry.enter(&Key(1))) {
+                    Ok(entry) => {
+                        drop(entry.or_insert_with(|| tally.session()));
+                        "granted before"
+                    }
+                    Err(error) => {
+                        assert_eq!(error, EnterError::Closed);
+                        "closed"
+                    }
+                }
+            });
+            registry.close();
+            let outcome = starter.join().expect("starter");
+            registry.check_invariants();
+            assert_eq!(
+                registry.len(),
+                tally.alive(),
+                "C13: a slot without a session stays"
+            );
+            outcome
+        },
+    );
+}
+
+/// A drain while a turn ends: its session comes out, and then the registry is drained.
+#[test]
+fn drain_against_turn_end() {
+    check(&bounds::C13_DRAIN, &["drained"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let ender = spawn(move || drop(turn));
+        let drainer = spawn({
+            let (registry, tally) = (registry.clone(), tally.clone());
+            move || {
+                let mut drain = registry.drain();
+                let closing = block_on(drain.next()).expect("C13: a session is left behind");
+                drop(closing);
+                assert!(block_on(drain.next()).is_none(), "C13: not drained");
+                assert_eq!(tally.alive(), 0, "C13: drained too early");
+            }
+        });
+        ender.join().expect("ender");
+        drainer.join().expect("drainer");
+        registry.check_invariants();
+        assert!(registry.is_empty());
+        "drained"
+    });
+}
+
+/// A drain waits for a superseded holder too.
+#[test]
+fn drain_against_superseded() {
+    check(&bounds::C13_DRAIN_SUPERSEDED, &["drained"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let Some(Old::Held(departure)) = registry.remove(&Key(1)) else {
+            panic!("C13: the turn is held");
+        };
+        drop(departure);
+        let ender = spawn(move || drop(turn));
+        let drainer = spawn({
+            let (registry, tally) = (registry.clone(), tally.clone());
+            move || {
+                assert!(registry.drain().next_blocking().is_none());
+                assert_eq!(
+                    tally.alive(),
+                    0,
+                    "C13: drained while a superseded holder is out"
+                );
+            }
+        });
+        ender.join().expect("ender");
+        drainer.join().expect("drainer");
+        registry.check_invariants();
+        "drained"
+    });
+}
+
+/// A removal while a drain waits for the holder: the drain finds him among the superseded.
+#[test]
+fn drain_against_remove() {
+    check(
+        &bounds::C13_DRAIN_REMOVE,
+        &["given by the drain", "rested for the remover", "superseded"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let turn = turn_of(&registry, &Key(1));
+            let ender = spawn(move || drop(turn));
+            let remover = spawn({
+                let registry = registry.clone();
+                move || match registry.remove(&Key(1)) {
+                    None => "given by the drain",
+                    Some(Old::Rested(_)) => "rested for the remover",
+                    Some(Old::Held(_)) => "superseded",
+                }
+            });
+            let mut drain = registry.drain();
+            if drain.next_blocking().is_some() {
+                assert!(drain.next_blocking().is_none(), "C13: not drained");
+            }
+            ender.join().expect("ender");
+            let outcome = remover.join().expect("remover");
+            registry.check_invariants();
+            assert!(registry.is_empty());
+            assert_eq!(tally.alive(), 0);
+            outcome
+        },
+    );
+}

@@ -1,0 +1,235 @@
+//! Runs one model: explores it within its bound, and refuses to be green when less was explored than was recorded.
+//!
+//! loom can be green without having finished, and can be told so by the environment. Here every field of its builder is
+//! set by hand, the executions are counted, and what the executions ended in is a set that must be the expected one: a model
+//! that always takes one side of a race fails, however right that side is.
+
+use crate::bounds::Bound;
+use parking_lot::in_model;
+use std::{
+    any::Any,
+    backtrace::{Backtrace, BacktraceStatus},
+    cell::Cell,
+    collections::BTreeMap,
+    fmt::Write as _,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook},
+    sync::{
+        Arc, Mutex, Once, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Instant,
+};
+
+/// Steps of one execution. A model that needs more does not end, or should be two.
+const MAX_BRANCHES: usize = 2_000;
+
+/// Explores `model` within `bound`; each execution ends with the name of its outcome.
+///
+/// Prints a line `model-row | ..` for the table of models.
+///
+/// # Panics
+///
+/// If an execution fails, if the executions are fewer than recorded, or if the outcomes are not exactly those expected.
+/// The words begin with the claim and the model; those of a panic inside an execution stand in a line that begins with
+/// `FAILED`, the claim and the model, also if loom then ends the process.
+pub(crate) fn check<O: AsRef<str>>(
+    bound: &'static Bound,
+    expected: &[&str],
+    model: impl Fn() -> O + Send + Sync + 'static,
+) {
+    let name = format!("{} {}", bound.claim, bound.model);
+    assert!(
+        expected.len() > 1 || bound.one_outcome,
+        "{name}: one expected outcome tells no race; say so in the bound if it is meant"
+    );
+    let seen = Arc::new(Seen::default());
+    let begin = Instant::now();
+    explore(bound, {
+        let seen = Arc::clone(&seen);
+        move || {
+            parking_lot::begin_execution();
+            SPAWNED.set(0);
+            seen.add(model().as_ref());
+            MOST_SPAWNED.set(MOST_SPAWNED.get().max(SPAWNED.get()));
+        }
+    });
+    let seconds = begin.elapsed().as_secs_f64();
+    // Canaries spawn by themselves, and are not counted.
+    let threads = MOST_SPAWNED.take();
+    assert!(
+        threads == 0 || threads == bound.threads,
+        "{name}: {threads} threads beside main, its bound says {}",
+        bound.threads
+    );
+
+    let executions = seen.executions.load(Ordering::Relaxed);
+    let outcomes = seen.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+    let unlike = difference(&outcomes, expected);
+    assert!(
+        unlike.is_empty(),
+        "{name}: the outcomes of {executions} executions are not the expected ones:{unlike}"
+    );
+    assert!(
+        executions >= bound.executions,
+        "{name}: {executions} executions, {} are recorded: less was explored than the bound says",
+        bound.executions
+    );
+    println!(
+        "model-row | {} | {} | {} | {} | {executions} | {} | {seconds:.1}",
+        bound.claim,
+        bound.model,
+        bound.threads + 1,
+        bound
+            .preemptions
+            .map_or_else(|| "none".to_owned(), |most| most.to_string()),
+        if bound.preemptions.is_some() {
+            "bounded"
+        } else {
+            "exhaustive"
+        },
+    );
+}
+
+/// As [`check`], for models in which user code panics: `engine::unwind` runs in no other.
+///
+/// The model runs while this thread unwinds, so that `std::thread::panicking()` is true for all model threads from the
+/// first lock to the last; were it true only while one of them unwinds, std's locks inside loom's would poison themselves in
+/// the hands of the others. What is lost: loom no longer looks at the number of steps of an execution (the shims count some
+/// themselves), and tracks an access to a cell at its begin only.
+pub(crate) fn check_unwinding<O: AsRef<str>>(
+    bound: &'static Bound,
+    expected: &[&str],
+    model: impl Fn() -> O + Send + Sync + 'static,
+) {
+    struct Explore<'a, F: FnOnce()> {
+        run: Option<F>,
+        end: &'a mut Option<thread::Result<()>>,
+    }
+    impl<F: FnOnce()> Drop for Explore<'_, F> {
+        fn drop(&mut self) {
+            if let Some(run) = self.run.take() {
+                *self.end = Some(catch_unwind(AssertUnwindSafe(run)));
+            }
+        }
+    }
+    /// What this thread unwinds with; nobody looks at it.
+    struct Scene;
+
+    name_failures();
+    let mut end = None;
+    let scene = catch_unwind(AssertUnwindSafe(|| {
+        let _explore = Explore {
+            run: Some(|| check(bound, expected, model)),
+            end: &mut end,
+        };
+        resume_unwind(Box::new(Scene));
+    }));
+    assert!(
+        scene.is_err_and(|payload: Box<dyn Any + Send>| payload.is::<Scene>()),
+        "the model did not run while this thread unwound"
+    );
+    end.expect("the destructor has run")
+        .unwrap_or_else(|payload| resume_unwind(payload));
+}
+
+/// What the executions ended in, and how many of each.
+#[derive(Default)]
+struct Seen {
+    executions: AtomicUsize,
+    outcomes: Mutex<BTreeMap<String, usize>>,
+}
+
+impl Seen {
+    fn add(&self, outcome: &str) {
+        self.executions.fetch_add(1, Ordering::Relaxed);
+        // A failed execution of an unwinding model may have poisoned it; it fails by other words.
+        let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcomes.get_mut(outcome) {
+            Some(times) => *times += 1,
+            None => {
+                outcomes.insert(outcome.to_owned(), 1);
+            }
+        }
+    }
+}
+
+fn explore(bound: &'static Bound, model: impl Fn() + Send + Sync + 'static) {
+    // `new` reads the environment, so each field is set; the type allows no other way.
+    let mut builder = loom::model::Builder::new();
+    builder.max_threads = bound.threads + 1;
+    builder.max_branches = MAX_BRANCHES;
+    builder.max_permutations = None;
+    builder.max_duration = None;
+    builder.preemption_bound = bound.preemptions;
+    builder.checkpoint_file = None;
+    builder.checkpoint_interval = usize::MAX;
+    builder.expect_explicit_explore = false;
+    builder.location = false;
+    builder.log = false;
+
+    name_failures();
+    RUNNING.set(Some(bound));
+    parking_lot::model(|| builder.check(model));
+}
+
+thread_local! {
+    /// The model that this thread explores.
+    static RUNNING: Cell<Option<&'static Bound>> = const { Cell::new(None) };
+    /// Threads of this execution, and the most of any.
+    static SPAWNED: Cell<usize> = const { Cell::new(0) };
+    static MOST_SPAWNED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A model thread begins.
+pub(crate) fn spawned() {
+    SPAWNED.set(SPAWNED.get() + 1);
+}
+
+/// The first panic of an execution is told with the model's name, when it begins: a panic in a destructor, or a deadlock,
+/// may end the process before anything unwinds as far as the harness. Scripted panics come without the hook.
+fn name_failures() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        // loom's coroutines set a hook of their own at their first use; no hook can be set by a thread that unwinds.
+        loom::model::Builder::new().check(|| ());
+        let before = take_hook();
+        set_hook(Box::new(move |panic| {
+            let words = panic
+                .payload()
+                .downcast_ref::<&'static str>()
+                .copied()
+                .or_else(|| panic.payload().downcast_ref().map(String::as_str));
+            // Without words: the coroutines of loom end by a panic of their own.
+            let (true, Some(words)) = (in_model(), words) else {
+                return before(panic);
+            };
+            parking_lot::fail();
+            let model = RUNNING.get().map_or("", |bound| bound.model);
+            let claim = RUNNING.get().map_or("", |bound| bound.claim);
+            let place = panic.location().map(ToString::to_string);
+            let place = place.unwrap_or_default();
+            eprintln!("FAILED {claim} {model}: {words}\n  at {place}");
+            let trace = Backtrace::capture();
+            if trace.status() == BacktraceStatus::Captured {
+                eprintln!("{trace}");
+            }
+        }));
+    });
+}
+
+/// One line for each outcome that was seen and not expected, or the other way round.
+fn difference(seen: &BTreeMap<String, usize>, expected: &[&str]) -> String {
+    let mut lines = String::new();
+    for (outcome, times) in seen {
+        if !expected.contains(&outcome.as_str()) {
+            let _infallible = write!(lines, "\n  not expected, seen {times} times: {outcome}");
+        }
+    }
+    for outcome in expected {
+        if !seen.contains_key(*outcome) {
+            let _infallible = write!(lines, "\n  expected, never seen: {outcome}");
+        }
+    }
+    lines
+}

@@ -1,0 +1,65 @@
+//! What models share: the core's types as models use them, and how a model begins.
+
+pub(crate) use crate::tracked::{Bell, Handle, Key, Plain, Session, Tally, block_on, poll_once};
+use crate::harness;
+use loom::thread::JoinHandle;
+use std::{ops::Deref, sync::Arc};
+
+/// The core's registry. Models about its own end use it, by `builder().build()`; the others use [`Registry`].
+pub(crate) type Core = turnwise::Registry<Key, Session, Handle, Plain>;
+pub(crate) type Enter = turnwise::Enter<Key, Session, Handle>;
+pub(crate) type Entry = turnwise::Entry<Key, Session, Handle>;
+pub(crate) type Turn = turnwise::Turn<Key, Session, Handle>;
+
+/// A registry that model threads share by std's `Arc`, which loom does not see: if main keeps one to the end, whose drop is
+/// the last is no question. With clones of the registry itself each thread's drop is a step that races with the others',
+/// and two threads that enter have twelve times the executions.
+#[derive(Clone, Debug)]
+pub(crate) struct Registry(Arc<Core>);
+
+impl Deref for Registry {
+    type Target = Core;
+
+    fn deref(&self) -> &Core {
+        &self.0
+    }
+}
+
+/// For limits, more shards, a first number: one shard unless more are asked for.
+pub(crate) fn builder() -> turnwise::Builder<Key, Session, Handle, Plain> {
+    turnwise::Registry::builder().hasher(Plain).shards(1)
+}
+
+/// A registry to be shared.
+pub(crate) fn share(registry: Core) -> Registry {
+    Registry(Arc::new(registry))
+}
+
+/// A registry with one shard and a clock that stands still.
+pub(crate) fn registry() -> Registry {
+    share(builder().build())
+}
+
+/// A registry with a clock that the hand moves. Its readings are steps of the model: only where time is the matter.
+pub(crate) fn timed() -> (Registry, turnwise::ClockHand) {
+    let (clock, hand) = turnwise::Clock::manual();
+    (share(builder().clock(clock).build()), hand)
+}
+
+/// Starts a session, which then rests.
+pub(crate) fn rest(registry: &Core, key: &Key, tally: &Tally) {
+    let entry = registry.try_enter(key).expect("the key is free");
+    drop(entry.or_insert_with(|| tally.session()));
+}
+
+/// Takes the turn of a session that rests.
+pub(crate) fn turn_of(registry: &Core, key: &Key) -> Turn {
+    let entry = registry.try_enter(key).expect("the key is free");
+    entry.occupied().expect("a session rests there")
+}
+
+/// A model thread; the harness counts them.
+pub(crate) fn spawn<R: 'static>(act: impl FnOnce() -> R + 'static) -> JoinHandle<R> {
+    harness::spawned();
+    loom::thread::spawn(act)
+}

@@ -1,0 +1,29 @@
+//! The models of turnwise's claims, explored by loom over the source that ships.
+//!
+//! `harness` runs one model, `bounds` holds the bound of each, `kit` and `tracked` what they share. `canaries` and `source`
+//! check the checking. Each other module is a claim of PROOFS.md.
+
+// A test executable exports nothing.
+#![allow(missing_docs)]
+
+mod bounds;
+mod harness;
+mod kit;
+mod tracked;
+
+mod canaries;
+mod source;
+
+mod c01_exclusion;
+mod c02_one_incarnation;
+mod c03_order;
+mod c04_progress;
+mod c05_cancel;
+mod c06_identity;
+mod c07_claim;
+mod c08_status;
+mod c09_locks;
+mod c11_no_stuck_key;
+mod c12_nothing_lost;
+mod c13_closing;
+mod c15_snapshot;
