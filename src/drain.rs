@@ -57,7 +57,20 @@ pub struct Drain<K, V, H = ()> {
 /// Somebody who still holds a slot.
 enum Out<K, V, H> {
     InLine(InLine<K, V, H>),
-    Superseded(Departure<K, V, H>),
+    Superseded(Departure<K, V, H>, Arc<Slot<K, V, H>>),
+}
+
+impl<K, V, H> Out<K, V, H> {
+    fn look(&mut self, cx: &mut Context<'_>) -> Turned<K, V, H> {
+        match self {
+            Self::InLine(line) => line.look(cx.waker()),
+            Self::Superseded(departure, slot) => match Pin::new(departure).poll(cx) {
+                Poll::Pending => Turned::Waits,
+                // It is asked again, and has nothing.
+                Poll::Ready(()) => Turned::SentAway(Arc::clone(slot)),
+            },
+        }
+    }
 }
 
 impl<K, V, H> Drain<K, V, H> {
@@ -90,7 +103,10 @@ impl<K, V, H> Drain<K, V, H> {
 
     /// Asks for each slot that was seen, then for those that are waited for; when none is left, looks again, for a slot may
     /// have been removed under its holder meanwhile, who is superseded then. After `close` there is nothing new: each look
-    /// sees less than the one before. Models: `c13_closing`.
+    /// sees less than the one before.
+    ///
+    /// A slot whose session was given, or from whose line this was sent away, counts as seen again: it may come back to
+    /// rest while others are still waited for. Models: `c13_closing`.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Closing<K, V, H>>> {
         loop {
             while let Some(slot) = self.found.pop() {
@@ -100,25 +116,24 @@ impl<K, V, H> Drain<K, V, H> {
             }
             let mut index = 0;
             while let Some(out) = self.out.get_mut(index) {
-                let turned = match out {
-                    Out::InLine(line) => line.look(cx.waker()),
-                    Out::Superseded(departure) => match Pin::new(departure).poll(cx) {
-                        Poll::Pending => Turned::Waits,
-                        Poll::Ready(()) => {
-                            self.out.swap_remove(index);
-                            continue;
+                match out.look(cx) {
+                    Turned::Waits => index += 1,
+                    Turned::Granted(hold, session) => {
+                        self.out.swap_remove(index);
+                        // Without a session it is a vacancy: dropped here, and its slot with it.
+                        if let Some(session) = session {
+                            self.found.push(Arc::clone(hold.slot()));
+                            return Poll::Ready(Some(Turn::vacate(Turn::new(session, hold))));
                         }
-                    },
-                };
-                if let Turned::Waits = turned {
-                    index += 1;
-                    continue;
+                    }
+                    Turned::SentAway(slot) => {
+                        self.out.swap_remove(index);
+                        self.found.push(slot);
+                    }
                 }
-                self.out.swap_remove(index);
-                // A vacancy is dropped here, and its slot with it; who was sent away looks again.
-                if let Turned::Granted(hold, Some(session)) = turned {
-                    return Poll::Ready(Some(Turn::vacate(Turn::new(session, hold))));
-                }
+            }
+            if !self.found.is_empty() {
+                continue;
             }
             if !self.out.is_empty() {
                 return Poll::Pending;
@@ -136,11 +151,17 @@ impl<K, V, H> Drain<K, V, H> {
         let mut locked = slot.lock();
         if let Some(holding) = locked.claim_rested(now) {
             drop(locked);
-            return Some(Turn::vacate(Turn::claimed(&slot, &self.clock, holding)));
+            let turn = Turn::claimed(&slot, &self.clock, holding);
+            self.found.push(slot);
+            return Some(Turn::vacate(turn));
+        }
+        if locked.departed() {
+            return None;
         }
         if locked.superseded() {
             drop(locked);
-            self.out.push(Out::Superseded(Departure::new(slot)));
+            let departure = Departure::new(Arc::clone(&slot));
+            self.out.push(Out::Superseded(departure, slot));
             return None;
         }
         // Ahead of nobody: the registry is closed.

@@ -37,7 +37,8 @@ pub(crate) enum Turned<K, V, H> {
     /// It is his: a turn if there is a session, else a vacancy.
     Granted(Hold<K, V, H>, Option<V>),
     Waits,
-    SentAway(EnterError),
+    /// From the line of this slot.
+    SentAway(Arc<Slot<K, V, H>>),
 }
 
 impl<K, V, H> InLine<K, V, H> {
@@ -60,7 +61,7 @@ impl<K, V, H> InLine<K, V, H> {
     #[inline]
     pub(crate) fn look(&mut self, waker: &Waker) -> Turned<K, V, H> {
         let mut offered = mem::take(&mut self.fresh).then(|| waker.clone());
-        loop {
+        let turned = loop {
             let look = self.find(
                 |locked, place| match locked.look(place, waker, &mut offered) {
                     Look::Moved => None,
@@ -69,18 +70,20 @@ impl<K, V, H> InLine<K, V, H> {
             );
             match look {
                 Some(Look::NeedsWaker) => offered = Some(waker.clone()),
-                Some(Look::Waits) => return Turned::Waits,
+                Some(Look::Waits) => break Turned::Waits,
                 Some(Look::Granted(holding)) => {
                     let slot = self.slot.take().expect(STANDS);
                     let (hold, session) = Hold::new(slot, self.clock.clone(), holding);
-                    return Turned::Granted(hold, session);
+                    break Turned::Granted(hold, session);
                 }
                 Some(Look::SentAway | Look::Moved) | None => {
-                    let slot = self.slot.take().expect(STANDS);
-                    return Turned::SentAway(why_sent_away(&slot));
+                    break Turned::SentAway(self.slot.take().expect(STANDS));
                 }
             }
-        }
+        };
+        // The waker that was not needed is dropped when nothing can be lost by a panic in it.
+        drop(offered);
+        turned
     }
 
     /// Asks the slot where the line is now, and goes there.
@@ -264,7 +267,7 @@ impl<K, V, H> Enter<K, V, H> {
             State::Granted(line) | State::Waiting { line, .. } => match line.look(cx.waker()) {
                 Turned::Waits => return Poll::Pending,
                 Turned::Granted(hold, session) => Ok(Entry::new(hold, session)),
-                Turned::SentAway(error) => Err(error),
+                Turned::SentAway(slot) => Err(why_sent_away(&slot)),
             },
             State::Refused(error) => Err(*error),
             State::Done => panic!("`Enter` was polled after it was ready"),

@@ -45,6 +45,10 @@ impl<K, V, H> Hold<K, V, H> {
         &self.slot.key
     }
 
+    pub(crate) fn slot(&self) -> &Arc<Slot<K, V, H>> {
+        &self.slot
+    }
+
     fn is_current(&self) -> bool {
         !self.slot.lock().superseded()
     }
@@ -79,8 +83,9 @@ impl<K, V, H> Hold<K, V, H> {
             Some(shard) => shard.let_go(&self.slot, now),
             // The registry is gone; who waits for this departure does not need it.
             None => {
-                let line = self.slot.lock().depart();
+                let (line, handle) = self.slot.lock().depart();
                 wake_all(line.into_wakers());
+                drop(handle);
             }
         }
     }

@@ -4,7 +4,7 @@ use crate::{
     Clock, Moved, ReplaceError, Status, Turn, Vacancy,
     guard::Hold,
     line::{Lane, Place},
-    shard::{Absent, Shard, Slot, Succession},
+    shard::{Purpose, Shard, Slot, Succession},
     sync::Arc,
     wake::block_on,
 };
@@ -92,7 +92,7 @@ impl<K, V, H> Observed<K, V, H> {
     where
         K: Clone,
     {
-        let replaced = self.succeed(Absent::Insert)?;
+        let replaced = self.succeed(Purpose::ReplaceSeen)?;
         replaced.ok_or(ReplaceError::Moved)
     }
 
@@ -106,14 +106,14 @@ impl<K, V, H> Observed<K, V, H> {
     where
         K: Clone,
     {
-        let replaced = self.succeed(Absent::Leave);
+        let replaced = self.succeed(Purpose::Remove);
         let replaced = replaced.expect("only an insertion is refused");
         let Replaced { old, vacancy } = replaced.ok_or(Moved)?;
         drop(vacancy);
         Ok(old)
     }
 
-    fn succeed(&self, absent: Absent) -> Result<Option<Replaced<K, V, H>>, ReplaceError>
+    fn succeed(&self, purpose: Purpose) -> Result<Option<Replaced<K, V, H>>, ReplaceError>
     where
         K: Clone,
     {
@@ -128,7 +128,7 @@ impl<K, V, H> Observed<K, V, H> {
             |held| Arc::ptr_eq(held, &self.slot),
             |locked| locked.status().incarnation == self.status.incarnation,
             &mut key,
-            absent,
+            purpose,
             now,
         );
         let replaced = succession

@@ -6,7 +6,7 @@ use crate::{
     enter::InLine,
     guard::Hold,
     line::{Lane, Line},
-    shard::{Absent, Arrival, Shard, Shards, Slot},
+    shard::{Arrival, Purpose, Shard, Shards, Slot},
     sync::Arc,
     transitions::Entered,
     wake::wake_all,
@@ -238,7 +238,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// # Ok::<(), turnwise::EnterError>(())
     /// ```
     pub fn replace<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Result<Replaced<K, V, H>, EnterError> {
-        let replaced = self.succeed(key, Absent::Insert)?;
+        let replaced = self.succeed(key, Purpose::Replace)?;
         Ok(replaced.expect("an absent key gets a slot"))
     }
 
@@ -247,7 +247,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     pub fn remove<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Old<K, V, H>> {
         self.with(key, |_| ())?;
         // Between this look and the write lock, the slot may leave: then there is nothing to remove, and none is made.
-        let replaced = self.succeed(key, Absent::Leave);
+        let replaced = self.succeed(key, Purpose::Remove);
         let Replaced { old, vacancy } = replaced.expect("only an insertion is refused")?;
         drop(vacancy);
         old
@@ -256,14 +256,14 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     fn succeed<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
-        absent: Absent,
+        purpose: Purpose,
     ) -> Result<Option<Replaced<K, V, H>>, EnterError> {
         let hash = self.hash(key);
         let mut made = Some(key.to_key());
         let now = self.clock.now();
         let shard = self.shards.of(hash);
         let is_it = |slot: &Arc<Slot<K, V, H>>| key.is_key(&slot.key);
-        let succession = Shard::replace(shard, hash, is_it, |_| true, &mut made, absent, now)?;
+        let succession = Shard::replace(shard, hash, is_it, |_| true, &mut made, purpose, now)?;
         Ok(succession.map(|succession| Replaced::new(succession, &self.clock)))
     }
 

@@ -275,20 +275,19 @@ impl<K, V, H> Shard<K, V, H> {
     /// slot before its mutex is made, so two slots are never locked.
     ///
     /// `chosen` says which slot is meant, under its lock; `key` is the new slot's, `None` once it is used.
-    /// `absent`: what to do if there is none.
     pub(crate) fn replace(
         this: &Arc<Self>,
         hash: u64,
         is_it: impl Fn(&Arc<Slot<K, V, H>>) -> bool,
         chosen: impl FnOnce(&Locked<'_, V, H>) -> bool,
         key: &mut Option<K>,
-        absent: Absent,
+        purpose: Purpose,
         now: Tick,
     ) -> Result<Option<Succession<K, V, H>>, EnterError> {
         let mut map = this.map.write();
         let map = &mut *map;
         let Some(held) = map.table.find_mut(hash, is_it) else {
-            if let Absent::Leave = absent {
+            if purpose != Purpose::Replace {
                 return Ok(None);
             }
             let (slot, holding) = Self::admit(this, map, hash, key, now)?;
@@ -303,7 +302,7 @@ impl<K, V, H> Shard<K, V, H> {
         if !chosen(&locked) {
             return Ok(None);
         }
-        if matches!(absent, Absent::Insert) && this.common.closed() {
+        if purpose != Purpose::Remove && this.common.closed() {
             return Err(EnterError::Closed);
         }
         let Legacy {
@@ -353,10 +352,10 @@ impl<K, V, H> Shard<K, V, H> {
             let here = |held: &Arc<_>| Arc::ptr_eq(held, slot);
             let departed = map.departing.iter().position(here);
             let departed = departed.map(|index| map.departing.swap_remove(index));
-            let line = slot.lock().depart();
+            let (line, handle) = slot.lock().depart();
             drop(guard);
             wake_all(line.into_wakers());
-            return drop(departed);
+            return drop((departed, handle));
         };
         let mut locked = slot.lock();
         if locked.waits() {
@@ -376,11 +375,15 @@ impl<K, V, H> Shard<K, V, H> {
     }
 }
 
-/// What a replacement does if there is nothing to replace. To remove is to replace, and to drop the vacancy.
-#[derive(Clone, Copy)]
-pub(crate) enum Absent {
-    Insert,
-    Leave,
+/// What a replacement is for. To remove is to replace, and to drop the vacancy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Of a key: an absent one gets a slot. Refused when closed.
+    Replace,
+    /// Of a slot that was seen: if it is not there any more, nothing is done. Refused when closed.
+    ReplaceSeen,
+    /// Of a key or a slot that was seen, also when closed. What is absent stays absent.
+    Remove,
 }
 
 impl<K, V, H> Map<K, V, H> {

@@ -254,10 +254,10 @@ impl<V, H> Locked<'_, V, H> {
         (session, self.send_away())
     }
 
-    /// The holder of a superseded slot has let go: those who waited for it are to be woken.
-    pub(crate) fn depart(&mut self) -> Line {
+    /// The holder of a superseded slot has let go: those who waited for it are to be woken, its handle to be dropped.
+    pub(crate) fn depart(&mut self) -> (Line, Option<Arc<H>>) {
         self.state.departed = true;
-        self.send_away()
+        (self.send_away(), self.state.handle.take())
     }
 
     /// Who waits for the departure is woken by this waker; the one before comes back.

@@ -246,6 +246,8 @@ impl Tree {
             ])
             .current_dir(&self.copy)
             .env("CARGO_TARGET_DIR", &self.target)
+            // Nobody debugs a mutant, and without it a third of the build's time is saved.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .output()
             .map_err(|error| format!("cargo: {error}"))?;
         if !cargo.status.success() {

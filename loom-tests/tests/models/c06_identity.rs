@@ -504,3 +504,24 @@ fn observed_against_replace() {
         },
     );
 }
+
+/// Two replace what both have seen: one of them does, and there is one slot.
+#[test]
+fn seen_twice() {
+    check(&bounds::C6_SEEN_TWICE, &["a", "b"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let seen = || registry.observe(&Key(1)).expect("there");
+        let (a, b) = (seen(), seen());
+        let a = spawn(move || a.replace().ok());
+        let b = spawn(move || b.replace().ok());
+        let (a, b) = (a.join().expect("a"), b.join().expect("b"));
+        assert_eq!(registry.len(), 1, "C6: a second slot of the same key");
+        registry.check_invariants();
+        match (&a, &b) {
+            (Some(_), None) => "a",
+            (None, Some(_)) => "b",
+            _ => panic!("C6: both or neither replaced what they saw"),
+        }
+    });
+}

@@ -1,7 +1,7 @@
 //! What models share: the core's types as models use them, and how a model begins.
 
-pub(crate) use crate::tracked::{Bell, Handle, Key, Plain, Session, Tally, block_on, poll_once};
 use crate::harness;
+pub(crate) use crate::tracked::{Bell, Handle, Key, Plain, Session, Tally, block_on, poll_once};
 use loom::thread::JoinHandle;
 use std::{ops::Deref, sync::Arc};
 

@@ -1,0 +1,6 @@
+//! Operations out of bytes, on a real registry and on the sequential model: they must agree after every one.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    turnwise_fuzz::operations(bytes);
+});

@@ -1,0 +1,189 @@
+//! What a line costs in memory: nothing stays of those who left it, and a free session is entered without an allocation.
+//!
+//! An allocator that counts, for each thread alone, since tests run side by side.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::future::Future;
+use std::hash::{Hash, Hasher};
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use turnwise::{Enter, Entry, Registry, ToKey, Turn};
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static LIVE_BYTES: Cell<isize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// A thread that ends has no counters any more: then nobody asks.
+fn count(allocations: usize, bytes: isize) {
+    let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + allocations));
+    let _ = LIVE_BYTES.try_with(|n| n.set(n.get() + bytes));
+}
+
+fn signed(size: usize) -> isize {
+    isize::try_from(size).expect("a layout is no larger than isize::MAX")
+}
+
+// SAFETY: every call goes to `System` with what the caller gave, who keeps `GlobalAlloc`'s contract; counting touches two
+// constant-initialised cells without destructors, so it neither allocates nor unwinds.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, signed(layout.size()));
+        // SAFETY: the caller's layout, of non-zero size as `alloc` asks for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        count(0, -signed(layout.size()));
+        // SAFETY: the block came from `System`, by this layout.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, signed(size) - signed(layout.size()));
+        // SAFETY: the block came from `System`, by this layout; the caller vouches for the new size.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+fn allocations<R>(act: impl FnOnce() -> R) -> (R, usize) {
+    let before = ALLOCATIONS.get();
+    let result = act();
+    (result, ALLOCATIONS.get() - before)
+}
+
+const TIMES: u32 = if cfg!(miri) { 500 } else { 5_000_000 };
+
+type Sessions = Registry<String, u32>;
+
+fn poll(enter: &mut Enter<String, u32>) -> Poll<Entry<String, u32>> {
+    let mut cx = Context::from_waker(Waker::noop());
+    let answer = Pin::new(enter).poll(&mut cx);
+    answer.map(|entry| entry.expect("nobody closes the registry"))
+}
+
+fn with_session() -> Sessions {
+    let sessions = Sessions::new();
+    let entry = sessions.try_enter("a").expect("the key is free");
+    drop(entry.or_insert(1));
+    sessions
+}
+
+#[test]
+fn the_counters_count() {
+    let before = LIVE_BYTES.get();
+    let (block, made) = allocations(|| Box::new([0u8; 4096]));
+    assert_eq!((made, LIVE_BYTES.get() - before), (1, 4096));
+    drop(block);
+    assert_eq!(LIVE_BYTES.get(), before);
+}
+
+#[test]
+fn millions_who_left_the_line_leave_nothing() {
+    let sessions = with_session();
+    let turn = sessions.try_enter("a").expect("the session is free");
+
+    // Somebody stays in front, so that the line is never empty: what is kept behind him would pile up.
+    let mut first = sessions.enter("a");
+    assert!(poll(&mut first).is_pending());
+    drop([sessions.enter("a"), sessions.enter("a")]);
+    let two_joins = LIVE_BYTES.get();
+
+    for i in 0..TIMES {
+        let mut enter = sessions.enter("a");
+        if i % 2 == 0 {
+            assert!(poll(&mut enter).is_pending());
+        }
+        drop(enter);
+    }
+    assert!(LIVE_BYTES.get() <= two_joins, "the line grew");
+
+    assert_eq!(sessions.status("a").map(|status| status.waiting), Some(1));
+    drop(turn);
+    assert!(poll(&mut first).is_ready());
+}
+
+#[test]
+fn many_keys_that_came_and_went_leave_nothing() {
+    let sessions = Sessions::new();
+    let visit = |key: u32| {
+        let key = key.to_string();
+        let holder = sessions.try_enter(key.as_str());
+        let waiter = sessions.enter(key.as_str());
+        drop(holder);
+        drop(waiter);
+    };
+    (0..if cfg!(miri) { 10 } else { 1_000 }).for_each(visit);
+    let before = LIVE_BYTES.get();
+    (0..TIMES / 100).for_each(visit);
+    assert!(LIVE_BYTES.get() <= before, "something stayed of a key");
+    assert!(sessions.is_empty());
+}
+
+/// Looks a key up, and counts how often it was made.
+struct Name<'a>(&'a str, &'a Cell<u32>);
+
+impl Hash for Name<'_> {
+    fn hash<S: Hasher>(&self, state: &mut S) {
+        self.0.hash(state);
+    }
+}
+
+impl ToKey<String> for Name<'_> {
+    fn is_key(&self, key: &String) -> bool {
+        self.0 == key
+    }
+
+    fn to_key(&self) -> String {
+        self.1.set(self.1.get() + 1);
+        self.0.to_owned()
+    }
+}
+
+#[test]
+fn a_free_session_is_entered_without_an_allocation() {
+    let sessions = with_session();
+    let made = Cell::new(0);
+    let name = Name("a", &made);
+    let enter_and_poll = || match poll(&mut sessions.enter(&name)) {
+        Poll::Ready(Entry::Occupied(turn)) => *turn,
+        other => panic!("the session is free: {other:?}"),
+    };
+    let ways: [(&str, &dyn Fn() -> u32); 6] = [
+        ("try_enter", &|| *turn_of(sessions.try_enter(&name).ok())),
+        ("enter_blocking", &|| {
+            *turn_of(sessions.enter_blocking(&name).ok())
+        }),
+        ("enter and poll", &enter_and_poll),
+        ("enter and wait", &|| {
+            *turn_of(sessions.enter(&name).wait().ok())
+        }),
+        ("enter_existing", &|| {
+            let enter = sessions.enter_existing(&name);
+            *turn_of(enter.and_then(|enter| enter.wait().ok()))
+        }),
+        ("status", &|| sessions.status(&name).map_or(0, |_| 1)),
+    ];
+    for (call, way) in ways {
+        assert_eq!(way(), 1, "{call}"); // A thread that waits for the first time makes its parker.
+        let (session, allocated) = allocations(way);
+        assert_eq!((session, allocated), (1, 0), "{call} allocated");
+    }
+    assert_eq!(made.get(), 0, "a known key was made again");
+
+    let unknown = Name("b", &made);
+    drop(sessions.try_enter(&unknown));
+    assert_eq!(made.get(), 1, "an unknown key is made once");
+}
+
+fn turn_of(entry: Option<Entry<String, u32>>) -> Turn<String, u32> {
+    let turn = entry.and_then(Entry::occupied);
+    turn.expect("the session rests and is free")
+}
