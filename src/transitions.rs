@@ -281,7 +281,7 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     pub(crate) fn handle(&self) -> Option<Arc<H>> {
-        self.state.handle.as_ref().map(Arc::clone)
+        self.state.handle.clone()
     }
 
     /// The handle that was there before, or the given one itself: to be dropped after the lock.

@@ -80,7 +80,7 @@ macro_rules! canaries {
     ($($name:ident, $model:literal, $threads:literal, $executions:literal $(, $one:ident)?;)*) => { $(
         pub(crate) static $name: Bound = exhaustive(
             "canary",
-            concat!("canaries::", $model),
+            $model,
             $threads,
             $executions,
             "what the checking rests on is checked without a bound",
@@ -89,24 +89,24 @@ macro_rules! canaries {
 }
 
 canaries! {
-    LAST_DROP_AGAINST_UPGRADE, "last_drop_against_upgrade", 1, 9;
-    DESTRUCTOR_IN_THE_THREAD_OF_THE_LAST_DROP, "destructor_in_the_thread_of_the_last_drop", 1, 4;
-    PANICKING_IS_PER_THREAD, "panicking_is_per_thread", 1, 18;
-    POISON, "an_innocent_guard_poisons_its_lock", 1, 1;
-    UNWIND_CATCHES, "unwind_catches_scripted_panics_only", 0, 1, one_outcome;
-    LOCK_ORDER, "lock_order", 0, 1, one_outcome;
-    LOCKS_ARE_COUNTED_PER_THREAD, "locks_are_counted_per_thread", 1, 19;
-    ORDERED_USES, "unordered_uses_are_found", 1, 4;
-    MEMORY_ORDER, "memory_order_is_explored", 1, 6;
-    RACE, "a_thinner_run_is_refused", 1, 6;
-    RACE_THAT_WAS_LARGER, "a_thinner_run_is_refused", 1, 1_000_000;
-    WAKE_UPS, "wake_ups_are_not_lost", 1, 14;
-    DEADLINES, "deadlines_pass_at_any_moment", 1, 9;
-    DEADLOCK, "a_deadlock_is_found", 0, 1, one_outcome;
-    DEADLOCK_OF_TWO, "a_deadlock_of_two_locks_is_found", 1, 1, one_outcome;
-    ENDLESS, "an_endless_execution_is_found", 0, 1, one_outcome;
-    LEFTOVERS, "leftovers_drop_outside", 0, 1, one_outcome;
-    REFUSED, "lock_order", 0, 1, one_outcome;
+    LAST_DROP_AGAINST_UPGRADE, "canaries::last_drop_against_upgrade", 1, 9;
+    DESTRUCTOR_IN_THE_THREAD_OF_THE_LAST_DROP, "canaries::destructor_in_the_thread_of_the_last_drop", 1, 4;
+    PANICKING_IS_PER_THREAD, "canaries::panicking_is_per_thread", 1, 18;
+    POISON, "canaries::an_innocent_guard_poisons_its_lock", 1, 1;
+    UNWIND_CATCHES, "canaries::unwind_catches_scripted_panics_only", 0, 1, one_outcome;
+    LOCK_ORDER, "canaries_runs::lock_order", 0, 1, one_outcome;
+    LOCKS_ARE_COUNTED_PER_THREAD, "canaries_runs::locks_are_counted_per_thread", 1, 19;
+    ORDERED_USES, "canaries_runs::unordered_uses_are_found", 1, 4;
+    MEMORY_ORDER, "canaries_runs::memory_order_is_explored", 1, 6;
+    RACE, "canaries_runs::a_thinner_run_is_refused", 1, 6;
+    RACE_THAT_WAS_LARGER, "canaries_runs::a_thinner_run_is_refused", 1, 1_000_000;
+    WAKE_UPS, "canaries::wake_ups_are_not_lost", 1, 14;
+    DEADLINES, "canaries::deadlines_pass_at_any_moment", 1, 9;
+    DEADLOCK, "canaries_runs::a_deadlock_is_found", 0, 1, one_outcome;
+    DEADLOCK_OF_TWO, "canaries_runs::a_deadlock_of_two_locks_is_found", 1, 1, one_outcome;
+    ENDLESS, "canaries_runs::an_endless_execution_is_found", 0, 1, one_outcome;
+    LEFTOVERS, "canaries_runs::leftovers_drop_outside", 0, 1, one_outcome;
+    REFUSED, "canaries_runs::lock_order", 0, 1, one_outcome;
 }
 
 /// Without a preemption, on purpose.
@@ -114,7 +114,7 @@ pub(crate) static NO_PREEMPTION: Bound = Bound {
     preemptions: Some(0),
     ..exhaustive(
         "canary",
-        "canaries::a_bound_can_hide_an_outcome",
+        "canaries_runs::a_bound_can_hide_an_outcome",
         1,
         1,
         "it shows what a bound hides",
@@ -186,16 +186,16 @@ models! {
     C6_REPLACE_CLOSE_END_LINE = exhaustive "c06_identity::replace_against_close_end_in_line", 2, 57;
     C6_REPLACE_CLEANUP = exhaustive "c06_identity::replace_against_cleanup", 2, 969;
     C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [4370, 4370];
-    C6_REMOVE_ENTER = exhaustive "c06_identity::remove_then_enter_against_turn_end", 2, 1053;
-    C6_REMOVE_ENTER_LINE = bounded "c06_identity::remove_then_enter_against_turn_end_in_line", 2, [10579, 10579];
-    C6_TWO_CLEANUPS = exhaustive "c06_identity::two_cleanups", 2, 13896;
-    C6_TWO_CLEANUPS_ENTER = bounded "c06_identity::two_cleanups_and_enter", 2, [9802, 9802];
-    C6_REPLACE_TWICE = exhaustive "c06_identity::replace_twice", 2, 48;
-    C6_REPLACE_TWICE_LINE = exhaustive "c06_identity::replace_twice_in_line", 2, 48;
-    C6_REPLACE_GRANT = exhaustive "c06_identity::replace_against_unlooked_grant", 2, 99;
-    C6_REPLACE_GRANT_LINE = exhaustive "c06_identity::replace_against_unlooked_grant_in_line", 2, 99;
-    C6_OBSERVED = exhaustive "c06_identity::observed_against_replace", 2, 57;
-    C6_SEEN_TWICE = exhaustive "c06_identity::seen_twice", 2, 1;
+    C6_REMOVE_ENTER = exhaustive "c06_two_at_once::remove_then_enter_against_turn_end", 2, 1053;
+    C6_REMOVE_ENTER_LINE = bounded "c06_two_at_once::remove_then_enter_against_turn_end_in_line", 2, [10579, 10579];
+    C6_TWO_CLEANUPS = exhaustive "c06_two_at_once::two_cleanups", 2, 13896;
+    C6_TWO_CLEANUPS_ENTER = bounded "c06_two_at_once::two_cleanups_and_enter", 2, [9802, 9802];
+    C6_REPLACE_TWICE = exhaustive "c06_two_at_once::replace_twice", 2, 48;
+    C6_REPLACE_TWICE_LINE = exhaustive "c06_two_at_once::replace_twice_in_line", 2, 48;
+    C6_REPLACE_GRANT = exhaustive "c06_two_at_once::replace_against_unlooked_grant", 2, 99;
+    C6_REPLACE_GRANT_LINE = exhaustive "c06_two_at_once::replace_against_unlooked_grant_in_line", 2, 99;
+    C6_OBSERVED = exhaustive "c06_two_at_once::observed_against_replace", 2, 57;
+    C6_SEEN_TWICE = exhaustive "c06_two_at_once::seen_twice", 2, 1;
     "C7", "A cleanup against one who makes the session active; a third who touches it too, bounded.":
     C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 3564;
     C7_CLEANUP_TURN_END = exhaustive "c07_claim::cleanup_against_turn_end", 2, 45;

@@ -82,7 +82,7 @@ fn a_closer_that_enters() {
                         .enter_blocking(&Key(1))
                         .expect("open")
                         .or_insert_with(|| tally.only_session()),
-                )
+                );
             }
         });
         let closed = cleaner.join().expect("cleaner");

@@ -5,6 +5,8 @@
 
 // A test executable exports nothing.
 #![allow(missing_docs)]
+// A model keeps the registry to its end, so that whose drop is the last is no question.
+#![allow(clippy::redundant_clone)]
 
 mod bounds;
 mod harness;
@@ -12,6 +14,7 @@ mod kit;
 mod tracked;
 
 mod canaries;
+mod canaries_runs;
 mod source;
 
 mod c01_exclusion;
@@ -20,6 +23,7 @@ mod c03_order;
 mod c04_progress;
 mod c05_cancel;
 mod c06_identity;
+mod c06_two_at_once;
 mod c07_claim;
 mod c08_status;
 mod c09_locks;

@@ -1,0 +1,263 @@
+//! C6, continued: removals, two at once, and grants that nobody has looked at, against a replacement.
+
+use crate::{
+    bounds::{self, Bound},
+    c06_identity::{cleanup, found, replace, survives},
+    harness::check,
+    kit::{Entry, Key, Tally, Turn, block_on, poll_once, registry, rest, spawn, turn_of},
+};
+use std::task::Poll;
+use turnwise::Old;
+
+/// Remove, then enter: the new session against the end of the old turn.
+#[test]
+fn remove_then_enter_against_turn_end() {
+    check(&bounds::C6_REMOVE_ENTER, &["rested", "held"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let ender = spawn(move || drop(turn));
+        let remover = spawn({
+            let (registry, tally) = (registry.clone(), tally.clone());
+            move || {
+                let old = registry.remove(&Key(1));
+                let found = found(old.as_ref());
+                let entry = registry.try_enter(&Key(1)).expect("C6: it was removed");
+                assert!(matches!(entry, Entry::Vacant(_)), "C6: it was removed");
+                (entry.or_insert_with(|| tally.session()), found)
+            }
+        });
+        ender.join().expect("ender");
+        let (turn, found) = remover.join().expect("remover");
+        survives(&registry, turn, None);
+        found
+    });
+}
+
+/// The same with somebody in line, who starts the new session before the remover enters.
+#[test]
+fn remove_then_enter_against_turn_end_in_line() {
+    let outcomes = [
+        "rested, the waiter had it",
+        "held, the waiter had it",
+        "rested, new",
+        "held, new",
+    ];
+    check(&bounds::C6_REMOVE_ENTER_LINE, &outcomes, || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let waiting = registry.enter(&Key(1));
+        let ender = spawn(move || drop(turn));
+        let remover = spawn({
+            let registry = registry.clone();
+            move || found(registry.remove(&Key(1)).as_ref())
+        });
+        let turn = block_on(waiting)
+            .expect("open")
+            .or_insert_with(|| tally.session());
+        let number = turn.number;
+        let had_it = turn.number == 1;
+        if had_it {
+            // The old session, before the removal.
+            drop(turn);
+        } else {
+            ender.join().expect("ender");
+            let found = remover.join().expect("remover");
+            survives(&registry, turn, None);
+            return format!("{found}, new");
+        }
+        ender.join().expect("ender");
+        let found = remover.join().expect("remover");
+        assert_eq!(number, 1);
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C6: it was removed");
+        format!("{found}, the waiter had it")
+    });
+}
+
+/// Two cleanups: one of them closes the session, and the key is free for the next.
+#[test]
+fn two_cleanups() {
+    check(&bounds::C6_TWO_CLEANUPS, &["1 0", "0 1"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let (a, b) = (cleanup(&registry), cleanup(&registry));
+        let closed = (a.join().expect("a"), b.join().expect("b"));
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C6: a slot stays behind");
+        assert_eq!(tally.alive(), 0);
+        format!("{} {}", closed.0, closed.1)
+    });
+}
+
+/// Two cleanups and somebody who enters: the session that he starts after a close is not swept with the old one.
+#[test]
+fn two_cleanups_and_enter() {
+    check(
+        &bounds::C6_TWO_CLEANUPS_ENTER,
+        &["0 closed, session 1", "1 closed, session 2"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let (a, b) = (cleanup(&registry), cleanup(&registry));
+            let entry = registry.enter_blocking(&Key(1)).expect("open");
+            let turn = entry.or_insert_with(|| tally.only_session());
+            let closed = a.join().expect("a") + b.join().expect("b");
+            let outcome = format!("{closed} closed, session {}", turn.number);
+            survives(&registry, turn, None);
+            outcome
+        },
+    );
+}
+
+/// Replace twice: one of the two is the key's at the end, and the other knows that it is not.
+fn replace_twice_with(bound: &'static Bound, line: bool) {
+    check(bound, &["a, then b", "b, then a"], move || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        // With somebody in line: granted, and not looked at.
+        let waiting = line.then(|| registry.enter(&Key(1)));
+        let (a, b) = (replace(&registry, &tally), replace(&registry, &tally));
+        let (a, b) = (a.join().expect("a"), b.join().expect("b"));
+        let (outcome, last, first) = match (a.1, b.1) {
+            ("rested", "held") => ("a, then b", b.0, a.0),
+            ("held", "rested") => ("b, then a", a.0, b.0),
+            // The second came before the first had filled its vacancy, or after.
+            other => panic!("C6: {other:?}"),
+        };
+        assert!(!Turn::is_current(&first), "C6: two are current");
+        assert!(
+            Turn::incarnation(&first) < Turn::incarnation(&last),
+            "C15: numbers"
+        );
+        drop(first);
+        survives(&registry, last, waiting);
+        outcome
+    });
+}
+
+/// See there.
+#[test]
+fn replace_twice() {
+    replace_twice_with(&bounds::C6_REPLACE_TWICE, false);
+}
+
+/// See there.
+#[test]
+fn replace_twice_in_line() {
+    replace_twice_with(&bounds::C6_REPLACE_TWICE_LINE, true);
+}
+
+/// Replace against a grant that nobody has looked at: its `Enter` has the old session, or waits for the new one.
+#[test]
+fn replace_against_unlooked_grant() {
+    let outcomes = [
+        "rested, waited",
+        "held, had the old session",
+        "rested, had the old session",
+    ];
+    check(&bounds::C6_REPLACE_GRANT, &outcomes, || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let mut granted = registry.enter(&Key(1));
+        let looker = spawn(move || match poll_once(&mut granted) {
+            Poll::Ready(Ok(Entry::Occupied(turn))) => {
+                assert_eq!(turn.number, 1);
+                (None, "had the old session")
+            }
+            Poll::Pending => (Some(granted), "waited"),
+            other => panic!("C6: {other:?}"),
+        });
+        let replacer = replace(&registry, &tally);
+        let (waiting, looked) = looker.join().expect("looker");
+        let (turn, found) = replacer.join().expect("replacer");
+        survives(&registry, turn, waiting);
+        format!("{found}, {looked}")
+    });
+}
+
+/// The same with somebody in line behind the grant: he gets the replacement after its `Enter`, or alone.
+#[test]
+fn replace_against_unlooked_grant_in_line() {
+    let outcomes = [
+        "rested, waited",
+        "held, had the old session",
+        "rested, had the old session",
+    ];
+    check(&bounds::C6_REPLACE_GRANT_LINE, &outcomes, || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let mut granted = registry.enter(&Key(1));
+        let mut behind = registry.enter(&Key(1));
+        let looker = spawn(move || match poll_once(&mut granted) {
+            Poll::Ready(_) => (None, "had the old session"),
+            Poll::Pending => (Some(granted), "waited"),
+        });
+        let replacer = replace(&registry, &tally);
+        let (waiting, looked) = looker.join().expect("looker");
+        let (turn, found) = replacer.join().expect("replacer");
+        assert!(
+            poll_once(&mut behind).is_pending(),
+            "C6: granted before the replacement"
+        );
+        match waiting {
+            None => survives(&registry, turn, Some(behind)),
+            Some(mut granted) => {
+                drop(turn);
+                assert!(poll_once(&mut granted).is_ready(), "C6: the grant is lost");
+                assert!(poll_once(&mut behind).is_ready(), "C6: the line is lost");
+                registry.check_invariants();
+            }
+        }
+        format!("{found}, {looked}")
+    });
+}
+
+/// Replaced and removed through what was observed: only the incarnation that was seen, never its replacement.
+#[test]
+fn observed_against_replace() {
+    check(
+        &bounds::C6_OBSERVED,
+        &["moved", "the seen one was removed"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let seen = registry.observe(&Key(1)).expect("there");
+            let remover = spawn(move || match seen.remove() {
+                Ok(Some(Old::Rested(session))) => {
+                    assert_eq!(session.number, 1, "C6: another than the seen one");
+                    "the seen one was removed"
+                }
+                Err(_) => "moved",
+                other => panic!("C6: {other:?}"),
+            });
+            let replacer = replace(&registry, &tally);
+            let outcome = remover.join().expect("remover");
+            let (turn, _) = replacer.join().expect("replacer");
+            survives(&registry, turn, None);
+            outcome
+        },
+    );
+}
+
+/// Two replace what both have seen: one of them does, and there is one slot.
+#[test]
+fn seen_twice() {
+    check(&bounds::C6_SEEN_TWICE, &["a", "b"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let seen = || registry.observe(&Key(1)).expect("there");
+        let (a, b) = (seen(), seen());
+        let a = spawn(move || a.replace().ok());
+        let b = spawn(move || b.replace().ok());
+        let (a, b) = (a.join().expect("a"), b.join().expect("b"));
+        assert_eq!(registry.len(), 1, "C6: a second slot of the same key");
+        registry.check_invariants();
+        match (&a, &b) {
+            (Some(_), None) => "a",
+            (None, Some(_)) => "b",
+            _ => panic!("C6: both or neither replaced what they saw"),
+        }
+    });
+}
