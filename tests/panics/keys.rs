@@ -93,7 +93,10 @@ fn a_panic_in_a_key_changes_nothing() {
 
 /// Key 0 rests, key 1 is busy and waited for, key 9 is absent; there is room for one more.
 fn panic_in_a_key(here: Where, key: &Touchy, (name, call): Call) {
-    let sessions = Registry::<Touchy, u32>::builder().max_sessions(3).build();
+    let sessions = Registry::<Touchy, u32>::builder()
+        .shards(1)
+        .max_sessions(3)
+        .build();
     drop(
         sessions
             .enter_blocking(&Touchy(0))
