@@ -14,7 +14,7 @@ default:
 check: formatted lint test doc msrv minimal deny mutants (proofs "--check") miri tsan
     @echo "check: everything above has passed"
 
-# the tests: unit, property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
+# the tests: property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
 test:
     cargo test --workspace
 
@@ -37,10 +37,10 @@ proofs *MODE:
 
 # Isolation would hide the clock; parking_lot makes pointers out of numbers, which is allowed and would only be warned of. One
 # seed, for an interpreted step takes a second; the canary of the property tests needs thousands, and shows nothing about memory.
-# unit, property and threads tests, interpreted by Miri
+# property and threads tests, interpreted by Miri
 miri: (nightly "miri rust-src")
     TURNWISE_SEED=1 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
-        cargo +{{ nightly }} miri test -p turnwise --lib --test properties --test stress -- --skip canary
+        cargo +{{ nightly }} miri test -p turnwise --test properties --test stress
 
 # the threads test under ThreadSanitizer; std is built with it too, else std itself seems to race
 tsan: (nightly "rust-src")

@@ -75,7 +75,11 @@ impl<K, V, H> Out<K, V, H> {
 
 impl<K, V, H> Drain<K, V, H> {
     /// The next session, its key held. `None` when the registry is drained: no slot is left, and no superseded holder.
-    /// So the closing before must be dropped, here or by whoever it was given to, or this waits for it.
+    ///
+    /// **Hazard**: do not collect the closings. Each must be dropped, here or in a task that it was moved to, or this waits
+    /// for it.
+    ///
+    /// Each call looks at all that are still out, so draining many held sessions costs the square of their number.
     ///
     /// **Cancel-safe**: dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Closing<K, V, H>> {

@@ -34,7 +34,7 @@ pub(crate) struct InLine<K, V, H> {
 
 /// How it stands with somebody in a line.
 pub(crate) enum Turned<K, V, H> {
-    /// It is his: a turn if there is a session, else a vacancy.
+    /// Taken: a turn if there is a session, else a vacancy.
     Granted(Hold<K, V, H>, Option<V>),
     Waits,
     /// From the line of this slot.
@@ -166,7 +166,7 @@ impl<K, V, H> Drop for InLine<K, V, H> {
                     shard.let_go(slot, now);
                 }
             }
-            // The waker is his own, and dropped here, after the locks.
+            // The waker is its own, and dropped here, after the locks.
             Some(Left::Line { .. } | Left::SentAway | Left::Moved) | None => {}
         }
     }
@@ -181,7 +181,7 @@ impl<K, V, H> Drop for InLine<K, V, H> {
 /// key, and those behind it wait.
 ///
 /// While it waits it counts as a [`Registry`](crate::Registry): the registry lives on, should all others be dropped.
-#[must_use = "an entry is granted only while this is polled or waited for"]
+#[must_use = "this holds a place in the line, or the key: await it, wait for it, or drop it"]
 pub struct Enter<K, V, H = ()> {
     state: State<K, V, H>,
 }
@@ -251,7 +251,8 @@ impl<K, V, H> Enter<K, V, H> {
     ///
     /// # Errors
     ///
-    /// [`WaitError::TimedOut`] gives the place back, still held: wait again, or drop it to leave the line.
+    /// [`WaitError::TimedOut`] gives the place back, still held: wait again, or drop it to leave the line. An error that is
+    /// stored or boxed keeps the place for as long.
     /// [`WaitError::Refused`] says why the entry was refused.
     pub fn wait_timeout(mut self, limit: Duration) -> Result<Entry<K, V, H>, WaitError<Self>> {
         let deadline = Deadline::after(limit);
@@ -290,8 +291,12 @@ impl<K, V, H> fmt::Debug for Enter<K, V, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Enter");
         match &self.state {
-            State::Granted(line) => debug.field("granted", &line.place.ticket()),
-            State::Waiting { line, .. } => debug.field("waiting", &line.place.ticket()),
+            State::Granted(line) => debug
+                .field("state", &"granted")
+                .field("ticket", &line.place.ticket()),
+            State::Waiting { line, .. } => debug
+                .field("state", &"waiting")
+                .field("ticket", &line.place.ticket()),
             State::Refused(error) => debug.field("refused", error),
             State::Done => debug.field("done", &true),
         };

@@ -1,9 +1,9 @@
 //! What `enter` gives, in the shape of std's map entries.
 
 use crate::{Turn, Vacancy, guard::Hold};
+use std::fmt;
 
 /// What `enter` gives: the turn of a session, or the right to start one.
-#[derive(Debug)]
 #[must_use = "dropping an entry gives it to the next in line"]
 pub enum Entry<K, V, H = ()> {
     /// There is a session, and this is its turn.
@@ -37,7 +37,7 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The turn; of this session, if there was none.
+    /// The turn; of `session`, if the key had none. Else `session` is dropped.
     pub fn or_insert(self, session: V) -> Turn<K, V, H> {
         self.or_insert_with(|| session)
     }
@@ -74,7 +74,18 @@ impl<K, V, H> Entry<K, V, H> {
 
     /// The async twin of [`or_try_insert_with`](Self::or_try_insert_with).
     ///
+    /// `start` is an `async |vacancy| ..` closure, not `|vacancy| async ..`.
+    ///
     /// **Cancel-safe**: dropped half-way, `start` is dropped and the vacancy goes to the next in line.
+    ///
+    /// ```
+    /// use turnwise::{EnterError, Registry, Turn};
+    ///
+    /// async fn turn(sessions: &Registry<String, u64>) -> Result<Turn<String, u64>, EnterError> {
+    ///     let entry = sessions.enter("a").await?;
+    ///     entry.or_start(async |vacancy| Ok(vacancy.incarnation().get())).await
+    /// }
+    /// ```
     ///
     /// # Errors
     ///
@@ -89,6 +100,15 @@ impl<K, V, H> Entry<K, V, H> {
                 let session = start(&vacancy).await?;
                 Ok(vacancy.fill(session))
             }
+        }
+    }
+}
+
+impl<K, V, H> fmt::Debug for Entry<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Occupied(turn) => f.debug_tuple("Occupied").field(turn).finish(),
+            Self::Vacant(vacancy) => f.debug_tuple("Vacant").field(vacancy).finish(),
         }
     }
 }

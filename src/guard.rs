@@ -97,7 +97,12 @@ impl<K, V, H> Hold<K, V, H> {
 /// ([`Registry::replace`](crate::Registry::replace)), its session is dropped. If the drop is part of a panic that began
 /// during the turn, the session is half-changed: it is dropped and its incarnation ends.
 ///
-/// It has no methods, which would hide those of the session; use `Turn::vacate(turn)` and the like.
+/// Its functions are associated functions, as `Arc`'s are, so that they hide none of the session's methods:
+/// `Turn::vacate(turn)`, not `turn.vacate()`.
+///
+/// **Cancellation.** A future that is dropped in the middle of a turn ends the turn as any drop does: the session goes to the
+/// next in line *as it is*. Only a panic ends the incarnation. If a half-done exchange would spoil the session, mark it before
+/// the first `await`, clear the mark at the end, and [`vacate`](Self::vacate) a session that is found marked.
 ///
 /// **Hazards.** To enter a key while holding its turn waits for ever, and so do two tasks that enter two keys in two
 /// orders. A turn that is given to [`std::mem::forget`] keeps its key busy for ever.
@@ -239,7 +244,7 @@ impl<K, V, H> DerefMut for Turn<K, V, H> {
 /// The exclusive right to a slot that has no session: its holder starts one.
 ///
 /// Dropped, it goes to the next in line, who may start the session in its turn; with nobody there the key is free. A start
-/// that fails, panics or is cancelled is just that.
+/// that fails, panics or is cancelled is an ordinary drop of it.
 #[must_use = "dropping a vacancy gives it to the next in line, or frees the key"]
 pub struct Vacancy<K, V, H = ()> {
     hold: Hold<K, V, H>,
@@ -288,7 +293,7 @@ impl<K, V, H> Vacancy<K, V, H> {
 
 /// A session on its way out, its key still held: nobody can start the next one until this is dropped.
 ///
-/// Dropped, the session goes first, then the key, also in a panic: the order of the fields is the claim C2.
+/// Dropped, the session goes first, then the key, also in a panic. (The order of the fields is the claim C2 of PROOFS.md.)
 #[must_use = "dropping a closing drops the session and frees the key"]
 pub struct Closing<K, V, H = ()> {
     session: V,
@@ -311,13 +316,16 @@ impl<K, V, H> Closing<K, V, H> {
         self.hold.ticket
     }
 
-    /// The session, for a last word.
+    /// The session, for a last word or its stop: `closing.session_mut().stop().await`. The phase stays Closing, and the
+    /// handle within reach, until the closing is dropped.
     pub fn session_mut(&mut self) -> &mut V {
         &mut self.session
     }
 
     /// The session and the vacancy that follows it, in this order: as two locals they drop in the right one, the session
-    /// before the vacancy. The next incarnation begins now, in the hands of the caller.
+    /// before the vacancy. The next incarnation begins now, in the hands of the caller: the phase is Starting and the handle
+    /// is gone, though the old session still lives. For a stop that takes time, [`session_mut`](Self::session_mut) keeps
+    /// the phase.
     pub fn split(self) -> (Vacancy<K, V, H>, V) {
         let Self { session, hold } = self;
         (begin_start(hold), session)

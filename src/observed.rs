@@ -25,7 +25,7 @@ use std::{
 /// drop(sessions.enter_blocking("a")?.or_insert(1));
 /// drop(sessions.enter_blocking("b")?.or_insert(2));
 ///
-/// // Stop the one that has rested longest, unless it was used since we looked.
+/// // Stop the one that has rested longest, unless it was used or touched since we looked. (Touches before are not seen.)
 /// let longest = sessions.snapshot().into_iter()
 ///     .filter(|seen| seen.status().phase == Phase::Idle)
 ///     .min_by_key(|seen| seen.status().since);
@@ -141,7 +141,6 @@ impl<K, V, H> Observed<K, V, H> {
 }
 
 /// A replacement: the vacancy of the new slot, and what became of the old one.
-#[derive(Debug)]
 #[must_use = "dropping it drops the old session, and the vacancy goes to the next in line"]
 pub struct Replaced<K, V, H = ()> {
     /// `None` if the key was absent, or nobody had looked at the grant of its vacancy.
@@ -151,7 +150,6 @@ pub struct Replaced<K, V, H = ()> {
 }
 
 /// What was in the old slot.
-#[derive(Debug)]
 #[must_use = "dropping it drops the session, or does not wait for its holder"]
 pub enum Old<K, V, H = ()> {
     /// The session, which was resting.
@@ -238,5 +236,23 @@ impl<K, V, H> fmt::Debug for Observed<K, V, H> {
 impl<K, V, H> fmt::Debug for Departure<K, V, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Departure").finish_non_exhaustive()
+    }
+}
+
+impl<K, V, H> fmt::Debug for Replaced<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Replaced")
+            .field("old", &self.old)
+            .field("vacancy", &self.vacancy)
+            .finish()
+    }
+}
+
+impl<K, V, H> fmt::Debug for Old<K, V, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rested(_) => f.write_str("Rested(..)"),
+            Self::Held(departure) => f.debug_tuple("Held").field(departure).finish(),
+        }
     }
 }

@@ -34,15 +34,16 @@ pub struct Registry<K, V, H = (), S = DefaultHasher> {
 }
 
 impl<K, V> Registry<K, V> {
-    /// An empty registry with the default settings.
+    /// An empty registry with the default settings. With another type of handles: [`Registry::default`] or
+    /// [`Registry::builder`].
     pub fn new() -> Self {
-        Builder::default().build()
+        Self::default()
     }
 }
 
-impl<K, V> Default for Registry<K, V> {
+impl<K, V, H> Default for Registry<K, V, H> {
     fn default() -> Self {
-        Self::new()
+        Builder::default().build()
     }
 }
 
@@ -105,11 +106,12 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// Joins the line of a key. The place is taken now, in the call; the future only waits. A free session is granted in
     /// the call; an absent key gets a slot, and its vacancy is granted.
     ///
-    /// A free session costs no allocation and makes no key.
+    /// For a free session it allocates nothing and does not call [`ToKey::to_key`].
     ///
     /// # Errors
     ///
-    /// The future's: [`EnterError`]. They are decided in the call, but for `Dismissed` and a later `Closed`.
+    /// The future's: [`EnterError`]. A full line, a full or a closed registry refuse in the call; `Dismissed`, and `Closed`
+    /// by a later close, may come while it waits.
     ///
     /// ```
     /// # async fn example() -> Result<(), turnwise::EnterError> {
@@ -189,7 +191,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         count
     }
 
-    /// The status of a key's session, or `None` if the key has no slot. Waits for no turn, start or close; takes no slot
+    /// The status of a key's session, or of its start; `None` if the key has no slot. Waits for no turn, start or close; takes no slot
     /// lock, unless a transition of this very slot came between, and then once.
     #[doc(alias = "get_status")]
     #[inline]
@@ -208,7 +210,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     /// Says that a key's session is active: [`claim_idle`](Self::claim_idle) counts its idle time from now. False if the
-    /// key has no slot. Takes the slot lock for a moment.
+    /// key has no slot. The status does not tell it: a choice by [`Status::since`] passes over touches. Takes the slot lock
+    /// for a moment.
     pub fn touch<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> bool {
         let now = self.clock.now();
         self.with(key, |slot| slot.lock().touch(now)).is_some()
@@ -243,7 +246,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     /// Takes the key's session out of the registry, whatever happens to it: [`replace`](Self::replace), and the vacancy
-    /// dropped, so those in line get the next incarnation. `None` if the key has no slot, or a granted vacancy only.
+    /// dropped, so those in line get the next incarnation. `None` if the key has no slot, or only a start that was granted
+    /// and that nobody has taken up.
     pub fn remove<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Old<K, V, H>> {
         self.with(key, |_| ())?;
         // Between this look and the write lock, the slot may leave: then there is nothing to remove, and none is made.

@@ -161,7 +161,7 @@ impl<K, V, H> Shards<K, V, H> {
     /// Then each line is sent away and each grant that nobody has looked at is revoked.
     ///
     /// Between the store and a shard's sweep, somebody who read the flag before may still join a line or insert a slot
-    /// there: he did so under a lock that the sweep takes after him, and is found. Whoever takes that lock after the sweep
+    /// there: that was under a lock which the sweep takes later, and it is found. Whoever takes that lock after the sweep
     /// sees the flag. Hence every shard's lock is taken, an empty one's too. A turn that ends before its slot's sweep may
     /// still grant; it is revoked, or was looked at before `close` returned. Models: `c13_closing`.
     pub(crate) fn close(&self, now: Tick) {

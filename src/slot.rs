@@ -61,7 +61,7 @@ pub(crate) struct State<V, H> {
     /// What the holder left for others to reach.
     pub(crate) handle: Option<Arc<H>>,
     pub(crate) line: Line,
-    /// Who may take the slot at his next look.
+    /// Who may take the slot at the next look.
     pub(crate) grant: Option<Grant>,
     /// As posted, but for `waiting`, which is the length of the line.
     pub(crate) status: Status,

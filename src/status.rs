@@ -4,10 +4,10 @@ use crate::{
     Tick,
     sync::atomic::{AtomicU64, Ordering},
 };
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// One life of a session, from the begin of its start to the end of its close. A fencing token: the numbers of a key's
-/// incarnations strictly increase, and no two sessions of a registry have the same.
+/// incarnations strictly increase, though not one by one, and no two sessions of a registry have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Incarnation(pub(crate) u64);
 
@@ -27,6 +27,18 @@ impl Ticket {
     /// The number.
     pub fn get(self) -> u64 {
         self.0
+    }
+}
+
+impl fmt::Display for Incarnation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 
@@ -50,7 +62,7 @@ pub enum Phase {
 pub struct Status {
     /// What happens to it.
     pub phase: Phase,
-    /// When that began.
+    /// When that began. [`Registry::touch`](crate::Registry::touch) does not change it.
     pub since: Tick,
     /// How many wait in the line. Who was granted does not wait any more. Exact up to a million, which it does not exceed.
     pub waiting: u32,
@@ -71,7 +83,7 @@ impl Status {
 ///
 /// A sequence lock of atomics: the sequence is odd while the words are being written, and a reader whose two looks at it
 /// differ has read from two moments. It does not try again, but takes the slot lock once: a status is never starved by
-/// transitions. The even sequences are the slot's *versions*: whoever finds his unchanged under the lock knows that nothing
+/// transitions. The even sequences are the slot's *versions*: whoever finds one unchanged under the lock knows that nothing
 /// has happened.
 ///
 /// Between a reader's first look at the sequence and its second, a writer may come and go. If the reader saw one of the
