@@ -80,7 +80,8 @@ impl<K, V, H, S> Builder<K, V, H, S> {
         self
     }
 
-    /// The hasher of keys. By default std's, which is randomly seeded and resists keys that were chosen to collide.
+    /// The hasher of keys. By default std's, which is randomly seeded and resists keys that were chosen to collide. The high
+    /// half of the hash chooses the shard: with a hasher that leaves it zero, all keys share one.
     pub fn hasher<T>(self, hasher: T) -> Builder<K, V, H, T> {
         Builder {
             shards: self.shards,

@@ -118,23 +118,27 @@ impl<K, V, H> Drain<K, V, H> {
                     return Poll::Ready(Some(closing));
                 }
             }
-            let mut index = 0;
-            while let Some(out) = self.out.get_mut(index) {
+            // Each is taken out before it is looked at, so that a panic in user code leaves nothing half-done.
+            let mut waiting = Vec::with_capacity(self.out.len());
+            let mut given = None;
+            while given.is_none() {
+                let Some(mut out) = self.out.pop() else {
+                    break;
+                };
                 match out.look(cx) {
-                    Turned::Waits => index += 1,
-                    Turned::Granted(hold, session) => {
-                        self.out.swap_remove(index);
-                        // Without a session it is a vacancy: dropped here, and its slot with it.
-                        if let Some(session) = session {
-                            self.found.push(Arc::clone(hold.slot()));
-                            return Poll::Ready(Some(Turn::vacate(Turn::new(session, hold))));
-                        }
+                    Turned::Waits => waiting.push(out),
+                    Turned::Granted(Some(session), hold) => {
+                        self.found.push(Arc::clone(hold.slot()));
+                        given = Some(Turn::vacate(Turn::new(session, hold)));
                     }
-                    Turned::SentAway(slot) => {
-                        self.out.swap_remove(index);
-                        self.found.push(slot);
-                    }
+                    // A vacancy is dropped, and its slot with it.
+                    Turned::Granted(None, hold) => drop(hold),
+                    Turned::SentAway(slot) => self.found.push(slot),
                 }
+            }
+            self.out.append(&mut waiting);
+            if given.is_some() {
+                return Poll::Ready(given);
             }
             if !self.found.is_empty() {
                 continue;

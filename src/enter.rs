@@ -35,7 +35,8 @@ pub(crate) struct InLine<K, V, H> {
 /// How it stands with somebody in a line.
 pub(crate) enum Turned<K, V, H> {
     /// Taken: a turn if there is a session, else a vacancy.
-    Granted(Hold<K, V, H>, Option<V>),
+    /// In the order in which they must drop, should a panic come between.
+    Granted(Option<V>, Hold<K, V, H>),
     Waits,
     /// From the line of this slot.
     SentAway(Arc<Slot<K, V, H>>),
@@ -74,7 +75,7 @@ impl<K, V, H> InLine<K, V, H> {
                 Some(Look::Granted(holding)) => {
                     let slot = self.slot.take().expect(STANDS);
                     let (hold, session) = Hold::new(slot, self.clock.clone(), holding);
-                    break Turned::Granted(hold, session);
+                    break Turned::Granted(session, hold);
                 }
                 Some(Look::SentAway | Look::Moved) | None => {
                     break Turned::SentAway(self.slot.take().expect(STANDS));
@@ -152,6 +153,8 @@ impl<K, V, H> Drop for InLine<K, V, H> {
         if self.slot.is_none() {
             return;
         }
+        // Dropped last, when nothing can be lost by a panic in it.
+        let _former = self.former.take();
         let now = self.clock.now();
         let left = self.find(|locked, place| match locked.leave(place, now) {
             Left::Moved => None,
@@ -166,8 +169,9 @@ impl<K, V, H> Drop for InLine<K, V, H> {
                     shard.let_go(slot, now);
                 }
             }
-            // The waker is its own, and dropped here, after the locks.
-            Some(Left::Line { .. } | Left::SentAway | Left::Moved) | None => {}
+            // What these hold is dropped here, after the locks.
+            Some(Left::Line { .. } | Left::Orphan { .. } | Left::SentAway | Left::Moved) | None => {
+            }
         }
     }
 }
@@ -180,7 +184,8 @@ impl<K, V, H> Drop for InLine<K, V, H> {
 /// **Hazard**: a free session is granted in the call. An `Enter` that is kept and neither polled nor dropped holds its
 /// key, and those behind it wait.
 ///
-/// While it waits it counts as a [`Registry`](crate::Registry): the registry lives on, should all others be dropped.
+/// One that had to wait counts as a [`Registry`](crate::Registry): the registry lives on, should all others be dropped. One
+/// that was granted in the call does not, but keeps its grant.
 #[must_use = "this holds a place in the line, or the key: await it, wait for it, or drop it"]
 pub struct Enter<K, V, H = ()> {
     state: State<K, V, H>,
@@ -267,7 +272,7 @@ impl<K, V, H> Enter<K, V, H> {
         let result = match &mut self.state {
             State::Granted(line) | State::Waiting { line, .. } => match line.look(cx.waker()) {
                 Turned::Waits => return Poll::Pending,
-                Turned::Granted(hold, session) => Ok(Entry::new(hold, session)),
+                Turned::Granted(session, hold) => Ok(Entry::new(hold, session)),
                 Turned::SentAway(slot) => Err(why_sent_away(&slot)),
             },
             State::Refused(error) => Err(*error),

@@ -46,7 +46,10 @@ impl<K, V, H> Entry<K, V, H> {
     /// likes. If it panics, the vacancy goes to the next in line.
     pub fn or_insert_with(self, start: impl FnOnce() -> V) -> Turn<K, V, H> {
         match self {
-            Self::Occupied(turn) => turn,
+            Self::Occupied(turn) => {
+                drop(start); // see `or_try_insert_with`
+                turn
+            }
             Self::Vacant(vacancy) => {
                 let session = start();
                 vacancy.fill(session)
@@ -64,7 +67,12 @@ impl<K, V, H> Entry<K, V, H> {
         start: impl FnOnce(&Vacancy<K, V, H>) -> Result<V, E>,
     ) -> Result<Turn<K, V, H>, E> {
         match self {
-            Self::Occupied(turn) => Ok(turn),
+            Self::Occupied(turn) => {
+                // Here, where the turn is a local: a value that is being returned when a local's drop panics is leaked, and
+                // a turn that is leaked is a key that is stuck.
+                drop(start);
+                Ok(turn)
+            }
             Self::Vacant(vacancy) => {
                 let session = start(&vacancy)?;
                 Ok(vacancy.fill(session))
@@ -95,7 +103,10 @@ impl<K, V, H> Entry<K, V, H> {
         start: impl AsyncFnOnce(&Vacancy<K, V, H>) -> Result<V, E>,
     ) -> Result<Turn<K, V, H>, E> {
         match self {
-            Self::Occupied(turn) => Ok(turn),
+            Self::Occupied(turn) => {
+                drop(start); // see `or_try_insert_with`
+                Ok(turn)
+            }
             Self::Vacant(vacancy) => {
                 let session = start(&vacancy).await?;
                 Ok(vacancy.fill(session))

@@ -323,19 +323,25 @@ impl<K, V, H> Closing<K, V, H> {
     }
 
     /// The session and the vacancy that follows it, in this order: as two locals they drop in the right one, the session
-    /// before the vacancy. The next incarnation begins now, in the hands of the caller: the phase is Starting and the handle
+    /// before the vacancy (as one tuple they do not). The next incarnation begins now, in the hands of the caller: the phase is Starting and the handle
     /// is gone, though the old session still lives. For a stop that takes time, [`session_mut`](Self::session_mut) keeps
     /// the phase.
     pub fn split(self) -> (Vacancy<K, V, H>, V) {
         let Self { session, hold } = self;
-        (begin_start(hold), session)
+        let (vacancy, handle) = begin_start(hold);
+        // A local after the vacancy, so that it drops before it, should the handle's drop panic.
+        let session = session;
+        drop(handle);
+        (vacancy, session)
     }
 
     /// Drops the session; then the next incarnation may start.
     pub fn closed(self) -> Vacancy<K, V, H> {
         let Self { session, hold } = self;
         drop(session);
-        begin_start(hold)
+        let (vacancy, handle) = begin_start(hold);
+        drop(handle);
+        vacancy
     }
 
     /// The session for a closer, and the hold to be dropped after it: the phase stays Closing.
@@ -345,14 +351,14 @@ impl<K, V, H> Closing<K, V, H> {
 }
 
 /// A number is drawn if the registry is there and the slot is current; which is decided under the slot lock.
-fn begin_start<K, V, H>(mut hold: Hold<K, V, H>) -> Vacancy<K, V, H> {
+/// The handle of the incarnation that ended is the caller's to drop.
+fn begin_start<K, V, H>(mut hold: Hold<K, V, H>) -> (Vacancy<K, V, H>, Option<Arc<H>>) {
     let now = hold.clock.now();
+    let mut handle = None;
     if let Some(shard) = hold.slot.home.upgrade() {
-        let (number, handle) = hold.slot.lock().begin_start(|| shard.draw(), now);
-        hold.incarnation = number;
-        drop(handle); // after the lock
+        (hold.incarnation, handle) = hold.slot.lock().begin_start(|| shard.draw(), now);
     }
-    Vacancy { hold }
+    (Vacancy { hold }, handle)
 }
 
 impl<K, V, H> fmt::Debug for Turn<K, V, H> {

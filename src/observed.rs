@@ -162,14 +162,17 @@ impl<K, V, H> Replaced<K, V, H> {
     pub(crate) fn new(succession: Succession<K, V, H>, clock: &Clock) -> Self {
         let (hold, _) = Hold::new(succession.slot, clock.clone(), succession.holding);
         let vacancy = Vacancy::new(hold);
-        let old = succession.old.and_then(|(slot, remains)| {
-            let held = || Old::Held(Departure { slot, place: None });
-            remains
-                .session
-                .map(Old::Rested)
-                .or_else(|| remains.held.then(held))
-        });
-        Self { old, vacancy }
+        let (old, handle) = match succession.old {
+            None => (None, None),
+            Some((slot, remains)) => {
+                let held = remains.held.then(|| Old::Held(Departure::new(slot)));
+                (remains.session.map(Old::Rested).or(held), remains.handle)
+            }
+        };
+        let replaced = Self { old, vacancy };
+        // The handle is dropped when nothing can be lost by a panic in it.
+        drop(handle);
+        replaced
     }
 }
 

@@ -11,7 +11,11 @@ use crate::{
     transitions::Entered,
     wake::wake_all,
 };
-use std::{fmt, hash::BuildHasher};
+use std::{
+    fmt,
+    hash::BuildHasher,
+    panic::{RefUnwindSafe, UnwindSafe},
+};
 
 /// The hasher of keys by default: std's, randomly seeded, so that nobody can choose keys that collide.
 pub type DefaultHasher = std::hash::RandomState;
@@ -393,6 +397,10 @@ enum Arrived<K, V, H> {
     Enter(Enter<K, V, H>),
     Busy,
 }
+
+/// A panic in user code leaves the registry as consistent as before: see each call.
+impl<K, V, H, S> UnwindSafe for Registry<K, V, H, S> {}
+impl<K, V, H, S> RefUnwindSafe for Registry<K, V, H, S> {}
 
 impl<K, V, H, S> Clone for Registry<K, V, H, S> {
     fn clone(&self) -> Self {

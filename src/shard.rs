@@ -82,7 +82,7 @@ pub(crate) struct Succession<K, V, H> {
 pub(crate) struct Remains<V, H> {
     pub(crate) session: Option<V>,
     /// To be dropped outside the locks.
-    pub(crate) _handle: Option<Arc<H>>,
+    pub(crate) handle: Option<Arc<H>>,
     pub(crate) held: bool,
 }
 
@@ -324,7 +324,7 @@ impl<K, V, H> Shard<K, V, H> {
         }
         let remains = Remains {
             session,
-            _handle: handle,
+            handle,
             held: holder,
         };
         Ok(Some(Succession {
@@ -407,14 +407,15 @@ impl<K, V, H> Map<K, V, H> {
 impl<K, V, H> Drop for Shard<K, V, H> {
     fn drop(&mut self) {
         let table = mem::take(&mut self.map.get_mut().table);
-        let mut sessions = Vec::new();
+        let (mut sessions, mut handles) = (Vec::new(), Vec::new());
         let mut lines = Vec::new();
         for slot in &table {
-            let (session, line) = slot.lock().orphan();
+            let (session, handle, line) = slot.lock().orphan();
             sessions.extend(session);
+            handles.extend(handle);
             lines.push(line);
         }
         wake_all(lines.into_iter().flat_map(Line::into_wakers));
-        drop((sessions, table));
+        drop((sessions, handles, table));
     }
 }

@@ -104,7 +104,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
         let status = Status {
             phase: Phase::Starting,
             since: now,
-            waiting: line.len() as u32,
+            waiting: Status::waiting(line.len()),
             incarnation,
             turn: Some(ticket),
         };

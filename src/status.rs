@@ -64,7 +64,8 @@ pub struct Status {
     pub phase: Phase,
     /// When that began. [`Registry::touch`](crate::Registry::touch) does not change it.
     pub since: Tick,
-    /// How many wait in the line. Who was granted does not wait any more. Exact up to a million, which it does not exceed.
+    /// How many wait in the line. Who was granted does not wait any more. Exact up to a million (2^20 - 1), which it does not
+    /// exceed.
     pub waiting: u32,
     /// Which session: the number is drawn when its vacancy begins.
     pub incarnation: Incarnation,
@@ -73,6 +74,11 @@ pub struct Status {
 }
 
 impl Status {
+    /// A number of waiters as a status tells it.
+    pub(crate) fn waiting(count: usize) -> u32 {
+        u32::try_from(count).map_or(WAITING_MAX, |count| count.min(WAITING_MAX))
+    }
+
     /// How long the phase has lasted.
     pub fn age(&self, now: Tick) -> Duration {
         now.since(self.since)
@@ -110,7 +116,7 @@ fn pack(status: &Status) -> u64 {
         Phase::Idle => 2,
         Phase::Closing => 3,
     };
-    let waiting = u64::from(status.waiting.min(WAITING_MAX));
+    let waiting = u64::from(status.waiting);
     status.since.0 << (WAITING_BITS + 2) | waiting << 2 | phase
 }
 

@@ -22,7 +22,7 @@ pub(crate) use std::{
 #[cfg(not(feature = "model"))]
 mod real {
     use std::{
-        rc::Rc,
+        cell::Cell,
         sync::Arc,
         task::{Wake, Waker},
         time::{Duration, Instant},
@@ -52,7 +52,15 @@ mod real {
 
     /// Puts this thread to sleep until its waker is used. May wake for nothing.
     #[derive(Debug)]
-    pub(crate) struct Parker(Rc<(crossbeam_utils::sync::Parker, Waker)>);
+    pub(crate) struct Parker(Option<Own>);
+
+    /// What a thread sleeps on, and the waker that ends the sleep.
+    type Own = (crossbeam_utils::sync::Parker, Waker);
+
+    thread_local! {
+        /// Kept from one wait of the thread to the next, so that later ones allocate nothing.
+        static PARKER: Cell<Option<Own>> = const { Cell::new(None) };
+    }
 
     struct Unpark(crossbeam_utils::sync::Unparker);
 
@@ -67,30 +75,39 @@ mod real {
     }
 
     impl Parker {
-        /// The thread's own: made at its first wait, so that later ones allocate nothing.
+        /// The thread's own, which is taken while it is in use: user code that waits inside a wait (a drop, a waker) gets
+        /// another, and cannot use up the wake-up of the outer one.
         pub(crate) fn current() -> Self {
-            thread_local!(static PARKER: Parker = Parker::new());
             // In the destructor of another thread-local it may be gone already.
-            PARKER
-                .try_with(|parker| Self(Rc::clone(&parker.0)))
-                .unwrap_or_else(|_| Self::new())
+            let kept = PARKER.try_with(Cell::take).ok().flatten();
+            Self(Some(kept.unwrap_or_else(|| {
+                let parker = crossbeam_utils::sync::Parker::new();
+                let waker = Waker::from(Arc::new(Unpark(parker.unparker().clone())));
+                (parker, waker)
+            })))
         }
 
-        fn new() -> Self {
-            let parker = crossbeam_utils::sync::Parker::new();
-            let waker = Waker::from(Arc::new(Unpark(parker.unparker().clone())));
-            Self(Rc::new((parker, waker)))
+        fn own(&self) -> &Own {
+            self.0.as_ref().expect("it is there until the drop")
         }
 
         pub(crate) fn waker(&self) -> Waker {
-            self.0.1.clone()
+            self.own().1.clone()
         }
 
         pub(crate) fn park(&self, deadline: Option<&Deadline>) {
             match deadline {
-                Some(Deadline(Some(moment))) => self.0.0.park_deadline(*moment),
-                Some(Deadline(None)) | None => self.0.0.park(),
+                Some(Deadline(Some(moment))) => self.own().0.park_deadline(*moment),
+                Some(Deadline(None)) | None => self.own().0.park(),
             }
+        }
+    }
+
+    impl Drop for Parker {
+        fn drop(&mut self) {
+            let own = self.0.take();
+            // If the thread-local is gone, so is this.
+            let _ = PARKER.try_with(|kept| kept.set(own));
         }
     }
 }

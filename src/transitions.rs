@@ -83,12 +83,18 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     /// Gives up a place.
-    pub(crate) fn leave(&mut self, place: Place, now: Tick) -> Left {
+    pub(crate) fn leave(&mut self, place: Place, now: Tick) -> Left<V, H> {
         if let Some(waker) = self.state.line.leave(place) {
             self.change();
             return Left::Line { _waker: waker };
         }
         if let Some(grant) = self.state.grant.take_if(|grant| grant.place == place) {
+            if self.state.superseded {
+                return Left::Orphan {
+                    _session: self.state.session.take(),
+                    _handle: self.state.handle.take(),
+                };
+            }
             return if self.state.session.is_some() {
                 Left::Passed(self.pass(grant.rested, now))
             } else {
@@ -243,15 +249,16 @@ impl<V, H> Locked<'_, V, H> {
         }
     }
 
-    /// The registry is gone. A grant stays: its `Enter` gets a superseded turn or vacancy.
-    pub(crate) fn orphan(&mut self) -> (Option<V>, Line) {
+    /// The registry is gone: what rests here is to be dropped. A grant stays, and what is granted: its `Enter` gets a
+    /// superseded turn or vacancy.
+    pub(crate) fn orphan(&mut self) -> (Option<V>, Option<Arc<H>>, Line) {
         self.state.superseded = true;
+        let line = self.send_away();
         self.change();
-        let session = match self.state.status.phase {
-            Phase::Idle => self.state.session.take(),
-            _ => None,
-        };
-        (session, self.send_away())
+        if self.state.status.phase != Phase::Idle {
+            return (None, None, line);
+        }
+        (self.state.session.take(), self.state.handle.take(), line)
     }
 
     /// The holder of a superseded slot has let go: those who waited for it are to be woken, its handle to be dropped.
@@ -276,7 +283,8 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     pub(crate) fn touch(&mut self, now: Tick) {
-        self.state.touched = now;
+        // A clock that was read before another touch, and comes after it, does not turn time back.
+        self.state.touched = self.state.touched.max(now);
         self.change();
     }
 
@@ -305,7 +313,7 @@ impl<V, H> Locked<'_, V, H> {
 
     pub(crate) fn status(&self) -> Status {
         Status {
-            waiting: u32::try_from(self.state.line.len()).unwrap_or(u32::MAX),
+            waiting: Status::waiting(self.state.line.len()),
             ..self.state.status
         }
     }
@@ -412,13 +420,18 @@ pub(crate) enum Look<V> {
 }
 
 /// What became of a place that was given up.
-pub(crate) enum Left {
+pub(crate) enum Left<V, H> {
     /// The line is shorter by one. The waker, to be dropped after the lock.
     Line { _waker: Option<Waker> },
     /// It was granted: the next in line is, or the session rests.
     Passed(Option<Waker>),
     /// It was granted a vacancy: the slot must be let go.
     Vacancy,
+    /// It was granted in a registry that is gone: nobody else can have it.
+    Orphan {
+        _session: Option<V>,
+        _handle: Option<Arc<H>>,
+    },
     /// This slot was superseded: the line is elsewhere.
     Moved,
     /// It was sent away before.

@@ -3,6 +3,7 @@
 use crate::sync::{Deadline, Parker, catch_unwind, panicking, resume_unwind};
 use std::{
     any::Any,
+    mem,
     panic::AssertUnwindSafe,
     task::{Context, Poll, Waker},
 };
@@ -17,7 +18,11 @@ pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut act: impl FnMut(T)
     let mut first = None;
     for item in items {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(item))) {
-            first.get_or_insert(panic);
+            match first {
+                None => first = Some(panic),
+                // Its drop is user code too, and may panic.
+                Some(_) => mem::forget(panic),
+            }
         }
     }
     first
@@ -29,8 +34,9 @@ pub(crate) type Panicked = Option<Box<dyn Any + Send>>;
 /// The panic goes on, unless this thread unwinds already: a second one would end the process.
 pub(crate) fn raise(panicked: Panicked) {
     match panicked {
-        Some(panic) if !panicking() => resume_unwind(panic),
-        _ => {}
+        Some(panic) if panicking() => mem::forget(panic),
+        Some(panic) => resume_unwind(panic),
+        None => {}
     }
 }
 
