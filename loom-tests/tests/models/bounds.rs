@@ -139,7 +139,7 @@ models! {
     C1_THREE_ENTER = bounded "c01_exclusion::three_enter", 2, [7293, 7293];
     "C2", "The end of one session against one who comes is where two could be alive; two who come show that only one of them starts the next.":
     C2_CLEANUP_ENTER = exhaustive "c02_one_incarnation::cleanup_against_enter", 2, 8928;
-    C2_CLOSE_TWO = bounded "c02_one_incarnation::close_against_two", 2, [1, 1], one_outcome;
+    C2_CLOSE_TWO = bounded "c02_one_incarnation::close_against_two", 2, [3850, 3850], one_outcome;
     C2_CLOSING_DROPPED = exhaustive "c02_one_incarnation::closing_dropped", 2, 1272;
     C2_VACANCY_DROPPED = exhaustive "c02_one_incarnation::vacancy_dropped", 2, 4257;
     C2_SPLIT_LEFT = exhaustive "c02_one_incarnation::split_and_left", 2, 4257;
@@ -195,7 +195,7 @@ models! {
     C6_REPLACE_GRANT = exhaustive "c06_two_at_once::replace_against_unlooked_grant", 2, 99;
     C6_REPLACE_GRANT_LINE = exhaustive "c06_two_at_once::replace_against_unlooked_grant_in_line", 2, 99;
     C6_OBSERVED = exhaustive "c06_two_at_once::observed_against_replace", 2, 57;
-    C6_SEEN_TWICE = exhaustive "c06_two_at_once::seen_twice", 2, 1;
+    C6_SEEN_TWICE = exhaustive "c06_two_at_once::seen_twice", 2, 576;
     "C7", "A cleanup against one who makes the session active; a third who touches it too, bounded.":
     C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 3564;
     C7_CLEANUP_TURN_END = exhaustive "c07_claim::cleanup_against_turn_end", 2, 45;
@@ -241,7 +241,7 @@ models! {
     C13_GRANTED_START = exhaustive "c13_closing::close_against_granted_start", 1, 159;
     C13_DRAIN = exhaustive "c13_closing::drain_against_turn_end", 2, 120, one_outcome;
     C13_DRAIN_SUPERSEDED = exhaustive "c13_closing::drain_against_superseded", 2, 2835, one_outcome;
-    C13_DRAIN_REMOVE = bounded "c13_closing::drain_against_remove", 2, [53408, 53408];
+    C13_DRAIN_REMOVE = bounded "c13_closing::drain_against_remove", 2, [53553, 53553];
     "C15", "One who looks, word by word, against one who changes what is looked at. Two looks, bounded.":
     C15_LOOK = exhaustive "c15_snapshot::a_look_against_a_new_incarnation", 1, 47140;
     C15_NEXT_TURN = exhaustive "c15_snapshot::a_look_against_the_next_turn", 1, 75307;
