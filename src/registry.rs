@@ -95,7 +95,7 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     /// this returns nobody is granted any more. Turns, starts and closes that are held go on. Sessions at rest stay, for
     /// [`drain`](Self::drain), [`cleanup_idle`](Self::cleanup_idle) or the last drop of the registry.
     ///
-    /// To close again does nothing.
+    /// To close again changes nothing but that a [`drain`](Self::drain) looks anew.
     pub fn close(&self) {
         self.shards.close(self.clock.now());
     }

@@ -11,8 +11,6 @@
 #[path = "../oracle/mod.rs"]
 mod oracle;
 
-#[cfg(not(miri))]
-// Thousands of runs, about the model and not about memory.
 // The canary needs thousands of cases; Miri is for the memory, not for the comparison.
 #[cfg(not(miri))]
 mod canary;
