@@ -117,3 +117,21 @@ fn what_was_granted_in_a_registry_that_is_gone_goes_with_its_enter() {
         "the handle of a session that is gone"
     );
 }
+
+#[test]
+fn a_session_at_rest_and_its_handle_go_with_the_registry() {
+    let log = Log::default();
+    let registry: Registry<u8, Bomb, Bomb> = Registry::default();
+    let entry = registry.enter_blocking(&1).expect("open");
+    let turn = entry.or_insert(Bomb::new(&log, "session", false));
+    Turn::set_handle(&turn, Arc::new(Bomb::new(&log, "handle", false)));
+    drop(turn);
+    let seen = registry.observe(&1).expect("there");
+    drop(registry);
+    assert!(log.position("session").is_some(), "the session is lost");
+    assert!(log.position("handle").is_some(), "the handle outlives it");
+    assert!(
+        seen.handle().is_none(),
+        "the handle of a session that is gone"
+    );
+}
