@@ -13,6 +13,7 @@
 //! What this cannot see: std's code; a drop of a `Weak` against `get_mut`; reliance on the order of a refused upgrade.
 
 use loom::sync::atomic::{AtomicUsize, Ordering, fence};
+use parking_lot::record::{What, record};
 use std::{fmt, ops::Deref, sync};
 
 /// std's `Arc`, its drops visible to loom.
@@ -100,6 +101,8 @@ impl<T> Drop for Arc<T> {
         if sync::Arc::strong_count(&self.value) == 1 && parking_lot::in_model() {
             fence(Ordering::Acquire);
         }
+        let address = sync::Arc::as_ptr(&self.value).addr();
+        record(What::Dropped(address, size_of::<T>()));
     }
 }
 

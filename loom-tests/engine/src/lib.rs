@@ -11,17 +11,13 @@
 //! Models, not the source, use [`unwind`] and [`panic_now`].
 
 mod arc;
+pub mod atomic;
 mod panic;
 mod park;
 
 pub use self::arc::{Arc, Weak};
 pub use self::panic::{catch_unwind, panic_now, panicking, resume_unwind, unwind};
 pub use self::park::{Deadline, Parker};
-
-/// loom's atomics: a load may read any value that the memory model allows it.
-pub mod atomic {
-    pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
-}
 
 /// A clock that stands still: models move a manual clock where time is the matter.
 #[must_use]

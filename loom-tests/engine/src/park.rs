@@ -8,6 +8,7 @@
 //! What this cannot see: the parker's own code, and time.
 
 use loom::sync::Notify;
+use parking_lot::record::{What, record};
 use std::{
     cell::Cell,
     fmt,
@@ -26,7 +27,11 @@ struct Own {
     waker: Waker,
 }
 
-struct Unpark(Notify);
+struct Unpark {
+    notify: Notify,
+    /// The model thread that sleeps on it.
+    actor: usize,
+}
 
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
@@ -35,7 +40,8 @@ impl Wake for Unpark {
 
     fn wake_by_ref(self: &Arc<Self>) {
         parking_lot::assert_unlocked("the wake of a waiting thread");
-        self.0.notify();
+        record(What::Wake(self.actor));
+        self.notify.notify();
     }
 }
 
@@ -48,7 +54,10 @@ impl Parker {
     }
 
     fn new() -> Self {
-        let notify = Arc::new(Unpark(Notify::new()));
+        let notify = Arc::new(Unpark {
+            notify: Notify::new(),
+            actor: parking_lot::actor(),
+        });
         let waker = Waker::from(Arc::clone(&notify));
         Self(Rc::new(Own { notify, waker }))
     }
@@ -66,7 +75,9 @@ impl Parker {
         parking_lot::assert_unlocked("the wait of a thread");
         parking_lot::step();
         if deadline.is_none() {
-            self.0.notify.0.wait();
+            record(What::Wait);
+            self.0.notify.notify.wait();
+            record(What::Woken);
         }
     }
 }

@@ -1,24 +1,23 @@
 //! What each model thread holds, and whether a model runs at all.
 
-use std::cell::Cell;
+use crate::record::{self, Kind, Lock, What};
+use std::{cell::Cell, panic::Location};
 
-/// The locks that one model thread holds at this moment.
-#[derive(Clone, Copy, Debug, Default)]
+/// The locks that one model thread holds at this moment, and its number.
+#[derive(Clone, Copy, Debug)]
 struct Held {
     maps: usize,
     slots: usize,
-}
-
-/// Which of the two locks a guard is of.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind {
-    Map,
-    Slot,
+    actor: usize,
 }
 
 // All model threads are coroutines of one thread of the system: in std's thread-locals they would count for each other.
 loom::thread_local! {
-    static HELD: Cell<Held> = Cell::new(Held::default());
+    static HELD: Cell<Held> = Cell::new(Held {
+        maps: 0,
+        slots: 0,
+        actor: record::new_actor(),
+    });
 }
 
 // These are meant for all of them, and for the code before and after them.
@@ -72,6 +71,17 @@ pub fn fail() -> bool {
 /// One execution of a model begins.
 pub fn begin_execution() {
     STEPS.set(0);
+    record::begin_execution();
+}
+
+/// The number of this model thread: the main one is 0.
+#[must_use]
+pub fn actor() -> usize {
+    if in_model() {
+        HELD.with(Cell::get).actor
+    } else {
+        0
+    }
 }
 
 /// A step of the execution: an execution that has too many of them does not end.
@@ -133,7 +143,7 @@ pub(crate) fn may_lock(kind: Kind) {
     let held = HELD.with(Cell::get);
     match kind {
         // Reads count as writes do: parking_lot's read may wait behind a waiting writer, loom's never does.
-        Kind::Map => assert!(
+        Kind::MapRead | Kind::MapWrite => assert!(
             held.maps == 0 && held.slots == 0,
             "C10 lock order: a map lock is taken while {} map and {} slot locks are held",
             held.maps,
@@ -148,28 +158,40 @@ pub(crate) fn may_lock(kind: Kind) {
 
 /// One lock that this model thread holds; counted until it is dropped, also by unwinding.
 #[derive(Debug)]
-pub(crate) struct Count(Kind);
+pub(crate) struct Count {
+    lock: Lock,
+    place: &'static Location<'static>,
+}
 
 impl Count {
-    pub(crate) fn new(kind: Kind) -> Self {
-        change(kind, |held| held + 1);
-        Self(kind)
+    /// `address` is where the lock is, `place` who takes it.
+    pub(crate) fn new(lock: Lock, address: usize, place: &'static Location<'static>) -> Self {
+        let actor = change(lock.kind, |held| held + 1);
+        if in_model() {
+            record::record_of(actor, What::Locked(lock, address), place);
+        }
+        Self { lock, place }
     }
 }
 
 impl Drop for Count {
     fn drop(&mut self) {
-        change(self.0, |held| held - 1);
+        let actor = change(self.lock.kind, |held| held - 1);
+        if in_model() {
+            record::record_of(actor, What::Unlocked(self.lock), self.place);
+        }
     }
 }
 
-fn change(kind: Kind, by: impl FnOnce(usize) -> usize) {
+/// The number of this model thread.
+fn change(kind: Kind, by: impl FnOnce(usize) -> usize) -> usize {
     HELD.with(|cell| {
         let mut held = cell.get();
         match kind {
-            Kind::Map => held.maps = by(held.maps),
+            Kind::MapRead | Kind::MapWrite => held.maps = by(held.maps),
             Kind::Slot => held.slots = by(held.slots),
         }
         cell.set(held);
-    });
+        held.actor
+    })
 }

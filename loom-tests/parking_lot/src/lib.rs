@@ -8,12 +8,18 @@
 //! every lock, and [`assert_unlocked`] can say that user code runs without any (claim C9). `RwLock` is the map lock, `Mutex`
 //! is the slot lock; the crate under test has no others.
 //!
+//! What each thread does is recorded (`record`), so that a failing execution can be told (`tell`); that is no step of the model.
+//!
 //! What it cannot see: parking_lot's own code, and waits that only its fairness would end.
 
 mod held;
 mod locks;
+pub mod record;
+mod section;
+mod tell;
 
 pub use self::held::{
-    assert_no_slot_lock, assert_unlocked, begin_execution, fail, in_model, model, step,
+    actor, assert_no_slot_lock, assert_unlocked, begin_execution, fail, in_model, model, step,
 };
 pub use self::locks::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
+pub use self::tell::{Failure, tell};

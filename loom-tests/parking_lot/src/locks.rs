@@ -6,90 +6,138 @@
 //! `panicking()` is true from the first lock to the last (the harness does that, `engine::unwind` insists on it): std
 //! poisons only if it has changed since the lock was taken.
 
-use crate::held::{Count, Kind, may_lock};
+use crate::{
+    held::{Count, may_lock},
+    record::{Kind, Lock, What, next_number, record},
+};
 use std::{
     fmt,
     ops::{Deref, DerefMut},
+    panic::Location,
 };
 
 /// Why a lock of loom's never gives an error: its results have std's shape, and it refuses poison with a panic of its own.
 const NO_POISON: &str = "loom's locks give no errors";
 
 /// The slot lock: `parking_lot::Mutex` over loom's.
-#[derive(Default)]
-pub struct Mutex<T>(loom::sync::Mutex<T>);
+pub struct Mutex<T> {
+    lock: loom::sync::Mutex<T>,
+    number: usize,
+}
 
 impl<T> Mutex<T> {
     /// Makes a lock; only inside a model.
     #[must_use]
+    #[track_caller]
     pub fn new(value: T) -> Self {
-        Self(loom::sync::Mutex::new(value))
+        let number = next_number(Kind::Slot);
+        record(What::Made(Lock {
+            kind: Kind::Slot,
+            number,
+        }));
+        Self {
+            lock: loom::sync::Mutex::new(value),
+            number,
+        }
     }
 
     /// Waits for the lock.
     #[track_caller]
     pub fn lock(&self) -> MutexGuard<'_, T> {
         may_lock(Kind::Slot);
-        let guard = self.0.lock().expect(NO_POISON);
+        let guard = self.lock.lock().expect(NO_POISON);
+        let lock = Lock {
+            kind: Kind::Slot,
+            number: self.number,
+        };
         MutexGuard {
             guard,
-            _count: Count::new(Kind::Slot),
+            _count: Count::new(lock, address(self), Location::caller()),
         }
     }
 
     /// The value, without the lock.
     pub fn get_mut(&mut self) -> &mut T {
-        self.0.get_mut().expect(NO_POISON)
+        self.lock.get_mut().expect(NO_POISON)
     }
 
     /// The value, at the end of the lock.
     pub fn into_inner(self) -> T {
-        self.0.into_inner().expect(NO_POISON)
+        self.lock.into_inner().expect(NO_POISON)
     }
 }
 
 /// The map lock: `parking_lot::RwLock` over loom's.
-#[derive(Default)]
-pub struct RwLock<T>(loom::sync::RwLock<T>);
+pub struct RwLock<T> {
+    lock: loom::sync::RwLock<T>,
+    number: usize,
+}
 
 impl<T> RwLock<T> {
     /// Makes a lock; only inside a model.
     #[must_use]
     pub fn new(value: T) -> Self {
-        Self(loom::sync::RwLock::new(value))
+        Self {
+            lock: loom::sync::RwLock::new(value),
+            number: next_number(Kind::MapWrite),
+        }
     }
 
     /// Waits until nobody writes.
     #[track_caller]
     pub fn read(&self) -> RwLockReadGuard<'_, T> {
-        may_lock(Kind::Map);
-        let guard = self.0.read().expect(NO_POISON);
+        may_lock(Kind::MapRead);
+        let guard = self.lock.read().expect(NO_POISON);
+        let lock = Lock {
+            kind: Kind::MapRead,
+            number: self.number,
+        };
         RwLockReadGuard {
             guard,
-            _count: Count::new(Kind::Map),
+            _count: Count::new(lock, address(self), Location::caller()),
         }
     }
 
     /// Waits until nobody reads or writes.
     #[track_caller]
     pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-        may_lock(Kind::Map);
-        let guard = self.0.write().expect(NO_POISON);
+        may_lock(Kind::MapWrite);
+        let guard = self.lock.write().expect(NO_POISON);
+        let lock = Lock {
+            kind: Kind::MapWrite,
+            number: self.number,
+        };
         RwLockWriteGuard {
             guard,
-            _count: Count::new(Kind::Map),
+            _count: Count::new(lock, address(self), Location::caller()),
         }
     }
 
     /// The value, without the lock.
     pub fn get_mut(&mut self) -> &mut T {
-        self.0.get_mut().expect(NO_POISON)
+        self.lock.get_mut().expect(NO_POISON)
     }
 
     /// The value, at the end of the lock.
     pub fn into_inner(self) -> T {
-        self.0.into_inner().expect(NO_POISON)
+        self.lock.into_inner().expect(NO_POISON)
     }
+}
+
+impl<T: Default> Default for Mutex<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: Default> Default for RwLock<T> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+fn address<T>(lock: &T) -> usize {
+    std::ptr::from_ref(lock).addr()
 }
 
 /// As in parking_lot, a guard belongs to the thread that took it: std's guards inside keep it from being `Send`.
