@@ -89,6 +89,7 @@ impl<K, V, H> InLine<K, V, H> {
 
     /// Asks the slot where the line is now, and goes there.
     #[inline]
+    #[track_caller]
     fn find<R>(&mut self, ask: impl FnMut(&mut Locked<'_, V, H>, Place) -> Option<R>) -> Option<R> {
         drop(self.former.take());
         let slot = self.slot.as_ref().expect(STANDS);
@@ -118,6 +119,7 @@ const STANDS: &str = "a place has its slot until it is granted or sent away";
 /// superseded; the current one is then locked under the map's lock, where nobody can supersede it. There is no answer if
 /// the line is gone: sent away, and its slot removed.
 #[inline]
+#[track_caller]
 fn ask_line<K, V, H, R>(
     slot: &Slot<K, V, H>,
     place: Place,
@@ -298,10 +300,10 @@ impl<K, V, H> fmt::Debug for Enter<K, V, H> {
         match &self.state {
             State::Granted(line) => debug
                 .field("state", &"granted")
-                .field("ticket", &line.place.ticket()),
+                .field("ticket", &Ticket(line.place.ticket())),
             State::Waiting { line, .. } => debug
                 .field("state", &"waiting")
-                .field("ticket", &line.place.ticket()),
+                .field("ticket", &Ticket(line.place.ticket())),
             State::Refused(error) => debug.field("refused", error),
             State::Done => debug.field("done", &true),
         };

@@ -282,6 +282,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
 
     /// Looks at the current slot of a key, under the map's read lock.
     #[inline]
+    #[track_caller]
     fn with<Q: ?Sized + ToKey<K>, R>(
         &self,
         key: &Q,

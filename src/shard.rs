@@ -186,6 +186,7 @@ impl<K, V, H> Shards<K, V, H> {
 
 impl<K, V, H> Shard<K, V, H> {
     #[inline]
+    #[track_caller]
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Map<K, V, H>) -> R) -> R {
         look(&self.map.read())
     }
@@ -406,16 +407,19 @@ impl<K, V, H> Map<K, V, H> {
 /// guards that are still out are superseded.
 impl<K, V, H> Drop for Shard<K, V, H> {
     fn drop(&mut self) {
-        let table = mem::take(&mut self.map.get_mut().table);
+        // Into a vector, which drops the others when the drop of a key panics; a table does not.
+        let slots: Vec<_> = mem::take(&mut self.map.get_mut().table)
+            .into_iter()
+            .collect();
         let (mut sessions, mut handles) = (Vec::new(), Vec::new());
         let mut lines = Vec::new();
-        for slot in &table {
+        for slot in &slots {
             let (session, handle, line) = slot.lock().orphan();
             sessions.extend(session);
             handles.extend(handle);
             lines.push(line);
         }
         wake_all(lines.into_iter().flat_map(Line::into_wakers));
-        drop((sessions, handles, table));
+        drop((sessions, handles, slots));
     }
 }

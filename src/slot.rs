@@ -145,7 +145,10 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
         });
     }
 
+    /// Here and in what else takes a lock for others, `track_caller` tells the traces of the models whose critical section it
+    /// is; parking_lot does not ask, so it costs nothing.
     #[inline]
+    #[track_caller]
     pub(crate) fn lock(&self) -> Locked<'_, V, H> {
         Locked {
             state: self.state.lock(),

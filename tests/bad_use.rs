@@ -1,5 +1,7 @@
 //! What goes wrong from outside: refusals, unknown keys, deadlines. Each leaves the registry usable and its counts right.
 //! For user code that panics see `panics`.
+//!
+//! Claims: C5, C12, C13.
 
 use std::future::Future;
 use std::hash::{Hash, Hasher};

@@ -1,6 +1,8 @@
 //! What a line costs in memory: nothing stays of those who left it, and a free session is entered without an allocation.
 //!
 //! An allocator that counts, for each thread alone, since tests run side by side.
+//!
+//! Claims: C5.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;

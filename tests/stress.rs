@@ -3,6 +3,8 @@
 //!
 //! Each session holds a plain counter. Two turns at once, or a turn that does not see what the one before it wrote, would
 //! be a data race for the sanitizer, and a wrong sum for the test.
+//!
+//! Claims: C1, C4, C12, C13.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -36,6 +36,19 @@ fn a_key_panics_in_the_drop_of_an_enter_which_leaves_the_line_all_the_same() {
 }
 
 #[test]
+fn a_key_panics_when_the_registry_goes_and_no_other_is_lost() {
+    let armed = Arc::new(AtomicBool::new(false));
+    let registry: Registry<_, u8> = Registry::builder().shards(1).build();
+    for key in 1..=3 {
+        let key = Lookup(key, Arc::clone(&armed));
+        drop(registry.enter_blocking(&key).expect("open").or_insert(1));
+    }
+    armed.store(true, SeqCst);
+    assert!(panics(|| drop(registry)));
+    assert_eq!(Arc::strong_count(&armed), 1, "a key is never dropped");
+}
+
+#[test]
 fn a_waker_panics_in_a_poll_that_is_granted_and_the_session_goes_before_the_key() {
     static ARMED: AtomicBool = AtomicBool::new(false);
     let log = Log::default();

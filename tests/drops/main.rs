@@ -3,6 +3,8 @@
 //!
 //! A fact of the language behind several: if a local or an argument panics in its drop while a function returns, the value
 //! that is being returned is leaked. A guard that is leaked is a key that is stuck.
+//!
+//! Claims: C4, C5, C9, C11, C12.
 
 mod bombs;
 mod entries;

@@ -1,6 +1,8 @@
 //! Bugs that shipped elsewhere, one test for each: what happened there, and that it does not happen here.
 //!
 //! The cases that concern what runs in a session (dirty turns, process groups) are the adapters'.
+//!
+//! Claims: C1, C2, C3, C4, C5, C6, C7, C8, C9, C11.
 
 mod actors;
 mod crates;

@@ -242,6 +242,26 @@ fn a_sweep_says_why_it_passed_over() {
     assert_eq!(counts, (1, 2, 1, 1, 0));
 }
 
+/// While one session is closed, others that looked idle too are used: each is passed over, and counted by what happened to it.
+#[test]
+fn a_sweep_says_what_moved_while_it_closed() {
+    let (sessions, hand) = on_one_shard();
+    let keys = ["a", "b", "c"];
+    for key in keys {
+        drop(started(&sessions, key));
+    }
+    hand.advance(MINUTE);
+    let mut used = None;
+    let sweep = sessions.cleanup_idle(MINUTE, |closed, _, _| {
+        let mut others = keys.iter().filter(|key| *key != closed);
+        let (entered, touched) = (others.next(), others.next());
+        let entered = sessions.try_enter(entered.expect("three but one"));
+        used = Some(entered.expect("it rests"));
+        assert!(sessions.touch(touched.expect("three but one")));
+    });
+    assert_eq!((sweep.closed, sweep.moved, sweep.young), (1, 1, 1));
+}
+
 /// herdr, querymt and openclaw gave no choice between waiting and refusal, queues without bound, untyped errors.
 #[test]
 fn to_wait_or_not_is_a_choice_and_the_line_is_bounded() {

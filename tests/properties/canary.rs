@@ -2,7 +2,7 @@
 
 use super::*;
 
-const LIES: [Lie; 10] = [
+const LIES: [Lie; 11] = [
     Lie::FirstIsNotFirst,
     Lie::UnwoundTurnRests,
     Lie::TouchDoesNothing,
@@ -13,6 +13,7 @@ const LIES: [Lie; 10] = [
     Lie::VacatedStaysBusy,
     Lie::RemoveKeepsTheSlot,
     Lie::CleanupForgetsToLook,
+    Lie::WakesAreSwallowed,
 ];
 
 #[test]

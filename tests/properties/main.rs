@@ -5,6 +5,8 @@
 //!
 //! - `TURNWISE_SEED=<seed> cargo test --test properties` runs that seed alone, and finds it again;
 //! - the list of steps, pasted into `replays.rs`, is run by every later `cargo test`.
+//!
+//! Claims: C1, C3, C5, C6, C7, C11, C12, C13, C14, C15.
 
 #![allow(unreachable_pub)] // A test program exports nothing: `pub` says what its modules share.
 

@@ -108,7 +108,7 @@ impl World {
 
     fn drop_registry(&mut self) {
         let (clock, _) = turnwise::Clock::manual();
-        let other = Registry::builder().hasher(Hasher::default()).clock(clock);
+        let other = Registry::builder().hasher(Hashing::default()).clock(clock);
         drop(mem::replace(&mut self.registry, other.build()));
     }
 

@@ -83,7 +83,10 @@ impl World {
         if afresh {
             place.wakes = Arc::default();
         }
-        let waker = Waker::from(Arc::clone(&place.wakes));
+        let waker = match self.lies(Lie::WakesAreSwallowed) {
+            true => Waker::noop().clone(),
+            false => Waker::from(Arc::clone(&place.wakes)),
+        };
         let real = Pin::new(&mut place.enter).poll(&mut Context::from_waker(&waker));
         match (real, self.model.poll(place.id)) {
             (Poll::Pending, Poll::Pending) => {

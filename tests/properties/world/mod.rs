@@ -1,8 +1,7 @@
 //! The real registry and the model side by side: every step is made on both, and every answer compared.
 
-use std::collections::{BTreeSet, hash_map::DefaultHasher};
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::hash::BuildHasherDefault;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,14 +21,14 @@ mod compare;
 mod draining;
 mod ending;
 mod finish;
+mod hashing;
 mod holding;
 use compare::{Names, at_once, refusal, same};
 use draining::Draining;
+use hashing::Hashing;
 
 /// `Err` says what differed.
 pub type Checked = Result<(), String>;
-/// One hasher for all runs, so that a sequence replays.
-type Hasher = BuildHasherDefault<DefaultHasher>;
 
 pub const KEYS: u8 = 3;
 
@@ -61,6 +60,7 @@ pub enum Lie {
     VacatedStaysBusy,
     RemoveKeepsTheSlot,
     CleanupForgetsToLook,
+    WakesAreSwallowed,
 }
 
 /// An `Enter` in somebody's hand.
@@ -83,7 +83,7 @@ pub struct Leaving {
 }
 
 pub struct World {
-    pub registry: Registry<Key, Session, u32, Hasher>,
+    pub registry: Registry<Key, Session, u32, Hashing>,
     pub model: Oracle,
     pub names: Names,
     pub tally: Tally,
@@ -102,8 +102,10 @@ pub struct World {
 impl World {
     pub fn new(setup: Setup, lie: Option<Lie>) -> Self {
         let (clock, hand) = turnwise::Clock::manual();
+        // Where there is one shard with limits, keys also hash alike.
+        let alike = setup.shards == 1 && setup.max_sessions.is_some();
         let mut builder = Registry::builder()
-            .hasher(Hasher::default())
+            .hasher(Hashing { alike })
             .clock(clock)
             .shards(setup.shards)
             .first_incarnation(setup.first_incarnation);
@@ -113,7 +115,7 @@ impl World {
         if let Some(n) = setup.max_waiting {
             builder = builder.max_waiting(n);
         }
-        let registry: Registry<Key, Session, u32, Hasher> = builder.build();
+        let registry: Registry<Key, Session, u32, Hashing> = builder.build();
         let start = registry.now();
         Self {
             registry,
@@ -196,7 +198,7 @@ impl World {
 }
 
 impl World {
-    fn draw(&mut self) -> Id {
+    pub fn draw(&mut self) -> Id {
         self.next_id += 1;
         self.next_id
     }
@@ -213,7 +215,7 @@ fn pick<T>(from: &mut Vec<T>, operand: u8) -> Option<T> {
 }
 
 /// Drops what is held while a panic that began under it passes by. The hook is not called: the output stays readable.
-fn unwind<T>(held: T) {
+pub fn unwind<T>(held: T) {
     let unwound = catch_unwind(AssertUnwindSafe(move || {
         let _held = held;
         resume_unwind(Box::new("a panic under the guard"));

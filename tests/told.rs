@@ -1,0 +1,233 @@
+//! What the crate tells of itself: errors in words, `Debug` of what somebody holds, defaults, the clocks. `Debug` never waits
+//! for a turn and never shows a session, which somebody else may hold.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use turnwise::{
+    Clock, Enter, EnterError, Entry, Moved, Old, Registry, ReplaceError, TryEnterError, WaitError,
+};
+
+type Sessions = Registry<&'static str, u32>;
+
+/// What `Debug` says in one line.
+fn told(value: &impl Debug) -> String {
+    format!("{value:?}")
+}
+
+#[test]
+fn errors_say_what_went_wrong() {
+    let words: [(String, &str); 12] = [
+        (EnterError::Closed.to_string(), "the registry is closed"),
+        (
+            EnterError::QueueFull.to_string(),
+            "too many wait for this session",
+        ),
+        (
+            EnterError::RegistryFull.to_string(),
+            "the registry holds as many sessions as it may",
+        ),
+        (
+            EnterError::Dismissed.to_string(),
+            "the line of this session was sent away",
+        ),
+        (TryEnterError::Busy.to_string(), "the session is busy"),
+        (TryEnterError::Closed.to_string(), "the registry is closed"),
+        (
+            TryEnterError::RegistryFull.to_string(),
+            "the registry holds as many sessions as it may",
+        ),
+        (
+            Moved.to_string(),
+            "the session is no longer as it was observed",
+        ),
+        (
+            ReplaceError::Moved.to_string(),
+            "the session is no longer as it was observed",
+        ),
+        (ReplaceError::Closed.to_string(), "the registry is closed"),
+        (
+            WaitError::TimedOut(()).to_string(),
+            "the deadline passed before the turn came",
+        ),
+        (
+            WaitError::<()>::Refused(EnterError::Closed).to_string(),
+            "the registry is closed",
+        ),
+    ];
+    for (told, expected) in words {
+        assert_eq!(told, expected);
+    }
+}
+
+#[test]
+fn entries_and_guards_tell_their_numbers() {
+    let sessions = Sessions::builder().first_incarnation(7).shards(1).build();
+    let mut granted: Enter<&str, u32> = sessions.enter(&"a");
+    assert_eq!(
+        told(&granted),
+        r#"Enter { state: "granted", ticket: Ticket(1), .. }"#
+    );
+    let waiting = sessions.enter(&"a");
+    assert_eq!(
+        told(&waiting),
+        r#"Enter { state: "waiting", ticket: Ticket(2), .. }"#
+    );
+    let mut context = Context::from_waker(Waker::noop());
+    let entry = match Pin::new(&mut granted).poll(&mut context) {
+        Poll::Ready(Ok(entry)) => entry,
+        other => panic!("it was granted in the call: {other:?}"),
+    };
+    assert_eq!(told(&granted), "Enter { done: true, .. }");
+    assert_eq!(
+        told(&entry),
+        "Vacant(Vacancy { incarnation: Incarnation(7), ticket: Ticket(1), .. })"
+    );
+    let Entry::Vacant(vacancy) = entry else {
+        panic!("nobody has started it");
+    };
+    assert_eq!(vacancy.incarnation().to_string(), "7");
+    let turn = vacancy.fill(1);
+    assert_eq!(turnwise::Turn::ticket(&turn).to_string(), "1");
+    assert_eq!(
+        told(&turn),
+        "Turn { incarnation: Incarnation(7), ticket: Ticket(1), .. }"
+    );
+    drop(waiting);
+    let entry = Entry::Occupied(turn);
+    assert_eq!(
+        told(&entry),
+        "Occupied(Turn { incarnation: Incarnation(7), ticket: Ticket(1), .. })"
+    );
+    let closing = turnwise::Turn::vacate(entry.occupied().expect("it is"));
+    assert_eq!(
+        told(&closing),
+        "Closing { incarnation: Incarnation(7), ticket: Ticket(1), .. }"
+    );
+    sessions.close();
+    assert_eq!(told(&sessions.enter(&"a")), "Enter { refused: Closed, .. }");
+}
+
+#[test]
+fn the_rest_tells_its_settings_and_counts() {
+    let builder = Sessions::builder()
+        .max_sessions(3)
+        .max_waiting(4)
+        .first_incarnation(5)
+        .shards(2);
+    for words in [
+        "Builder {",
+        "shards: Some(2)",
+        "Some(3)",
+        "waiting: 4",
+        "first_incarnation: 5",
+    ] {
+        let told = told(&builder);
+        assert!(told.contains(words), "{told}");
+    }
+    let sessions = builder.build();
+    assert_eq!(told(&sessions), "Registry { len: 0, closed: false, .. }");
+    drop(sessions.try_enter(&"a").expect("free").or_insert(1));
+    assert_eq!(told(&sessions), "Registry { len: 1, closed: false, .. }");
+    let seen = sessions.observe(&"a").expect("it rests");
+    let words = told(&seen);
+    assert!(
+        words.starts_with("Observed { status: Status { phase: Idle"),
+        "{words}"
+    );
+    assert_eq!(
+        told(&sessions.claim_idle(Duration::from_millis(3))),
+        "ClaimIdle { idle_for: 3ms, .. }"
+    );
+    let replaced = sessions.replace(&"a").expect("open");
+    let words = told(&replaced);
+    assert!(
+        words.starts_with("Replaced { old: Some(Rested(..)), vacancy: Vacancy {"),
+        "{words}"
+    );
+    let again = sessions.replace(&"a").expect("open");
+    let Some(Old::Held(departure)) = &again.old else {
+        panic!("the vacancy is held");
+    };
+    assert_eq!(told(departure), "Departure { .. }");
+    assert!(told(&again).starts_with("Replaced { old: Some(Held(Departure { .. })), vacancy:"));
+    drop((replaced, again));
+    let turn = sessions.try_enter(&"b").expect("free").or_insert(2);
+    assert!(!sessions.is_closed());
+    let mut drain = sessions.drain();
+    assert!(sessions.is_closed());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(pin!(drain.next()).poll(&mut context).is_pending());
+    assert_eq!(told(&drain), "Drain { waits_for: 1, .. }");
+    drop(turn);
+}
+
+/// How long a phase has lasted, and since when, by the registry's own clock.
+#[test]
+fn a_status_tells_its_age() {
+    let (clock, hand) = Clock::manual();
+    let sessions = Sessions::builder().clock(clock.clone()).build();
+    let begin = clock.now();
+    hand.advance(Duration::from_secs(5));
+    let turn = sessions.try_enter(&"a").expect("free").or_insert(1);
+    hand.advance(Duration::from_secs(2));
+    let status = sessions.status(&"a").expect("it is there");
+    assert_eq!(status.age(clock.now()), Duration::from_secs(2));
+    assert_eq!(status.since.since(begin), Duration::from_secs(5));
+    drop(turn);
+}
+
+/// Every manual reading is in whole milliseconds; smaller steps add up, and the clock ends at its last moment.
+#[test]
+fn a_manual_clock_goes_as_it_is_moved() {
+    let (clock, hand) = Clock::manual();
+    let begin = clock.now();
+    hand.advance(Duration::from_micros(600));
+    assert_eq!(clock.now(), begin);
+    hand.advance(Duration::from_micros(600));
+    assert_eq!(clock.now().since(begin), Duration::from_millis(1));
+    assert_eq!(begin.since(clock.now()), Duration::ZERO);
+    hand.advance(Duration::MAX);
+    let last = Duration::from_millis((1 << 42) - 1);
+    assert_eq!(clock.now().since(begin), last);
+    hand.advance(Duration::from_secs(1));
+    assert_eq!(clock.now().since(begin), last);
+}
+
+/// The platform's coarse clock against its fine one: within the few milliseconds of its steps, in the same unit.
+#[test]
+fn the_coarse_clock_goes_with_time() {
+    let clock = Clock::new();
+    let (fine, coarse) = (Instant::now(), clock.now());
+    // Some time has to pass, whatever this machine does meanwhile.
+    while fine.elapsed() < Duration::from_millis(300) {
+        thread::yield_now();
+    }
+    let between = clock.now().since(coarse);
+    let after = fine.elapsed();
+    assert!(
+        between >= Duration::from_millis(200) && between <= after + Duration::from_millis(100),
+        "{between:?} of {after:?}"
+    );
+}
+
+/// A wait with a deadline ends by itself, not before, in real time.
+#[test]
+fn a_deadline_is_in_real_time() {
+    let sessions = Sessions::new();
+    let turn = sessions.try_enter(&"a").expect("free").or_insert(1);
+    let begin = Instant::now();
+    let limit = Duration::from_millis(50);
+    let Err(WaitError::TimedOut(place)) = sessions.enter(&"a").wait_timeout(limit) else {
+        panic!("the turn is held");
+    };
+    assert!(begin.elapsed() >= limit);
+    drop(turn);
+    // Granted by now: the grant wins over a deadline that has passed.
+    let entry = place.wait_timeout(Duration::ZERO);
+    drop(entry.expect("it was granted before"));
+}
