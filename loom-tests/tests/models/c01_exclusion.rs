@@ -14,7 +14,7 @@ use std::time::Duration;
 #[test]
 fn enter_against_enter() {
     check(&bounds::C1_ENTER_ENTER, &["a first", "b first"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let use_it = |registry: crate::kit::Registry| {
             move || {
@@ -41,7 +41,7 @@ fn blocking_against_async() {
         &bounds::C1_BLOCKING_ASYNC,
         &["thread first", "task first"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             rest(&registry, &Key(1), &tally);
             let thread = spawn({
                 let registry = registry.clone();
@@ -51,7 +51,7 @@ fn blocking_against_async() {
                         .wait()
                         .expect("open")
                         .occupied()
-                        .expect("there")
+                        .expect("C1: the session is there")
                         .work()
                 }
             });
@@ -61,7 +61,7 @@ fn blocking_against_async() {
                     block_on(registry.enter(&Key(1)))
                         .expect("open")
                         .occupied()
-                        .expect("there")
+                        .expect("C1: the session is there")
                         .work()
                 }
             });
@@ -82,7 +82,7 @@ fn enter_against_claim() {
         &bounds::C1_ENTER_CLAIM,
         &["claimed first", "entered first", "entered, and not claimed"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             rest(&registry, &Key(1), &tally);
             let claim = spawn({
                 let registry = registry.clone();
@@ -100,7 +100,7 @@ fn enter_against_claim() {
                         .enter_blocking(&Key(1))
                         .expect("open")
                         .occupied()
-                        .expect("there")
+                        .expect("C1: the session is there")
                         .work()
                 }
             });
@@ -119,7 +119,7 @@ fn enter_against_claim() {
 #[test]
 fn start_against_start() {
     check(&bounds::C1_START_START, &["a starts", "b starts"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         let start = |registry: crate::kit::Registry, tally: Tally| {
             move || {
                 let entry = registry.enter_blocking(&Key(1)).expect("open");
@@ -145,7 +145,7 @@ fn three_enter() {
         &bounds::C1_THREE_ENTER,
         &["012", "021", "102", "120", "201", "210"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             rest(&registry, &Key(1), &tally);
             let use_it = |registry: crate::kit::Registry| {
                 move || {

@@ -1,7 +1,8 @@
 //! C2: without `replace` and `remove`, at most one session of a key exists from the begin of its start to the end of its
 //! close, also when guards are dropped early, in a panic or by cancellation.
 //!
-//! `Tally::only_session` asserts at each start that no other session is alive.
+//! `Tally::only_session` asserts at each start that no other session is alive, and that the start is ordered after the end of
+//! the one before.
 
 use crate::{
     bounds,
@@ -46,7 +47,7 @@ fn cleanup_against_enter() {
         &bounds::C2_CLEANUP_ENTER,
         &["the first session", "the second session"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             rest(&registry, &Key(1), &tally);
             let cleanup = spawn({
                 let registry = registry.clone();
@@ -68,7 +69,7 @@ fn cleanup_against_enter() {
 #[test]
 fn close_against_two() {
     check(&bounds::C2_CLOSE_TWO, &["2 2"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let closing = Turn::vacate(turn_of(&registry, &Key(1)));
         let thread = |registry: Registry, tally: Tally| spawn(move || enter(&registry, &tally));
@@ -96,7 +97,7 @@ fn leave(turn: Turn, step: &str, tally: &Tally) {
 
 fn early_exit(bound: &'static bounds::Bound, step: &'static str) {
     check(bound, &["waited", "did not wait"], move || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let turn = turn_of(&registry, &Key(1));
         let holder = spawn({
@@ -150,7 +151,7 @@ fn a_drop_that_panics() {
         &bounds::C2_PANIC_IN_DROP,
         &["waited", "did not wait"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             let entry = registry.try_enter(&Key(1)).expect("free");
             let turn = entry.or_insert(tally.session_whose_drop_panics());
             let holder = spawn(move || engine::unwind(|| drop(Turn::vacate(turn))).is_err());
@@ -171,7 +172,7 @@ fn a_drop_that_panics() {
 #[test]
 fn a_turn_that_panics() {
     check_unwinding(&bounds::C2_PANIC_IN_TURN, &["the second session"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let turn = turn_of(&registry, &Key(1));
         let holder = spawn(move || {
@@ -199,7 +200,7 @@ fn a_closer_that_panics() {
         &bounds::C2_PANIC_IN_CLOSER,
         &["the first session", "the second session"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             rest(&registry, &Key(1), &tally);
             let cleanup = spawn({
                 let registry = registry.clone();
@@ -226,7 +227,7 @@ fn a_closer_that_panics() {
 #[test]
 fn a_cancelled_start() {
     check(&bounds::C2_CANCELLED_START, &["the second session"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         let entry = registry.try_enter(&Key(1)).expect("free");
         let start = {
             let tally = tally.clone();
@@ -247,4 +248,49 @@ fn a_cancelled_start() {
         registry.check_invariants();
         session(number)
     });
+}
+
+/// A turn that begins while its thread unwinds already, in a drop: it was whole, so its session goes on.
+#[test]
+fn a_turn_while_the_thread_unwinds() {
+    /// Enters in its drop.
+    struct Enters(Registry);
+    impl Drop for Enters {
+        fn drop(&mut self) {
+            let entry = self.0.enter_blocking(&Key(1)).expect("open");
+            entry.occupied().expect("there").work();
+        }
+    }
+    check_unwinding(
+        &bounds::C2_UNWINDING,
+        &["in this order: 01", "in this order: 10"],
+        || {
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
+            rest(&registry, &Key(1), &tally);
+            let unwinder = spawn({
+                let registry = registry.clone();
+                move || {
+                    engine::unwind(|| {
+                        let _enters = Enters(registry);
+                        engine::panic_now();
+                    })
+                    .is_err()
+                }
+            });
+            let entry = registry.enter_blocking(&Key(1)).expect("open");
+            let turn = entry
+                .occupied()
+                .expect("C2: a turn that was whole ended its session");
+            let uses = turn.work();
+            drop(turn);
+            assert!(unwinder.join().expect("unwinder"), "it panics");
+            registry.check_invariants();
+            assert_eq!(
+                tally.dropped(),
+                0,
+                "C2: a turn that was whole ended its session"
+            );
+            format!("in this order: {}{}", 1 - uses, uses)
+        },
+    );
 }

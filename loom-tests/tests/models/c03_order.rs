@@ -238,3 +238,85 @@ fn polled_or_not() {
         granted
     });
 }
+
+/// Who comes after a replacement stands behind those who came before it: his ticket is higher than theirs.
+#[test]
+fn after_a_replacement() {
+    check(&bounds::C3_AFTER_REPLACEMENT, &["ac"], || {
+        let (registry, tally, log) = setting();
+        let turn = turn_of(&registry, &Key(1));
+        let a = registry.enter(&Key(1));
+        let first = a.ticket().expect("it has a place");
+        let newcomer = spawn({
+            let (registry, tally, log) = (registry.clone(), tally.clone(), log.clone());
+            move || {
+                let enter = registry.enter(&Key(1));
+                let ticket = enter.ticket().expect("it has a place");
+                let entry = enter.wait().expect("open");
+                log.add("c");
+                drop(entry.or_insert_with(|| tally.session()));
+                ticket
+            }
+        });
+        let replaced = registry.replace(&Key(1)).expect("open");
+        assert!(
+            replaced.vacancy.ticket() > first,
+            "C3: a replacement goes by a ticket that was drawn before"
+        );
+        drop((replaced, turn));
+        let entry = a.wait().expect("open");
+        log.add("a");
+        drop(entry.or_insert_with(|| tally.session()));
+        assert!(newcomer.join().expect("newcomer") > first, "C3: tickets");
+        registry.check_invariants();
+        log.take()
+    });
+}
+
+/// The tickets of a key go on when it was absent in between.
+#[test]
+fn after_an_absence() {
+    check(
+        &bounds::C3_ABSENCE,
+        &["in line", "absent in between"],
+        || {
+            let (registry, tally, _) = setting();
+            let turn = turn_of(&registry, &Key(1));
+            let before = Turn::ticket(&turn);
+            let ender = spawn(move || drop(Turn::vacate(turn)));
+            let mut enter = registry.enter(&Key(1));
+            let after = enter.ticket().expect("it has a place");
+            assert!(after > before, "C3: {after} comes after {before}");
+            let outcome = match poll_once(&mut enter) {
+                Poll::Ready(entry) => {
+                    drop(entry.expect("open").or_insert_with(|| tally.session()));
+                    "absent in between"
+                }
+                Poll::Pending => "in line",
+            };
+            ender.join().expect("ender");
+            drop(enter);
+            registry.check_invariants();
+            outcome
+        },
+    );
+}
+
+/// The first lane is ahead of the line behind a replacement too.
+#[test]
+fn the_first_lane_across_a_replacement() {
+    check(&bounds::C3_FIRST_REPLACED, &["xa"], || {
+        let (registry, tally, log) = setting();
+        let turn = turn_of(&registry, &Key(1));
+        let (a, x) = (registry.enter(&Key(1)), registry.enter_first(&Key(1)));
+        let x = wait(x, "x", &log, &tally);
+        drop(registry.replace(&Key(1)).expect("open"));
+        drop(turn);
+        let entry = a.wait().expect("open");
+        log.add("a");
+        drop(entry.or_insert_with(|| tally.session()));
+        x.join().expect("x");
+        registry.check_invariants();
+        log.take()
+    });
+}

@@ -6,7 +6,7 @@
 use crate::{
     bounds,
     harness::{check, check_unwinding},
-    kit::{Bell, Key, Tally, Turn, block_on, registry, rest, spawn, turn_of},
+    kit::{Bell, Entry, Key, Tally, Turn, block_on, registry, rest, spawn, turn_of},
 };
 use std::task::Poll;
 
@@ -137,7 +137,10 @@ fn a_waker_that_panics() {
                 Poll::Ready(_) => "granted at the poll",
                 Poll::Pending => {
                     assert!(panicked, "C4: not woken");
-                    assert!(bell.poll(&mut enter).is_ready(), "C4: the grant is lost");
+                    let Poll::Ready(Ok(Entry::Occupied(turn))) = bell.poll(&mut enter) else {
+                        panic!("C4: the grant is lost");
+                    };
+                    assert!(Turn::is_current(&turn), "C4: the slot was let go");
                     "woken"
                 }
             }
@@ -149,7 +152,7 @@ fn a_waker_that_panics() {
 #[test]
 fn departure_against_wait() {
     check(&bounds::C4_DEPARTURE, &["gone"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let turn = turn_of(&registry, &Key(1));
         let Some(turnwise::Old::Held(departure)) = registry.remove(&Key(1)) else {
@@ -160,12 +163,46 @@ fn departure_against_wait() {
             let tally = tally.clone();
             move || {
                 block_on(departure);
-                assert_eq!(tally.alive(), 0, "C4: it has not let go");
+                tally.none_alive("C4: it has not let go");
             }
         });
         ender.join().expect("ender");
         waiter.join().expect("waiter");
         registry.check_invariants();
         "gone"
+    });
+}
+
+/// Who waits for a departure moves to another executor, with another waker, while the holder lets go.
+#[test]
+fn departure_with_another_waker() {
+    let outcomes = ["gone at the first poll", "gone at the second poll", "woken"];
+    check(&bounds::C4_DEPARTURE_WAKERS, &outcomes, || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let Some(turnwise::Old::Held(mut departure)) = registry.remove(&Key(1)) else {
+            panic!("C4: the turn is held");
+        };
+        let (before, after) = (Bell::new(), Bell::new());
+        let ender = spawn(move || drop(turn));
+        let first = before.poll(&mut departure);
+        let second = first.is_pending().then(|| after.poll(&mut departure));
+        ender.join().expect("ender");
+        let outcome = match second {
+            None => "gone at the first poll",
+            Some(Poll::Ready(())) => "gone at the second poll",
+            Some(Poll::Pending) => {
+                assert_eq!(after.wakes(), 1, "C4: the last waker is not woken");
+                assert!(
+                    after.poll(&mut departure).is_ready(),
+                    "C4: woken for nothing"
+                );
+                "woken"
+            }
+        };
+        drop(departure);
+        assert_eq!((before.wakers(), after.wakers()), (0, 0), "a waker is kept");
+        outcome
     });
 }

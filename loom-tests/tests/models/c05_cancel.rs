@@ -5,7 +5,7 @@ use crate::{
     harness::check,
     kit::{
         Bell, Enter, Entry, Key, Registry, Tally, Turn, block_on, poll_once, registry, rest, spawn,
-        turn_of,
+        timed, turn_of,
     },
 };
 use std::{task::Poll, time::Duration};
@@ -249,6 +249,94 @@ fn looked_against_replace() {
             });
             let outcome = looker.join().expect("looker");
             replacer.join().expect("replacer");
+            registry.check_invariants();
+            assert!(registry.is_empty(), "C5: a slot stays behind");
+            assert_eq!(tally.alive(), 0);
+            outcome
+        },
+    );
+}
+
+/// A grant that is dropped leaves the idle time as it was: the session, idle for long, is cleaned up all the same.
+#[test]
+fn a_grant_dropped_leaves_the_idle_time() {
+    check(
+        &bounds::C5_IDLE_TIME,
+        &["closed", "granted meanwhile"],
+        || {
+            let (registry, hand) = timed();
+            let tally = Tally::default();
+            rest(&registry, &Key(1), &tally);
+            let rested = registry.status(&Key(1)).expect("there").since;
+            hand.advance(Duration::from_secs(60));
+            let granted = registry.enter(&Key(1));
+            let dropper = spawn(move || drop(granted));
+            let cleaner = spawn({
+                let registry = registry.clone();
+                move || {
+                    registry.cleanup_idle(Duration::from_secs(60), |_, session, _| drop(session))
+                }
+            });
+            dropper.join().expect("dropper");
+            let sweep = cleaner.join().expect("cleaner");
+            registry.check_invariants();
+            if let Some(status) = registry.status(&Key(1)) {
+                assert_eq!(
+                    status.since, rested,
+                    "C5: it rests since the drop of a grant"
+                );
+            }
+            match (sweep.closed, sweep.busy, tally.alive()) {
+                (1, 0, 0) => "closed",
+                (0, 1, 1) => "granted meanwhile",
+                other => panic!("C5: {other:?}"),
+            }
+        },
+    );
+}
+
+/// Two leave the line of a turn that goes on: the count is exact while it does.
+#[test]
+fn the_count_of_those_who_left() {
+    check(&bounds::C5_COUNT, &["2", "1", "0"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let (a, b) = (registry.enter(&Key(1)), registry.enter(&Key(1)));
+        let a = spawn(move || drop(a));
+        let b = spawn(move || drop(b));
+        let between = Turn::waiting(&turn);
+        a.join().expect("a");
+        b.join().expect("b");
+        assert_eq!(Turn::waiting(&turn), 0, "C5: the count of those who wait");
+        registry.check_invariants();
+        between.to_string()
+    });
+}
+
+/// A deadline passes while a replacement moves the line: the place is granted in the new line, or left there without a trace.
+#[test]
+fn deadline_against_replace() {
+    check(
+        &bounds::C5_DEADLINE_REPLACE,
+        &["granted", "timed out"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let turn = turn_of(&registry, &Key(1));
+            let enter = registry.enter(&Key(1));
+            let replacer = spawn({
+                let registry = registry.clone();
+                move || drop(registry.replace(&Key(1)).expect("open"))
+            });
+            let waiter = spawn(move || match enter.wait_timeout(Duration::from_secs(1)) {
+                Ok(Entry::Vacant(_)) => "granted",
+                Err(WaitError::TimedOut(_)) => "timed out",
+                other => panic!("C5: {other:?}"),
+            });
+            replacer.join().expect("replacer");
+            let outcome = waiter.join().expect("waiter");
+            drop(turn);
             registry.check_invariants();
             assert!(registry.is_empty(), "C5: a slot stays behind");
             assert_eq!(tally.alive(), 0);

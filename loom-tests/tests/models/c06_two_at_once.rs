@@ -4,7 +4,7 @@ use crate::{
     bounds::{self, Bound},
     c06_identity::{cleanup, found, replace, survives},
     harness::check,
-    kit::{Entry, Key, Tally, Turn, block_on, poll_once, registry, rest, spawn, turn_of},
+    kit::{Entry, Handle, Key, Tally, Turn, block_on, poll_once, registry, rest, spawn, turn_of},
 };
 use std::task::Poll;
 use turnwise::Old;
@@ -259,5 +259,133 @@ fn seen_twice() {
             (None, Some(_)) => "b",
             _ => panic!("C6: both or neither replaced what they saw"),
         }
+    });
+}
+
+/// Removed through what was observed, while the slot goes on to its next incarnation: that one stays.
+#[test]
+fn observed_against_the_next_incarnation() {
+    check(
+        &bounds::C6_OBSERVED_NEXT,
+        &["moved", "the seen one was held"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let closing = Turn::vacate(turn_of(&registry, &Key(1)));
+            let seen = registry.observe(&Key(1)).expect("there");
+            let number = seen.status().incarnation;
+            let holder = spawn({
+                let tally = tally.clone();
+                move || closing.closed().fill(tally.session())
+            });
+            let remover = spawn(move || seen.remove().map(|_| ()));
+            let turn = holder.join().expect("holder");
+            let removed = remover.join().expect("remover");
+            assert_eq!(
+                Turn::is_current(&turn),
+                removed.is_err(),
+                "C6: another than the seen one was removed"
+            );
+            let outcome = if removed.is_ok() {
+                // A superseded holder keeps the number that he had.
+                let kept = Turn::incarnation(&turn);
+                assert_eq!(kept, number, "C6: another than the seen one was removed");
+                "the seen one was held"
+            } else {
+                "moved"
+            };
+            drop(turn);
+            registry.check_invariants();
+            assert_eq!(registry.is_empty(), removed.is_ok());
+            outcome
+        },
+    );
+}
+
+/// A handle is that of its incarnation: it goes with it, and what was seen never gives the handle of the next one.
+#[test]
+fn handle_against_the_next_incarnation() {
+    check(
+        &bounds::C6_HANDLE_NEXT,
+        &["1 1", "none 1", "none none", "none 2"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let turn = turn_of(&registry, &Key(1));
+            Turn::set_handle(&turn, engine::Arc::new(Handle(1)));
+            let seen = registry.observe(&Key(1)).expect("there");
+            let holder = spawn({
+                let tally = tally.clone();
+                move || {
+                    let vacancy = Turn::vacate(turn).closed();
+                    vacancy.set_handle(engine::Arc::new(Handle(2)));
+                    vacancy.fill(tally.session())
+                }
+            });
+            let number = |handle: Option<engine::Arc<Handle>>| handle.map(|handle| handle.0);
+            let now = number(registry.handle(&Key(1)));
+            let of_seen = number(seen.handle());
+            drop(holder.join().expect("holder"));
+            assert_ne!(of_seen, Some(2), "C6: a handle of another incarnation");
+            let told =
+                |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
+            format!("{} {}", told(of_seen), told(now))
+        },
+    );
+}
+
+/// Two superseded holders of one key let go: each takes itself out of the list of those who have not, and nobody else.
+#[test]
+fn two_departures() {
+    check(
+        &bounds::C6_TWO_DEPARTURES,
+        &["both held", "the second rested"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let first = turn_of(&registry, &Key(1));
+            let replaced = registry.replace(&Key(1)).expect("open");
+            let second = replaced.vacancy.fill(tally.session());
+            let ender = spawn(move || drop(second));
+            let old = registry.remove(&Key(1));
+            let outcome = match &old {
+                Some(Old::Held(_)) => "both held",
+                Some(Old::Rested(_)) => "the second rested",
+                None => panic!("C6: the replacement is gone"),
+            };
+            let other = spawn(move || drop(first));
+            ender.join().expect("ender");
+            registry.check_invariants();
+            other.join().expect("other");
+            registry.check_invariants();
+            drop((old, replaced.old));
+            assert_eq!(tally.alive(), 0, "C6: an old session is left");
+            outcome
+        },
+    );
+}
+
+/// A holder who leaves a handle while he is superseded: it does not reach the replacement.
+#[test]
+fn handle_against_replace() {
+    check(&bounds::C6_HANDLE_REPLACE, &["before", "after"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let holder = spawn(move || {
+            let before = Turn::is_current(&turn);
+            Turn::set_handle(&turn, engine::Arc::new(Handle(1)));
+            (turn, before)
+        });
+        let replacer = replace(&registry, &tally);
+        let (old, before) = holder.join().expect("holder");
+        let (new, _) = replacer.join().expect("replacer");
+        assert!(
+            registry.handle(&Key(1)).is_none(),
+            "C6: a handle of another incarnation"
+        );
+        drop(old);
+        survives(&registry, new, None);
+        if before { "before" } else { "after" }
     });
 }

@@ -3,7 +3,7 @@
 use crate::{
     bounds,
     harness::check,
-    kit::{Key, Tally, Turn, poll_once, registry, rest, spawn, timed, turn_of},
+    kit::{Entry, Key, Registry, Tally, Turn, poll_once, registry, rest, spawn, timed, turn_of},
 };
 use std::time::Duration;
 use turnwise::Phase;
@@ -16,7 +16,7 @@ fn cleanup_against_turn() {
         &bounds::C7_CLEANUP_TURN,
         &["closed before", "not closed"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             rest(&registry, &Key(1), &tally);
             let cleaner = spawn({
                 let (registry, tally) = (registry.clone(), tally.clone());
@@ -62,7 +62,7 @@ fn cleanup_against_turn() {
 fn cleanup_against_turn_end() {
     check(&bounds::C7_CLEANUP_TURN_END, &["busy", "young"], || {
         let (registry, hand) = timed();
-        let tally = Tally::default();
+        let tally = Tally::one_at_a_time();
         rest(&registry, &Key(1), &tally);
         let turn = turn_of(&registry, &Key(1));
         hand.advance(Duration::from_secs(60));
@@ -91,7 +91,7 @@ fn cleanup_against_turn_end() {
 fn cleanup_against_touch() {
     check(&bounds::C7_CLEANUP_TOUCH, &["young", "closed"], || {
         let (registry, hand) = timed();
-        let tally = Tally::default();
+        let tally = Tally::one_at_a_time();
         rest(&registry, &Key(1), &tally);
         hand.advance(Duration::from_secs(60));
         let toucher = spawn({
@@ -130,7 +130,7 @@ fn cleanup_against_grant() {
         &bounds::C7_CLEANUP_GRANT,
         &["granted, not taken", "closed before"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             rest(&registry, &Key(1), &tally);
             let enterer = spawn({
                 let registry = registry.clone();
@@ -150,6 +150,11 @@ fn cleanup_against_grant() {
                 std::task::Poll::Ready(entry) => entry.expect("open"),
                 std::task::Poll::Pending => panic!("C7: the grant was taken"),
             };
+            if let Entry::Vacant(vacancy) = &entry {
+                // That of a key which was free again, or of a close that has ended: not of the session that was granted.
+                let number = vacancy.incarnation().get();
+                assert!(number > 1, "C7: the grant was taken");
+            }
             let session = entry.occupied().is_some();
             registry.check_invariants();
             match (session, closed) {
@@ -165,7 +170,7 @@ fn cleanup_against_grant() {
 #[test]
 fn observed_claim_against_touch() {
     check(&bounds::C7_OBSERVED, &["claimed", "moved"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let seen = registry.observe(&Key(1)).expect("there");
         let toucher = spawn({
@@ -184,7 +189,7 @@ fn observed_claim_against_touch() {
 #[test]
 fn cleanup_turn_and_touch() {
     check(&bounds::C7_THREE, &["closed before", "not closed"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let cleaner = spawn({
             let registry = registry.clone();
@@ -215,5 +220,34 @@ fn cleanup_turn_and_touch() {
         } else {
             "not closed"
         }
+    });
+}
+
+/// Two say that the session is active, one at 0 or 60 seconds, the other at 60: the later time counts, whoever comes to the
+/// lock first.
+#[test]
+fn two_touches() {
+    check(&bounds::C7_TWO_TOUCHES, &["young"], || {
+        let (registry, hand) = timed();
+        let tally = Tally::one_at_a_time();
+        rest(&registry, &Key(1), &tally);
+        let touch = |registry: Registry| move || assert!(registry.touch(&Key(1)));
+        let early = spawn(touch(registry.clone()));
+        let late = spawn({
+            let (touch, hand) = (touch(registry.clone()), hand.clone());
+            move || {
+                hand.advance(Duration::from_secs(60));
+                touch();
+            }
+        });
+        early.join().expect("early");
+        late.join().expect("late");
+        hand.advance(Duration::from_secs(59));
+        let sweep = registry.cleanup_idle(Duration::from_secs(60), |_, _, _| {
+            panic!("C7: a session was taken that was active 59 seconds ago");
+        });
+        assert_eq!(sweep.young, 1);
+        registry.check_invariants();
+        "young"
     });
 }

@@ -26,7 +26,7 @@ fn key_is_free(registry: &Registry, tally: &Tally) {
 /// A start that fails while two wait: the first of them starts the session, the second gets it.
 fn failed_start(bound: &'static Bound, fail: fn(&Registry), unwinds: bool) {
     let model = move || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         let starter = spawn({
             let registry = registry.clone();
             move || fail(&registry)
@@ -88,7 +88,7 @@ fn a_start_that_is_cancelled() {
 #[test]
 fn a_vacancy_dropped_with_two_in_line() {
     check(&bounds::C11_TWO_WAIT, &["2 2"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         let vacancy = registry.try_enter(&Key(1)).expect("free");
         let (a, b) = (registry.enter(&Key(1)), registry.enter(&Key(1)));
         let dropper = spawn(move || drop(vacancy));
@@ -125,7 +125,7 @@ fn a_start_that_fails_against_replace() {
             "the waiter starts 4",
         ],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             let vacancy = registry.try_enter(&Key(1)).expect("free");
             let mut waiting = registry.enter(&Key(1));
             let dropper = spawn(move || drop(vacancy));

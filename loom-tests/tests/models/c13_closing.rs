@@ -3,7 +3,7 @@
 use crate::{
     bounds,
     harness::check,
-    kit::{Bell, Key, Tally, block_on, builder, registry, rest, share, spawn, turn_of},
+    kit::{Bell, Key, Tally, block_on, builder, poll_once, registry, rest, share, spawn, turn_of},
 };
 use std::task::Poll;
 use turnwise::{EnterError, Old, Phase};
@@ -167,7 +167,7 @@ fn close_against_granted_start() {
 #[test]
 fn drain_against_turn_end() {
     check(&bounds::C13_DRAIN, &["drained"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let turn = turn_of(&registry, &Key(1));
         let ender = spawn(move || drop(turn));
@@ -178,7 +178,7 @@ fn drain_against_turn_end() {
                 let closing = block_on(drain.next()).expect("C13: a session is left behind");
                 drop(closing);
                 assert!(block_on(drain.next()).is_none(), "C13: not drained");
-                assert_eq!(tally.alive(), 0, "C13: drained too early");
+                tally.none_alive("C13: drained too early");
             }
         });
         ender.join().expect("ender");
@@ -193,7 +193,7 @@ fn drain_against_turn_end() {
 #[test]
 fn drain_against_superseded() {
     check(&bounds::C13_DRAIN_SUPERSEDED, &["drained"], || {
-        let (registry, tally) = (registry(), Tally::default());
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
         rest(&registry, &Key(1), &tally);
         let turn = turn_of(&registry, &Key(1));
         let Some(Old::Held(departure)) = registry.remove(&Key(1)) else {
@@ -205,11 +205,7 @@ fn drain_against_superseded() {
             let (registry, tally) = (registry.clone(), tally.clone());
             move || {
                 assert!(registry.drain().next_blocking().is_none());
-                assert_eq!(
-                    tally.alive(),
-                    0,
-                    "C13: drained while a superseded holder is out"
-                );
+                tally.none_alive("C13: drained while a superseded holder is out");
             }
         });
         ender.join().expect("ender");
@@ -226,7 +222,7 @@ fn drain_against_remove() {
         &bounds::C13_DRAIN_REMOVE,
         &["given by the drain", "rested for the remover", "superseded"],
         || {
-            let (registry, tally) = (registry(), Tally::default());
+            let (registry, tally) = (registry(), Tally::one_at_a_time());
             rest(&registry, &Key(1), &tally);
             let turn = turn_of(&registry, &Key(1));
             let ender = spawn(move || drop(turn));
@@ -246,7 +242,125 @@ fn drain_against_remove() {
             let outcome = remover.join().expect("remover");
             registry.check_invariants();
             assert!(registry.is_empty());
-            assert_eq!(tally.alive(), 0);
+            tally.none_alive("C13: a session is left");
+            outcome
+        },
+    );
+}
+
+/// An `Enter` that came before the close and looks after it is refused, also in a shard that was empty when the close began.
+#[test]
+fn look_after_close() {
+    check(
+        &bounds::C13_LOOK_AFTER,
+        &["came before, refused", "came after, refused"],
+        || {
+            let registry = share(builder().shards(2).build());
+            let comer = spawn({
+                let registry = registry.clone();
+                move || registry.enter(&Key(1))
+            });
+            registry.close();
+            let mut enter = comer.join().expect("comer");
+            let before = enter.ticket().is_some();
+            match poll_once(&mut enter) {
+                Poll::Ready(Err(EnterError::Closed)) => {}
+                other => panic!("C13: granted after close: {other:?}"),
+            }
+            registry.check_invariants();
+            assert!(registry.is_empty(), "C13: a slot stays behind");
+            if before {
+                "came before, refused"
+            } else {
+                "came after, refused"
+            }
+        },
+    );
+}
+
+/// A drain that was handed the vacancy of a removed key looks again, and finds its holder among the superseded.
+#[test]
+fn drain_looks_again() {
+    check(&bounds::C13_LOOKS_AGAIN, &["drained"], || {
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let mut drain = registry.drain();
+        {
+            let mut next = std::pin::pin!(drain.next());
+            assert!(poll_once(&mut next).is_pending(), "the turn is held");
+        }
+        // The line, with the drain in it, stands behind the removed slot's vacancy.
+        let Some(Old::Held(_)) = registry.remove(&Key(1)) else {
+            panic!("C13: the turn is held");
+        };
+        let ender = spawn(move || drop(turn));
+        assert!(drain.next_blocking().is_none(), "C13: nothing rests");
+        tally.none_alive("C13: drained while a superseded holder is out");
+        ender.join().expect("ender");
+        registry.check_invariants();
+        "drained"
+    });
+}
+
+/// A drain against a start that fails and one that succeeds: one session comes out, and no slot stays.
+#[test]
+fn drain_against_starts() {
+    check(&bounds::C13_DRAIN_STARTS, &["drained"], || {
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
+        let start = |key| registry.try_enter(&Key(key)).expect("free");
+        let (fails, succeeds) = (start(1), start(2));
+        let starter = spawn({
+            let tally = tally.clone();
+            move || {
+                drop(fails);
+                drop(succeeds.or_insert_with(|| tally.session()));
+            }
+        });
+        let mut drain = registry.drain();
+        drop(
+            drain
+                .next_blocking()
+                .expect("C13: a session is left behind"),
+        );
+        assert!(drain.next_blocking().is_none(), "C13: not drained");
+        assert_eq!(tally.made(), 1);
+        tally.none_alive("C13: drained too early");
+        starter.join().expect("starter");
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C13: a slot stays behind");
+        "drained"
+    });
+}
+
+/// Close against a replacement: it comes before, or is refused and changes nothing.
+#[test]
+fn close_against_replace() {
+    check(
+        &bounds::C13_REPLACE,
+        &["replaced before", "refused"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            rest(&registry, &Key(1), &tally);
+            let replacer = spawn({
+                let registry = registry.clone();
+                move || registry.replace(&Key(1))
+            });
+            registry.close();
+            let after = registry.replace(&Key(1)).err();
+            assert_eq!(after, Some(EnterError::Closed), "C13: replaced after close");
+            let outcome = match replacer.join().expect("replacer") {
+                Ok(replaced) => {
+                    assert!(matches!(replaced.old, Some(Old::Rested(_))));
+                    "replaced before"
+                }
+                Err(error) => {
+                    assert_eq!(error, EnterError::Closed);
+                    assert_eq!(tally.alive(), 1, "C13: a refusal takes the session");
+                    "refused"
+                }
+            };
+            registry.check_invariants();
             outcome
         },
     );

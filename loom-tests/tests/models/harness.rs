@@ -5,12 +5,17 @@
 //! that always takes one side of a race fails, however right that side is.
 
 use crate::bounds::Bound;
-use parking_lot::in_model;
+use parking_lot::{
+    Failure, in_model,
+    record::{self, Events},
+    tell,
+};
 use std::{
     any::Any,
     backtrace::{Backtrace, BacktraceStatus},
     cell::Cell,
     collections::BTreeMap,
+    env,
     fmt::Write as _,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind, set_hook, take_hook},
     sync::{
@@ -66,6 +71,7 @@ pub(crate) fn check<O: AsRef<str>>(
     let executions = seen.executions.load(Ordering::Relaxed);
     let outcomes = seen.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
     let unlike = difference(&outcomes, expected);
+    explain_outcomes(bound, &outcomes, expected);
     assert!(
         unlike.is_empty(),
         "{name}: the outcomes of {executions} executions are not the expected ones:{unlike}"
@@ -133,11 +139,14 @@ pub(crate) fn check_unwinding<O: AsRef<str>>(
         .unwrap_or_else(|payload| resume_unwind(payload));
 }
 
+/// How often each outcome was seen, and the first execution that ended in it.
+type Outcomes = BTreeMap<String, (usize, Events)>;
+
 /// What the executions ended in, and how many of each.
 #[derive(Default)]
 struct Seen {
     executions: AtomicUsize,
-    outcomes: Mutex<BTreeMap<String, usize>>,
+    outcomes: Mutex<Outcomes>,
 }
 
 impl Seen {
@@ -146,9 +155,9 @@ impl Seen {
         // A failed execution of an unwinding model may have poisoned it; it fails by other words.
         let mut outcomes = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner);
         match outcomes.get_mut(outcome) {
-            Some(times) => *times += 1,
+            Some((times, _)) => *times += 1,
             None => {
-                outcomes.insert(outcome.to_owned(), 1);
+                outcomes.insert(outcome.to_owned(), (1, record::events()));
             }
         }
     }
@@ -205,8 +214,8 @@ fn name_failures() {
                 return before(panic);
             };
             parking_lot::fail();
-            let model = RUNNING.get().map_or("", |bound| bound.model);
-            let claim = RUNNING.get().map_or("", |bound| bound.claim);
+            let bound = RUNNING.get().expect("a model is run by `explore`");
+            let Bound { claim, model, .. } = bound;
             let place = panic.location().map(ToString::to_string);
             let place = place.unwrap_or_default();
             eprintln!("FAILED {claim} {model}: {words}\n  at {place}");
@@ -214,14 +223,58 @@ fn name_failures() {
             if trace.status() == BacktraceStatus::Captured {
                 eprintln!("{trace}");
             }
+            explain(bound, None, "", record::events(), Some(words));
         }));
     });
 }
 
+/// Tells an execution: its table on stderr, its picture in a file named for the model, the outcome's number and all.
+fn explain(bound: &Bound, number: Option<usize>, note: &str, events: Events, words: Option<&str>) {
+    let failure = words.map(|words| Failure::here(&events, words));
+    let name = format!(
+        "{}{}",
+        bound.model.replace("::", "."),
+        number.map_or_else(String::new, |number| format!(".{number}"))
+    );
+    let note = match env::var(EXPLAIN) {
+        Ok(of) if !of.is_empty() && !note.is_empty() => format!("{of}; {note}"),
+        Ok(of) if !of.is_empty() => of,
+        _ => note.to_owned(),
+    };
+    let model = bound.model;
+    // The stacks of loom's threads are small: this needs one of its own.
+    let drawing = thread::spawn(move || {
+        let trace = tell(model, &note, &events, failure.as_ref());
+        format!("\n{}", trace.tell(&name))
+    });
+    let drawn = drawing.join();
+    eprintln!(
+        "{}",
+        drawn.as_deref().unwrap_or("the trace cannot be drawn")
+    );
+}
+
+/// Set by the `explain` tool, to what is to be said of the run. A model that passes then tells how each outcome came to be.
+const EXPLAIN: &str = "TURNWISE_EXPLAIN";
+
+/// Tells how the outcomes came to be that should not; or all of them, to who asks.
+fn explain_outcomes(bound: &Bound, outcomes: &Outcomes, expected: &[&str]) {
+    let asked = env::var_os(EXPLAIN).is_some();
+    for (index, (outcome, (times, events))) in outcomes.iter().enumerate() {
+        let is_expected = expected.contains(&outcome.as_str());
+        if is_expected && !asked {
+            continue;
+        }
+        let not = if is_expected { "" } else { ", not expected" };
+        let note = format!("the first of {times} executions that end in \"{outcome}\"{not}");
+        explain(bound, Some(index + 1), &note, events.clone(), None);
+    }
+}
+
 /// One line for each outcome that was seen and not expected, or the other way round.
-fn difference(seen: &BTreeMap<String, usize>, expected: &[&str]) -> String {
+fn difference(seen: &Outcomes, expected: &[&str]) -> String {
     let mut lines = String::new();
-    for (outcome, times) in seen {
+    for (outcome, (times, _)) in seen {
         if !expected.contains(&outcome.as_str()) {
             let _infallible = write!(lines, "\n  not expected, seen {times} times: {outcome}");
         }

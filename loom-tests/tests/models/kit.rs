@@ -3,6 +3,7 @@
 use crate::harness;
 pub(crate) use crate::tracked::{Bell, Handle, Key, Plain, Session, Tally, block_on, poll_once};
 use loom::thread::JoinHandle;
+use parking_lot::record::{self, What, record};
 use std::{ops::Deref, sync::Arc};
 
 /// The core's registry. Models about its own end use it, by `builder().build()`; the others use [`Registry`].
@@ -58,8 +59,15 @@ pub(crate) fn turn_of(registry: &Core, key: &Key) -> Turn {
     entry.occupied().expect("a session rests there")
 }
 
-/// A model thread; the harness counts them.
+/// A model thread; the harness counts them. A trace calls it by what the handle is bound to, or by the function that spawns.
+#[track_caller]
 pub(crate) fn spawn<R: 'static>(act: impl FnOnce() -> R + 'static) -> JoinHandle<R> {
     harness::spawned();
-    loom::thread::spawn(act)
+    let number = record::spawn();
+    loom::thread::spawn(move || {
+        record::begin_thread(number);
+        let end = act();
+        record(What::End);
+        end
+    })
 }

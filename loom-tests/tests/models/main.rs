@@ -1,7 +1,7 @@
 //! The models of turnwise's claims, explored by loom over the source that ships.
 //!
 //! `harness` runs one model, `bounds` holds the bound of each, `kit` and `tracked` what they share. `canaries` and `source`
-//! check the checking. Each other module is a claim of PROOFS.md.
+//! check the checking. `idioms` shows how the usual designs fail. Each other module is a claim of PROOFS.md.
 
 // A test executable exports nothing.
 #![allow(missing_docs)]
@@ -15,6 +15,7 @@ mod tracked;
 
 mod canaries;
 mod canaries_runs;
+mod canaries_trace;
 mod source;
 
 mod c01_exclusion;
@@ -31,3 +32,5 @@ mod c11_no_stuck_key;
 mod c12_nothing_lost;
 mod c13_closing;
 mod c15_snapshot;
+
+mod idioms;

@@ -8,19 +8,25 @@
 //! The one file with `unsafe` of loom-tests: a memory cell that loom watches, and a waker that sees its clones.
 #![allow(unsafe_code)]
 
+use crate::kit::{Entry, Turn};
 use loom::{cell::UnsafeCell, sync::Notify};
-use parking_lot::{assert_unlocked, in_model};
+use parking_lot::{
+    assert_unlocked, in_model,
+    record::{What, record},
+};
 use std::{
+    any::Any,
     future::Future,
     hash::{BuildHasher, Hash, Hasher},
     mem::ManuallyDrop,
     pin::pin,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     task::{Context, Poll, RawWaker, RawWakerVTable, Waker},
 };
+use turnwise::EnterError;
 
 /// A memory cell that loom watches: two accesses that are not ordered fail the model ("Causality violation").
 #[derive(Debug)]
@@ -52,14 +58,29 @@ pub(crate) struct Tally(Arc<Counts>);
 struct Counts {
     made: AtomicUsize,
     dropped: AtomicUsize,
+    /// Written at the start and at the end of each session, where they must come one after the other.
+    life: Option<Mutex<Memory>>,
 }
 
 impl Tally {
+    /// For claims about one session at a time. The counts are std's, and loom takes executions for the same that differ in
+    /// them alone: of a start that comes before an end, and could come after it, it may show one. This memory cell tells:
+    /// a start, or a look at none alive, that is not ordered after the last end is a causality violation, whichever came
+    /// first.
+    pub(crate) fn one_at_a_time() -> Self {
+        Self(Arc::new(Counts {
+            life: Some(Mutex::new(Memory::new())),
+            ..Counts::default()
+        }))
+    }
+
     /// A session, numbered in the order made: 1, 2, ..
     pub(crate) fn session(&self) -> Session {
         assert_unlocked("the start of a session");
+        let number = self.0.made.fetch_add(1, Relaxed) + 1;
+        record(What::Note("start session", number));
         Session {
-            number: self.0.made.fetch_add(1, Relaxed) + 1,
+            number,
             memory: Memory::new(),
             counts: Arc::clone(&self.0),
             panics: false,
@@ -77,7 +98,14 @@ impl Tally {
     pub(crate) fn only_session(&self) -> Session {
         let alive = self.alive();
         assert!(alive == 0, "C2: a session starts while {alive} are alive");
+        self.0.write_life();
         self.session()
+    }
+
+    /// All that were made are gone, and this moment is ordered after their ends.
+    pub(crate) fn none_alive(&self, words: &str) {
+        self.0.write_life();
+        assert_eq!(self.alive(), 0, "{words}");
     }
 
     pub(crate) fn made(&self) -> usize {
@@ -94,6 +122,14 @@ impl Tally {
     }
 }
 
+impl Counts {
+    fn write_life(&self) {
+        if let (Some(life), true) = (&self.life, in_model()) {
+            life.lock().unwrap_or_else(PoisonError::into_inner).write();
+        }
+    }
+}
+
 /// The `V` of the models.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -106,17 +142,20 @@ pub(crate) struct Session {
 impl Session {
     /// Uses the session: how often it was used before.
     pub(crate) fn work(&self) -> u64 {
+        record(What::Note("use session", self.number));
         self.memory.write()
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
+        record(What::Note("drop session", self.number));
         assert_unlocked("the drop of a session");
         if in_model() {
             // The end is a use: it comes after all others.
             self.memory.write();
         }
+        self.counts.write_life();
         self.counts.dropped.fetch_add(1, Relaxed);
         if self.panics && in_model() {
             engine::panic_now();
@@ -205,6 +244,8 @@ impl Drop for Handle {
 pub(crate) struct Bell(Arc<Ring>);
 
 struct Ring {
+    /// The model thread that polls or waits with it.
+    actor: usize,
     wakes: AtomicUsize,
     wakers: AtomicUsize,
     /// For a thread that waits; loom sees it, so a bell without one adds no steps.
@@ -226,6 +267,7 @@ impl Bell {
 
     fn with(notify: Option<Notify>, panics: bool) -> Self {
         Self(Arc::new(Ring {
+            actor: parking_lot::actor(),
             wakes: AtomicUsize::new(0),
             wakers: AtomicUsize::new(0),
             notify,
@@ -249,30 +291,56 @@ impl Bell {
     }
 
     /// Polls once with a waker of this bell.
-    pub(crate) fn poll<F: Future + Unpin>(&self, future: &mut F) -> Poll<F::Output> {
+    pub(crate) fn poll<F>(&self, future: &mut F) -> Poll<F::Output>
+    where
+        F: Future<Output: 'static> + Unpin,
+    {
         let waker = self.waker();
-        pin!(future).poll(&mut Context::from_waker(&waker))
+        let poll = pin!(future).poll(&mut Context::from_waker(&waker));
+        match &poll {
+            Poll::Ready(value) => answered(value),
+            Poll::Pending => record(What::Note("pending", 0)),
+        }
+        poll
     }
 }
 
 /// Polls once, with a waker that nobody listens to.
-pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+pub(crate) fn poll_once<F>(future: &mut F) -> Poll<F::Output>
+where
+    F: Future<Output: 'static> + Unpin,
+{
     Bell::new().poll(future)
 }
 
+/// What a wait came to, for the trace.
+fn answered(value: &dyn Any) {
+    record(match value.downcast_ref::<Result<Entry, EnterError>>() {
+        Some(Ok(Entry::Occupied(turn))) => What::Granted(turn.number, Turn::ticket(turn).get()),
+        Some(Ok(Entry::Vacant(vacancy))) => What::Granted(0, vacancy.ticket().get()),
+        Some(Err(EnterError::Closed)) => What::Note("refused: closed", 0),
+        Some(Err(EnterError::Dismissed)) => What::Note("refused: dismissed", 0),
+        Some(Err(_)) => What::Note("refused", 0),
+        None => What::Note("ready", 0),
+    });
+}
+
 /// Runs a future in this model thread, asleep until its waker is used: a lost wake-up is a deadlock, which loom reports.
-pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future<Output: 'static>>(future: F) -> F::Output {
     let bell = Bell::with(Some(Notify::new()), false);
     let waker = bell.waker();
     let mut cx = Context::from_waker(&waker);
     let mut future = pin!(future);
     loop {
         if let Poll::Ready(value) = future.as_mut().poll(&mut cx) {
+            answered(&value);
             return value;
         }
         // Not loom's `park`: see the parker of `engine` for its faults.
         if let Some(notify) = &bell.0.notify {
+            record(What::Wait);
             notify.wait();
+            record(What::Woken);
         }
     }
 }
@@ -293,6 +361,7 @@ impl Ring {
 
     fn wake(&self) {
         assert_unlocked("a wake");
+        record(What::Wake(self.actor));
         self.wakes.fetch_add(1, Relaxed);
         if let Some(notify) = &self.notify {
             notify.notify();
