@@ -1,14 +1,17 @@
 //! That the engine sees what it is there to see: canaries, without the library.
 
-use crate::harness::exhausted;
+use crate::harness::{Outcomes, exhaust};
 use engine::{Deadline, Parker, atomic};
 use shuttle::thread;
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// The outcomes that some schedule led to; plain std, invisible to the scheduler.
-type Outcomes<T> = Arc<Mutex<BTreeSet<T>>>;
+fn exhausted(recorded: usize, run: impl Fn() + Send + Sync + 'static) {
+    if let Err(failure) = exhaust(recorded, run) {
+        panic!("{}", failure.words);
+    }
+}
 
 /// While one task unwinds through a scheduling point, another asks whether *it* unwinds.
 #[test]

@@ -1,271 +1,200 @@
-//! What the tasks of a history share, and what one of them may do: every call, and every way out of what it gives.
+//! What the tasks of a history share, and how large it is.
 
-use crate::ledger::{Key, Ledger, Lives, Session, step};
-use shuttle::rand::{Rng, thread_rng};
-use shuttle::{future::block_on, thread};
-use std::hash::{BuildHasherDefault, DefaultHasher};
+use crate::caller::{Act, Caller};
+use crate::ledger::{Ledger, Lives, Session};
+use crate::record::Recorder;
+use crate::steps::{Key, Step};
+use shuttle::thread;
+use std::hash::{BuildHasher, BuildHasherDefault, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
-use turnwise::{
-    Closing, EnterError, Entry, Old, Phase, Registry, Ticket, Turn, Vacancy, WaitError,
-};
+use turnwise::{Clock, ClockHand, Phase, Registry, Tick};
 
-/// Seeded the same each time: a schedule can be run again only if everything else is the same.
-type Fixed = BuildHasherDefault<DefaultHasher>;
+/// How large a history is, and what may happen in it.
+pub(crate) struct Shape {
+    pub(crate) tasks: usize,
+    pub(crate) keys: Key,
+    pub(crate) shards: usize,
+    /// Calls of a task, counted without those that a guard leads to.
+    pub(crate) calls: usize,
+    /// Between two rounds nobody calls, and time moves.
+    pub(crate) rounds: usize,
+    pub(crate) max_sessions: Option<usize>,
+    pub(crate) max_waiting: Option<usize>,
+    pub(crate) lives: Lives,
+    /// Each with the same chance.
+    pub(crate) acts: &'static [Act],
+}
 
-pub(crate) const KEYS: [Key; 2] = [0, 1];
-const TASKS: usize = 3;
+/// How far time moves between two rounds.
+const ROUND: Duration = Duration::from_millis(2);
 
-/// A registry that behaves the same in each run.
-pub(crate) fn registry<V>(shards: usize) -> Registry<Key, V, (), Fixed> {
-    Registry::builder()
-        .shards(shards)
-        .hasher(Fixed::default())
-        .build()
+impl Shape {
+    /// One execution: tasks that do what chance chooses, then a look at what is left, and whether all of it agrees with the
+    /// sequential model.
+    pub(crate) fn run(&'static self) {
+        let (world, hand) = World::new(self);
+        for round in 0..self.rounds {
+            if round > 0 {
+                let hand = hand.as_ref().expect("several rounds have a clock");
+                world.advance(hand);
+            }
+            let tasks: Vec<_> = (1..=self.tasks)
+                .map(|task| {
+                    let caller = world.caller(task);
+                    thread::spawn(move || (0..self.calls).for_each(|_| caller.act()))
+                })
+                .collect();
+            for task in tasks {
+                task.join().expect("a panic has failed the run already");
+            }
+        }
+        world.settle();
+    }
+
+    fn acts(&self, act: Act) -> bool {
+        self.acts.contains(&act)
+    }
 }
 
 /// What the tasks of one history share.
 #[derive(Clone)]
 pub(crate) struct World {
-    pub(crate) sessions: Registry<Key, Session, (), Fixed>,
+    pub(crate) shape: &'static Shape,
+    pub(crate) sessions: Sessions,
     pub(crate) ledger: Arc<Ledger>,
-    /// Does anyone send lines away? Not while some replace: who loses his place then has lost it to a bug.
-    dismisses: bool,
+    pub(crate) recorder: Arc<Recorder>,
+    start: Tick,
 }
 
+pub(crate) type Sessions = Registry<Key, Session, u32, Placed>;
+
 impl World {
-    pub(crate) fn new(shards: usize, lives: Lives) -> Self {
-        Self {
-            sessions: registry(shards),
-            ledger: Ledger::new(lives),
-            dismisses: lives == Lives::One,
+    pub(crate) fn new(shape: &'static Shape) -> (Self, Option<ClockHand>) {
+        let recorder = Recorder::begin();
+        // Each reading of a manual clock is a step; the coarse one stands still, and none is seen.
+        let (clock, hand) = match shape.rounds {
+            1 => (Clock::new(), None),
+            _ => {
+                let (clock, hand) = Clock::manual();
+                (clock, Some(hand))
+            }
+        };
+        let mut builder = Registry::builder()
+            .shards(shape.shards)
+            .hasher(Placed::default())
+            .clock(clock);
+        if let Some(most) = shape.max_sessions {
+            builder = builder.max_sessions(most);
         }
+        if let Some(most) = shape.max_waiting {
+            builder = builder.max_waiting(most);
+        }
+        let sessions: Sessions = builder.build();
+        let world = Self {
+            shape,
+            start: sessions.now(),
+            sessions,
+            ledger: Ledger::new(shape.lives, !shape.acts(Act::EnterFirst)),
+            recorder,
+        };
+        let begin = Step::Begin {
+            max_sessions: shape.max_sessions.unwrap_or(usize::MAX),
+            max_waiting: shape.max_waiting.unwrap_or(usize::MAX),
+        };
+        world.caller(0).done("a registry", begin);
+        (world, hand)
     }
 
-    /// Starts the tasks, and waits for their end.
-    pub(crate) fn run(&self, task: impl Fn(&Self) + Clone + Send + 'static) {
-        let tasks: Vec<_> = (0..TASKS)
-            .map(|_| {
-                let (world, task) = (self.clone(), task.clone());
-                thread::spawn(move || task(&world))
-            })
-            .collect();
-        for task in tasks {
-            task.join().expect("a panic has failed the run already");
-        }
+    pub(crate) fn caller(&self, task: usize) -> Caller {
+        Caller::new(self.clone(), task)
+    }
+
+    fn advance(&self, hand: &ClockHand) {
+        hand.advance(ROUND);
+        let millis = u64::try_from(ROUND.as_millis()).expect("it is short");
+        self.caller(0).done("time moves", Step::Advance(millis));
+    }
+
+    pub(crate) fn millis(&self, tick: Tick) -> u64 {
+        let since = tick.since(self.start).as_millis();
+        u64::try_from(since).expect("histories are short")
+    }
+
+    pub(crate) fn keys(&self) -> std::ops::Range<Key> {
+        0..self.shape.keys
+    }
+
+    /// The keys of each shard.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = Vec<Key>> + '_ {
+        let of = move |shard| {
+            self.keys()
+                .filter(move |&key| usize::from(key) % self.shape.shards == shard)
+        };
+        (0..self.shape.shards).map(move |shard| of(shard).collect())
     }
 
     /// C12: what rests is in the map, and nothing else; with the last registry it goes too.
-    pub(crate) fn settle(self) {
-        let Self {
-            sessions, ledger, ..
-        } = self;
-        sessions.check_invariants();
-        let resting = sessions.snapshot();
+    pub(crate) fn rests(self) {
+        self.sessions.check_invariants();
+        let caller = self.caller(0);
+        let resting = caller.snapshot();
         for seen in &resting {
             assert_eq!(
                 seen.status().phase,
                 Phase::Idle,
-                "nobody holds a turn any more"
+                "C4: nobody holds a turn any more"
             );
-            assert_eq!(seen.status().waiting, 0, "nobody waits any more");
         }
-        assert_eq!(sessions.len(), resting.len(), "every slot holds a session");
-        ledger.at_rest(resting.len());
+        assert_eq!(
+            self.sessions.len(),
+            resting.len(),
+            "C12: every slot holds a session"
+        );
+        self.ledger.at_rest(resting.len());
         drop(resting);
+        drop(caller);
+        let Self {
+            sessions, ledger, ..
+        } = self;
         drop(sessions);
         ledger.at_rest(0);
     }
 
-    fn refused(&self, error: EnterError) {
-        assert_eq!(error, EnterError::Dismissed);
-        assert!(self.dismisses, "C5: a place in the line was lost");
-    }
-
-    /// Starts what is vacant, works one turn, and leaves by one of the ways out.
-    pub(crate) fn serve(&self, entry: Entry<Key, Session>) {
-        match entry {
-            Entry::Occupied(turn) => self.work(turn),
-            Entry::Vacant(vacancy) => self.start(vacancy),
-        }
-    }
-
-    fn start(&self, vacancy: Vacancy<Key, Session>) {
-        let key = *vacancy.key();
-        let held = self
-            .ledger
-            .hold(key, vacancy.incarnation(), vacancy.ticket());
-        match thread_rng().gen_range(0..8u8) {
-            0 => step(),
-            1 => panics(|| {
-                let _vacancy = vacancy;
-                let _held = held;
-                step();
-                engine::panic_now()
-            }),
-            _ => {
-                let session = self.ledger.start(key);
-                // The turn goes on in the same incarnation.
-                drop(held);
-                self.work(vacancy.fill(session));
-            }
-        }
-    }
-
-    fn work(&self, mut turn: Turn<Key, Session>) {
-        let key = *Turn::key(&turn);
-        let held = self
-            .ledger
-            .hold(key, Turn::incarnation(&turn), Turn::ticket(&turn));
-        turn.work();
-        match thread_rng().gen_range(0..8u8) {
-            0 => panics(|| {
-                let mut turn = turn;
-                let _held = held;
-                turn.spoil();
-                engine::panic_now()
-            }),
-            1 => {
-                drop(held);
-                let ticket = Turn::ticket(&turn);
-                self.end(Turn::vacate(turn), ticket);
-            }
-            2 => {
-                drop(held);
-                drop(Turn::release(turn));
-            }
-            _ => {
-                drop(held);
-                drop(turn);
-            }
-        }
-    }
-
-    fn end(&self, closing: Closing<Key, Session>, ticket: Ticket) {
-        let held = self
-            .ledger
-            .hold(*closing.key(), closing.incarnation(), ticket);
-        step();
-        drop(held);
-        match thread_rng().gen_range(0..3u8) {
-            0 => drop(closing),
-            1 => {
-                let (vacancy, session) = closing.split();
-                drop(session);
-                drop(vacancy);
-            }
-            _ => self.start(closing.closed()),
-        }
-    }
-
-    /// One operation that keeps C2.
-    pub(crate) fn plain(&self) {
-        let key = KEYS[thread_rng().gen_range(0..KEYS.len())];
-        match thread_rng().gen_range(0..12u8) {
-            0 => match self.sessions.enter_blocking(&key) {
-                Ok(entry) => self.serve(entry),
-                Err(refused) => self.refused(refused),
-            },
-            1 | 2 => match block_on(self.sessions.enter(&key)) {
-                Ok(entry) => self.serve(entry),
-                Err(refused) => self.refused(refused),
-            },
-            3 => {
-                let enter = self.sessions.enter(&key);
-                step();
-                drop(enter);
-            }
-            4 => match self
-                .sessions
-                .enter(&key)
-                .wait_timeout(Duration::from_millis(1))
-            {
-                Ok(entry) => self.serve(entry),
-                Err(WaitError::TimedOut(enter)) => drop(enter),
-                Err(WaitError::Refused(refused)) => self.refused(refused),
-                Err(other) => panic!("{other:?}"),
-            },
-            5 => {
-                if let Ok(entry) = self.sessions.try_enter(&key) {
-                    self.serve(entry);
-                }
-            }
-            6 => {
-                if let Some(enter) = self.sessions.enter_existing(&key) {
-                    match enter.wait() {
-                        Ok(entry) => self.serve(entry),
-                        Err(refused) => self.refused(refused),
-                    }
-                }
-            }
-            7 => {
-                self.sessions
-                    .cleanup_idle(Duration::ZERO, |_, session, _| drop(session));
-            }
-            8 => {
-                if let Some(turn) = self.sessions.claim_idle(Duration::ZERO).next() {
-                    self.work(turn);
-                }
-            }
-            9 => {
-                if let Some(seen) = self.sessions.observe(&key) {
-                    step();
-                    if let Ok(turn) = seen.claim() {
-                        self.work(turn);
-                    }
-                }
-            }
-            10 if self.dismisses => {
-                self.sessions.dismiss(&key);
-            }
-            _ => {
-                self.sessions.touch(&key);
-                let _ = self.sessions.status(&key);
-            }
-        }
-    }
-
-    /// One operation that supersedes whoever is there.
-    pub(crate) fn supersede(&self) {
-        let key = KEYS[thread_rng().gen_range(0..KEYS.len())];
-        let replaced = match thread_rng().gen_range(0..4u8) {
-            0 => Some(
-                self.sessions
-                    .replace(&key)
-                    .expect("never closed, never full"),
-            ),
-            1 => {
-                self.part(self.sessions.remove(&key));
-                None
-            }
-            2 => self.sessions.observe(&key).and_then(|seen| {
-                step();
-                seen.replace().ok()
-            }),
-            _ => {
-                if let Some(seen) = self.sessions.observe(&key) {
-                    step();
-                    self.part(seen.remove().unwrap_or(None));
-                }
-                None
-            }
-        };
-        if let Some(replaced) = replaced {
-            self.part(replaced.old);
-            self.start(replaced.vacancy);
-        }
-    }
-
-    fn part(&self, old: Option<Old<Key, Session>>) {
-        match old {
-            Some(Old::Rested(session)) => drop(session),
-            Some(Old::Held(departure)) if thread_rng().gen_range(0..2u8) == 0 => departure.wait(),
-            Some(Old::Held(_)) | None => {}
-        }
+    /// And C14: the whole history is one that the sequential model could have had.
+    pub(crate) fn settle(self) {
+        let recorder = Arc::clone(&self.recorder);
+        self.rests();
+        assert!(recorder.linearizable(), "{NOT_LINEARIZABLE}");
     }
 }
 
-/// Runs what panics, and catches it.
-fn panics(body: impl FnOnce()) {
-    assert!(engine::unwind(body).is_err(), "it panicked");
+/// What is said of a history that has no order.
+pub(crate) const NOT_LINEARIZABLE: &str =
+    "C14: no order of these calls agrees with the sequential model";
+
+/// A hasher that is the same in each run, and puts key `k` into shard `k`, modulo the shards.
+#[derive(Default)]
+pub(crate) struct Place(u64);
+
+pub(crate) type Placed = BuildHasherDefault<Place>;
+
+impl Hasher for Place {
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.0 = self.0 << 8 | u64::from(byte);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        // The shard is chosen by the bits from 40 on, the bucket by the lowest, its tag by the highest.
+        self.0 << 57 | self.0 << 40 | self.0
+    }
+}
+
+/// The keys of two shards are in two shards.
+#[test]
+fn keys_are_placed() {
+    let shard = |key: Key| Placed::default().hash_one(key) >> 40 & 1;
+    assert_eq!([0, 1, 2].map(shard), [0, 1, 0]);
 }
