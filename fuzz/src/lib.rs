@@ -1,8 +1,13 @@
 //! Bytes as steps: what the fuzzer mutates, and what `cargo test` replays on stable.
 //!
-//! The first byte chooses the settings and the end; of each pair that follows, the first chooses a call and the second its
-//! key, or the guard it is made on. Every input is a valid sequence, so no run is wasted on refusing one. The calls, the
-//! model and the comparison after each step are those of the property tests.
+//! | target | the bytes choose | against |
+//! |---|---|---|
+//! | `operations` | calls, one after the other | the sequential model |
+//! | `schedule` | which of eight actors is begun, polled, woken, cancelled or timed out next | the sequential model |
+//! | `hostile_keys` | calls, and what user values do meanwhile: panic, or call the registry | invariants, and who has what |
+//!
+//! Every input is a valid sequence, so no run is wasted on refusing one. A failure says what is wrong, draws the steps as a
+//! table with a column for each who acts, and prints the command that replays the input on stable.
 
 #[path = "../../tests/properties/counted.rs"]
 #[allow(dead_code, unreachable_pub)] // The property tests use the rest.
@@ -16,44 +21,42 @@ pub(crate) mod oracle;
 #[allow(dead_code, unreachable_pub)]
 pub(crate) mod world;
 
-use op::{MIX, Op};
-use world::{End, Setup, World};
+pub(crate) mod hostile;
+pub(crate) mod operations;
+pub(crate) mod schedule;
+pub(crate) mod table;
 
-/// Longer inputs find nothing that shorter ones do not, and take longer.
-const LONGEST: usize = 200;
+use table::Log;
 
-/// Makes the steps on a registry and on the model.
+/// What a failing input is replayed as, how its bytes are run, and who its columns are.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)] // The replay reads it all.
+pub(crate) struct Target {
+    pub(crate) name: &'static str,
+    /// The claims of PROOFS.md that it tests.
+    pub(crate) claims: &'static str,
+    pub(crate) columns: &'static [&'static str],
+    /// Every kind of step: the corpus must take each.
+    pub(crate) kinds: fn() -> Vec<&'static str>,
+    /// `Err` says what is wrong. The log has the steps, also if this panics or hangs.
+    pub(crate) run: fn(&[u8], &Log) -> Result<(), String>,
+}
+
+pub(crate) const TARGETS: [Target; 3] = [operations::TARGET, schedule::TARGET, hostile::TARGET];
+
+/// For the fuzzer: runs the bytes.
 ///
 /// # Panics
 ///
-/// When they differ, or an invariant is broken: with the steps, ready for the replays of the property tests.
-#[allow(unreachable_pub)] // The fuzz target calls it; in the replay it is a module's.
-pub fn operations(bytes: &[u8]) {
-    let (setup, end, ops) = decode(bytes);
-    if let Err(why) = World::run(setup, &ops, end, None) {
-        panic!("{why}\n({setup:?}, End::{end:?}, &{ops:?}),");
+/// When something is wrong, with the table of the steps and the command that replays them.
+#[allow(dead_code, unreachable_pub)] // The fuzz targets call it; in the replay it is a module's.
+pub fn fuzz(target: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|known| known.name == target);
+    let target = target.expect("the targets are listed");
+    let log = Log::default();
+    // Says the steps also if the library panics, in whose hook the fuzzer ends the process.
+    let _told = log.told_in_panics(target, bytes);
+    if let Err(why) = (target.run)(bytes, &log) {
+        panic!("{why}");
     }
-}
-
-/// Settings, steps and the end.
-pub(crate) fn decode(bytes: &[u8]) -> (Setup, End, Vec<Op>) {
-    let (&settings, pairs) = bytes.split_first().unwrap_or((&0, &[]));
-    let limited = settings & 2 != 0;
-    let setup = Setup {
-        shards: if settings & 1 == 0 { 1 } else { 4 },
-        max_sessions: limited.then_some(2),
-        max_waiting: limited.then_some(2),
-        first_incarnation: if limited { 1_000 } else { 1 },
-    };
-    let end = if settings & 4 == 0 {
-        End::InOrder
-    } else {
-        End::RegistryFirst
-    };
-    let op = |pair: &[u8]| MIX[usize::from(pair[0]) % MIX.len()].1(pair[1]);
-    (
-        setup,
-        end,
-        pairs.chunks_exact(2).map(op).take(LONGEST).collect(),
-    )
 }
