@@ -11,7 +11,7 @@ default:
     @{{ just_executable() }} --list --unsorted
 
 # all that must hold before a commit lands; within an hour on two cores
-check: formatted lint test doc msrv minimal deny mutants (proofs "--check") miri tsan
+check: formatted lint test doc msrv minimal deny mutants (explain "--check") (proofs "--check") miri tsan asan
     @echo "check: everything above has passed"
 
 # the tests: property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
@@ -22,10 +22,9 @@ test:
 loom:
     cargo run -q -p loom-tests --bin proofs -- table
 
-# the larger bounds of loom, twenty times the schedules of shuttle, then the mutants
-prove: && mutants
-    cargo test -p loom-tests --features prove
-    cargo test -p shuttle-tests --features prove
+# every engine at its larger bounds, and the mutants; ends with one table: claim by engine. With --write it is kept in PROOFS.md
+prove *MODE:
+    cargo run -q -p loom-tests --bin proofs -- prove {{ MODE }}
 
 # breaks the source on purpose and expects a model to notice; FILTER chooses mutants by name
 mutants *FILTER:
@@ -35,23 +34,67 @@ mutants *FILTER:
 proofs *MODE:
     cargo run -q -p loom-tests --bin proofs -- {{ if MODE == "--check" { "check" } else { "write" } }}
 
-# Isolation would hide the clock; parking_lot makes pointers out of numbers, which is allowed and would only be warned of. One
-# seed, for an interpreted step takes a second; the canary of the property tests needs thousands, and shows nothing about memory.
-# property and threads tests, interpreted by Miri
-miri: (nightly "miri rust-src")
+# Isolation would hide the clock; parking_lot makes pointers out of numbers, which is allowed and would only be warned of. The
+# canary of the property tests needs thousands of sequences, and shows nothing about memory.
+# property and threads tests, interpreted by Miri; SCHEDULES seeds of its scheduler for the threads, each a different schedule
+miri SCHEDULES="1": (nightly "miri rust-src")
     TURNWISE_SEED=1 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
-        cargo +{{ nightly }} miri test -p turnwise --test properties --test stress
+        cargo +{{ nightly }} miri test -p turnwise --test properties --test drops
+    MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance -Zmiri-many-seeds=0..{{ SCHEDULES }}" \
+        cargo +{{ nightly }} miri test -p turnwise --test stress
 
 # the threads test under ThreadSanitizer; std is built with it too, else std itself seems to race
 tsan: (nightly "rust-src")
     RUSTFLAGS="-Zsanitizer=thread" cargo +{{ nightly }} test -Zbuild-std --target "$(rustc -vV | sed -n 's/^host: //p')" \
         --target-dir target/tsan -p turnwise --test stress
 
+# Without a look for leaks where tests forget on purpose: the payloads of second panics, canaries that fail.
+# the tests and the fuzz corpora under AddressSanitizer
+asan: (nightly "")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export RUSTFLAGS="-Zsanitizer=address" TURNWISE_SEED=1
+    test=(cargo +{{ nightly }} test --target "$(rustc -vV | sed -n 's/^host: //p')" --target-dir target/asan -p turnwise)
+    "${test[@]}" --test bad_use --test drops --test fuzz_replay --test line_memory --test peers --test properties --test stress -- --skip noticed
+    ASAN_OPTIONS=detect_leaks=0 "${test[@]}" --test fuzz_replay --test panics
+
+# runs a mutant or a model and shows what its threads did, as a table and as a picture; --check: the committed picture is that
+explain +WHAT:
+    cargo run -q -p loom-tests --bin explain -- {{ WHAT }}
+
+# lines and branches of the source that the models, the histories and the tests reach
+coverage: (nightly "llvm-tools")
+    cargo llvm-cov --version >/dev/null 2>&1 || cargo install --locked cargo-llvm-cov || { echo "CANNOT RUN coverage: cargo-llvm-cov cannot be installed" >&2; exit 1; }
+    cargo +{{ nightly }} llvm-cov clean --workspace
+    cargo +{{ nightly }} llvm-cov --branch --no-report -p loom-tests --test models
+    cargo +{{ nightly }} llvm-cov report --ignore-filename-regex 'loom-tests|tests/'
+    cargo +{{ nightly }} llvm-cov --branch --no-report -p turnwise --tests
+    cargo +{{ nightly }} llvm-cov report --ignore-filename-regex 'loom-tests|tests/'
+
+# An hour and more. The property tests see most; what they miss is shown to the other tests, then to loom's models at their
+# everyday bounds. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each.
+# cargo-mutants over the source: each mutant dies, or is listed as one that changes nothing
+mutants-by-machine:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants || { echo "CANNOT RUN mutants-by-machine: cargo-mutants cannot be installed" >&2; exit 1; }
+    out=target/machine
+    rm -rf "$out" && mkdir -p "$out"
+    look() { cargo mutants -p turnwise --output "$out" --timeout 30 --baseline skip "$@" || test $? -eq 2 -o $? -eq 3; }
+    look --cargo-arg=--test=properties
+    look --iterate
+    look --iterate --test-package loom-tests --timeout 300 --cargo-arg=--test=models
+    # Where a line stands changes; what it says counts.
+    sed -E 's/:[0-9]+:[0-9]+:/:/' "$out/mutants.out/missed.txt" | sort > "$out/missed"
+    sed -E '/^(#|$)/d; s/ +# .*//' loom-tests/mutants/equivalent.txt | sort > "$out/listed"
+    diff "$out/listed" "$out/missed" || { echo "mutants-by-machine: missed (>), or listed and not missed (<)" >&2; exit 1; }
+    echo "mutants-by-machine: none missed but the $(wc -l < "$out/listed") that are listed"
+
 # fuzzes TARGET for so many SECONDS; what it finds new stays out of the committed corpus
 fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
     cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz || { echo "CANNOT RUN fuzz: cargo-fuzz cannot be installed" >&2; exit 1; }
     mkdir -p fuzz/target/corpus/{{ TARGET }}
-    cargo +{{ nightly }} fuzz run {{ TARGET }} fuzz/target/corpus/{{ TARGET }} fuzz/corpus/{{ TARGET }} -- -max_total_time={{ SECONDS }}
+    cargo +{{ nightly }} fuzz run {{ TARGET }} fuzz/target/corpus/{{ TARGET }} fuzz/corpus/{{ TARGET }} -- -max_total_time={{ SECONDS }} -max_len=200 -timeout=10
 
 # formats everything
 fmt:

@@ -1,6 +1,6 @@
 //! Breaks the source on purpose, one patch at a time, and expects the model that the patch names to say so.
 //!
-//!     cargo run -p loom-tests --bin mutants             all of loom-tests/mutants
+//!     cargo run -p loom-tests --bin mutants             all of loom-tests/mutants and shuttle-tests/mutants
 //!     cargo run -p loom-tests --bin mutants -- c06      those with this in their name
 //!
 //! A patch is a unified diff against the root of the project, as `git diff` writes it, under a header of its own:
@@ -10,25 +10,47 @@
 //!     expect: the replacement survives
 //!     why: the slot is found by its key, which the replacement has too
 //!
-//! `expect` may stand more than once; all of it must be said. `expect: timeout` is for a mutant that does not end.
+//! `expect` may stand more than once; all of it must be said. `expect: timeout` is for a mutant that does not end. The model
+//! of a patch in shuttle-tests is a history.
 //!
 //! A mutant is killed if its model, run alone in a process of its own, fails with those words. It survives if the model
 //! passes, fails with other words, or does not end in time. A patch that does not apply or compile, and a model that fails
 //! without it, are errors, not kills.
+//!
+//! `survives: why` is the header of a mutant that no model can tell from the source. It is listed with its reason, does not
+//! count, and must survive: a kill proves the reason wrong, and fails the run. Two canaries are of this kind, a patch of a
+//! comment and one that is noticed with other words: with them each run shows that the tool can say "survives".
 
+mod tree;
+
+use crate::tree::{End, Tree, explore, files, told};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     env, fs,
-    io::{self, Read},
     path::{Path, PathBuf},
-    process::{Command, ExitCode, Stdio},
-    sync::mpsc,
+    process::ExitCode,
+    sync::Mutex,
     thread,
-    time::{Duration, Instant},
+    time::Instant,
 };
 
-/// How long one model may take.
-const LIMIT: Duration = Duration::from_secs(120);
+/// A test program that notices mutants.
+#[derive(Debug)]
+struct Suite {
+    package: &'static str,
+    test: &'static str,
+}
+
+const SUITES: [Suite; 2] = [
+    Suite {
+        package: "loom-tests",
+        test: "models",
+    },
+    Suite {
+        package: "shuttle-tests",
+        test: "histories",
+    },
+];
 
 fn main() -> ExitCode {
     let filter = env::args().nth(1).unwrap_or_default();
@@ -42,18 +64,13 @@ fn main() -> ExitCode {
     }
 }
 
-/// Are all mutants killed?
+/// Does every mutant end as its header says?
 fn run(filter: &str) -> Result<bool, String> {
     let mutants = mutants(filter)?;
     let tree = Tree::new()?;
     println!("the source as it is");
-    let models: BTreeSet<&str> = mutants.iter().map(|mutant| &*mutant.model).collect();
-    let executable = tree.build()?;
-    for model in models {
-        match explore(&executable, model)? {
-            (End::Passed, _) => {}
-            (end, output) => return Err(format!("{model} without a mutant: {end:?}\n{output}")),
-        }
+    for suite in &SUITES {
+        passes(&tree, suite, &mutants)?;
     }
     let widest = |of: fn(&Mutant) -> &str| {
         let widths = mutants.iter().map(|mutant| of(mutant).len());
@@ -64,20 +81,75 @@ fn run(filter: &str) -> Result<bool, String> {
         widest(|mutant| &mutant.claim),
     );
     let models = widest(|mutant| &mutant.model);
-    let mut killed = 0;
+    // By claim: killed, and to be killed.
+    let mut counts: BTreeMap<(usize, &str), (usize, usize)> = BTreeMap::new();
+    let mut unlike = 0;
     for mutant in &mutants {
         let begin = Instant::now();
         let (is_kill, verdict) = tree.judge(mutant)?;
         let Mutant {
             name, claim, model, ..
         } = mutant;
+        let verdict = match &mutant.survives {
+            None => verdict,
+            Some(why) if is_kill => format!("KILLED, but it survives, they say: {why}"),
+            Some(why) => format!("survives: {why}"),
+        };
         let seconds = begin.elapsed().as_secs_f64();
-        println!("{name:<names$} | {claim:<claims$} | {model:<models$} | {verdict} | {seconds:.0}");
-        killed += usize::from(is_kill);
+        println!("{name:<names$} | {claim:<claims$} | {model:<models$} | {verdict} | {seconds:.1}");
+        unlike += usize::from(is_kill != mutant.survives.is_none());
+        if mutant.survives.is_none() {
+            // By number: C2 before C10.
+            let (killed, all) = counts.entry((claim.len(), claim)).or_default();
+            *killed += usize::from(is_kill);
+            *all += 1;
+        }
     }
-    let survived = mutants.len() - killed;
-    println!("{killed} killed, {survived} survived");
-    Ok(survived == 0)
+    for ((_, claim), (killed, all)) in &counts {
+        println!("mutants-row | {claim} | {killed} | {all}");
+    }
+    let killed: usize = counts.values().map(|(killed, _)| killed).sum();
+    let all: usize = counts.values().map(|(_, all)| all).sum();
+    let rest = mutants.len() - all;
+    println!(
+        "{killed} of {all} killed, {rest} that survive by their header, {unlike} not as the header says"
+    );
+    Ok(unlike == 0)
+}
+
+/// The models of these mutants pass without them.
+fn passes(tree: &Tree, suite: &'static Suite, mutants: &[Mutant]) -> Result<(), String> {
+    let mutants = mutants
+        .iter()
+        .filter(|mutant| mutant.suite.package == suite.package);
+    let models: BTreeSet<&str> = mutants.map(|mutant| &*mutant.model).collect();
+    if models.is_empty() {
+        return Ok(());
+    }
+    let executable = tree.build_test(suite.package, suite.test)?;
+    let (left, faults) = (Mutex::new(models), Mutex::new(String::new()));
+    let next = || left.lock().expect("nobody panics with it").pop_first();
+    let fault = |words: &str| *faults.lock().expect("nobody panics with it") += words;
+    let work = || {
+        while let Some(model) = next() {
+            match explore(&executable, model, &[]) {
+                Ok((End::Passed, _)) => {}
+                Ok((end, output)) => fault(&format!("{model} without a mutant: {end:?}\n{output}")),
+                Err(words) => fault(&words),
+            }
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let faults = faults.into_inner().expect("nobody panics with it");
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
 }
 
 /// One patch and its header.
@@ -87,18 +159,27 @@ struct Mutant {
     claim: String,
     model: String,
     expect: Vec<String>,
+    /// Why no model can tell it from the source, if it is so.
+    survives: Option<String>,
+    suite: &'static Suite,
 }
 
 fn mutants(filter: &str) -> Result<Vec<Mutant>, String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("mutants");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut mutants = Vec::new();
-    for file in files(&folder)? {
-        let name = file.to_string_lossy();
-        let Some(name) = name.strip_suffix(".patch") else {
+    for suite in &SUITES {
+        let folder = root.join(suite.package).join("mutants");
+        if !folder.exists() {
             continue;
-        };
-        if name.contains(filter) {
-            mutants.push(Mutant::read(name, folder.join(&file))?);
+        }
+        for file in files(&folder)? {
+            let name = file.to_string_lossy();
+            let Some(name) = name.strip_suffix(".patch") else {
+                continue;
+            };
+            if name.contains(filter) {
+                mutants.push(Mutant::read(name, folder.join(&file), suite)?);
+            }
         }
     }
     if mutants.is_empty() {
@@ -108,7 +189,7 @@ fn mutants(filter: &str) -> Result<Vec<Mutant>, String> {
 }
 
 impl Mutant {
-    fn read(name: &str, patch: PathBuf) -> Result<Self, String> {
+    fn read(name: &str, patch: PathBuf, suite: &'static Suite) -> Result<Self, String> {
         let text = fs::read_to_string(&patch).map_err(told(&patch))?;
         let header = text
             .lines()
@@ -130,7 +211,10 @@ impl Mutant {
             return Err(format!("{name}: its header needs an `expect:`"));
         }
         one("why")?;
+        let survives = all("survives").into_iter().next();
         Ok(Self {
+            survives,
+            suite,
             claim: one("claim")?,
             model: one("model")?,
             name: name.to_owned(),
@@ -157,196 +241,14 @@ impl Mutant {
     }
 }
 
-/// A copy of the project, in which the mutants are built one after the other, all in one target folder.
-struct Tree {
-    root: PathBuf,
-    copy: PathBuf,
-    target: PathBuf,
-}
-
 impl Tree {
-    fn new() -> Result<Self, String> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-        let root = root.canonicalize().map_err(told(&root))?;
-        let target =
-            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let here = root.join(target).join("mutants");
-        let tree = Self {
-            copy: here.join("tree"),
-            target: here.join("target"),
-            root,
-        };
-        tree.restore()?;
-        Ok(tree)
-    }
-
-    /// Makes the copy what the project is. What is the same already is not written: cargo would build it again.
-    fn restore(&self) -> Result<(), String> {
-        let mut project: BTreeSet<PathBuf> = files(&self.root)?.into_iter().collect();
-        // The target folder may lie in the project, under any name.
-        project.retain(|file| !self.root.join(file).starts_with(&self.copy));
-        fs::create_dir_all(&self.copy).map_err(told(&self.copy))?;
-        for file in files(&self.copy)? {
-            if !project.contains(&file) {
-                let file = self.copy.join(file);
-                fs::remove_file(&file).map_err(told(&file))?;
-            }
-        }
-        for file in project {
-            let (from, to) = (self.root.join(&file), self.copy.join(&file));
-            let bytes = fs::read(&from).map_err(told(&from))?;
-            if fs::read(&to).is_ok_and(|old| old == bytes) {
-                continue;
-            }
-            let folder = to.parent().expect("it lies in the copy");
-            fs::create_dir_all(folder).map_err(told(folder))?;
-            fs::write(&to, bytes).map_err(told(&to))?;
-        }
-        Ok(())
-    }
-
     fn judge(&self, mutant: &Mutant) -> Result<(bool, String), String> {
         self.apply(&mutant.patch)?;
         let executable = self
-            .build()
+            .build_test(mutant.suite.package, mutant.suite.test)
             .map_err(|words| format!("{} does not compile: {words}", mutant.name))?;
-        let (end, output) = explore(&executable, &mutant.model)?;
+        let (end, output) = explore(&executable, &mutant.model, &[])?;
         self.restore()?;
         Ok(mutant.verdict(end, &output))
     }
-
-    fn apply(&self, patch: &Path) -> Result<(), String> {
-        let git = Command::new("git")
-            .args(["apply", "--whitespace=nowarn"])
-            .arg(patch)
-            .current_dir(&self.copy)
-            // The copy may lie inside the project's own repository, to whose root git would go.
-            .env(
-                "GIT_CEILING_DIRECTORIES",
-                self.copy.parent().unwrap_or(&self.copy),
-            )
-            .output()
-            .map_err(|error| format!("git: {error}"))?;
-        if git.status.success() {
-            Ok(())
-        } else {
-            let words = String::from_utf8_lossy(&git.stderr);
-            Err(format!("{} does not apply: {words}", patch.display()))
-        }
-    }
-
-    /// Builds the models: the executable.
-    fn build(&self) -> Result<PathBuf, String> {
-        let cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["test", "--package", "loom-tests", "--test", "models"])
-            .args([
-                "--no-run",
-                "--locked",
-                "--message-format=json-render-diagnostics",
-            ])
-            .current_dir(&self.copy)
-            .env("CARGO_TARGET_DIR", &self.target)
-            // Nobody debugs a mutant, and without it a third of the build's time is saved.
-            .env("CARGO_PROFILE_DEV_DEBUG", "0")
-            .output()
-            .map_err(|error| format!("cargo: {error}"))?;
-        if !cargo.status.success() {
-            return Err(String::from_utf8_lossy(&cargo.stderr).into_owned());
-        }
-        let messages = String::from_utf8_lossy(&cargo.stdout);
-        let executable = messages
-            .lines()
-            .filter(|message| message.contains("\"kind\":[\"test\"]"))
-            .find_map(|message| message.split_once("\"executable\":\"")?.1.split_once('"'))
-            .map(|(path, _)| PathBuf::from(path.replace("\\\\", "\\")));
-        executable.ok_or_else(|| "cargo names no executable".to_owned())
-    }
-}
-
-/// The files below a folder, without those that are built or git's own.
-fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
-    fn walk(root: &Path, below: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
-        for entry in fs::read_dir(root.join(below))? {
-            let entry = entry?;
-            let name = entry.file_name();
-            let path = below.join(&name);
-            if !entry.file_type()?.is_dir() {
-                into.push(path);
-            } else if name != "target" && name != ".git" {
-                walk(root, &path, into)?;
-            }
-        }
-        Ok(())
-    }
-    let mut found = Vec::new();
-    walk(folder, Path::new(""), &mut found).map_err(told(folder))?;
-    found.sort();
-    Ok(found)
-}
-
-/// How a model ended.
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Passed,
-    Failed,
-    TimedOut,
-}
-
-/// Runs one model in a process of its own: how it ended, and all that it said.
-fn explore(executable: &Path, model: &str) -> Result<(End, String), String> {
-    let mut child = Command::new(executable)
-        .args([model, "--exact", "--nocapture", "--test-threads=1"])
-        .env("RUST_BACKTRACE", "0")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(told(executable))?;
-    let stdout = child.stdout.take().expect("it is piped");
-    let stderr = child.stderr.take().expect("it is piped");
-    let (sender, said) = mpsc::channel();
-    read(stdout, sender.clone());
-    read(stderr, sender);
-    let deadline = Instant::now() + LIMIT;
-    let mut output = String::new();
-    let mut in_time = true;
-    // Two pipes, each read to its end: that of the process.
-    for _ in 0..2 {
-        let left = deadline.saturating_duration_since(Instant::now());
-        match said.recv_timeout(left) {
-            Ok(text) => output += &text,
-            Err(_) => {
-                in_time = false;
-                child.kill().map_err(told(executable))?;
-                break;
-            }
-        }
-    }
-    let status = child.wait().map_err(told(executable))?;
-    if !in_time {
-        return Ok((End::TimedOut, output));
-    }
-    if !output.contains("running 1 test") {
-        return Err(format!("no model is named {model}:\n{output}"));
-    }
-    let end = if status.success() {
-        End::Passed
-    } else {
-        End::Failed
-    };
-    Ok((end, output))
-}
-
-fn read(mut pipe: impl Read + Send + 'static, to: mpsc::Sender<String>) {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // A pipe that breaks has ended; what came before is still said.
-        let _ended = pipe.read_to_end(&mut bytes);
-        let _late = to.send(String::from_utf8_lossy(&bytes).into_owned());
-    });
-}
-
-fn told(path: &Path) -> impl Fn(io::Error) -> String {
-    let path = path.display().to_string();
-    move |error| format!("{path}: {error}")
 }

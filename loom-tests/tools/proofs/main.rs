@@ -1,0 +1,103 @@
+//! Runs the checks and keeps what PROOFS.md says of them.
+//!
+//!     cargo run -p loom-tests --bin proofs -- table     runs loom's models and prints their table
+//!     cargo run -p loom-tests --bin proofs -- write     runs the everyday checks and writes the tables into PROOFS.md
+//!     cargo run -p loom-tests --bin proofs -- check     runs them, and fails where PROOFS.md, the source, the tests or the
+//!                                                       mutants disagree
+//!     cargo run -p loom-tests --bin proofs -- prove     runs everything at its larger bounds, mutants too, and ends with one
+//!                                                       table: claim by engine. `prove --write` keeps it in PROOFS.md
+//!
+//! `runs` runs an engine and reads its rows, `book` is PROOFS.md with its markers, `agree` compares what different files
+//! say, `verdict` is the table of claims by engines.
+
+mod agree;
+mod book;
+mod runs;
+mod verdict;
+
+use book::Book;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let end = match arguments[..] {
+        ["table"] => runs::models(runs::Size::Everyday)
+            .and_then(runs::Run::whole)
+            .map(|rows| print!("{}", book::table(&runs::MODELS, &rows))),
+        ["write"] => write(),
+        ["check"] => check(),
+        ["prove"] => prove(false),
+        ["prove", "--write"] => prove(true),
+        _ => Err("one of: table, write, check, prove, prove --write".to_owned()),
+    };
+    match end {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(words) => {
+            eprintln!("{words}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The everyday tables: by name of their markers.
+fn tables() -> Result<Vec<(&'static str, String)>, String> {
+    use runs::{FUZZ, HISTORIES, MODELS, Size};
+    let models = runs::models(Size::Everyday)?.whole()?;
+    let histories = runs::histories(Size::Everyday)?.whole()?;
+    let fuzz = runs::fuzz()?.whole()?;
+    let mutants = agree::mutants()?;
+    let tests = agree::tests()?;
+    let claims = verdict::claims(&models, &histories, &fuzz, &tests, &mutants)?;
+    Ok(vec![
+        ("claims", claims),
+        ("models", book::table(&MODELS, &models)),
+        ("histories", book::table(&HISTORIES, &histories)),
+        ("fuzz", book::table(&FUZZ, &fuzz)),
+        ("mutants", agree::mutants_table(&mutants)),
+    ])
+}
+
+fn write() -> Result<(), String> {
+    let mut book = Book::open()?;
+    for (name, table) in tables()? {
+        book.put(name, &table)?;
+    }
+    book.save()
+}
+
+fn check() -> Result<(), String> {
+    // What needs no run comes first.
+    let book = Book::open()?;
+    agree::check(&book)?;
+    let mut unlike = String::new();
+    for (name, table) in tables()? {
+        unlike += &book.unlike(name, &table)?;
+    }
+    if unlike.is_empty() {
+        println!(
+            "the claims, their models, histories, fuzz targets, tests and mutants are as PROOFS.md says"
+        );
+        Ok(())
+    } else {
+        Err(format!(
+            "PROOFS.md (-) is not what the checks say (+):\n{unlike}"
+        ))
+    }
+}
+
+fn prove(keep: bool) -> Result<(), String> {
+    let mut book = Book::open()?;
+    agree::check(&book)?;
+    let verdict = verdict::prove(&book)?;
+    println!("\n{verdict}");
+    if keep {
+        book.put("prove", &verdict.to_string())?;
+        book.save()?;
+    }
+    if verdict.holds() {
+        Ok(())
+    } else {
+        Err("not everything holds".to_owned())
+    }
+}

@@ -1,0 +1,210 @@
+//! The copy of the project in which mutants are built, and a model run alone in a process of its own.
+
+use std::{
+    collections::BTreeSet,
+    env, fs,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How long one model may take.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// A copy of the project, in which the mutants are built one after the other, all in one target folder.
+pub(crate) struct Tree {
+    pub(crate) root: PathBuf,
+    pub(crate) copy: PathBuf,
+    target: PathBuf,
+}
+
+impl Tree {
+    pub(crate) fn new() -> Result<Self, String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = root.canonicalize().map_err(told(&root))?;
+        let target =
+            env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let here = root.join(target).join("mutants");
+        let tree = Self {
+            copy: here.join("tree"),
+            target: here.join("target"),
+            root,
+        };
+        tree.restore()?;
+        Ok(tree)
+    }
+
+    /// Makes the copy what the project is. What is the same already is not written: cargo would build it again.
+    pub(crate) fn restore(&self) -> Result<(), String> {
+        let mut project: BTreeSet<PathBuf> = files(&self.root)?.into_iter().collect();
+        // The target folder may lie in the project, under any name.
+        project.retain(|file| !self.root.join(file).starts_with(&self.copy));
+        fs::create_dir_all(&self.copy).map_err(told(&self.copy))?;
+        for file in files(&self.copy)? {
+            if !project.contains(&file) {
+                let file = self.copy.join(file);
+                fs::remove_file(&file).map_err(told(&file))?;
+            }
+        }
+        for file in project {
+            let (from, to) = (self.root.join(&file), self.copy.join(&file));
+            let bytes = fs::read(&from).map_err(told(&from))?;
+            if fs::read(&to).is_ok_and(|old| old == bytes) {
+                continue;
+            }
+            let folder = to.parent().expect("it lies in the copy");
+            fs::create_dir_all(folder).map_err(told(folder))?;
+            fs::write(&to, bytes).map_err(told(&to))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn apply(&self, patch: &Path) -> Result<(), String> {
+        let git = Command::new("git")
+            .args(["apply", "--whitespace=nowarn"])
+            .arg(patch)
+            .current_dir(&self.copy)
+            // The copy may lie inside the project's own repository, to whose root git would go.
+            .env(
+                "GIT_CEILING_DIRECTORIES",
+                self.copy.parent().unwrap_or(&self.copy),
+            )
+            .output()
+            .map_err(|error| format!("git: {error}"))?;
+        if git.status.success() {
+            Ok(())
+        } else {
+            let words = String::from_utf8_lossy(&git.stderr);
+            Err(format!("{} does not apply: {words}", patch.display()))
+        }
+    }
+
+    /// Builds one test of a package: the executable.
+    ///
+    /// Without optimisation in that package, that is of the mutated source, its models and what is generic: a mutant is
+    /// built in one second instead of seventeen, and its model, which most often fails at once, is two times slower.
+    pub(crate) fn build_test(&self, package: &str, test: &str) -> Result<PathBuf, String> {
+        let cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+            .args(["test", "--package", package, "--test", test])
+            .arg(format!(
+                "--config=profile.dev.package.{package}.opt-level=0"
+            ))
+            .args([
+                "--no-run",
+                "--locked",
+                "--message-format=json-render-diagnostics",
+            ])
+            .current_dir(&self.copy)
+            .env("CARGO_TARGET_DIR", &self.target)
+            // Nobody debugs a mutant, and without it a third of the build's time is saved.
+            .env("CARGO_PROFILE_DEV_DEBUG", "0")
+            .output()
+            .map_err(|error| format!("cargo: {error}"))?;
+        if !cargo.status.success() {
+            return Err(String::from_utf8_lossy(&cargo.stderr).into_owned());
+        }
+        let messages = String::from_utf8_lossy(&cargo.stdout);
+        let executable = messages
+            .lines()
+            .filter(|message| message.contains("\"kind\":[\"test\"]"))
+            .find_map(|message| message.split_once("\"executable\":\"")?.1.split_once('"'))
+            .map(|(path, _)| PathBuf::from(path.replace("\\\\", "\\")));
+        executable.ok_or_else(|| "cargo names no executable".to_owned())
+    }
+}
+
+/// The files below a folder, without those that are built or git's own.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    fn walk(root: &Path, below: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
+        for entry in fs::read_dir(root.join(below))? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let path = below.join(&name);
+            if !entry.file_type()?.is_dir() {
+                into.push(path);
+            } else if name != "target" && name != ".git" {
+                walk(root, &path, into)?;
+            }
+        }
+        Ok(())
+    }
+    let mut found = Vec::new();
+    walk(folder, Path::new(""), &mut found).map_err(told(folder))?;
+    found.sort();
+    Ok(found)
+}
+
+/// How a model ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum End {
+    Passed,
+    Failed,
+    TimedOut,
+}
+
+/// Runs one model in a process of its own: how it ended, and all that it said.
+pub(crate) fn explore(
+    executable: &Path,
+    model: &str,
+    environment: &[(&str, &str)],
+) -> Result<(End, String), String> {
+    let mut child = Command::new(executable)
+        .args([model, "--exact", "--nocapture", "--test-threads=1"])
+        .env("RUST_BACKTRACE", "0")
+        .envs(environment.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(told(executable))?;
+    let stdout = child.stdout.take().expect("it is piped");
+    let stderr = child.stderr.take().expect("it is piped");
+    let (sender, said) = mpsc::channel();
+    read(stdout, sender.clone());
+    read(stderr, sender);
+    let deadline = Instant::now() + LIMIT;
+    let mut output = String::new();
+    let mut in_time = true;
+    // Two pipes, each read to its end: that of the process.
+    for _ in 0..2 {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match said.recv_timeout(left) {
+            Ok(text) => output += &text,
+            Err(_) => {
+                in_time = false;
+                child.kill().map_err(told(executable))?;
+                break;
+            }
+        }
+    }
+    let status = child.wait().map_err(told(executable))?;
+    if !in_time {
+        return Ok((End::TimedOut, output));
+    }
+    if !output.contains("running 1 test") {
+        return Err(format!("no model is named {model}:\n{output}"));
+    }
+    let end = if status.success() {
+        End::Passed
+    } else {
+        End::Failed
+    };
+    Ok((end, output))
+}
+
+fn read(mut pipe: impl Read + Send + 'static, to: mpsc::Sender<String>) {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // A pipe that breaks has ended; what came before is still said.
+        let _ended = pipe.read_to_end(&mut bytes);
+        let _late = to.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+}
+
+pub(crate) fn told(path: &Path) -> impl Fn(io::Error) -> String {
+    let path = path.display().to_string();
+    move |error| format!("{path}: {error}")
+}
