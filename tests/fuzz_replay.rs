@@ -72,7 +72,7 @@ fn replay(name: &str) {
     // A corpus that leaves a step out would replay nothing of it.
     assert!(missed.is_empty(), "no input of the corpus has: {missed:#?}");
     println!(
-        "fuzz-row | {} | {name} | {} inputs | {:.1}",
+        "fuzz-row | {} | {name} | {} | {:.1}",
         target.claims,
         corpus.len() + regressions.len(),
         begin.elapsed().as_secs_f64()

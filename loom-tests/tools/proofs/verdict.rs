@@ -34,7 +34,11 @@ struct Count {
 impl Count {
     fn add(&mut self, number: &str) {
         self.rows += 1;
-        self.sum += number.parse::<usize>().unwrap_or_default();
+        // A zero in its place would stand in the table as if it had been counted.
+        let number: usize = number
+            .parse()
+            .unwrap_or_else(|_| panic!("{number:?} is not a number"));
+        self.sum += number;
     }
 }
 
