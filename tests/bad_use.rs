@@ -12,7 +12,10 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use turnwise::{Enter, EnterError, Entry, Phase, Registry, ToKey, TryEnterError, Turn, WaitError};
+use turnwise::{
+    Enter, EnterError, Entry, Moved, Phase, Registry, ReplaceError, ToKey, TryEnterError, Turn,
+    WaitError,
+};
 
 /// Long enough for any machine: only a failure waits for it.
 const GENEROUS: Duration = Duration::from_secs(60);
@@ -272,4 +275,15 @@ fn a_future_that_is_over_panics_when_polled_again_as_documented() {
     let status = sessions.status(&"a");
     assert_eq!(status.map(|status| status.phase), Some(Phase::Idle));
     assert_usable(&sessions);
+}
+
+#[test]
+fn what_was_observed_in_a_registry_that_is_gone_has_moved() {
+    let sessions = resting("a");
+    let seen = sessions.observe(&"a").expect("it rests");
+    drop(sessions);
+    assert_eq!(seen.claim().err(), Some(Moved));
+    assert_eq!(seen.replace().err(), Some(ReplaceError::Moved));
+    assert_eq!(seen.remove().err(), Some(Moved));
+    assert_eq!((seen.handle(), seen.status().phase), (None, Phase::Idle));
 }

@@ -159,6 +159,24 @@ fn registry_drop_against_a_grant() {
     );
 }
 
+/// The same, and the grant is given up: the session goes with the registry or with the `Enter`, also while somebody keeps what
+/// was observed.
+#[test]
+fn registry_drop_against_a_grant_given_up() {
+    check(&bounds::C12_REGISTRY_GIVEN_UP, &["dropped"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let granted = registry.enter(&Key(1));
+        let seen = registry.observe(&Key(1));
+        let dropper = spawn(move || drop(registry));
+        drop(granted);
+        dropper.join().expect("dropper");
+        assert_eq!(tally.dropped(), 1, "C12: once");
+        drop(seen);
+        "dropped"
+    });
+}
+
 /// Two keys, room for one: who is refused leaves no count behind.
 #[test]
 fn max_sessions() {
