@@ -9,9 +9,11 @@ use std::cell::Cell;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
-use turnwise::{Enter, Entry, Registry, ToKey, Turn};
+use turnwise::{Enter, Entry, Old, Registry, ToKey, Turn};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -183,6 +185,30 @@ fn a_free_session_is_entered_without_an_allocation() {
     let unknown = Name("b", &made);
     drop(sessions.try_enter(&unknown));
     assert_eq!(made.get(), 1, "an unknown key is made once");
+}
+
+/// Who waits for a superseded holder to let go, and goes away, is not woken when it does.
+#[test]
+fn a_departure_that_was_dropped_leaves_no_waker() {
+    struct Woken(AtomicUsize);
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    let woken = Arc::new(Woken(AtomicUsize::new(0)));
+    let waker = Waker::from(Arc::clone(&woken));
+    let sessions = with_session();
+    let held = turn_of(sessions.try_enter("a").ok());
+    let Some(Old::Held(mut departure)) = sessions.remove("a") else {
+        panic!("the turn is held");
+    };
+    let mut context = Context::from_waker(&waker);
+    assert!(Pin::new(&mut departure).poll(&mut context).is_pending());
+    drop((departure, waker));
+    assert_eq!(Arc::strong_count(&woken), 1);
+    drop(held);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 0);
 }
 
 fn turn_of(entry: Option<Entry<String, u32>>) -> Turn<String, u32> {
