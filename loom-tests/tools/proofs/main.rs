@@ -6,12 +6,15 @@
 //!                                                       mutants disagree
 //!     cargo run -p loom-tests --bin proofs -- prove     runs everything at its larger bounds, mutants too, and ends with one
 //!                                                       table: claim by engine. `prove --write` keeps it in PROOFS.md
+//!     cargo run -p loom-tests --bin proofs -- coverage MODELS PROPERTIES TESTS     three reports in lcov's format: writes
+//!                                                       their table into PROOFS.md, which `check` does not compare
 //!
 //! `runs` runs an engine and reads its rows, `book` is PROOFS.md with its markers, `agree` compares what different files
-//! say, `verdict` is the table of claims by engines.
+//! say, `verdict` is the table of claims by engines, `coverage` that of the lines which are reached.
 
 mod agree;
 mod book;
+mod coverage;
 mod runs;
 mod verdict;
 
@@ -29,7 +32,8 @@ fn main() -> ExitCode {
         ["check"] => check(),
         ["prove"] => prove(false),
         ["prove", "--write"] => prove(true),
-        _ => Err("one of: table, write, check, prove, prove --write".to_owned()),
+        ["coverage", models, properties, tests] => coverage([models, properties, tests]),
+        _ => Err("one of: table, write, check, prove, prove --write, coverage".to_owned()),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,6 +88,15 @@ fn check() -> Result<(), String> {
             "PROOFS.md (-) is not what the checks say (+):\n{unlike}"
         ))
     }
+}
+
+fn coverage(reports: [&str; 3]) -> Result<(), String> {
+    let (table, unreached) = coverage::tell(reports)?;
+    let mut book = Book::open()?;
+    book.put("coverage", &table)?;
+    book.save()?;
+    println!("{table}\n{unreached}");
+    Ok(())
 }
 
 fn prove(keep: bool) -> Result<(), String> {
