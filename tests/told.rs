@@ -1,6 +1,7 @@
 //! What the crate tells of itself: errors in words, `Debug` of what somebody holds, defaults, the clocks. `Debug` never waits
 //! for a turn and never shows a session, which somebody else may hold.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::future::Future;
 use std::pin::{Pin, pin};
@@ -164,6 +165,23 @@ fn the_rest_tells_its_settings_and_counts() {
     assert!(pin!(drain.next()).poll(&mut context).is_pending());
     assert_eq!(told(&drain), "Drain { waits_for: 1, .. }");
     drop(turn);
+}
+
+/// Each shard numbers its own incarnations, every so many: two of one key in a row tell how many shards there are, and the
+/// first of many keys whether these are spread.
+#[test]
+fn keys_are_spread_over_the_shards() {
+    let number = |sessions: &Registry<u32, u32>, key| match sessions.try_enter(&key) {
+        Ok(Entry::Vacant(vacancy)) => vacancy.incarnation().get(),
+        other => panic!("nobody has started it: {other:?}"),
+    };
+    let sessions = Registry::new();
+    let shards = number(&sessions, 0).abs_diff(number(&sessions, 0));
+    assert!(shards >= 16 && shards.is_power_of_two(), "{shards} shards");
+
+    let sessions = Registry::builder().shards(4).build();
+    let used: BTreeSet<u64> = (0..100).map(|key| number(&sessions, key) % 4).collect();
+    assert!(used.len() > 1, "all keys are in one of four shards");
 }
 
 /// How long a phase has lasted, and since when, by the registry's own clock.
