@@ -96,12 +96,14 @@ fn polled<T>(
     }
     with(|stage| stage.polled_drains.extend(drain.then_some(wait.waker)));
     let waker = values::waker(wait.waker);
+    // Who is woken during a poll, by what the drop of its old waker did, is to be polled again: it does not sleep.
+    let woken = checks::woken(wait.waker);
     let polled = catch_unwind(AssertUnwindSafe(|| poll(&mut Context::from_waker(&waker))));
+    let pending = matches!(polled, Ok(Poll::Pending));
+    wait.asleep = pending.then_some(woken);
     if polled.is_err() && with(|stage| stage.alive.wakers.contains_key(&former)) {
         wait.waker = former; // It still stands there: the other could not be cloned.
     }
-    let pending = matches!(polled, Ok(Poll::Pending));
-    wait.asleep = pending.then(|| checks::woken(wait.waker));
     polled
 }
 
