@@ -81,19 +81,22 @@ coverage: (nightly "llvm-tools")
     tell tests
     cargo run -q -p loom-tests --bin proofs -- coverage target/coverage/{models,properties,tests}.lcov
 
-# An hour and more. The property tests see most; what they miss is shown to the other tests, then to loom's models at their
-# everyday bounds. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each.
-# cargo-mutants over the source: each mutant dies, or is listed as one that changes nothing
+# Hours. The property tests see most; what they miss is shown to the other tests, then to loom's models at their everyday
+# bounds. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each. One seed, so that the same is
+# left each time.
+# cargo-mutants over the source: each mutant dies, or is listed as one that no check can tell
 mutants-by-machine:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants || { echo "CANNOT RUN mutants-by-machine: cargo-mutants cannot be installed" >&2; exit 1; }
+    export TURNWISE_SEED=1 CARGO_PROFILE_DEV_DEBUG=0
     out=target/machine
     rm -rf "$out" && mkdir -p "$out"
-    look() { cargo mutants -p turnwise --output "$out" --timeout 30 --baseline skip "$@" || test $? -eq 2 -o $? -eq 3; }
-    look --cargo-arg=--test=properties
-    look --iterate
-    look --iterate --test-package loom-tests --timeout 300 --cargo-arg=--test=models
+    look() { cargo mutants -p turnwise --output "$out" --baseline skip "$@" || test $? -eq 2 -o $? -eq 3; }
+    look --timeout 30 --cargo-arg=--test=properties
+    look --iterate --timeout 120 --cargo-arg=--tests
+    look --iterate --test-package loom-tests --timeout 600 --cargo-arg=--test=models \
+        --cargo-arg=--config=profile.dev.package.loom-tests.opt-level=0
     # Where a line stands changes; what it says counts.
     sed -E 's/:[0-9]+:[0-9]+:/:/' "$out/mutants.out/missed.txt" | sort > "$out/missed"
     sed -E '/^(#|$)/d; s/ +# .*//' loom-tests/mutants/equivalent.txt | sort > "$out/listed"
