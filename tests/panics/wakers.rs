@@ -57,6 +57,23 @@ fn a_waker_that_panics_does_not_keep_the_others_asleep() {
     }
 }
 
+/// A second panic would end the process: the first one goes on, and who is next has been woken.
+#[test]
+fn a_waker_that_panics_while_its_thread_unwinds_ends_nothing() {
+    let sessions = Registry::<u8, u32>::new();
+    let turn = sessions.enter_blocking(&0).expect("free").or_insert(1);
+    let wakes = Wakes::bomb();
+    let mut next = sessions.enter(&0);
+    assert!(poll(&mut next, &Waker::from(Arc::clone(&wakes))).is_pending());
+    assert!(panics(move || {
+        let _turn = turn;
+        explode();
+    }));
+    assert_eq!(wakes.count(), 1);
+    assert!(matches!(next.wait(), Ok(Entry::Vacant(_))));
+    sessions.check_invariants();
+}
+
 #[test]
 fn a_turn_whose_successor_panics_when_woken_has_ended() {
     let sessions = limited();
