@@ -62,6 +62,7 @@ impl<K, V, H, S> Builder<K, V, H, S> {
 
     /// How many may wait in the line of one key; the next is refused with
     /// [`QueueFull`](crate::EnterError::QueueFull). 0: a key that is not free is refused.
+    /// [`enter_first`](Registry::enter_first) is not, and counts.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.limits.waiting = most;
         self

@@ -81,6 +81,7 @@ impl ClockHand {
 
 /// A moment of one registry's clock, in whole milliseconds. Moments of different clocks do not compare.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tick(pub(crate) u64);
 
 impl Tick {

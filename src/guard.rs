@@ -53,6 +53,11 @@ impl<K, V, H> Hold<K, V, H> {
         !self.slot.lock().superseded()
     }
 
+    #[cfg(feature = "tokio")]
+    fn first_waits(&self) -> bool {
+        self.slot.lock().first_waits()
+    }
+
     fn set_handle(&self, handle: Arc<H>) {
         let before = self.slot.lock().swap_handle(Some(handle));
         drop(before); // after the lock
@@ -158,6 +163,12 @@ impl<K, V, H> Turn<K, V, H> {
     /// How many wait in the line for this turn to end.
     pub fn waiting(this: &Self) -> usize {
         Self::hold(this).slot.glance().waiting as usize
+    }
+
+    /// True if somebody waits ahead of the line, to end the session. Takes the slot lock for a moment.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn first_waits(this: &Self) -> bool {
+        Self::hold(this).first_waits()
     }
 
     /// Leaves a handle for others to reach by [`Registry::handle`](crate::Registry::handle). It stays until it is set
@@ -274,6 +285,12 @@ impl<K, V, H> Vacancy<K, V, H> {
     /// kept. May be outdated when it returns, if true. Takes the slot lock for a moment.
     pub fn is_current(&self) -> bool {
         self.hold.is_current()
+    }
+
+    /// True if somebody waits ahead of the line, to end the session. Takes the slot lock for a moment.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn first_waits(&self) -> bool {
+        self.hold.first_waits()
     }
 
     /// Leaves a handle for others to reach while the session is being started, such as a switch that aborts it. It goes

@@ -35,6 +35,8 @@ mod idle;
 mod invariants;
 mod key;
 mod line;
+#[cfg(feature = "tokio")]
+mod manager;
 mod observed;
 mod registry;
 mod shard;
@@ -53,6 +55,13 @@ pub use error::{EnterError, Moved, ReplaceError, TryEnterError, WaitError};
 pub use guard::{Closing, Turn, Vacancy};
 pub use idle::{ClaimIdle, Sweep};
 pub use key::ToKey;
+#[cfg(feature = "tokio")]
+pub use manager::{
+    Agent, Backend, BuildError, DrainReport, Entering, ManagerBuilder, Missable, Outcome, Progress,
+    SendError, Sending, SendingStream, SessionEvent, SessionManager, SessionStatus, SessionTurn,
+    Skip, StopError, StopReason, Stopping, Subscription, SweepReport, Timeouts, TurnContext,
+    TurnError, TurnOptions, WhenFull,
+};
 pub use observed::{Departure, Observed, Old, Replaced};
 pub use registry::{DefaultHasher, Registry};
 pub use status::{Incarnation, Phase, Status, Ticket};

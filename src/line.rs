@@ -75,6 +75,13 @@ impl Line {
         self.waiters.range(..place).count()
     }
 
+    /// True if somebody stands in the lane ahead of the line.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn first_waits(&self) -> bool {
+        let first = self.waiters.first_key_value();
+        first.is_some_and(|(place, _)| place.0 & Place::LINE == 0)
+    }
+
     pub(crate) fn contains(&self, place: Place) -> bool {
         self.waiters.contains_key(&place)
     }

@@ -1,5 +1,7 @@
 //! What was seen of a session, with its identity; and what a replacement gives back.
 
+#[cfg(feature = "tokio")]
+use crate::transitions::Claim;
 use crate::{
     Clock, Moved, ReplaceError, Status, Turn, Vacancy,
     guard::Hold,
@@ -83,6 +85,22 @@ impl<K, V, H> Observed<K, V, H> {
         Ok(Turn::claimed(&self.slot, &self.clock, holding))
     }
 
+    /// The turn of a session that rests and was not active within `idle_for`, as [`ClaimIdle`](crate::ClaimIdle) would
+    /// claim it: whatever happened since it was looked at, all is decided now, under the slot lock.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn claim_idle(
+        &self,
+        idle_for: std::time::Duration,
+    ) -> Result<Turn<K, V, H>, Unclaimed> {
+        let now = self.clock.now();
+        let claim = self.slot.lock().claim(idle_for, now);
+        match claim {
+            Claim::Taken(holding) => Ok(Turn::claimed(&self.slot, &self.clock, holding)),
+            Claim::Young => Err(Unclaimed::Young),
+            Claim::Moved => Err(Unclaimed::Moved),
+        }
+    }
+
     /// [`Registry::replace`](crate::Registry::replace), if this incarnation is still the key's current one.
     ///
     /// # Errors
@@ -138,6 +156,15 @@ impl<K, V, H> Observed<K, V, H> {
         drop(key);
         replaced
     }
+}
+
+/// Why a session was not claimed.
+#[cfg(feature = "tokio")]
+pub(crate) enum Unclaimed {
+    /// Used or touched within the time.
+    Young,
+    /// Not at rest there any more.
+    Moved,
 }
 
 /// A replacement: the vacancy of the new slot, and what became of the old one.

@@ -7,10 +7,12 @@ use crate::{
     guard::Hold,
     line::{Lane, Line},
     shard::{Arrival, Purpose, Shard, Shards, Slot},
-    sync::Arc,
+    sync::{Arc, RandomState},
     transitions::Entered,
     wake::wake_all,
 };
+#[cfg(feature = "tokio")]
+use crate::{Ticket, line::Place};
 use std::{
     fmt,
     hash::BuildHasher,
@@ -18,7 +20,7 @@ use std::{
 };
 
 /// The hasher of keys by default: std's, randomly seeded, so that nobody can choose keys that collide.
-pub type DefaultHasher = std::hash::RandomState;
+pub type DefaultHasher = RandomState;
 
 /// A registry that gives every session one turn at a time.
 ///
@@ -130,7 +132,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         self.enter_lane(key, Lane::Line)
     }
 
-    /// As [`enter`](Self::enter), but ahead of the line; in order among those who do so. For stop and restart.
+    /// As [`enter`](Self::enter), but ahead of the line; in order among those who do so. For stop and restart: a full line
+    /// does not refuse it.
     pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
         self.enter_lane(key, Lane::First)
     }
@@ -166,6 +169,38 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         let arrival = self.arrival(Lane::Line, false, true);
         let arrived = self.arrive_present(key, self.hash(key), arrival)?;
         Some(Self::to_enter(arrived))
+    }
+
+    /// As [`enter`](Self::enter), but what is free is taken in the call.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn enter_or_take<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+    ) -> Result<Entry<K, V, H>, Enter<K, V, H>> {
+        match self.arrive(key, self.arrival(Lane::Line, true, true)) {
+            Ok(Arrived::Entry(entry)) => Ok(entry),
+            Ok(Arrived::Busy) => unreachable!("who may wait is not turned away as busy"),
+            waits => Err(Self::to_enter(waits)),
+        }
+    }
+
+    /// As [`enter_first`](Self::enter_first), but an absent key stays absent.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn enter_first_existing<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+    ) -> Option<Enter<K, V, H>> {
+        let arrival = self.arrival(Lane::First, false, true);
+        let arrived = self.arrive_present(key, self.hash(key), arrival)?;
+        Some(Self::to_enter(arrived))
+    }
+
+    /// How many stand before this ticket in the line of its key; 0 if it is not there. Counts them under the slot lock.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn ahead<Q: ?Sized + ToKey<K>>(&self, key: &Q, ticket: Ticket) -> usize {
+        let place = Place::new(Lane::Line, ticket.get());
+        let ahead = self.with(key, |slot| slot.lock().ahead(place));
+        ahead.flatten().unwrap_or(0)
     }
 
     /// The turn, or the vacancy, at once.

@@ -211,7 +211,11 @@ impl<K, V, H> Shard<K, V, H> {
         if self.common.closed() {
             return Err(EnterError::Closed);
         }
-        let limit = arrival.wait.then_some(self.common.limits.waiting);
+        let limit = arrival.wait.then_some(match arrival.lane {
+            // Who ends a session is not turned away by those who use it.
+            Lane::First => usize::MAX,
+            Lane::Line => self.common.limits.waiting,
+        });
         Ok(locked.enter(arrival.lane, arrival.take, limit, arrival.now))
     }
 

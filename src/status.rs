@@ -9,6 +9,7 @@ use std::{fmt, time::Duration};
 /// One life of a session, from the begin of its start to the end of its close. A fencing token: the numbers of a key's
 /// incarnations strictly increase, though not one by one, and no two sessions of a registry have the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Incarnation(pub(crate) u64);
 
 impl Incarnation {
@@ -21,6 +22,7 @@ impl Incarnation {
 /// A place in the order of one key: names an entry in the line and then its turn. The tickets of a key strictly increase,
 /// also over times when it had no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Ticket(pub(crate) u64);
 
 impl Ticket {
@@ -44,6 +46,7 @@ impl fmt::Display for Ticket {
 
 /// What happens to a session now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Phase {
     /// Somebody holds the vacancy, or was granted it: there is no session yet.
@@ -58,6 +61,7 @@ pub enum Phase {
 
 /// A session at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Status {
     /// What happens to it.

@@ -1,19 +1,21 @@
 //! The one screen that differs between the crate that ships and the crate that is checked.
 //!
-//! Atomics, `Arc` and `Weak`, whether this thread unwinds, the parker of a waiting thread, and the two
-//! readings of time: everything that a model checker must see or decide comes through here, and nothing else in the crate
+//! Atomics, `Arc` and `Weak`, whether this thread unwinds, the parker of a waiting thread, the two readings of time, and
+//! the seed of the hashes: everything that a model checker must see or decide comes through here, and nothing else in the crate
 //! names it. The locks are `parking_lot`'s by name; loom-tests and shuttle-tests put their own crate under that name.
 
 /// loom-tests and shuttle-tests each bring an `engine` with these names.
 #[cfg(feature = "model")]
 pub(crate) use engine::{
-    Arc, Deadline, Parker, Weak, atomic, catch_unwind, coarse_millis, panicking, resume_unwind,
+    Arc, Deadline, Parker, RandomState, Weak, atomic, catch_unwind, coarse_millis, panicking,
+    resume_unwind,
 };
 
 #[cfg(not(feature = "model"))]
 pub(crate) use self::real::{Deadline, Parker, coarse_millis};
 #[cfg(not(feature = "model"))]
 pub(crate) use std::{
+    hash::RandomState,
     panic::{catch_unwind, resume_unwind},
     sync::{Arc, Weak, atomic},
     thread::panicking,

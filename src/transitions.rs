@@ -305,6 +305,11 @@ impl<V, H> Locked<'_, V, H> {
         !self.state.line.is_empty()
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn first_waits(&self) -> bool {
+        self.state.line.first_waits()
+    }
+
     /// How many stand before this place, or `None` if it is not in this line.
     pub(crate) fn ahead(&self, place: Place) -> Option<usize> {
         let here = self.state.line.contains(place);

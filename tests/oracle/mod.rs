@@ -76,7 +76,9 @@ impl Oracle {
         let refusal = match slot {
             _ if self.closed => Refusal::Closed,
             None if self.slots.len() >= self.max_sessions => Refusal::RegistryFull,
-            Some(slot) if !free && slot.waiting() >= self.max_waiting => Refusal::QueueFull,
+            Some(slot) if !free && lane == LINE && slot.waiting() >= self.max_waiting => {
+                Refusal::QueueFull
+            }
             _ => return self.join(key, id, lane),
         };
         self.refused.insert(id, refusal);

@@ -7,6 +7,7 @@
 //! | `panicking`, `catch_unwind`, `resume_unwind` | std's | std's, remembered per model thread |
 //! | `Parker`, `Deadline` | crossbeam's, the system's clock | loom's notification; a deadline passes at any moment |
 //! | `coarse_millis` | the platform's coarse clock | always 0 |
+//! | `RandomState` | std's, seeded at random | one seed |
 //!
 //! Models, not the source, use [`unwind`] and [`panic_now`].
 
@@ -23,4 +24,25 @@ pub use self::park::{Deadline, Parker};
 #[must_use]
 pub fn coarse_millis() -> u64 {
     0
+}
+
+/// Keys have the same hash in every run: a random one would put them into other shards each time, and an execution could
+/// not be repeated.
+#[derive(Clone, Debug, Default)]
+pub struct RandomState;
+
+impl RandomState {
+    /// The one seed.
+    #[must_use]
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl std::hash::BuildHasher for RandomState {
+    type Hasher = std::hash::DefaultHasher;
+
+    fn build_hasher(&self) -> Self::Hasher {
+        Self::Hasher::new()
+    }
 }

@@ -171,3 +171,24 @@ impl Deadline {
 pub fn coarse_millis() -> u64 {
     0
 }
+
+/// Keys have the same hash in every run: a random one would put them into other shards each time, and an execution could
+/// not be repeated.
+#[derive(Clone, Debug, Default)]
+pub struct RandomState;
+
+impl RandomState {
+    /// The one seed.
+    #[must_use]
+    pub fn new() -> Self {
+        Self
+    }
+}
+
+impl std::hash::BuildHasher for RandomState {
+    type Hasher = std::hash::DefaultHasher;
+
+    fn build_hasher(&self) -> Self::Hasher {
+        Self::Hasher::new()
+    }
+}

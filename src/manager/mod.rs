@@ -1,0 +1,318 @@
+//! The session manager: the registry, and the knowledge how to start, check and stop a session.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `backend` | what a user writes |
+//! | `settings` | timeouts, limits, options |
+//! | `place` | a call's place in line, and how it becomes the turn of a session that is there and healthy |
+//! | `turn` | that turn; how user code runs in one |
+//! | `sending` | a message, in a task of its own |
+//! | `stop`, `sweep`, `shutdown` | how sessions end: one, the idle ones, all |
+//! | `control` | what others may reach of a turn: the switch that cancels it |
+//! | `events`, `listen`, `report`, `trace` | what is told |
+//! | `shared`, `run`, `error` | what all share; how user code is run; refusals |
+//!
+//! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
+//! them no other is taken, nothing is awaited, and of user code only `Eq`, `Hash` and `Clone` of keys run.
+//!
+//! **What must not be cut short** (a start, a look at health, a stop) runs in a task that owns the slot's guard; a caller
+//! that goes away only stops waiting.
+
+mod backend;
+mod control;
+mod error;
+mod events;
+mod listen;
+mod place;
+mod report;
+mod run;
+mod sending;
+mod settings;
+mod shared;
+mod shutdown;
+mod stop;
+mod sweep;
+mod trace;
+mod turn;
+
+pub use backend::{Agent, Backend, StopReason, TurnContext};
+pub use error::{SendError, StopError, TurnError};
+pub use events::{Missable, Subscription};
+pub use report::{DrainReport, Outcome, SessionEvent, SessionStatus, Skip, SweepReport};
+pub use sending::{Progress, Sending, SendingStream};
+pub use settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull};
+pub use stop::Stopping;
+pub use turn::{Entering, SessionTurn};
+
+use self::{control::Cause, listen::Outputs, place::Place, shared::Shared, turn::Drove};
+use crate::{
+    Status, Ticket, ToKey,
+    sync::{Arc, resume_unwind},
+};
+use std::{fmt, future::Future, time::Duration};
+
+/// Keeps sessions, one per key, each used one turn at a time.
+///
+/// It knows by its [`Backend`] how to start, check and stop a session; by its [`Agent`], how to send it a message. Calls
+/// of one key stand in one line, first in, first out; those of other keys do not notice.
+///
+/// Each call takes its place *when it is called* and returns a `'static` future; so
+/// `tokio::spawn(manager.send_message("a", text))` keeps the order of the calls.
+///
+/// A handle is cheap to clone. When the last one goes, and the last call that waits, the manager
+/// [shuts down](Self::shutdown) by itself, without a deadline.
+///
+/// | call | waits for | dropped half-way |
+/// |---|---|---|
+/// | [`turn`](Self::turn), [`turn_with`](Self::turn_with), [`restart`](Self::restart) | the line, a start | leaves the line; start and stop run on |
+/// | [`with_turn`](Self::with_turn) | the line, a start, the closure | in the closure: the session is stopped |
+/// | [`send_message`](Self::send_message) | the line, a start, the reply | cancels the message; `detach` does not |
+/// | [`stop`](Self::stop) | the turn under way, the stop | the stop goes on |
+/// | [`cleanup_idle`](Self::cleanup_idle) | stops | claims no more; stops go on |
+/// | [`shutdown`](Self::shutdown) | everything, to its deadline and a little more | the shutdown goes on |
+/// | [`status`](Self::status), [`snapshot`](Self::snapshot), [`touch`](Self::touch), [`dismiss`](Self::dismiss), [`abort`](Self::abort), [`listen`](Self::listen), [`subscribe`](Self::subscribe) | nothing | |
+///
+/// No call blocks its thread. Futures are polled in a tokio runtime with time; the calls themselves may be made from
+/// anywhere. A panic of the backend ends a session, never the manager.
+pub struct SessionManager<B: Backend> {
+    owner: Arc<Owner<B>>,
+}
+
+/// What all handles share. The last one ends the manager.
+struct Owner<B: Backend>(Arc<Shared<B>>);
+
+impl<B: Backend> Drop for Owner<B> {
+    fn drop(&mut self) {
+        shutdown::begin(&self.0, None);
+    }
+}
+
+impl<B: Backend> Clone for SessionManager<B> {
+    fn clone(&self) -> Self {
+        Self {
+            owner: Arc::clone(&self.owner),
+        }
+    }
+}
+
+impl<B: Backend> SessionManager<B> {
+    /// Settings first.
+    ///
+    /// # Errors
+    ///
+    /// `build`'s: [`BuildError`].
+    pub fn builder(backend: B) -> ManagerBuilder<B> {
+        ManagerBuilder::new(backend)
+    }
+
+    fn own(shared: Arc<Shared<B>>) -> Self {
+        Self {
+            owner: Arc::new(Owner(shared)),
+        }
+    }
+
+    fn shared(&self) -> &Arc<Shared<B>> {
+        &self.owner.0
+    }
+
+    /// The turn of a key's session, which is started if there is none, and started anew if it is not healthy.
+    ///
+    /// # Errors
+    ///
+    /// The future's: [`TurnError`], but for `Agent`, `TurnTimedOut` and `Panicked`.
+    pub fn turn<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
+        self.turn_with(key, TurnOptions::default())
+    }
+
+    /// As [`turn`](Self::turn), with settings of its own. The time of a plain turn is its holder's: `turn` of the options
+    /// says nothing here.
+    #[allow(clippy::needless_pass_by_value)] // options are made for a call
+    pub fn turn_with<Q: ?Sized + ToKey<B::Key>>(
+        &self,
+        key: &Q,
+        options: TurnOptions,
+    ) -> Entering<B> {
+        let place = Place::take(self.shared(), key, &options, false);
+        Entering::new(place, Arc::clone(&self.owner))
+    }
+
+    /// Stops the session, if there is one, and starts it anew: in line, so the turns that wait go first. Gives the turn of
+    /// the new one.
+    ///
+    /// # Errors
+    ///
+    /// As of [`turn`](Self::turn). That the stop failed is told by events.
+    pub fn restart<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
+        let place = Place::take(self.shared(), key, &TurnOptions::default(), true);
+        Entering::new(place, Arc::clone(&self.owner))
+    }
+
+    /// Runs a closure in a turn. If it is dropped half-way or panics, if it takes longer than `Timeouts::turn`, or goes on
+    /// for longer than `Timeouts::abort` after a stop or a shutdown has asked for its end, it is dropped and its session is
+    /// *dirty*: stopped; the next in line waits for that and starts afresh.
+    ///
+    /// A panic of the closure goes on to the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`TurnError`], but for `Agent` and `Panicked`.
+    pub fn with_turn<Q: ?Sized + ToKey<B::Key>, R, F: AsyncFnOnce(&mut B::Session) -> R>(
+        &self,
+        key: &Q,
+        f: F,
+    ) -> impl Future<Output = Result<R, TurnError<B::Error>>> + use<Q, B, R, F> {
+        let entering = self.turn(key);
+        let shared = Arc::clone(self.shared());
+        async move {
+            let mut turn = entering.await?;
+            let timeouts = shared.timeouts();
+            let (session, switch) = SessionTurn::session(&mut turn);
+            let drove = turn::drive(f(session), switch, timeouts.turn, timeouts.abort).await;
+            SessionTurn::drove(&mut turn, &drove);
+            drop(turn);
+            match drove {
+                Drove::Done(value) => Ok(value),
+                Drove::Cut(cause) => Err(TurnError::of(cause)),
+                Drove::Panicked(payload) => resume_unwind(payload),
+            }
+        }
+    }
+
+    /// The status of a key's session, or of its start; `None` if there is neither. Waits for nothing.
+    #[doc(alias = "get_status")]
+    pub fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
+        let seen = self.shared().registry.observe(key)?;
+        Some(self.describe(seen.status(), || seen.handle()))
+    }
+
+    /// Every key with a session, a start or a line, and its status. Waits for nothing.
+    pub fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
+        let seen = self.shared().registry.snapshot();
+        seen.iter()
+            .map(|seen| {
+                let status = self.describe(seen.status(), || seen.handle());
+                (seen.key().clone(), status)
+            })
+            .collect()
+    }
+
+    fn describe(
+        &self,
+        status: Status,
+        handle: impl FnOnce() -> Option<Arc<control::Control<B::Error>>>,
+    ) -> SessionStatus {
+        let note = status.turn.and_then(|turn| {
+            let switch = handle()?.switch(Some(turn))?;
+            switch.note()
+        });
+        SessionStatus {
+            phase: status.phase,
+            for_: status.age(self.shared().registry.now()),
+            waiting: status.waiting,
+            incarnation: status.incarnation,
+            turn: status.turn,
+            note,
+        }
+    }
+
+    /// Says that a session is active: its idle time counts from now. `false` if there is none.
+    pub fn touch<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> bool {
+        self.shared().registry.touch(key)
+    }
+
+    /// Sends the line of a key away, each with [`TurnError::Dismissed`], and says how many that were. The turn under way
+    /// goes on: a user's `/stop` is `dismiss` and `abort`.
+    pub fn dismiss<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> usize {
+        self.shared().registry.dismiss(key)
+    }
+
+    /// Cancels the turn of a key that is under way; with a ticket, only if it is that one. `false` if there is none, or it
+    /// has not begun: one that waits in line is cancelled by its own [`Sending`].
+    pub fn abort<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q, only: Option<Ticket>) -> bool {
+        let control = self.shared().registry.handle(key);
+        control.is_some_and(|control| control.cancel(only, Cause::Abort))
+    }
+
+    /// Cancels the turn under way, waits `Timeouts::abort` for its end at most, stops the session. Goes ahead of those in
+    /// line, who get the next incarnation. A plain [`SessionTurn`] is told, and waited for; a start is waited for.
+    ///
+    /// # Errors
+    ///
+    /// The future's: [`StopError`]. The key is free however the stop went.
+    pub fn stop<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Stopping<B> {
+        Stopping::begin(self.shared(), key, Arc::clone(&self.owner))
+    }
+
+    /// Stops the sessions that rest and were neither used nor touched for `idle_for`. Never waits for a turn.
+    pub fn cleanup_idle(
+        &self,
+        idle_for: Duration,
+    ) -> impl Future<Output = SweepReport<B::Key>> + Send + 'static + use<B> {
+        sweep::sweep(Arc::clone(self.shared()), idle_for)
+    }
+
+    /// Ends the manager. When the call returns nobody is admitted any more, and those in line get
+    /// [`TurnError::Closed`]. Turns may go on until the deadline; then they are cancelled, and messages and closures that do
+    /// not end within `Timeouts::abort` are cut short. Every session is stopped, sixteen at a time.
+    ///
+    /// The report names every key that had a session. It comes at the latest after the deadline and one of each of
+    /// `Timeouts::abort` and `Timeouts::start` and two of `Timeouts::stop`; a plain [`SessionTurn`] that is still held
+    /// then is reported as abandoned, and its session is stopped when it is given back after all.
+    ///
+    /// A second call may bring the deadline forward, and gets the same report.
+    pub fn shutdown(
+        &self,
+        deadline: Duration,
+    ) -> impl Future<Output = DrainReport<B::Key>> + Send + 'static + use<B> {
+        let shared = Arc::clone(self.shared());
+        shutdown::begin(&shared, Some(deadline));
+        shutdown::report(shared)
+    }
+
+    /// What happens to sessions, from now on. Ends with the manager's shutdown.
+    pub fn subscribe(&self) -> Subscription<SessionEvent<B::Key>> {
+        self.shared().events.subscribe()
+    }
+}
+
+impl<A: Agent> SessionManager<A> {
+    /// Sends a message to a key's session, in a turn of its own. Await it for the reply, read events from it first, drop it
+    /// to cancel, [`detach`](Sending::detach) it to let it run.
+    ///
+    /// # Errors
+    ///
+    /// The future's: [`SendError`], with the message if the session never saw it.
+    pub fn send_message<Q: ?Sized + ToKey<A::Key>>(
+        &self,
+        key: &Q,
+        message: A::Message,
+    ) -> Sending<A> {
+        self.send_message_with(key, message, TurnOptions::default())
+    }
+
+    /// As [`send_message`](Self::send_message), with settings of its own.
+    #[allow(clippy::needless_pass_by_value)] // options are made for a call
+    pub fn send_message_with<Q: ?Sized + ToKey<A::Key>>(
+        &self,
+        key: &Q,
+        message: A::Message,
+        options: TurnOptions,
+    ) -> Sending<A> {
+        let place = Place::take(self.shared(), key, &options, false);
+        let owner = Arc::clone(&self.owner);
+        Sending::begin(self.shared(), place, key.to_key(), message, &options, owner)
+    }
+
+    /// The partial output of a key's sessions, whoever sent the message, from now on. Ends with the manager's shutdown.
+    pub fn listen<Q: ?Sized + ToKey<A::Key>>(&self, key: &Q) -> Subscription<A::Event> {
+        Outputs::listen(self.shared(), &key.to_key())
+    }
+}
+
+impl<B: Backend> fmt::Debug for SessionManager<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManager")
+            .field("sessions", &self.shared().registry)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,357 @@
+//! A call's place: taken when it is called, then waited for, then a turn of a session that is there and healthy.
+
+use super::{
+    backend::{Backend, StopReason},
+    control::{Begun, Cause, Control, Failures, Switch},
+    error::{StartFailure, TurnError},
+    report::SessionEvent,
+    run::{Ended, bounded, either, uncut, within},
+    settings::{TurnOptions, WhenFull, error_text},
+    shared::{Entered, Held, Leaving, Resident, Seat, Shared, Vacant, Waiting},
+    stop,
+    turn::SessionTurn,
+};
+use crate::{Entry, Phase, Ticket, ToKey, Turn, sync::Arc};
+use std::{pin::pin, time::Duration};
+use tokio::time::Instant;
+
+/// What a call has from the moment that it is called. Its drop leaves no trace: the place in line, or the key, goes on.
+pub(super) struct Place<B: Backend> {
+    pub(super) switch: Arc<Switch>,
+    pub(super) restart: bool,
+    wait: Option<Duration>,
+    called: Instant,
+    state: State<B>,
+    shared: Arc<Shared<B>>,
+}
+
+enum State<B: Backend> {
+    Taken(Taken<B>),
+    Waits(Waiting<B>, Joined<B::Error>),
+    Refused(TurnError<B::Error>),
+}
+
+/// The failed starts of a line, and how many there were when this place was taken.
+struct Joined<E> {
+    failures: Arc<Failures<E>>,
+    count: u64,
+}
+
+/// Somebody's turn or vacancy, which others may cancel.
+struct Taken<B: Backend> {
+    /// Before the entry: when that goes on to the next, this turn is not within reach any more.
+    begun: Begun<B::Error>,
+    entry: Entered<B>,
+    joined: Option<Joined<B::Error>>,
+}
+
+impl<B: Backend> Place<B> {
+    /// Takes the place now: of a free key the turn or the vacancy, of another the next one in line.
+    pub(super) fn take<Q: ?Sized + ToKey<B::Key>>(
+        shared: &Arc<Shared<B>>,
+        key: &Q,
+        options: &TurnOptions,
+        restart: bool,
+    ) -> Self {
+        let switch = Arc::new(Switch::default());
+        let entered = if options.no_wait {
+            let entered = shared.registry.try_enter(key);
+            entered.map_err(|error| State::Refused(error.into()))
+        } else {
+            shared.registry.enter_or_take(key).map_err(|enter| {
+                let control = shared.registry.handle(key);
+                State::Waits(enter, Joined::behind(control.as_deref()))
+            })
+        };
+        let state = match entered {
+            Ok(entry) => State::Taken(Taken::new(shared, entry, &switch, None)),
+            Err(state) => state,
+        };
+        Self {
+            switch,
+            restart,
+            wait: options.wait.or(shared.timeouts().wait),
+            called: Instant::now(),
+            state,
+            shared: Arc::clone(shared),
+        }
+    }
+
+    pub(super) fn ticket(&self) -> Option<Ticket> {
+        match &self.state {
+            State::Taken(taken) => Some(taken.ticket()),
+            State::Waits(enter, _) => enter.ticket(),
+            State::Refused(_) => None,
+        }
+    }
+
+    /// Waits in line, then for the session. Dropped in line, it leaves; dropped later, start and stop run on, and the next
+    /// in line has what comes of them.
+    pub(super) async fn turn(self) -> Result<SessionTurn<B>, TurnError<B::Error>> {
+        let Self {
+            switch,
+            restart,
+            wait,
+            called,
+            state,
+            shared,
+        } = self;
+        let taken = match state {
+            State::Refused(error) => return Err(error),
+            State::Taken(taken) => taken,
+            State::Waits(enter, joined) => {
+                let mut enter = pin!(enter);
+                let turn = pin!(either(enter.as_mut(), switch.cancelled()));
+                let entry = match within(wait, turn).await {
+                    None => return Err(TurnError::WaitTimedOut),
+                    Some(Err(cause)) => return Err(TurnError::of(cause)),
+                    Some(Ok(entered)) => entered?,
+                };
+                Taken::new(&shared, entry, &switch, Some(joined))
+            }
+        };
+        let runtime = shared.runtime.clone();
+        let found = uncut(&runtime, establish(shared, taken, switch, restart, called));
+        found.await.unwrap_or(Err(TurnError::Closed))
+    }
+}
+
+impl<E> Joined<E> {
+    /// Behind the start or the session that has this control. Between the join and the look at the handle another
+    /// incarnation may have come, of the same line; or it has left no handle yet, and this place, should a start fail
+    /// before it, tries itself.
+    fn behind(control: Option<&Control<E>>) -> Self {
+        let failures = control.map(|control| Arc::clone(&control.failures));
+        let failures = failures.unwrap_or_default();
+        let count = failures.count();
+        Self { failures, count }
+    }
+}
+
+impl<B: Backend> Taken<B> {
+    fn new(
+        shared: &Shared<B>,
+        entry: Entered<B>,
+        switch: &Arc<Switch>,
+        joined: Option<Joined<B::Error>>,
+    ) -> Self {
+        let begun = match &entry {
+            Entry::Occupied(turn) => {
+                let begun = Begun::new(Arc::clone(&turn.control), Turn::ticket(turn), switch);
+                give_way(shared, Turn::first_waits(turn), switch);
+                begun
+            }
+            Entry::Vacant(vacancy) => {
+                let failures = joined.as_ref().map(|joined| Arc::clone(&joined.failures));
+                begin_vacant(shared, vacancy, failures.unwrap_or_default(), switch)
+            }
+        };
+        Self {
+            begun,
+            entry,
+            joined,
+        }
+    }
+
+    fn ticket(&self) -> Ticket {
+        match &self.entry {
+            Entry::Occupied(turn) => Turn::ticket(turn),
+            Entry::Vacant(vacancy) => vacancy.ticket(),
+        }
+    }
+}
+
+/// A new incarnation comes within reach of others; the failures of its line go on with it.
+fn begin_vacant<B: Backend>(
+    shared: &Shared<B>,
+    vacancy: &Vacant<B>,
+    failures: Arc<Failures<B::Error>>,
+    switch: &Arc<Switch>,
+) -> Begun<B::Error> {
+    let control = Arc::new(Control::new(failures));
+    vacancy.set_handle(Arc::clone(&control));
+    let begun = Begun::new(control, vacancy.ticket(), switch);
+    give_way(shared, vacancy.first_waits(), switch);
+    begun
+}
+
+/// A turn that has come within reach looks for those who may have reached for it before: a stop takes its place ahead of
+/// the line and then reaches for the switch, a shutdown says that its deadline is over and then does. Either they find the
+/// switch, or they are found here. Schedules: `a6_abort`, `a4_drain`.
+fn give_way<B: Backend>(shared: &Shared<B>, first_waits: bool, switch: &Switch) {
+    if first_waits {
+        switch.cancel(Cause::Stop);
+    }
+    if shared.ending.overdue() {
+        switch.cancel(Cause::Shutdown);
+    }
+}
+
+/// What is held becomes the turn of a session that is there and healthy. Not to be cut short: it holds the key.
+async fn establish<B: Backend>(
+    shared: Arc<Shared<B>>,
+    taken: Taken<B>,
+    switch: Arc<Switch>,
+    restart: bool,
+    called: Instant,
+) -> Result<SessionTurn<B>, TurnError<B::Error>> {
+    let Taken {
+        entry,
+        begun,
+        joined,
+    } = taken;
+    let (entry, begun) = match entry {
+        Entry::Occupied(turn) => renew(&shared, turn, begun, &switch, restart).await,
+        vacant => (vacant, begun),
+    };
+    if let Some(cause) = switch.cause() {
+        drop(begun);
+        drop(entry);
+        return Err(TurnError::of(cause));
+    }
+    let turn = match entry {
+        Entry::Occupied(turn) => turn,
+        Entry::Vacant(vacancy) => {
+            let failed = joined.and_then(|joined| joined.failures.since(joined.count));
+            let started = match failed {
+                Some(failure) => Err((vacancy, failure.into())),
+                None => start(&shared, vacancy, begun.control()).await,
+            };
+            match started {
+                Ok(turn) => turn,
+                Err((vacancy, error)) => {
+                    drop(begun);
+                    drop(vacancy);
+                    return Err(error);
+                }
+            }
+        }
+    };
+    if let Some(cause) = switch.cause() {
+        drop(begun);
+        drop(turn);
+        return Err(TurnError::of(cause));
+    }
+    Ok(SessionTurn::begin(shared, turn, begun, switch, called))
+}
+
+/// A session that is to be restarted, or is not healthy, is stopped: its vacancy is held next.
+async fn renew<B: Backend>(
+    shared: &Shared<B>,
+    mut turn: Held<B>,
+    begun: Begun<B::Error>,
+    switch: &Arc<Switch>,
+    restart: bool,
+) -> (Entered<B>, Begun<B::Error>) {
+    let reason = if switch.cause().is_some() {
+        // Not even looked at: who cancelled this wants the session next.
+        None
+    } else if restart {
+        Some(StopReason::Restarted)
+    } else {
+        let healthy = healthy(shared, &mut turn).await;
+        (!healthy).then_some(StopReason::Unhealthy)
+    };
+    let Some(reason) = reason else {
+        return (Entry::Occupied(turn), begun);
+    };
+    let (vacancy, _) = stop::end(shared, Turn::vacate(turn), reason).await;
+    let failures = Arc::clone(&begun.control().failures);
+    drop(begun);
+    let begun = begin_vacant(shared, &vacancy, failures, switch);
+    (Entry::Vacant(vacancy), begun)
+}
+
+async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
+    let look = shared.backend.is_healthy(turn.session_mut());
+    matches!(
+        bounded(shared.timeouts().start, look).await,
+        Ended::Done(true)
+    )
+}
+
+/// Fills a vacancy. When that fails it comes back, after what the start left behind is gone.
+async fn start<B: Backend>(
+    shared: &Shared<B>,
+    vacancy: Vacant<B>,
+    control: &Arc<Control<B::Error>>,
+) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
+    let Some(seat) = seat(shared).await else {
+        return Err((vacancy, TurnError::RegistryFull));
+    };
+    let key = vacancy.key().clone();
+    let incarnation = vacancy.incarnation();
+    let begun = Instant::now();
+    let started = bounded(
+        shared.timeouts().start,
+        shared.backend.start(&key, incarnation),
+    );
+    let failure = match started.await {
+        Ended::Done(Ok(session)) => {
+            control.failures.clear();
+            let took = begun.elapsed();
+            shared.tell(|| SessionEvent::Started {
+                key: key.clone(),
+                incarnation,
+                took,
+            });
+            return Ok(vacancy.fill(Resident {
+                session: Some(session),
+                control: Arc::clone(control),
+                seat: Some(seat),
+            }));
+        }
+        Ended::Done(Err(error)) => StartFailure::Failed(Arc::new(error)),
+        Ended::Overran => StartFailure::TimedOut,
+        Ended::Panicked => StartFailure::Panicked,
+    };
+    if !matches!(failure, StartFailure::Failed(_)) {
+        // By decree, should it hang too: the key is not lost to it.
+        let gone = shared.backend.start_abandoned(&key, incarnation);
+        bounded(shared.timeouts().stop, gone).await;
+    }
+    control.failures.add(failure.clone());
+    let took = begun.elapsed();
+    let error = TurnError::from(failure);
+    shared.tell(|| SessionEvent::StartFailed {
+        key: key.clone(),
+        incarnation,
+        error: error_text(&error),
+        took,
+    });
+    Err((vacancy, error))
+}
+
+/// Room for one more session: there is some, or the longest idle session gives its own.
+async fn seat<B: Backend>(shared: &Shared<B>) -> Option<Seat> {
+    if let Some(seat) = shared.seats.take() {
+        return Some(seat);
+    }
+    if let Some((_, WhenFull::StopLongestIdle)) = shared.settings.max_sessions {
+        if let Some(mut closing) = claim_longest_idle(shared) {
+            let seat = closing.session_mut().seat.take();
+            let (vacancy, _) = stop::end(shared, closing, StopReason::Capacity).await;
+            drop(vacancy);
+            return seat;
+        }
+    }
+    None
+}
+
+/// Claimed if it still rests when its slot lock decides. First those that were not touched since they came to rest.
+fn claim_longest_idle<B: Backend>(shared: &Shared<B>) -> Option<Leaving<B>> {
+    let mut idle = shared.registry.snapshot();
+    idle.retain(|seen| seen.status().phase == Phase::Idle);
+    idle.sort_by_key(|seen| seen.status().since);
+    let now = shared.registry.now();
+    let untouched = |seen: &_| {
+        let seen: &crate::Observed<_, _, _> = seen;
+        seen.claim_idle(seen.status().age(now)).ok()
+    };
+    let turn = idle.iter().find_map(untouched);
+    let turn = turn.or_else(|| {
+        idle.iter()
+            .find_map(|seen| seen.claim_idle(Duration::ZERO).ok())
+    });
+    turn.map(Turn::vacate)
+}

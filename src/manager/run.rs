@@ -1,0 +1,124 @@
+//! How user code is run: a panic caught, a limit kept, and what must not be cut short moved to a task.
+
+use crate::sync::catch_unwind;
+use std::{
+    any::Any,
+    future::{Future, poll_fn},
+    mem,
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+    task::Poll,
+    time::Duration,
+};
+use tokio::runtime::Handle;
+
+/// What a panic carried.
+pub(super) type Payload = Box<dyn Any + Send>;
+
+/// The future's value, or its panic.
+pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Payload> {
+    let mut future = pin!(future);
+    poll_fn(
+        move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
+            Err(payload) => Poll::Ready(Err(payload)),
+        },
+    )
+    .await
+}
+
+/// Drops it, and what panics in its drop goes no further.
+pub(super) fn drop_caught<T>(value: T) -> Result<(), Payload> {
+    catch_unwind(AssertUnwindSafe(|| drop(value)))
+}
+
+/// The panic hook has told it. Its drop is user code too.
+pub(super) fn discard(payload: Payload) {
+    if let Err(second) = drop_caught(payload) {
+        mem::forget(second);
+    }
+}
+
+/// One poll: what is ready at once needs neither timer nor task.
+pub(super) async fn poll_once<T>(
+    mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> Option<T> {
+    poll_fn(|cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
+            Poll::Ready(value) => Some(value),
+            Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+/// The future's value, or `None` when the limit has passed first.
+pub(super) async fn within<T>(
+    limit: Option<Duration>,
+    mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> Option<T> {
+    let Some(limit) = limit else {
+        return Some(future.await);
+    };
+    if let Some(value) = poll_once(future.as_mut()).await {
+        return Some(value);
+    }
+    tokio::time::timeout(limit, future).await.ok()
+}
+
+/// User code that may fail, hang or panic.
+pub(super) enum Ended<T> {
+    Done(T),
+    Overran,
+    Panicked,
+}
+
+/// Runs user code to its end or to the limit. What is cut short is dropped before this returns, and a panic of that drop
+/// goes no further.
+pub(super) async fn bounded<T>(
+    limit: Duration,
+    future: impl Future<Output = T> + Send,
+) -> Ended<T> {
+    let mut future = Box::pin(caught(future));
+    let ended = match within(Some(limit), future.as_mut()).await {
+        Some(Ok(value)) => Ended::Done(value),
+        Some(Err(payload)) => {
+            discard(payload);
+            Ended::Panicked
+        }
+        None => Ended::Overran,
+    };
+    if let Err(payload) = drop_caught(future) {
+        discard(payload);
+    }
+    ended
+}
+
+/// The first of two; the left one if both are ready.
+pub(super) async fn either<A, B>(
+    mut left: Pin<&mut (impl Future<Output = A> + ?Sized)>,
+    right: impl Future<Output = B>,
+) -> Result<A, B> {
+    let mut right = pin!(right);
+    poll_fn(move |cx| {
+        if let Poll::Ready(value) = left.as_mut().poll(cx) {
+            return Poll::Ready(Ok(value));
+        }
+        right.as_mut().poll(cx).map(Err)
+    })
+    .await
+}
+
+/// Runs to its end, also when who waits for it goes away: if it is not ready at once, in a task of its own. `None` if the
+/// runtime was shut down, or the future panicked, which is told by the panic hook.
+pub(super) async fn uncut<T: Send + 'static>(
+    runtime: &Handle,
+    future: impl Future<Output = T> + Send + 'static,
+) -> Option<T> {
+    let mut future = Box::pin(future);
+    if let Some(value) = poll_once(future.as_mut()).await {
+        return Some(value);
+    }
+    runtime.spawn(future).await.ok()
+}

@@ -1,0 +1,292 @@
+//! The settings of a manager, and how one call may differ from them.
+
+use super::{SessionManager, backend::Backend, shared::Shared, sweep};
+use crate::{Clock, Registry, sync::Arc};
+use std::{error::Error, fmt, time::Duration};
+
+/// How long things may take. With units: all are [`Duration`]s of tokio's clock.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For the turn to come. `None`, the default, waits for as long as it takes.
+    pub wait: Option<Duration>,
+    /// For a start, and for a look at a session's health. By default 30 s.
+    pub start: Duration,
+    /// For a turn: a message, or a closure of `with_turn`; a plain turn is its holder's. `None`, the default: for as long as
+    /// it takes.
+    pub turn: Option<Duration>,
+    /// For a cancelled turn to end by itself, before its session is stopped. By default 5 s.
+    pub abort: Duration,
+    /// For a stop, and for a start that was cut short to be put away. By default 10 s.
+    pub stop: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            wait: None,
+            start: Duration::from_secs(30),
+            turn: None,
+            abort: Duration::from_secs(5),
+            stop: Duration::from_secs(10),
+        }
+    }
+}
+
+impl Timeouts {
+    /// Sets [`wait`](Self#structfield.wait).
+    pub fn wait(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.wait = limit.into();
+        self
+    }
+
+    /// Sets [`start`](Self#structfield.start).
+    pub fn start(mut self, limit: Duration) -> Self {
+        self.start = limit;
+        self
+    }
+
+    /// Sets [`turn`](Self#structfield.turn).
+    pub fn turn(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.turn = limit.into();
+        self
+    }
+
+    /// Sets [`abort`](Self#structfield.abort).
+    pub fn abort(mut self, limit: Duration) -> Self {
+        self.abort = limit;
+        self
+    }
+
+    /// Sets [`stop`](Self#structfield.stop).
+    pub fn stop(mut self, limit: Duration) -> Self {
+        self.stop = limit;
+        self
+    }
+}
+
+/// What happens to a start when there are as many sessions as there may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WhenFull {
+    /// It is refused with [`TurnError::RegistryFull`](crate::TurnError::RegistryFull).
+    Refuse,
+    /// The session that has rested longest is stopped first, touched ones last; never one that is used or waited for. If
+    /// there is none, the start is refused.
+    StopLongestIdle,
+}
+
+/// How one call differs from the manager's settings.
+///
+/// ```
+/// use std::time::Duration;
+/// use turnwise::TurnOptions;
+///
+/// let options = TurnOptions::default().wait(Duration::from_secs(5)).turn(Duration::from_secs(60));
+/// # let _ = (options, TurnOptions::no_wait());
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TurnOptions {
+    /// A session that is not free at once is refused with [`TurnError::Busy`](crate::TurnError::Busy).
+    pub no_wait: bool,
+    /// Instead of [`Timeouts::wait`](Timeouts#structfield.wait).
+    pub wait: Option<Duration>,
+    /// Instead of [`Timeouts::turn`](Timeouts#structfield.turn).
+    pub turn: Option<Duration>,
+}
+
+impl TurnOptions {
+    /// Now or never.
+    pub fn no_wait() -> Self {
+        Self {
+            no_wait: true,
+            ..Self::default()
+        }
+    }
+
+    /// For how long the call waits in line.
+    pub fn wait(mut self, limit: Duration) -> Self {
+        self.wait = Some(limit);
+        self
+    }
+
+    /// For how long the turn may last.
+    pub fn turn(mut self, limit: Duration) -> Self {
+        self.turn = Some(limit);
+        self
+    }
+}
+
+/// Why there is no manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// `build` was not called in a tokio runtime.
+    NoRuntime,
+    /// A time is zero, in which nothing can be done.
+    ZeroTimeout,
+    /// No session may be there.
+    ZeroLimit,
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoRuntime => "a session manager is built in a tokio runtime",
+            Self::ZeroTimeout => "a timeout is zero",
+            Self::ZeroLimit => "the limit of sessions is zero",
+        })
+    }
+}
+
+impl Error for BuildError {}
+
+/// Settings of a [`SessionManager`]; see [`SessionManager::builder`].
+#[must_use = "a builder does nothing until `build`"]
+pub struct ManagerBuilder<B: Backend> {
+    backend: B,
+    settings: Settings,
+    max_waiting: Option<usize>,
+    first_incarnation: u64,
+    clock: Clock,
+    shards: Option<usize>,
+}
+
+pub(super) struct Settings {
+    pub(super) timeouts: Timeouts,
+    pub(super) max_sessions: Option<(usize, WhenFull)>,
+    pub(super) stop_idle_after: Option<Duration>,
+}
+
+impl<B: Backend> ManagerBuilder<B> {
+    pub(super) fn new(backend: B) -> Self {
+        Self {
+            backend,
+            settings: Settings {
+                timeouts: Timeouts::default(),
+                max_sessions: None,
+                stop_idle_after: None,
+            },
+            max_waiting: None,
+            first_incarnation: 1,
+            clock: Clock::new(),
+            shards: None,
+        }
+    }
+
+    /// How long things may take.
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.settings.timeouts = timeouts;
+        self
+    }
+
+    /// How many sessions may be there at once, from the begin of a start to the end of a stop. By default, as many as come.
+    pub fn max_sessions(mut self, most: usize, full: WhenFull) -> Self {
+        self.settings.max_sessions = Some((most, full));
+        self
+    }
+
+    /// How many may wait in the line of one key; the next gets [`TurnError::QueueFull`](crate::TurnError::QueueFull). 0: a
+    /// key that is not free is refused. Stops are not. By default, as many as come.
+    pub fn max_waiting(mut self, most: usize) -> Self {
+        self.max_waiting = Some(most);
+        self
+    }
+
+    /// A task stops sessions that have rested for so long. It looks four times in that time, at most once in a millisecond
+    /// and at least once in 30 seconds. By default there is none.
+    pub fn stop_idle_after(mut self, idle: Duration) -> Self {
+        self.settings.stop_idle_after = Some(idle);
+        self
+    }
+
+    /// See [`Builder::first_incarnation`](crate::Builder::first_incarnation).
+    pub fn first_incarnation(mut self, number: u64) -> Self {
+        self.first_incarnation = number;
+        self
+    }
+
+    /// Where idle times are read; see [`Builder::clock`](crate::Builder::clock). Timeouts are tokio's.
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// See [`Builder::shards`](crate::Builder::shards).
+    pub fn shards(mut self, shards: usize) -> Self {
+        self.shards = Some(shards);
+        self
+    }
+
+    /// The manager. Its tasks run in the tokio runtime of the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] tells what is missing or makes no sense.
+    pub fn build(self) -> Result<SessionManager<B>, BuildError> {
+        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let Timeouts {
+            wait,
+            start,
+            turn,
+            abort,
+            stop,
+        } = self.settings.timeouts;
+        let given = [wait, turn, self.settings.stop_idle_after];
+        let zero = |limit: &Duration| limit.is_zero();
+        if [start, abort, stop]
+            .iter()
+            .chain(given.iter().flatten())
+            .any(zero)
+        {
+            return Err(BuildError::ZeroTimeout);
+        }
+        if matches!(self.settings.max_sessions, Some((0, _))) {
+            return Err(BuildError::ZeroLimit);
+        }
+        let mut builder = Registry::builder()
+            .clock(self.clock)
+            .first_incarnation(self.first_incarnation);
+        if let Some(most) = self.max_waiting {
+            builder = builder.max_waiting(most);
+        }
+        if let Some(shards) = self.shards {
+            builder = builder.shards(shards);
+        }
+        let idle = self.settings.stop_idle_after;
+        let shared = Arc::new(Shared::new(
+            self.backend,
+            builder.build(),
+            self.settings,
+            runtime,
+        ));
+        if let Some(idle) = idle {
+            shared.runtime.spawn(sweep::reap(Arc::clone(&shared), idle));
+        }
+        Ok(SessionManager::own(shared))
+    }
+}
+
+impl<B: Backend> fmt::Debug for ManagerBuilder<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ManagerBuilder")
+            .field("timeouts", &self.settings.timeouts)
+            .field("max_sessions", &self.settings.max_sessions)
+            .field("max_waiting", &self.max_waiting)
+            .field("stop_idle_after", &self.settings.stop_idle_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The number of a session, as user code sees it before anything else.
+pub(super) fn error_text(error: &dyn Error) -> Arc<str> {
+    // With its causes: `cannot connect: connection refused`.
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text.into()
+}

@@ -1,0 +1,239 @@
+//! The end of a manager: no newcomer, turns may end until the deadline, every session is stopped and accounted for.
+
+use super::{
+    backend::{Backend, StopReason},
+    control::Cause,
+    error::StopError,
+    report::DrainReport,
+    run::{either, within},
+    shared::Shared,
+    stop::{self, StopEnd},
+};
+use crate::{
+    Drain,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use parking_lot::Mutex;
+use std::{pin::pin, time::Duration};
+use tokio::{sync::Notify, time::Instant};
+
+/// What became of one session.
+#[derive(Clone, Debug)]
+pub(super) enum Fate {
+    Stopped,
+    Failed(Arc<str>),
+    Abandoned,
+}
+
+impl Fate {
+    pub(super) fn of<E>(end: &StopEnd<E>, error: Option<&Arc<str>>) -> Self {
+        match (end, error) {
+            (Err(StopError::Abandoned), _) => Self::Abandoned,
+            (Err(_), Some(error)) => Self::Failed(Arc::clone(error)),
+            _ => Self::Stopped,
+        }
+    }
+
+    /// Of two sessions of one key, what is worse is told.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Stopped => 0,
+            Self::Failed(_) => 1,
+            Self::Abandoned => 2,
+        }
+    }
+}
+
+/// How far a manager is with its end.
+///
+/// | stage | from | what holds |
+/// |---|---|---|
+/// | open | | calls are admitted |
+/// | begun | the first [`begin`] | every end of a session is recorded; the registry is closed; one task drains it |
+/// | overdue | the deadline | each turn that is under way, or comes within reach from now on, is cancelled |
+/// | done | the drain's end, or of its patience | the report is there |
+pub(super) struct Ending<K> {
+    state: Mutex<State<K>>,
+    overdue: AtomicBool,
+    over: AtomicBool,
+    /// A stage begins, or the deadline moves.
+    moved: Notify,
+}
+
+struct State<K> {
+    /// One each key, from `begun` on.
+    fates: Option<Vec<(K, Fate)>>,
+    /// `None`: no turn is cut short.
+    deadline: Option<Instant>,
+    report: Option<Arc<DrainReport<K>>>,
+}
+
+impl<K> Ending<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                fates: None,
+                deadline: None,
+                report: None,
+            }),
+            overdue: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            moved: Notify::new(),
+        }
+    }
+
+    pub(super) fn overdue(&self) -> bool {
+        self.overdue.load(Ordering::SeqCst)
+    }
+
+    /// Nothing more will be told.
+    pub(super) fn over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Resolves once a shutdown has begun.
+    pub(super) async fn begun(&self) {
+        self.wait(|state| state.fates.as_ref().map(drop)).await;
+    }
+
+    async fn done(&self) -> Arc<DrainReport<K>> {
+        self.wait(|state| state.report.clone()).await
+    }
+
+    /// Enabled before the look, so that a move between look and wait is not lost.
+    async fn wait<T>(&self, mut look: impl FnMut(&State<K>) -> Option<T>) -> T {
+        loop {
+            let moved = self.moved.notified();
+            let mut moved = pin!(moved);
+            moved.as_mut().enable();
+            if let Some(found) = look(&self.state.lock()) {
+                return found;
+            }
+            moved.await;
+        }
+    }
+}
+
+impl<K: Clone + Eq> Ending<K> {
+    /// A session has ended; its key is not free yet.
+    pub(super) fn record(&self, key: &K, fate: Fate) {
+        let key = key.clone();
+        let mut state = self.state.lock();
+        let Some(fates) = &mut state.fates else {
+            return;
+        };
+        match fates.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, before)) if before.rank() >= fate.rank() => {}
+            Some((_, before)) => *before = fate,
+            None => fates.push((key, fate)),
+        }
+    }
+}
+
+/// Begins the shutdown, or moves its deadline forward. When this returns nobody is admitted any more.
+pub(super) fn begin<B: Backend>(shared: &Arc<Shared<B>>, deadline: Option<Duration>) {
+    // What cannot be expressed never comes.
+    let deadline = deadline.and_then(|limit| Instant::now().checked_add(limit));
+    let first = {
+        let mut state = shared.ending.state.lock();
+        state.deadline = [state.deadline, deadline].into_iter().flatten().min();
+        let first = state.fates.is_none();
+        state.fates.get_or_insert_default();
+        first
+    };
+    // By each caller: who comes second may return before the first.
+    shared.registry.close();
+    shared.ending.moved.notify_waiters();
+    if first {
+        let drain = shared.registry.drain();
+        shared.runtime.spawn(run(Arc::clone(shared), drain));
+    }
+}
+
+/// The report, when all is over.
+pub(super) async fn report<B: Backend>(shared: Arc<Shared<B>>) -> DrainReport<B::Key> {
+    DrainReport::clone(&*shared.ending.done().await)
+}
+
+type Sessions<B> = Drain<
+    <B as Backend>::Key,
+    super::shared::Resident<B>,
+    super::control::Control<<B as Backend>::Error>,
+>;
+
+async fn run<B: Backend>(shared: Arc<Shared<B>>, mut drain: Sessions<B>) {
+    if !drain_until(&shared, &mut drain, None).await {
+        // Set before the look at the turns under way: who comes within reach later sees it.
+        shared.ending.overdue.store(true, Ordering::SeqCst);
+        for seen in shared.registry.snapshot() {
+            if let Some(control) = seen.handle() {
+                control.cancel(None, Cause::Shutdown);
+            }
+        }
+        let timeouts = shared.timeouts();
+        // A turn that is cut short, an abandoned start or a stop before ours, and ours.
+        let patience = timeouts.abort + timeouts.start + 2 * timeouts.stop;
+        drain_until(&shared, &mut drain, Some(patience)).await;
+    }
+    let left: Vec<B::Key> = drain.left().iter().map(|seen| seen.key().clone()).collect();
+    drop(drain);
+    for key in left {
+        shared.ending.record(&key, Fate::Abandoned);
+    }
+    let mut report = DrainReport {
+        stopped: Vec::new(),
+        failed: Vec::new(),
+        abandoned: Vec::new(),
+    };
+    let fates = shared.ending.state.lock().fates.clone();
+    for (key, fate) in fates.into_iter().flatten() {
+        match fate {
+            Fate::Stopped => report.stopped.push(key),
+            Fate::Failed(error) => report.failed.push((key, error)),
+            Fate::Abandoned => report.abandoned.push(key),
+        }
+    }
+    shared.ending.over.store(true, Ordering::SeqCst);
+    shared.events.end();
+    if let Some(outputs) = &*shared.outputs.lock() {
+        (outputs.end)();
+    }
+    shared.ending.state.lock().report = Some(Arc::new(report));
+    shared.ending.moved.notify_waiters();
+}
+
+/// Stops each session as its turn ends. True if none is left; false if the deadline came first: the shutdown's, which may
+/// move, or the end of the patience.
+async fn drain_until<B: Backend>(
+    shared: &Arc<Shared<B>>,
+    drain: &mut Sessions<B>,
+    patience: Option<Duration>,
+) -> bool {
+    let ends = patience.map(|patience| Instant::now() + patience);
+    loop {
+        let deadline = ends.or(shared.ending.state.lock().deadline);
+        let left = deadline.map(|moment| moment.saturating_duration_since(Instant::now()));
+        let moved = shared.ending.wait({
+            let seen = deadline;
+            move |state| (ends.is_none() && state.deadline != seen).then_some(())
+        });
+        let mut next = Box::pin(drain.next());
+        let next = pin!(either(next.as_mut(), moved));
+        match within(left, next).await {
+            None => return false,
+            Some(Err(())) => {} // the deadline has moved
+            Some(Ok(None)) => return true,
+            Some(Ok(Some(closing))) => {
+                let stopping = Arc::clone(shared);
+                shared.runtime.spawn(async move {
+                    let _permit = stopping.stops.acquire().await;
+                    let (vacancy, _) = stop::end(&stopping, closing, StopReason::Shutdown).await;
+                    drop(vacancy);
+                });
+            }
+        }
+    }
+}

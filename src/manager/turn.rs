@@ -1,0 +1,281 @@
+//! The turn of a managed session, and how user code runs in one.
+
+use super::{
+    backend::{Backend, StopReason},
+    control::{Begun, Cause, Switch},
+    error::TurnError,
+    place::Place,
+    report::{Outcome, SessionEvent},
+    run::{Payload, caught, drop_caught, either, within},
+    shared::{Held, Shared},
+    stop,
+};
+use crate::{
+    Incarnation, Ticket, Turn,
+    sync::{Arc, panicking},
+};
+use std::{
+    fmt,
+    future::Future,
+    ops::{Deref, DerefMut},
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// The turn of a managed session, which it dereferences to.
+///
+/// Dropping it ends the turn, and the next in line goes on; [`discard`](Self::discard) has the session stopped instead, and
+/// so has a panic. A plain guard cannot be known to be dropped in the middle of something: if it may be, use
+/// [`SessionManager::with_turn`](crate::SessionManager::with_turn).
+///
+/// Nobody can take it away: a stop and a shutdown [cancel](Self::cancelled) it and wait.
+///
+/// Its functions are associated functions, so that they hide none of the session's methods.
+#[must_use = "dropping a turn ends it"]
+pub struct SessionTurn<B: Backend> {
+    turn: Option<Held<B>>,
+    begun: Option<Begun<B::Error>>,
+    shared: Arc<Shared<B>>,
+    switch: Arc<Switch>,
+    began: Instant,
+    pub(super) outcome: Outcome,
+    /// Something is half-done: should the turn end now, the session is dirty.
+    half_done: bool,
+    /// The thread was unwinding already when the turn began.
+    unwinding: bool,
+}
+
+impl<B: Backend> SessionTurn<B> {
+    pub(super) fn begin(
+        shared: Arc<Shared<B>>,
+        turn: Held<B>,
+        begun: Begun<B::Error>,
+        switch: Arc<Switch>,
+        called: Instant,
+    ) -> Self {
+        let began = Instant::now();
+        shared.tell(|| SessionEvent::TurnBegan {
+            key: Turn::key(&turn).clone(),
+            incarnation: Turn::incarnation(&turn),
+            turn: Turn::ticket(&turn),
+            waited: began - called,
+        });
+        Self {
+            turn: Some(turn),
+            begun: Some(begun),
+            shared,
+            switch,
+            began,
+            outcome: Outcome::Done,
+            half_done: false,
+            unwinding: panicking(),
+        }
+    }
+
+    fn held(this: &Self) -> &Held<B> {
+        this.turn.as_ref().expect(HELD)
+    }
+
+    /// The key.
+    pub fn key(this: &Self) -> &B::Key {
+        Turn::key(Self::held(this))
+    }
+
+    /// The session's number.
+    pub fn incarnation(this: &Self) -> Incarnation {
+        Turn::incarnation(Self::held(this))
+    }
+
+    /// The turn's ticket.
+    pub fn ticket(this: &Self) -> Ticket {
+        Turn::ticket(Self::held(this))
+    }
+
+    /// Resolves when the turn is to end: a stop or a shutdown waits for it. Cancel-safe.
+    pub async fn cancelled(this: &Self) {
+        this.switch.cancelled().await;
+    }
+
+    /// True once the turn is to end.
+    pub fn is_cancelled(this: &Self) -> bool {
+        this.switch.cause().is_some()
+    }
+
+    /// Ends the turn, and has the session stopped: the next in line waits for that and starts afresh.
+    pub fn discard(mut this: Self) {
+        this.half_done = true;
+        this.outcome = Outcome::Dropped;
+    }
+
+    pub(super) fn switch(this: &Self) -> &Arc<Switch> {
+        &this.switch
+    }
+
+    /// The agent answered with an error, because of a cancellation or not.
+    pub(super) fn failed(this: &mut Self, cause: Option<Cause>) {
+        this.outcome = cause.map_or(Outcome::Failed, Outcome::of);
+    }
+
+    /// The session for code that, cut short or panicking, leaves it dirty: until [`drove`](Self::drove) says otherwise.
+    pub(super) fn session(this: &mut Self) -> (&mut B::Session, &Arc<Switch>) {
+        this.half_done = true;
+        this.outcome = Outcome::Dropped;
+        let turn = this.turn.as_mut().expect(HELD);
+        (turn.session_mut(), &this.switch)
+    }
+
+    /// How that code ended.
+    pub(super) fn drove<T>(this: &mut Self, drove: &Drove<T>) {
+        this.half_done = !matches!(drove, Drove::Done(_));
+        this.outcome = match drove {
+            Drove::Done(_) => Outcome::Done,
+            Drove::Cut(cause) => Outcome::of(*cause),
+            Drove::Panicked(_) => Outcome::Panicked,
+        };
+    }
+}
+
+/// A turn has its session until it ends.
+const HELD: &str = "a turn has its session until it ends";
+
+/// How user code in a turn ended.
+pub(super) enum Drove<T> {
+    Done(T),
+    /// Cancelled, and not over within the abort timeout.
+    Cut(Cause),
+    Panicked(Payload),
+}
+
+/// Runs it until it ends; from its limit or its cancellation on, for the abort timeout at most. It is dropped before this
+/// returns.
+pub(super) async fn drive<T>(
+    future: impl Future<Output = T>,
+    switch: &Switch,
+    limit: Option<Duration>,
+    abort: Duration,
+) -> Drove<T> {
+    let mut future = Box::pin(caught(future));
+    let first = {
+        let first = std::pin::pin!(either(future.as_mut(), switch.cancelled()));
+        within(limit, first).await
+    };
+    let ended = match first {
+        Some(Ok(ended)) => Some(ended),
+        Some(Err(_)) => None,
+        None => {
+            switch.cancel(Cause::TurnTimeout);
+            None
+        }
+    };
+    let ended = match ended {
+        Some(ended) => Some(ended),
+        None => tokio::time::timeout(abort, future.as_mut()).await.ok(),
+    };
+    let dropped = drop_caught(future);
+    match (ended, dropped) {
+        (Some(Err(payload)), _) | (_, Err(payload)) => Drove::Panicked(payload),
+        (Some(Ok(value)), Ok(())) => Drove::Done(value),
+        (None, Ok(())) => Drove::Cut(switch.cause().unwrap_or(Cause::Abort)),
+    }
+}
+
+impl<B: Backend> Deref for SessionTurn<B> {
+    type Target = B::Session;
+
+    fn deref(&self) -> &B::Session {
+        Self::held(self).session()
+    }
+}
+
+impl<B: Backend> DerefMut for SessionTurn<B> {
+    fn deref_mut(&mut self) -> &mut B::Session {
+        self.turn.as_mut().expect(HELD).session_mut()
+    }
+}
+
+impl<B: Backend> Drop for SessionTurn<B> {
+    fn drop(&mut self) {
+        let Some(turn) = self.turn.take() else {
+            return;
+        };
+        let panicked = panicking() && !self.unwinding;
+        if panicked {
+            self.outcome = Outcome::Panicked;
+        }
+        // Out of reach before the next one is within it.
+        drop(self.begun.take());
+        let took = self.began.elapsed();
+        let outcome = self.outcome;
+        self.shared.tell(|| SessionEvent::TurnEnded {
+            key: Turn::key(&turn).clone(),
+            incarnation: Turn::incarnation(&turn),
+            turn: Turn::ticket(&turn),
+            took,
+            outcome,
+        });
+        if panicked || self.half_done {
+            stop::aside(&self.shared, Turn::vacate(turn), StopReason::Dirty);
+        }
+    }
+}
+
+impl<B: Backend> fmt::Debug for SessionTurn<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let turn = Self::held(self);
+        let key: &B::Key = Turn::key(turn);
+        f.debug_struct("SessionTurn")
+            .field("key", key)
+            .field("incarnation", &Turn::incarnation(turn))
+            .field("ticket", &Turn::ticket(turn))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The future of a turn of a managed session; its place in line was taken in the call.
+///
+/// **Cancel-safe**: dropped in line, it leaves the line; dropped while its session is started, checked or stopped, that
+/// runs on, and the next in line has what comes of it.
+///
+/// **Hazard**: of a free key it holds the turn already. Kept and neither polled nor dropped, it holds its key.
+#[must_use = "this holds a place in the line, or the key: await it or drop it"]
+pub struct Entering<B: Backend> {
+    ticket: Option<Ticket>,
+    turn: Pin<Box<dyn Future<Output = Result<SessionTurn<B>, TurnError<B::Error>>> + Send>>,
+}
+
+impl<B: Backend> Entering<B> {
+    pub(super) fn new(place: Place<B>, keep: impl Send + 'static) -> Self {
+        Self {
+            ticket: place.ticket(),
+            turn: Box::pin(async move {
+                let turn = place.turn().await;
+                // A call that waits counts as a handle of the manager.
+                drop(keep);
+                turn
+            }),
+        }
+    }
+
+    /// The ticket, which the turn will have too. `None` if the call was refused; the reason comes with the first poll.
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+}
+
+impl<B: Backend> Future for Entering<B> {
+    type Output = Result<SessionTurn<B>, TurnError<B::Error>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.turn.as_mut().poll(cx)
+    }
+}
+
+impl<B: Backend> fmt::Debug for Entering<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entering")
+            .field("ticket", &self.ticket)
+            .finish_non_exhaustive()
+    }
+}
