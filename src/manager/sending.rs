@@ -146,15 +146,14 @@ impl<A: Agent> Sending<A> {
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Sent<A>> {
-        let reply = Pin::new(&mut self.reply).poll(cx).map(|reply| {
+        Pin::new(&mut self.reply).poll(cx).map(|reply| {
             self.over = true;
             // Of a runtime that is gone.
             reply.unwrap_or(Err(SendError {
                 error: TurnError::Closed,
                 message: None,
             }))
-        });
-        reply
+        })
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn event<K: Debug>(event: impl Fn() -> SessionEvent<K>) {
             took,
             error: Some(error),
         } => {
-            warn!(?key, %incarnation, ?reason, %error, ?took, "session not stopped as it should be")
+            warn!(?key, %incarnation, ?reason, %error, ?took, "session not stopped as it should be");
         }
         SessionEvent::Swept(report) => debug!(
             stopped = report.stopped.len(),
