@@ -17,9 +17,10 @@
 //! | `slot`, `transitions` | the slot lock; the state machine of one key, with its tables |
 //! | `line`, `status` | who waits; what anyone may know without the lock |
 //! | `wake`, `clock`, `key`, `error` | waking and waiting; time; how keys are looked up; refusals |
+//! | `manager` (feature `tokio`) | the session manager: what knows how to start, check and stop sessions |
 //! | `sync` | the one screen that differs between what ships and what is checked |
 //!
-//! Deliberately absent: `unsafe`; a task or thread of its own; a time that is not the [`Clock`]'s; a lock held across a
+//! Deliberately absent from the core: `unsafe`; a task or thread of its own; a time that is not the [`Clock`]'s; a lock held across a
 //! turn, a start, a close or a wait; user code under a lock (but [`ToKey::is_key`], under a map lock); a counter that all
 //! sessions write.
 #![forbid(unsafe_code)]
@@ -31,6 +32,8 @@ mod enter;
 mod entry;
 mod error;
 mod guard;
+#[cfg(any(doc, doctest))]
+pub mod guide;
 mod idle;
 mod invariants;
 mod key;
