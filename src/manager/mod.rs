@@ -72,7 +72,7 @@ use std::{fmt, future::Future, time::Duration};
 /// | [`shutdown`](Self::shutdown) | everything, to its deadline and a little more | the shutdown goes on |
 /// | [`status`](Self::status), [`snapshot`](Self::snapshot), [`touch`](Self::touch), [`dismiss`](Self::dismiss), [`abort`](Self::abort), [`listen`](Self::listen), [`subscribe`](Self::subscribe) | nothing | |
 ///
-/// No call blocks its thread. Futures are polled in a tokio runtime with time; the calls themselves may be made from
+/// No call blocks its thread. Futures are polled in the runtime of the manager; the calls themselves may be made from
 /// anywhere. A panic of the backend ends a session, never the manager.
 pub struct SessionManager<B: Backend> {
     owner: Arc<Owner<B>>,

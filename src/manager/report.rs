@@ -55,7 +55,7 @@ pub enum Skip {
 }
 
 /// What became of the sessions of a manager that was shut down; see
-/// [`SessionManager::shutdown`](crate::SessionManager::shutdown). Each key is named once.
+/// [`SessionManager::shutdown`](crate::SessionManager::shutdown). Each key is named once; the order says nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -12,12 +12,17 @@ use super::{
 use crate::{
     Drain,
     sync::{
-        Arc,
+        Arc, RandomState,
         atomic::{AtomicBool, Ordering},
     },
 };
 use parking_lot::Mutex;
-use std::{pin::pin, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    hash::Hash,
+    pin::pin,
+    time::Duration,
+};
 use tokio::{sync::Notify, time::Instant};
 
 /// What became of one session.
@@ -64,8 +69,8 @@ pub(super) struct Ending<K> {
 }
 
 struct State<K> {
-    /// One each key, from `begun` on.
-    fates: Option<Vec<(K, Fate)>>,
+    /// From `begun` on.
+    fates: Option<HashMap<K, Fate, RandomState>>,
     /// `None`: no turn is cut short.
     deadline: Option<Instant>,
     report: Option<Arc<DrainReport<K>>>,
@@ -117,7 +122,7 @@ impl<K> Ending<K> {
     }
 }
 
-impl<K: Clone + Eq> Ending<K> {
+impl<K: Clone + Eq + Hash> Ending<K> {
     /// A session has ended; its key is not free yet.
     pub(super) fn record(&self, key: &K, fate: Fate) {
         let key = key.clone();
@@ -125,10 +130,10 @@ impl<K: Clone + Eq> Ending<K> {
         let Some(fates) = &mut state.fates else {
             return;
         };
-        match fates.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, before)) if before.rank() >= fate.rank() => {}
-            Some((_, before)) => *before = fate,
-            None => fates.push((key, fate)),
+        match fates.entry(key) {
+            Entry::Vacant(new) => drop(new.insert(fate)),
+            Entry::Occupied(known) if known.get().rank() >= fate.rank() => {}
+            Entry::Occupied(mut known) => drop(known.insert(fate)),
         }
     }
 }
