@@ -1,0 +1,156 @@
+//! The workloads in which acts follow each other as fast as they can.
+
+use crate::{
+    contenders::{
+        Actors, Blocking, Dash, Floor, Idiom, Lockable, MapLock, Mixed, Moka, Papaya, Scc, Turnwise,
+    },
+    map::{Act, Contender, Key, Make},
+    measure::{Batch, Line, compare, run_batch},
+};
+use serde::Serialize;
+
+/// A workload, and how its contenders did.
+#[derive(Debug, Serialize)]
+pub(crate) struct Table {
+    pub(crate) name: &'static str,
+    pub(crate) unit: &'static str,
+    /// What the registry is to reach, as a ratio to the first line.
+    pub(crate) goal: Option<f64>,
+    pub(crate) lines: Vec<Line>,
+}
+
+fn all() -> Vec<Make<u64>> {
+    vec![
+        Make::of::<Floor<u64, 8>>(FLOOR),
+        Make::of::<Turnwise<u64, 8>>(TURNWISE),
+        Make::of::<Blocking<u64, 8>>("turnwise, blocking"),
+        Make::of::<MapLock>("map lock across the turn"),
+        Make::of::<Idiom>("tokio RwLock + tokio Mutex"),
+        Make::of::<Mixed>("RwLock + tokio Mutex"),
+        Make::of::<Dash>("DashMap + tokio Mutex"),
+        Make::of::<Papaya>("papaya + Mutex"),
+        Make::of::<Scc>("scc entry_async"),
+        Make::of::<Lockable>("lockable"),
+        Make::of::<Moka>("moka + tokio Mutex"),
+        Make::of::<Actors>("actor per key"),
+    ]
+}
+
+pub(crate) const FLOOR: &str = "floor: RwLock + Mutex";
+pub(crate) const TURNWISE: &str = "turnwise";
+
+/// Without those that would need a task for each of many keys, or the whole time for one batch.
+fn but(left_out: &[&str]) -> Vec<Make<u64>> {
+    let mut all = all();
+    all.retain(|make| !left_out.iter().any(|name| make.name.starts_with(name)));
+    all
+}
+
+/// How many acts a batch has, and how many rounds there are.
+const ACTS: usize = 20_000;
+const ROUNDS: usize = 41;
+
+pub(crate) fn tables() -> Vec<Table> {
+    vec![
+        one_key("W1: a turn of one key, nobody else", Act::Turn, Some(1.40), all()),
+        status(),
+        many_keys(),
+        pairs("W5: create and remove, 1 thread", 1, 0.90),
+        pairs("W5: create and remove, 2 threads", 2, 0.40),
+        mix("W8: 80 % status, 19 % turns, 1 % create and remove, 1 thread", 1, 0.60),
+        mix("W8: 80 % status, 19 % turns, 1 % create and remove, 2 threads", 2, 0.45),
+        sizes("W1 with sessions of 1 KB", make_sized::<u64, 128>()),
+        sizes("W1 with sessions of 16 KB", make_sized::<u64, 2048>()),
+        sizes("W1 with string keys of 36 bytes", make_sized::<String, 8>()),
+    ]
+}
+
+fn make_sized<K: Key, const N: usize>() -> Vec<Make<K>> {
+    vec![
+        Make::of::<Floor<K, N>>(FLOOR),
+        Make::of::<Turnwise<K, N>>(TURNWISE),
+        Make::of::<Blocking<K, N>>("turnwise, blocking"),
+    ]
+}
+
+fn run<K: Key>(
+    name: &'static str,
+    goal: Option<f64>,
+    makes: Vec<Make<K>>,
+    before: &[(Act, K)],
+    acts: &[Vec<(Act, K)>],
+) -> Table {
+    eprintln!("{name}");
+    let contenders: Vec<_> = makes.into_iter().map(|Make { name, make }| (name, make())).collect();
+    let batch = |(name, contender): &'_ (&'static str, Box<dyn Contender<K>>)| {
+        contender.run(before);
+        (*name).to_owned()
+    };
+    let names: Vec<String> = contenders.iter().map(batch).collect();
+    let batches = names.into_iter().zip(&contenders).map(|(name, (_, contender))| -> Batch<'_> {
+        (name, Box::new(move || run_batch(&**contender, acts)))
+    });
+    let lines = compare(batches.collect(), acts[0].len(), ROUNDS);
+    Table {
+        name,
+        unit: "ns an act",
+        goal,
+        lines,
+    }
+}
+
+fn one_key(name: &'static str, act: Act, goal: Option<f64>, makes: Vec<Make<u64>>) -> Table {
+    let acts = vec![(act, 7); ACTS];
+    run(name, goal, makes, &[(Act::Insert, 7)], &[acts])
+}
+
+/// Against the floor's status, which is a turn there.
+fn status() -> Table {
+    one_key("status of one key, nobody else", Act::Look, Some(0.35), all())
+}
+
+/// Two threads, each in its own order over the same thousand keys.
+fn many_keys() -> Table {
+    let keys: Vec<u64> = (0..1000).collect();
+    let before: Vec<_> = keys.iter().map(|key| (Act::Insert, *key)).collect();
+    let acts = |seed| -> Vec<(Act, u64)> {
+        let mut random = fastrand::Rng::with_seed(seed);
+        (0..ACTS).map(|_| (Act::Turn, random.u64(..1000))).collect()
+    };
+    let makes = but(&["actor"]);
+    run("W2: turns of 1,000 keys, 2 threads", Some(1.0), makes, &before, &[acts(1), acts(2)])
+}
+
+/// Each thread has its own keys, among a thousand that stay.
+fn pairs(name: &'static str, threads: u64, goal: f64) -> Table {
+    let before: Vec<_> = (0..1000).map(|key| (Act::Insert, key)).collect();
+    let acts: Vec<Vec<_>> = (1..=threads)
+        .map(|thread| (0..ACTS as u64).map(|number| (Act::Pair, thread * 1_000_000 + number)).collect())
+        .collect();
+    run(name, Some(goal), but(&["actor"]), &before, &acts)
+}
+
+fn mix(name: &'static str, threads: u64, goal: f64) -> Table {
+    let before: Vec<_> = (0..1000).map(|key| (Act::Insert, key)).collect();
+    let acts = |thread: u64| -> Vec<(Act, u64)> {
+        let mut random = fastrand::Rng::with_seed(thread);
+        let mut fresh = thread * 1_000_000;
+        let act = |_| match random.u32(..100) {
+            0..80 => (Act::Look, random.u64(..1000)),
+            80..99 => (Act::Turn, random.u64(..1000)),
+            _ => {
+                fresh += 1;
+                (Act::Pair, fresh)
+            }
+        };
+        (0..ACTS).map(act).collect()
+    };
+    let acts: Vec<_> = (1..=threads).map(acts).collect();
+    run(name, Some(goal), but(&["actor"]), &before, &acts)
+}
+
+fn sizes<K: Key>(name: &'static str, makes: Vec<Make<K>>) -> Table {
+    let key = K::of(7);
+    let acts = vec![(Act::Turn, key.clone()); ACTS];
+    run(name, None, makes, &[(Act::Insert, key)], &[acts])
+}
