@@ -36,7 +36,7 @@ pub(crate) struct InLine<K, V, H> {
 pub(crate) enum Turned<K, V, H> {
     /// Taken: a turn if there is a session, else a vacancy.
     /// In the order in which they must drop, should a panic come between.
-    Granted(Option<V>, Hold<K, V, H>),
+    Granted(Option<Box<V>>, Hold<K, V, H>),
     Waits,
     /// From the line of this slot.
     SentAway(Arc<Slot<K, V, H>>),
@@ -90,7 +90,10 @@ impl<K, V, H> InLine<K, V, H> {
     /// Asks the slot where the line is now, and goes there.
     #[inline]
     #[track_caller]
-    fn find<R>(&mut self, ask: impl FnMut(&mut Locked<'_, V, H>, Place) -> Option<R>) -> Option<R> {
+    fn find<R>(
+        &mut self,
+        ask: impl FnMut(&mut Locked<'_, Box<V>, H>, Place) -> Option<R>,
+    ) -> Option<R> {
         drop(self.former.take());
         let slot = self.slot.as_ref().expect(STANDS);
         let (answer, current) = ask_line(slot, self.place, ask);
@@ -123,7 +126,7 @@ const STANDS: &str = "a place has its slot until it is granted or sent away";
 fn ask_line<K, V, H, R>(
     slot: &Slot<K, V, H>,
     place: Place,
-    mut ask: impl FnMut(&mut Locked<'_, V, H>, Place) -> Option<R>,
+    mut ask: impl FnMut(&mut Locked<'_, Box<V>, H>, Place) -> Option<R>,
 ) -> (Option<R>, Option<Arc<Slot<K, V, H>>>) {
     let answer = ask(&mut slot.lock(), place);
     if answer.is_some() {

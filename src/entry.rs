@@ -14,7 +14,7 @@ pub enum Entry<K, V, H = ()> {
 
 impl<K, V, H> Entry<K, V, H> {
     #[inline]
-    pub(crate) fn new(hold: Hold<K, V, H>, session: Option<V>) -> Self {
+    pub(crate) fn new(hold: Hold<K, V, H>, session: Option<Box<V>>) -> Self {
         match session {
             Some(session) => Self::Occupied(Turn::new(session, hold)),
             None => Self::Vacant(Vacancy::new(hold)),

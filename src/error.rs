@@ -5,6 +5,7 @@ use std::{error::Error, fmt};
 /// Why an entry was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(usize)]
 pub enum EnterError {
     /// The registry is closed: nobody is granted any more.
     Closed,
@@ -32,6 +33,7 @@ impl Error for EnterError {}
 /// Why [`Registry::try_enter`](crate::Registry::try_enter) gave nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
+#[repr(usize)]
 pub enum TryEnterError {
     /// Somebody holds the session, or starts it, or closes it.
     Busy,

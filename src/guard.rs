@@ -20,7 +20,16 @@ pub(crate) struct Hold<K, V, H> {
     ticket: Ticket,
     incarnation: Incarnation,
     /// The slot is still to be let go.
-    armed: bool,
+    armed: Flag,
+}
+
+/// As large as a word, so that guards consist of whole words: a copy of a byte at the end of one is read back before its
+/// write is through, which costs as much as a lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Flag {
+    No,
+    Yes,
 }
 
 impl<K, V, H> Hold<K, V, H> {
@@ -29,14 +38,14 @@ impl<K, V, H> Hold<K, V, H> {
     pub(crate) fn new(
         slot: Arc<Slot<K, V, H>>,
         clock: Clock,
-        holding: Holding<V>,
-    ) -> (Self, Option<V>) {
+        holding: Holding<Box<V>>,
+    ) -> (Self, Option<Box<V>>) {
         let hold = Self {
             slot,
             clock,
             ticket: holding.ticket,
             incarnation: holding.incarnation,
-            armed: true,
+            armed: Flag::Yes,
         };
         (hold, holding.session)
     }
@@ -74,7 +83,7 @@ impl<K, V, H> Hold<K, V, H> {
 impl<K, V, H> Drop for Hold<K, V, H> {
     #[inline]
     fn drop(&mut self) {
-        if self.armed {
+        if self.armed == Flag::Yes {
             self.let_go();
         }
     }
@@ -114,22 +123,26 @@ impl<K, V, H> Hold<K, V, H> {
 #[must_use = "dropping a turn ends it"]
 pub struct Turn<K, V, H = ()> {
     /// Both are there until the turn ends.
-    parts: Option<(V, Hold<K, V, H>)>,
+    parts: Option<(Box<V>, Hold<K, V, H>)>,
     /// The thread was unwinding already when the turn began: then its end in an unwinding thread means nothing.
-    unwinding: bool,
+    unwinding: Flag,
 }
 
 impl<K, V, H> Turn<K, V, H> {
     #[inline]
-    pub(crate) fn new(session: V, hold: Hold<K, V, H>) -> Self {
+    pub(crate) fn new(session: Box<V>, hold: Hold<K, V, H>) -> Self {
         Self {
             parts: Some((session, hold)),
-            unwinding: panicking(),
+            unwinding: if panicking() { Flag::Yes } else { Flag::No },
         }
     }
 
     /// The turn of a session that was claimed at rest.
-    pub(crate) fn claimed(slot: &Arc<Slot<K, V, H>>, clock: &Clock, holding: Holding<V>) -> Self {
+    pub(crate) fn claimed(
+        slot: &Arc<Slot<K, V, H>>,
+        clock: &Clock,
+        holding: Holding<Box<V>>,
+    ) -> Self {
         let (hold, session) = Hold::new(Arc::clone(slot), clock.clone(), holding);
         Self::new(session.expect("a session at rest is in its slot"), hold)
     }
@@ -190,7 +203,7 @@ impl<K, V, H> Turn<K, V, H> {
         let (session, hold) = this.parts.take().expect(HELD);
         let (session, hold) = rest(session, hold)?;
         drop(hold);
-        Some(session)
+        Some(*session)
     }
 }
 
@@ -202,13 +215,13 @@ const HELD: &str = "a turn has its parts until it ends";
 /// One critical section of the slot decides: a replacement comes before it, and is seen, or after it, and finds the
 /// session at rest or granted.
 #[inline]
-fn rest<K, V, H>(session: V, mut hold: Hold<K, V, H>) -> Option<(V, Hold<K, V, H>)> {
+fn rest<K, V, H>(session: Box<V>, mut hold: Hold<K, V, H>) -> Option<(Box<V>, Hold<K, V, H>)> {
     let now = hold.clock.now();
     let rested = hold.slot.lock().rest(session, now);
     match rested {
         Ok(waker) => {
             // The session is in the slot: there is nothing to let go, also if the waker panics.
-            hold.armed = false;
+            hold.armed = Flag::No;
             wake_all(waker);
             None
         }
@@ -222,7 +235,7 @@ impl<K, V, H> Drop for Turn<K, V, H> {
         let Some((session, hold)) = self.parts.take() else {
             return;
         };
-        if panicking() && !self.unwinding {
+        if panicking() && self.unwinding == Flag::No {
             let now = hold.clock.now();
             hold.slot.lock().begin_close(now);
             return drop(Closing { session, hold });
@@ -302,6 +315,7 @@ impl<K, V, H> Vacancy<K, V, H> {
     /// The session is there; the holder has its first turn. If the slot was superseded meanwhile, the turn is too.
     pub fn fill(self, session: V) -> Turn<K, V, H> {
         let Self { hold } = self;
+        let session = Box::new(session);
         let now = hold.clock.now();
         hold.slot.lock().fill(now);
         Turn::new(session, hold)
@@ -313,7 +327,7 @@ impl<K, V, H> Vacancy<K, V, H> {
 /// Dropped, the session goes first, then the key, also in a panic. (The order of the fields is the claim C2 of PROOFS.md.)
 #[must_use = "dropping a closing drops the session and frees the key"]
 pub struct Closing<K, V, H = ()> {
-    session: V,
+    session: Box<V>,
     hold: Hold<K, V, H>,
 }
 
@@ -349,7 +363,7 @@ impl<K, V, H> Closing<K, V, H> {
         // A local after the vacancy, so that it drops before it, should the handle's drop panic.
         let session = session;
         drop(handle);
-        (vacancy, session)
+        (vacancy, *session)
     }
 
     /// Drops the session; then the next incarnation may start.
@@ -363,7 +377,7 @@ impl<K, V, H> Closing<K, V, H> {
 
     /// The session for a closer, and the hold to be dropped after it: the phase stays Closing.
     pub(crate) fn into_parts(self) -> (Hold<K, V, H>, V) {
-        (self.hold, self.session)
+        (self.hold, *self.session)
     }
 }
 

@@ -193,7 +193,8 @@ impl<K, V, H> Replaced<K, V, H> {
             None => (None, None),
             Some((slot, remains)) => {
                 let held = remains.held.then(|| Old::Held(Departure::new(slot)));
-                (remains.session.map(Old::Rested).or(held), remains.handle)
+                let rested = remains.session.map(|session| Old::Rested(*session));
+                (rested.or(held), remains.handle)
             }
         };
         let replaced = Self { old, vacancy };

@@ -167,8 +167,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// that ends while this waits still gives a vacancy: its key was there.)
     pub fn enter_existing<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Enter<K, V, H>> {
         let arrival = self.arrival(Lane::Line, false, true);
-        let arrived = self.arrive_present(key, self.hash(key), arrival)?;
-        Some(Self::to_enter(arrived))
+        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival)?;
+        Some(Self::to_enter(self.arrived(slot, entered)))
     }
 
     /// As [`enter`](Self::enter), but what is free is taken in the call.
@@ -191,8 +191,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         key: &Q,
     ) -> Option<Enter<K, V, H>> {
         let arrival = self.arrival(Lane::First, false, true);
-        let arrived = self.arrive_present(key, self.hash(key), arrival)?;
-        Some(Self::to_enter(arrived))
+        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival)?;
+        Some(Self::to_enter(self.arrived(slot, entered)))
     }
 
     /// How many stand before this ticket in the line of its key; 0 if it is not there. Counts them under the slot lock.
@@ -343,6 +343,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         Self::to_enter(self.arrive(key, self.arrival(lane, false, true)))
     }
 
+    #[inline(always)]
     fn to_enter(arrived: Result<Arrived<K, V, H>, EnterError>) -> Enter<K, V, H> {
         match arrived {
             Ok(Arrived::Enter(enter)) => enter,
@@ -354,7 +355,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     /// Arrives at the slot of a key; an absent key gets one.
-    #[inline]
+    ///
+    /// Inlined with what follows it, so that of all that can come only what can come there is made: moving the larger of
+    /// these types costs more than the locks.
+    #[inline(always)]
     fn arrive<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
@@ -362,7 +366,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     ) -> Result<Arrived<K, V, H>, EnterError> {
         let hash = self.hash(key);
         match self.arrive_present(key, hash, arrival) {
-            Some(arrived) => arrived,
+            Some((slot, entered)) => self.arrived(slot, entered),
             None => self.arrive_absent(key, hash, arrival),
         }
     }
@@ -374,19 +378,16 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         key: &Q,
         hash: u64,
         arrival: Arrival,
-    ) -> Option<Result<Arrived<K, V, H>, EnterError>> {
+    ) -> Option<(Arc<Slot<K, V, H>>, Entered<Box<V>>)> {
         let shard = self.shards.of(hash);
-        let entered = shard.read(|map| {
+        shard.read(|map| {
             let slot = map.find(hash, key)?;
-            Some(
-                shard
-                    .enter(slot, arrival)
-                    .map(|entered| (Arc::clone(slot), entered)),
-            )
-        })?;
-        Some(entered.and_then(|(slot, entered)| self.arrived(slot, entered)))
+            let entered = shard.enter(slot, arrival);
+            Some((Arc::clone(slot), entered))
+        })
     }
 
+    #[cold]
     fn arrive_absent<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
@@ -402,11 +403,11 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         arrived
     }
 
-    #[inline]
+    #[inline(always)]
     fn arrived(
         &self,
         slot: Arc<Slot<K, V, H>>,
-        entered: Entered<V>,
+        entered: Entered<Box<V>>,
     ) -> Result<Arrived<K, V, H>, EnterError> {
         let in_line = |slot, place, waits| InLine::new(slot, place, self.clock.clone(), waits);
         match entered {
@@ -423,6 +424,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
             }
             Entered::Busy => Ok(Arrived::Busy),
             Entered::QueueFull => Err(EnterError::QueueFull),
+            Entered::Closed => Err(EnterError::Closed),
         }
     }
 }

@@ -16,7 +16,8 @@ use hashbrown::HashTable;
 use parking_lot::RwLock;
 use std::{mem, task::Waker};
 
-pub(crate) type Slot<K, V, H> = slot::Slot<K, V, H, Shard<K, V, H>>;
+/// The session is in a box: it moves from the slot to its holder and back by one word, whatever its size.
+pub(crate) type Slot<K, V, H> = slot::Slot<K, Box<V>, H, Shard<K, V, H>>;
 
 /// All shards of a registry. Registries, waiting entries and iterators share it; guards and granted entries do not.
 pub(crate) struct Shards<K, V, H> {
@@ -73,14 +74,14 @@ pub(crate) struct Arrival {
 pub(crate) struct Succession<K, V, H> {
     /// The new slot, and its vacancy.
     pub(crate) slot: Arc<Slot<K, V, H>>,
-    pub(crate) holding: Holding<V>,
+    pub(crate) holding: Holding<Box<V>>,
     /// The old slot, if there was one.
     pub(crate) old: Option<(Arc<Slot<K, V, H>>, Remains<V, H>)>,
 }
 
 /// What is left of a superseded slot after its line has moved.
 pub(crate) struct Remains<V, H> {
-    pub(crate) session: Option<V>,
+    pub(crate) session: Option<Box<V>>,
     /// To be dropped outside the locks.
     pub(crate) handle: Option<Arc<H>>,
     pub(crate) held: bool,
@@ -88,6 +89,7 @@ pub(crate) struct Remains<V, H> {
 
 impl Common {
     /// Read under the lock that decides: the slot lock for a grant or a place in a line, the map's write lock for a slot.
+    #[inline]
     pub(crate) fn closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
@@ -202,21 +204,17 @@ impl<K, V, H> Shard<K, V, H> {
 
     /// An `Enter` arrives at a slot that was found in the map, whose lock is still held: so it is current.
     #[inline]
-    pub(crate) fn enter(
-        &self,
-        slot: &Arc<Slot<K, V, H>>,
-        arrival: Arrival,
-    ) -> Result<Entered<V>, EnterError> {
+    pub(crate) fn enter(&self, slot: &Arc<Slot<K, V, H>>, arrival: Arrival) -> Entered<Box<V>> {
         let mut locked = slot.lock();
         if self.common.closed() {
-            return Err(EnterError::Closed);
+            return Entered::Closed;
         }
         let limit = arrival.wait.then_some(match arrival.lane {
             // Who ends a session is not turned away by those who use it.
             Lane::First => usize::MAX,
             Lane::Line => self.common.limits.waiting,
         });
-        Ok(locked.enter(arrival.lane, arrival.take, limit, arrival.now))
+        locked.enter(arrival.lane, arrival.take, limit, arrival.now)
     }
 
     /// An `Enter` arrives at a key that was absent a moment ago. Between that look and the write lock the key may have
@@ -227,11 +225,11 @@ impl<K, V, H> Shard<K, V, H> {
         hash: u64,
         key: &mut Option<K>,
         arrival: Arrival,
-    ) -> Result<(Arc<Slot<K, V, H>>, Entered<V>), EnterError> {
+    ) -> Result<(Arc<Slot<K, V, H>>, Entered<Box<V>>), EnterError> {
         let mut map = this.map.write();
         let map = &mut *map;
         match map.table.find(hash, |slot| query.is_key(&slot.key)) {
-            Some(slot) => Ok((Arc::clone(slot), this.enter(slot, arrival)?)),
+            Some(slot) => Ok((Arc::clone(slot), this.enter(slot, arrival))),
             None => {
                 let (mut slot, holding) = Self::admit(this, map, hash, key, arrival.now)?;
                 let entered = if arrival.take {
@@ -253,7 +251,7 @@ impl<K, V, H> Shard<K, V, H> {
         hash: u64,
         key: &mut Option<K>,
         now: Tick,
-    ) -> Result<(Slot<K, V, H>, Holding<V>), EnterError> {
+    ) -> Result<(Slot<K, V, H>, Holding<Box<V>>), EnterError> {
         if this.common.closed() {
             return Err(EnterError::Closed);
         }
@@ -284,7 +282,7 @@ impl<K, V, H> Shard<K, V, H> {
         this: &Arc<Self>,
         hash: u64,
         is_it: impl Fn(&Arc<Slot<K, V, H>>) -> bool,
-        chosen: impl FnOnce(&Locked<'_, V, H>) -> bool,
+        chosen: impl FnOnce(&Locked<'_, Box<V>, H>) -> bool,
         key: &mut Option<K>,
         purpose: Purpose,
         now: Tick,

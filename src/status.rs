@@ -79,6 +79,7 @@ pub struct Status {
 
 impl Status {
     /// A number of waiters as a status tells it.
+    #[inline]
     pub(crate) fn waiting(count: usize) -> u32 {
         u32::try_from(count).map_or(WAITING_MAX, |count| count.min(WAITING_MAX))
     }
@@ -113,6 +114,7 @@ pub(crate) struct Board {
 const WAITING_BITS: u32 = 20;
 const WAITING_MAX: u32 = (1 << WAITING_BITS) - 1;
 
+#[inline]
 fn pack(status: &Status) -> u64 {
     let phase = match status.phase {
         Phase::Starting => 0,
@@ -124,6 +126,7 @@ fn pack(status: &Status) -> u64 {
     status.since.0 << (WAITING_BITS + 2) | waiting << 2 | phase
 }
 
+#[inline]
 fn unpack(word: u64) -> Glance {
     Glance {
         phase: match word & 3 {

@@ -31,6 +31,7 @@ mod real {
     };
 
     /// Milliseconds of the platform's coarse monotonic clock.
+    #[inline]
     pub(crate) fn coarse_millis() -> u64 {
         // Ticks of 2^-32 s. The variant that writes no cache: `now` would store into a global that all threads share.
         let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();

@@ -361,6 +361,7 @@ impl<V, H> Locked<'_, V, H> {
         assert_eq!(posted, Some(self.status()), "I14: the board says what is");
     }
 
+    #[inline]
     fn draw_ticket(&mut self) -> Ticket {
         let ticket = Ticket(self.state.next_ticket);
         self.state.next_ticket += 1;
@@ -408,6 +409,7 @@ pub(crate) enum Entered<V> {
     InLine(Place),
     Busy,
     QueueFull,
+    Closed,
 }
 
 /// How it stands with a place in the line.

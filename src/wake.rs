@@ -9,6 +9,7 @@ use std::{
 };
 
 /// Wakes everybody, also when a waker panics; the first panic then goes on, unless this thread unwinds already.
+#[inline]
 pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     raise(each(wakers, Waker::wake));
 }
@@ -32,6 +33,7 @@ pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut act: impl FnMut(T)
 pub(crate) type Panicked = Option<Box<dyn Any + Send>>;
 
 /// The panic goes on, unless this thread unwinds already: a second one would end the process.
+#[inline]
 pub(crate) fn raise(panicked: Panicked) {
     match panicked {
         Some(panic) if panicking() => mem::forget(panic),

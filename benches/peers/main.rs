@@ -8,10 +8,23 @@ mod measure;
 mod workloads;
 
 fn main() {
-    for table in workloads::tables() {
+    let filter = std::env::args()
+        .skip(1)
+        .find(|arg| !arg.starts_with('-'))
+        .unwrap_or_default();
+    for table in workloads::tables(&filter) {
         println!("\n{}", table.name);
         for line in table.lines {
-            println!("  {:<32} {:>7.2}  ({:.2} to {:.2})  {:>8.1} {}  again {}", line.name, line.ratio, line.quartiles.0, line.quartiles.1, line.nanos, table.unit, line.again);
+            println!(
+                "  {:<32} {:>7.2}  ({:.2} to {:.2})  {:>8.1} {}  again {}",
+                line.name,
+                line.ratio,
+                line.quartiles.0,
+                line.quartiles.1,
+                line.nanos,
+                table.unit,
+                line.again
+            );
         }
     }
 }

@@ -50,19 +50,46 @@ fn but(left_out: &[&str]) -> Vec<Make<u64>> {
 const ACTS: usize = 20_000;
 const ROUNDS: usize = 41;
 
-pub(crate) fn tables() -> Vec<Table> {
-    vec![
-        one_key("W1: a turn of one key, nobody else", Act::Turn, Some(1.40), all()),
-        status(),
-        many_keys(),
-        pairs("W5: create and remove, 1 thread", 1, 0.90),
-        pairs("W5: create and remove, 2 threads", 2, 0.40),
-        mix("W8: 80 % status, 19 % turns, 1 % create and remove, 1 thread", 1, 0.60),
-        mix("W8: 80 % status, 19 % turns, 1 % create and remove, 2 threads", 2, 0.45),
-        sizes("W1 with sessions of 1 KB", make_sized::<u64, 128>()),
-        sizes("W1 with sessions of 16 KB", make_sized::<u64, 2048>()),
-        sizes("W1 with string keys of 36 bytes", make_sized::<String, 8>()),
-    ]
+/// Each workload whose name has `filter` in it.
+pub(crate) fn tables(filter: &str) -> Vec<Table> {
+    type Run = fn(&'static str) -> Table;
+    let workloads: [(&'static str, Run); 10] = [
+        ("W1: a turn of one key, nobody else", |name| {
+            one_key(name, Act::Turn, 1.40)
+        }),
+        // Of the floor, that is a turn.
+        ("status of one key, nobody else", |name| {
+            one_key(name, Act::Look, 0.35)
+        }),
+        ("W2: turns of 1,000 keys, 2 threads", many_keys),
+        ("W5: create and remove, 1 thread", |name| {
+            pairs(name, 1, 0.90)
+        }),
+        ("W5: create and remove, 2 threads", |name| {
+            pairs(name, 2, 0.40)
+        }),
+        (
+            "W8: 80 % status, 19 % turns, 1 % create and remove, 1 thread",
+            |name| mix(name, 1, 0.60),
+        ),
+        (
+            "W8: 80 % status, 19 % turns, 1 % create and remove, 2 threads",
+            |name| mix(name, 2, 0.45),
+        ),
+        ("W1 with sessions of 1 KB", |name| {
+            sizes(name, make_sized::<u64, 128>())
+        }),
+        ("W1 with sessions of 16 KB", |name| {
+            sizes(name, make_sized::<u64, 2048>())
+        }),
+        ("W1 with string keys of 36 bytes", |name| {
+            sizes(name, make_sized::<String, 8>())
+        }),
+    ];
+    let chosen = workloads
+        .into_iter()
+        .filter(|(name, _)| name.contains(filter));
+    chosen.map(|(name, run)| run(name)).collect()
 }
 
 fn make_sized<K: Key, const N: usize>() -> Vec<Make<K>> {
@@ -81,15 +108,21 @@ fn run<K: Key>(
     acts: &[Vec<(Act, K)>],
 ) -> Table {
     eprintln!("{name}");
-    let contenders: Vec<_> = makes.into_iter().map(|Make { name, make }| (name, make())).collect();
+    let contenders: Vec<_> = makes
+        .into_iter()
+        .map(|Make { name, make }| (name, make()))
+        .collect();
     let batch = |(name, contender): &'_ (&'static str, Box<dyn Contender<K>>)| {
         contender.run(before);
         (*name).to_owned()
     };
     let names: Vec<String> = contenders.iter().map(batch).collect();
-    let batches = names.into_iter().zip(&contenders).map(|(name, (_, contender))| -> Batch<'_> {
-        (name, Box::new(move || run_batch(&**contender, acts)))
-    });
+    let batches = names
+        .into_iter()
+        .zip(&contenders)
+        .map(|(name, (_, contender))| -> Batch<'_> {
+            (name, Box::new(move || run_batch(&**contender, acts)))
+        });
     let lines = compare(batches.collect(), acts[0].len(), ROUNDS);
     Table {
         name,
@@ -99,18 +132,13 @@ fn run<K: Key>(
     }
 }
 
-fn one_key(name: &'static str, act: Act, goal: Option<f64>, makes: Vec<Make<u64>>) -> Table {
+fn one_key(name: &'static str, act: Act, goal: f64) -> Table {
     let acts = vec![(act, 7); ACTS];
-    run(name, goal, makes, &[(Act::Insert, 7)], &[acts])
-}
-
-/// Against the floor's status, which is a turn there.
-fn status() -> Table {
-    one_key("status of one key, nobody else", Act::Look, Some(0.35), all())
+    run(name, Some(goal), all(), &[(Act::Insert, 7)], &[acts])
 }
 
 /// Two threads, each in its own order over the same thousand keys.
-fn many_keys() -> Table {
+fn many_keys(name: &'static str) -> Table {
     let keys: Vec<u64> = (0..1000).collect();
     let before: Vec<_> = keys.iter().map(|key| (Act::Insert, *key)).collect();
     let acts = |seed| -> Vec<(Act, u64)> {
@@ -118,14 +146,18 @@ fn many_keys() -> Table {
         (0..ACTS).map(|_| (Act::Turn, random.u64(..1000))).collect()
     };
     let makes = but(&["actor"]);
-    run("W2: turns of 1,000 keys, 2 threads", Some(1.0), makes, &before, &[acts(1), acts(2)])
+    run(name, Some(1.0), makes, &before, &[acts(1), acts(2)])
 }
 
 /// Each thread has its own keys, among a thousand that stay.
 fn pairs(name: &'static str, threads: u64, goal: f64) -> Table {
     let before: Vec<_> = (0..1000).map(|key| (Act::Insert, key)).collect();
     let acts: Vec<Vec<_>> = (1..=threads)
-        .map(|thread| (0..ACTS as u64).map(|number| (Act::Pair, thread * 1_000_000 + number)).collect())
+        .map(|thread| {
+            (0..ACTS as u64)
+                .map(|number| (Act::Pair, thread * 1_000_000 + number))
+                .collect()
+        })
         .collect();
     run(name, Some(goal), but(&["actor"]), &before, &acts)
 }
