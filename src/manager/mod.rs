@@ -167,7 +167,7 @@ impl<B: Backend> SessionManager<B> {
             let mut turn = entering.await?;
             let timeouts = shared.timeouts();
             let (session, switch) = SessionTurn::session(&mut turn);
-            let drove = turn::drive(f(session), switch, timeouts.turn, timeouts.abort).await;
+            let drove = turn::drive(|| f(session), switch, timeouts.turn, timeouts.abort).await;
             SessionTurn::drove(&mut turn, &drove);
             drop(turn);
             match drove {

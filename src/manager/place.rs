@@ -263,11 +263,10 @@ async fn renew<B: Backend>(
 }
 
 async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
-    let look = shared.backend.is_healthy(turn.session_mut());
-    matches!(
-        bounded(shared.timeouts().start, look).await,
-        Ended::Done(true)
-    )
+    let session = turn.session_mut();
+    let limit = shared.timeouts().start;
+    let look = bounded(limit, || shared.backend.is_healthy(session));
+    matches!(look.await, Ended::Done(true))
 }
 
 /// Fills a vacancy. When that fails it comes back, after what the start left behind is gone.
@@ -282,11 +281,8 @@ async fn start<B: Backend>(
     let key = vacancy.key().clone();
     let incarnation = vacancy.incarnation();
     let begun = Instant::now();
-    let started = bounded(
-        shared.timeouts().start,
-        shared.backend.start(&key, incarnation),
-    );
-    let failure = match started.await {
+    let start = || shared.backend.start(&key, incarnation);
+    let failure = match bounded(shared.timeouts().start, start).await {
         Ended::Done(Ok(session)) => {
             control.failures.clear();
             let took = begun.elapsed();
@@ -307,7 +303,7 @@ async fn start<B: Backend>(
     };
     if !matches!(failure, StartFailure::Failed(_)) {
         // By decree, should it hang too: the key is not lost to it.
-        let gone = shared.backend.start_abandoned(&key, incarnation);
+        let gone = || shared.backend.start_abandoned(&key, incarnation);
         bounded(shared.timeouts().stop, gone).await;
     }
     control.failures.add(failure.clone());

@@ -8,6 +8,7 @@
 mod issue;
 mod ledger;
 mod script;
+mod timeouts;
 
 use std::sync::Arc;
 use std::time::Duration;
