@@ -41,8 +41,20 @@ struct Joined<E> {
 struct Taken<B: Backend> {
     /// Before the entry: when that goes on to the next, this turn is not within reach any more.
     begun: Begun<B::Error>,
-    entry: Entered<B>,
+    entry: Unlooked<B>,
     joined: Option<Joined<B::Error>>,
+}
+
+/// A turn or a vacancy whose session nobody has looked at. Dropped, the turn goes on to the next, or the session rests:
+/// nothing is half-done, also if the thread unwinds.
+struct Unlooked<B: Backend>(Option<Entered<B>>);
+
+impl<B: Backend> Drop for Unlooked<B> {
+    fn drop(&mut self) {
+        if let Some(Entry::Occupied(turn)) = self.0.take() {
+            drop(Turn::release(turn));
+        }
+    }
 }
 
 impl<B: Backend> Place<B> {
@@ -79,7 +91,7 @@ impl<B: Backend> Place<B> {
 
     pub(super) fn ticket(&self) -> Option<Ticket> {
         match &self.state {
-            State::Taken(taken) => Some(taken.ticket()),
+            State::Taken(taken) => taken.ticket(),
             State::Waits(enter, _) => enter.ticket(),
             State::Refused(_) => None,
         }
@@ -148,16 +160,16 @@ impl<B: Backend> Taken<B> {
         };
         Self {
             begun,
-            entry,
+            entry: Unlooked(Some(entry)),
             joined,
         }
     }
 
-    fn ticket(&self) -> Ticket {
-        match &self.entry {
+    fn ticket(&self) -> Option<Ticket> {
+        self.entry.0.as_ref().map(|entry| match entry {
             Entry::Occupied(turn) => Turn::ticket(turn),
             Entry::Vacant(vacancy) => vacancy.ticket(),
-        }
+        })
     }
 }
 
@@ -196,11 +208,11 @@ async fn establish<B: Backend>(
     called: Instant,
 ) -> Result<SessionTurn<B>, TurnError<B::Error>> {
     let Taken {
-        entry,
+        mut entry,
         begun,
         joined,
     } = taken;
-    let (entry, begun) = match entry {
+    let (entry, begun) = match entry.0.take().expect("it is looked at once") {
         Entry::Occupied(turn) => renew(&shared, turn, begun, &switch, restart).await,
         vacant => (vacant, begun),
     };

@@ -154,6 +154,10 @@ impl Live {
         self.pipe.push(number);
         InTurn(self, number)
     }
+
+    pub(crate) fn pipe_is_empty(&self) -> bool {
+        self.pipe.is_empty()
+    }
 }
 
 /// A turn that was told something.

@@ -5,16 +5,23 @@
 //!
 //! Claims: A1 to A6, and C2, C3, C8, C11 as the manager keeps them.
 
+mod dirty;
 mod issue;
 mod ledger;
 mod script;
 mod timeouts;
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use turnwise::{Clock, ClockHand, DrainReport, ManagerBuilder, SessionManager};
+use turnwise::{
+    Clock, ClockHand, DrainReport, ManagerBuilder, Missable, SessionManager, Subscription,
+};
 
 use script::{Actor, Script};
 
@@ -96,4 +103,30 @@ async fn seconds<T>(act: impl Future<Output = T>) -> (T, u64) {
     let begun = tokio::time::Instant::now();
     let done = act.await;
     (done, begun.elapsed().as_secs())
+}
+
+/// What a future panics with.
+async fn panic_of<T>(act: impl Future<Output = T> + UnwindSafe) -> &'static str {
+    let mut act = pin!(act);
+    let panic = poll_fn(
+        |cx| match catch_unwind(AssertUnwindSafe(|| act.as_mut().poll(cx))) {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(Poll::Ready(_)) => panic!("it was to panic"),
+            Err(panic) => Poll::Ready(panic),
+        },
+    );
+    *panic.await.downcast().expect("a text")
+}
+
+/// Those that have been told so far.
+fn all_events<E>(events: &mut Subscription<E>) -> Vec<E> {
+    let mut told = Vec::new();
+    let mut cx = Context::from_waker(Waker::noop());
+    while let Poll::Ready(Some(event)) = pin!(events.next()).poll(&mut cx) {
+        match event {
+            Missable::Event(event) => told.push(event),
+            Missable::Missed(count) => panic!("{count} were missed"),
+        }
+    }
+    told
 }

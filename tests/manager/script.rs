@@ -49,7 +49,7 @@ impl Gate {
         self.0[1].close();
     }
 
-    async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         self.0[0].close();
         let closed = self.0[1].acquire().await;
         assert!(closed.is_err(), "a gate gives no permits");
