@@ -8,6 +8,7 @@
 mod dirty;
 mod issue;
 mod ledger;
+mod reaper;
 mod script;
 mod timeouts;
 
