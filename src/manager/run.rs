@@ -33,6 +33,13 @@ pub(super) fn drop_caught<T>(value: T) -> Result<(), Payload> {
     catch_unwind(AssertUnwindSafe(|| drop(value)))
 }
 
+/// Runs what must not stop its caller: should it panic, that goes no further.
+pub(super) fn quietly(act: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(act)) {
+        discard(payload);
+    }
+}
+
 /// The panic hook has told it. Its drop is user code too.
 pub(super) fn discard(payload: Payload) {
     if let Err(second) = drop_caught(payload) {

@@ -10,6 +10,7 @@ mod issue;
 mod ledger;
 mod reaper;
 mod script;
+mod shutdown;
 mod timeouts;
 
 use std::future::poll_fn;
@@ -99,11 +100,12 @@ async fn settled() {
     tokio::time::sleep(Duration::from_millis(1)).await;
 }
 
-/// How long it takes by the paused clock, in whole seconds.
+/// How long it takes by the paused clock, to the nearest second.
 async fn seconds<T>(act: impl Future<Output = T>) -> (T, u64) {
     let begun = tokio::time::Instant::now();
     let done = act.await;
-    (done, begun.elapsed().as_secs())
+    let took = begun.elapsed().saturating_add(SECOND / 2);
+    (done, took.as_secs())
 }
 
 /// What a future panics with.
