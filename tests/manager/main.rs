@@ -11,6 +11,7 @@ mod ledger;
 mod reaper;
 mod script;
 mod shutdown;
+mod starts;
 mod timeouts;
 
 use std::future::poll_fn;

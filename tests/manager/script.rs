@@ -28,6 +28,8 @@ pub(crate) enum Act {
     Obey,
     /// Tells that it has come to the gate, and waits there.
     Until(Gate),
+    /// The same, and then fails.
+    FailAfter(Gate),
 }
 
 /// Where somebody may be waited for, and waits.
@@ -110,6 +112,10 @@ async fn perform(act: Act, cancelled: impl Future) -> Result<(), Failure> {
             return Err(Failure("it was cancelled"));
         }
         Act::Until(gate) => gate.pass().await,
+        Act::FailAfter(gate) => {
+            gate.pass().await;
+            return Err(Failure("it was told to fail"));
+        }
     }
     Ok(())
 }
