@@ -91,6 +91,13 @@ impl Line {
         mem::take(self)
     }
 
+    /// Everybody leaves who does not stand ahead of the line.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn clear_line(&mut self) -> Self {
+        let waiters = self.waiters.split_off(&Place(Place::LINE));
+        Self { waiters }
+    }
+
     pub(crate) fn into_wakers(self) -> impl Iterator<Item = Waker> {
         self.waiters.into_values().flatten()
     }

@@ -130,6 +130,16 @@ impl<V, H> Locked<'_, V, H> {
         self.state.line.clear()
     }
 
+    /// The same, but for those ahead of the line.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn send_line_away(&mut self) -> Line {
+        let line = self.state.line.clear_line();
+        if !line.is_empty() {
+            self.change();
+        }
+        line
+    }
+
     /// A turn ends and its session rests, or goes to the next in line. It comes back if the slot was superseded.
     #[inline]
     pub(crate) fn rest(&mut self, session: V, now: Tick) -> Result<Option<Waker>, V> {

@@ -1,5 +1,6 @@
 //! Subscriptions: bounded, lossy, and saying so. A slow reader misses; it never slows a turn.
 
+use super::run::quietly;
 use crate::sync::{
     Arc, Weak,
     atomic::{AtomicUsize, Ordering},
@@ -85,7 +86,7 @@ impl<E> Queue<E> {
         let reader = waiting.reader.take();
         drop(waiting);
         if let Some(reader) = reader {
-            reader.wake();
+            quietly(|| reader.wake());
         }
         drop(oldest);
     }
@@ -97,7 +98,7 @@ impl<E> Queue<E> {
         let reader = waiting.reader.take();
         drop(waiting);
         if let Some(reader) = reader {
-            reader.wake();
+            quietly(|| reader.wake());
         }
     }
 

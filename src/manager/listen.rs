@@ -22,7 +22,14 @@ pub(super) struct Outputs<K, E> {
 /// The same without its type, which a `Backend` cannot name.
 pub(super) struct Erased {
     outputs: Arc<dyn Any + Send + Sync>,
-    pub(super) end: Box<dyn Fn() + Send + Sync>,
+    end: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Erased {
+    /// Ends all: to be called when the lock that this is behind is released.
+    pub(super) fn end(&self) -> Arc<dyn Fn() + Send + Sync> {
+        Arc::clone(&self.end)
+    }
 }
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'static> Outputs<K, E> {
@@ -37,7 +44,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
             let ended = Arc::clone(&outputs);
             Erased {
                 outputs,
-                end: Box::new(move || ended.end()),
+                end: Arc::new(move || ended.end()),
             }
         });
         let outputs = Arc::clone(&erased.outputs);
@@ -86,7 +93,9 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
     }
 
     fn end(&self) {
-        for hub in self.hubs.lock().values() {
+        // Wakers run after the lock.
+        let hubs: Vec<_> = self.hubs.lock().values().map(Arc::clone).collect();
+        for hub in hubs {
             hub.end();
         }
     }

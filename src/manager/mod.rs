@@ -167,7 +167,7 @@ impl<B: Backend> SessionManager<B> {
             let mut turn = entering.await?;
             let timeouts = shared.timeouts();
             let (session, switch) = SessionTurn::session(&mut turn);
-            let drove = turn::drive(f(session), switch, timeouts.turn, timeouts.abort).await;
+            let drove = turn::drive(|| f(session), switch, timeouts.turn, timeouts.abort).await;
             SessionTurn::drove(&mut turn, &drove);
             drop(turn);
             match drove {
@@ -221,9 +221,9 @@ impl<B: Backend> SessionManager<B> {
     }
 
     /// Sends the line of a key away, each with [`TurnError::Dismissed`], and says how many that were. The turn under way
-    /// goes on: a user's `/stop` is `dismiss` and `abort`.
+    /// goes on, and so does a [`stop`](Self::stop), which is ahead of the line: a user's `/stop` is `dismiss` and `abort`.
     pub fn dismiss<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> usize {
-        self.shared().registry.dismiss(key)
+        self.shared().registry.dismiss_line(key)
     }
 
     /// Cancels the turn of a key that is under way; with a ticket, only if it is that one. `false` if there is none, or it

@@ -41,8 +41,20 @@ struct Joined<E> {
 struct Taken<B: Backend> {
     /// Before the entry: when that goes on to the next, this turn is not within reach any more.
     begun: Begun<B::Error>,
-    entry: Entered<B>,
+    entry: Unlooked<B>,
     joined: Option<Joined<B::Error>>,
+}
+
+/// A turn or a vacancy whose session nobody has looked at. Dropped, the turn goes on to the next, or the session rests:
+/// nothing is half-done, also if the thread unwinds.
+struct Unlooked<B: Backend>(Option<Entered<B>>);
+
+impl<B: Backend> Drop for Unlooked<B> {
+    fn drop(&mut self) {
+        if let Some(Entry::Occupied(turn)) = self.0.take() {
+            drop(Turn::release(turn));
+        }
+    }
 }
 
 impl<B: Backend> Place<B> {
@@ -79,7 +91,7 @@ impl<B: Backend> Place<B> {
 
     pub(super) fn ticket(&self) -> Option<Ticket> {
         match &self.state {
-            State::Taken(taken) => Some(taken.ticket()),
+            State::Taken(taken) => taken.ticket(),
             State::Waits(enter, _) => enter.ticket(),
             State::Refused(_) => None,
         }
@@ -148,16 +160,16 @@ impl<B: Backend> Taken<B> {
         };
         Self {
             begun,
-            entry,
+            entry: Unlooked(Some(entry)),
             joined,
         }
     }
 
-    fn ticket(&self) -> Ticket {
-        match &self.entry {
+    fn ticket(&self) -> Option<Ticket> {
+        self.entry.0.as_ref().map(|entry| match entry {
             Entry::Occupied(turn) => Turn::ticket(turn),
             Entry::Vacant(vacancy) => vacancy.ticket(),
-        }
+        })
     }
 }
 
@@ -196,11 +208,11 @@ async fn establish<B: Backend>(
     called: Instant,
 ) -> Result<SessionTurn<B>, TurnError<B::Error>> {
     let Taken {
-        entry,
+        mut entry,
         begun,
         joined,
     } = taken;
-    let (entry, begun) = match entry {
+    let (entry, begun) = match entry.0.take().expect("it is looked at once") {
         Entry::Occupied(turn) => renew(&shared, turn, begun, &switch, restart).await,
         vacant => (vacant, begun),
     };
@@ -263,11 +275,10 @@ async fn renew<B: Backend>(
 }
 
 async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
-    let look = shared.backend.is_healthy(turn.session_mut());
-    matches!(
-        bounded(shared.timeouts().start, look).await,
-        Ended::Done(true)
-    )
+    let session = turn.session_mut();
+    let limit = shared.timeouts().start;
+    let look = bounded(limit, || shared.backend.is_healthy(session));
+    matches!(look.await, Ended::Done(true))
 }
 
 /// Fills a vacancy. When that fails it comes back, after what the start left behind is gone.
@@ -282,11 +293,8 @@ async fn start<B: Backend>(
     let key = vacancy.key().clone();
     let incarnation = vacancy.incarnation();
     let begun = Instant::now();
-    let started = bounded(
-        shared.timeouts().start,
-        shared.backend.start(&key, incarnation),
-    );
-    let failure = match started.await {
+    let start = || shared.backend.start(&key, incarnation);
+    let failure = match bounded(shared.timeouts().start, start).await {
         Ended::Done(Ok(session)) => {
             control.failures.clear();
             let took = begun.elapsed();
@@ -307,7 +315,7 @@ async fn start<B: Backend>(
     };
     if !matches!(failure, StartFailure::Failed(_)) {
         // By decree, should it hang too: the key is not lost to it.
-        let gone = shared.backend.start_abandoned(&key, incarnation);
+        let gone = || shared.backend.start_abandoned(&key, incarnation);
         bounded(shared.timeouts().stop, gone).await;
     }
     control.failures.add(failure.clone());

@@ -15,9 +15,9 @@ use tokio::runtime::Handle;
 /// What a panic carried.
 pub(super) type Payload = Box<dyn Any + Send>;
 
-/// The future's value, or its panic.
-pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Payload> {
-    let mut future = pin!(future);
+/// The value of the future that user code gives, or its panic: also that of the call, which need not be an `async fn`.
+pub(super) async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Payload> {
+    let mut future = pin!(async move { call().await });
     poll_fn(
         move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
             Ok(Poll::Pending) => Poll::Pending,
@@ -31,6 +31,13 @@ pub(super) async fn caught<T>(future: impl Future<Output = T>) -> Result<T, Payl
 /// Drops it, and what panics in its drop goes no further.
 pub(super) fn drop_caught<T>(value: T) -> Result<(), Payload> {
     catch_unwind(AssertUnwindSafe(|| drop(value)))
+}
+
+/// Runs what must not stop its caller: should it panic, that goes no further.
+pub(super) fn quietly(act: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(act)) {
+        discard(payload);
+    }
 }
 
 /// The panic hook has told it. Its drop is user code too.
@@ -76,11 +83,11 @@ pub(super) enum Ended<T> {
 
 /// Runs user code to its end or to the limit. What is cut short is dropped before this returns, and a panic of that drop
 /// goes no further.
-pub(super) async fn bounded<T>(
+pub(super) async fn bounded<F: Future + Send>(
     limit: Duration,
-    future: impl Future<Output = T> + Send,
-) -> Ended<T> {
-    let mut future = Box::pin(caught(future));
+    call: impl FnOnce() -> F + Send,
+) -> Ended<F::Output> {
+    let mut future = Box::pin(caught(call));
     let ended = match within(Some(limit), future.as_mut()).await {
         Some(Ok(value)) => Ended::Done(value),
         Some(Err(payload)) => {

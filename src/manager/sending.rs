@@ -240,8 +240,10 @@ async fn deliver<A: Agent>(
     };
     let abort = shared.timeouts().abort;
     let (session, switch) = SessionTurn::session(&mut turn);
-    let work = shared.backend.send(session, message, &cx);
-    let work = trace::in_turn(&key, cx.incarnation, cx.ticket, work);
+    let work = || {
+        let work = shared.backend.send(session, message, &cx);
+        trace::in_turn(&key, cx.incarnation, cx.ticket, work)
+    };
     let drove = drive(work, switch, limit, abort).await;
     let cause = switch.cause();
     SessionTurn::drove(&mut turn, &drove);

@@ -4,9 +4,10 @@ use super::{
     backend::{Backend, StopReason},
     control::Cause,
     error::StopError,
+    listen::Erased,
     report::DrainReport,
-    run::{either, within},
-    shared::Shared,
+    run::{either, quietly, within},
+    shared::{Leaving, Shared},
     stop::{self, StopEnd},
 };
 use crate::{
@@ -14,16 +15,18 @@ use crate::{
     sync::{
         Arc, RandomState,
         atomic::{AtomicBool, Ordering},
+        catch_unwind,
     },
+    wake::raise,
 };
 use parking_lot::Mutex;
 use std::{
-    collections::{HashMap, hash_map::Entry},
-    hash::Hash,
-    pin::pin,
-    time::Duration,
+    collections::HashMap, hash::Hash, mem, panic::AssertUnwindSafe, pin::pin, time::Duration,
 };
-use tokio::{sync::Notify, time::Instant};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
 
 /// What became of one session.
 #[derive(Clone, Debug)]
@@ -59,7 +62,7 @@ impl Fate {
 /// | open | | calls are admitted |
 /// | begun | the first [`begin`] | every end of a session is recorded; the registry is closed; one task drains it |
 /// | overdue | the deadline | each turn that is under way, or comes within reach from now on, is cancelled |
-/// | done | the drain's end, or of its patience | the report is there |
+/// | done | the drain's end, or of its patience | the report is there; what is given back later is stopped all the same |
 pub(super) struct Ending<K> {
     state: Mutex<State<K>>,
     overdue: AtomicBool,
@@ -74,6 +77,8 @@ struct State<K> {
     /// `None`: no turn is cut short.
     deadline: Option<Instant>,
     report: Option<Arc<DrainReport<K>>>,
+    /// Who waits for the report. Each is told by itself: should the waker of one panic, the others hear it all the same.
+    asked: Vec<oneshot::Sender<Arc<DrainReport<K>>>>,
 }
 
 impl<K> Ending<K> {
@@ -83,6 +88,7 @@ impl<K> Ending<K> {
                 fates: None,
                 deadline: None,
                 report: None,
+                asked: Vec::new(),
             }),
             overdue: AtomicBool::new(false),
             over: AtomicBool::new(false),
@@ -104,8 +110,29 @@ impl<K> Ending<K> {
         self.wait(|state| state.fates.as_ref().map(drop)).await;
     }
 
-    async fn done(&self) -> Arc<DrainReport<K>> {
-        self.wait(|state| state.report.clone()).await
+    fn ask(&self) -> oneshot::Receiver<Arc<DrainReport<K>>> {
+        let (ask, asked) = oneshot::channel();
+        let mut state = self.state.lock();
+        match &state.report {
+            None => {
+                state.asked.retain(|asked| !asked.is_closed());
+                state.asked.push(ask);
+            }
+            Some(report) => drop(ask.send(Arc::clone(report))),
+        }
+        asked
+    }
+
+    fn answer(&self, report: DrainReport<K>) {
+        let report = Arc::new(report);
+        let asked = {
+            let mut state = self.state.lock();
+            state.report = Some(Arc::clone(&report));
+            mem::take(&mut state.asked)
+        };
+        for asked in asked {
+            quietly(|| drop(asked.send(Arc::clone(&report))));
+        }
     }
 
     /// Enabled before the look, so that a move between look and wait is not lost.
@@ -130,11 +157,29 @@ impl<K: Clone + Eq + Hash> Ending<K> {
         let Some(fates) = &mut state.fates else {
             return;
         };
-        match fates.entry(key) {
-            Entry::Vacant(new) => drop(new.insert(fate)),
-            Entry::Occupied(known) if known.get().rank() >= fate.rank() => {}
-            Entry::Occupied(mut known) => drop(known.insert(fate)),
+        match fates.get_mut(&key) {
+            Some(before) if before.rank() >= fate.rank() => {}
+            Some(before) => *before = fate,
+            None => drop(fates.insert(key, fate)),
         }
+    }
+
+    /// What was recorded.
+    fn report(&self) -> DrainReport<K> {
+        let fates = self.state.lock().fates.as_mut().map(mem::take);
+        let mut report = DrainReport {
+            stopped: Vec::new(),
+            failed: Vec::new(),
+            abandoned: Vec::new(),
+        };
+        for (key, fate) in fates.into_iter().flatten() {
+            match fate {
+                Fate::Stopped => report.stopped.push(key),
+                Fate::Failed(error) => report.failed.push((key, error)),
+                Fate::Abandoned => report.abandoned.push(key),
+            }
+        }
+        report
     }
 }
 
@@ -149,18 +194,22 @@ pub(super) fn begin<B: Backend>(shared: &Arc<Shared<B>>, deadline: Option<Durati
         state.fates.get_or_insert_default();
         first
     };
-    // By each caller: who comes second may return before the first.
-    shared.registry.close();
-    shared.ending.moved.notify_waiters();
+    // By each caller: who comes second may return before the first. The waker of somebody who is sent away may panic: that
+    // goes on when all is begun.
+    let closed = catch_unwind(AssertUnwindSafe(|| shared.registry.close()));
     if first {
         let drain = shared.registry.drain();
-        shared.runtime.spawn(run(Arc::clone(shared), drain));
+        let reports = Reports(Arc::clone(shared));
+        shared.runtime.spawn(run(reports, drain));
     }
+    shared.ending.moved.notify_waiters();
+    raise(closed.err());
 }
 
 /// The report, when all is over.
 pub(super) async fn report<B: Backend>(shared: Arc<Shared<B>>) -> DrainReport<B::Key> {
-    DrainReport::clone(&*shared.ending.done().await)
+    let report = shared.ending.ask().await;
+    DrainReport::clone(&*report.expect("who is asked answers"))
 }
 
 type Sessions<B> = Drain<
@@ -169,7 +218,8 @@ type Sessions<B> = Drain<
     super::control::Control<<B as Backend>::Error>,
 >;
 
-async fn run<B: Backend>(shared: Arc<Shared<B>>, mut drain: Sessions<B>) {
+async fn run<B: Backend>(reports: Reports<B>, mut drain: Sessions<B>) {
+    let shared = Arc::clone(&reports.0);
     if !drain_until(&shared, &mut drain, None).await {
         // Set before the look at the turns under way: who comes within reach later sees it.
         shared.ending.overdue.store(true, Ordering::SeqCst);
@@ -180,34 +230,35 @@ async fn run<B: Backend>(shared: Arc<Shared<B>>, mut drain: Sessions<B>) {
         }
         let timeouts = shared.timeouts();
         // A turn that is cut short, an abandoned start or a stop before ours, and ours.
-        let patience = timeouts.abort + timeouts.start + 2 * timeouts.stop;
-        drain_until(&shared, &mut drain, Some(patience)).await;
+        let stops = timeouts.stop.saturating_mul(2);
+        let patience = timeouts.abort.saturating_add(timeouts.start);
+        drain_until(&shared, &mut drain, Some(patience.saturating_add(stops))).await;
     }
-    let left: Vec<B::Key> = drain.left().iter().map(|seen| seen.key().clone()).collect();
-    drop(drain);
-    for key in left {
-        shared.ending.record(&key, Fate::Abandoned);
+    drop(reports);
+    // Turns that are given back after all.
+    while let Some(closing) = drain.next().await {
+        stop_aside(&shared, closing);
     }
-    let mut report = DrainReport {
-        stopped: Vec::new(),
-        failed: Vec::new(),
-        abandoned: Vec::new(),
-    };
-    let fates = shared.ending.state.lock().fates.clone();
-    for (key, fate) in fates.into_iter().flatten() {
-        match fate {
-            Fate::Stopped => report.stopped.push(key),
-            Fate::Failed(error) => report.failed.push((key, error)),
-            Fate::Abandoned => report.abandoned.push(key),
+}
+
+/// Makes the report when it is dropped: at the end of the drain, or of the runtime, or should a panic end the task.
+struct Reports<B: Backend>(Arc<Shared<B>>);
+
+impl<B: Backend> Drop for Reports<B> {
+    fn drop(&mut self) {
+        let Self(shared) = self;
+        for seen in shared.registry.snapshot() {
+            quietly(|| shared.ending.record(seen.key(), Fate::Abandoned));
         }
+        let report = shared.ending.report();
+        shared.ending.over.store(true, Ordering::SeqCst);
+        shared.events.end();
+        let outputs = shared.outputs.lock().as_ref().map(Erased::end);
+        if let Some(end) = outputs {
+            end();
+        }
+        shared.ending.answer(report);
     }
-    shared.ending.over.store(true, Ordering::SeqCst);
-    shared.events.end();
-    if let Some(outputs) = &*shared.outputs.lock() {
-        (outputs.end)();
-    }
-    shared.ending.state.lock().report = Some(Arc::new(report));
-    shared.ending.moved.notify_waiters();
 }
 
 /// Stops each session as its turn ends. True if none is left; false if the deadline came first: the shutdown's, which may
@@ -217,9 +268,9 @@ async fn drain_until<B: Backend>(
     drain: &mut Sessions<B>,
     patience: Option<Duration>,
 ) -> bool {
-    let ends = patience.map(|patience| Instant::now() + patience);
+    let ends = patience.map(|patience| Instant::now().checked_add(patience));
     loop {
-        let deadline = ends.or(shared.ending.state.lock().deadline);
+        let deadline = ends.unwrap_or_else(|| shared.ending.state.lock().deadline);
         let left = deadline.map(|moment| moment.saturating_duration_since(Instant::now()));
         let moved = shared.ending.wait({
             let seen = deadline;
@@ -231,14 +282,16 @@ async fn drain_until<B: Backend>(
             None => return false,
             Some(Err(())) => {} // the deadline has moved
             Some(Ok(None)) => return true,
-            Some(Ok(Some(closing))) => {
-                let stopping = Arc::clone(shared);
-                shared.runtime.spawn(async move {
-                    let _permit = stopping.stops.acquire().await;
-                    let (vacancy, _) = stop::end(&stopping, closing, StopReason::Shutdown).await;
-                    drop(vacancy);
-                });
-            }
+            Some(Ok(Some(closing))) => stop_aside(shared, closing),
         }
     }
+}
+
+fn stop_aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>) {
+    let stopping = Arc::clone(shared);
+    shared.runtime.spawn(async move {
+        let _permit = stopping.stops.acquire().await;
+        let (vacancy, _) = stop::end(&stopping, closing, StopReason::Shutdown).await;
+        drop(vacancy);
+    });
 }

@@ -150,13 +150,13 @@ pub(super) enum Drove<T> {
 
 /// Runs it until it ends; from its limit or its cancellation on, for the abort timeout at most. It is dropped before this
 /// returns.
-pub(super) async fn drive<T>(
-    future: impl Future<Output = T>,
+pub(super) async fn drive<F: Future>(
+    call: impl FnOnce() -> F,
     switch: &Switch,
     limit: Option<Duration>,
     abort: Duration,
-) -> Drove<T> {
-    let mut future = Box::pin(caught(future));
+) -> Drove<F::Output> {
+    let mut future = Box::pin(caught(call));
     let first = {
         let first = std::pin::pin!(either(future.as_mut(), switch.cancelled()));
         within(limit, first).await
