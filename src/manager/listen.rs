@@ -86,7 +86,8 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
     }
 
     fn end(&self) {
-        for hub in self.hubs.lock().values() {
+        let hubs: Vec<_> = self.hubs.lock().values().map(Arc::clone).collect();
+        for hub in hubs {
             hub.end();
         }
     }

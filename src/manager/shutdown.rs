@@ -6,7 +6,7 @@ use super::{
     error::StopError,
     report::DrainReport,
     run::{either, within},
-    shared::Shared,
+    shared::{Leaving, Shared},
     stop::{self, StopEnd},
 };
 use crate::{
@@ -59,7 +59,7 @@ impl Fate {
 /// | open | | calls are admitted |
 /// | begun | the first [`begin`] | every end of a session is recorded; the registry is closed; one task drains it |
 /// | overdue | the deadline | each turn that is under way, or comes within reach from now on, is cancelled |
-/// | done | the drain's end, or of its patience | the report is there |
+/// | done | the drain's end, or of its patience | the report is there; what is given back later is stopped |
 pub(super) struct Ending<K> {
     state: Mutex<State<K>>,
     overdue: AtomicBool,
@@ -180,13 +180,14 @@ async fn run<B: Backend>(shared: Arc<Shared<B>>, mut drain: Sessions<B>) {
         }
         let timeouts = shared.timeouts();
         // A turn that is cut short, an abandoned start or a stop before ours, and ours.
-        let patience = timeouts.abort + timeouts.start + 2 * timeouts.stop;
+        let patience = timeouts
+            .abort
+            .saturating_add(timeouts.start)
+            .saturating_add(timeouts.stop.saturating_mul(2));
         drain_until(&shared, &mut drain, Some(patience)).await;
     }
-    let left: Vec<B::Key> = drain.left().iter().map(|seen| seen.key().clone()).collect();
-    drop(drain);
-    for key in left {
-        shared.ending.record(&key, Fate::Abandoned);
+    for seen in drain.left() {
+        shared.ending.record(seen.key(), Fate::Abandoned);
     }
     let mut report = DrainReport {
         stopped: Vec::new(),
@@ -203,11 +204,16 @@ async fn run<B: Backend>(shared: Arc<Shared<B>>, mut drain: Sessions<B>) {
     }
     shared.ending.over.store(true, Ordering::SeqCst);
     shared.events.end();
-    if let Some(outputs) = &*shared.outputs.lock() {
+    let outputs = shared.outputs.lock().take();
+    if let Some(outputs) = outputs {
         (outputs.end)();
     }
     shared.ending.state.lock().report = Some(Arc::new(report));
     shared.ending.moved.notify_waiters();
+    // What comes back after all is stopped all the same.
+    while let Some(closing) = drain.next().await {
+        stop_aside(&shared, closing);
+    }
 }
 
 /// Stops each session as its turn ends. True if none is left; false if the deadline came first: the shutdown's, which may
@@ -217,9 +223,10 @@ async fn drain_until<B: Backend>(
     drain: &mut Sessions<B>,
     patience: Option<Duration>,
 ) -> bool {
-    let ends = patience.map(|patience| Instant::now() + patience);
+    // Without an end, if the clock cannot express it.
+    let ends = patience.map(|patience| Instant::now().checked_add(patience));
     loop {
-        let deadline = ends.or(shared.ending.state.lock().deadline);
+        let deadline = ends.unwrap_or_else(|| shared.ending.state.lock().deadline);
         let left = deadline.map(|moment| moment.saturating_duration_since(Instant::now()));
         let moved = shared.ending.wait({
             let seen = deadline;
@@ -231,14 +238,17 @@ async fn drain_until<B: Backend>(
             None => return false,
             Some(Err(())) => {} // the deadline has moved
             Some(Ok(None)) => return true,
-            Some(Ok(Some(closing))) => {
-                let stopping = Arc::clone(shared);
-                shared.runtime.spawn(async move {
-                    let _permit = stopping.stops.acquire().await;
-                    let (vacancy, _) = stop::end(&stopping, closing, StopReason::Shutdown).await;
-                    drop(vacancy);
-                });
-            }
+            Some(Ok(Some(closing))) => stop_aside(shared, closing),
         }
     }
+}
+
+/// Stops a session in a task of its own, so many at a time.
+fn stop_aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>) {
+    let stopping = Arc::clone(shared);
+    shared.runtime.spawn(async move {
+        let _permit = stopping.stops.acquire().await;
+        let (vacancy, _) = stop::end(&stopping, closing, StopReason::Shutdown).await;
+        drop(vacancy);
+    });
 }

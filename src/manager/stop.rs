@@ -7,10 +7,10 @@ use super::{
     report::SessionEvent,
     run::{Ended, bounded},
     settings::error_text,
-    shared::{Leaving, Shared, Vacant},
+    shared::{Leaving, Shared, Vacant, Waiting},
     shutdown::Fate,
 };
-use crate::{Entry, ToKey, Turn, sync::Arc};
+use crate::{EnterError, Entry, ToKey, Turn, sync::Arc};
 use std::{
     fmt,
     future::Future,
@@ -70,22 +70,28 @@ pub struct Stopping<B: Backend> {
 }
 
 impl<B: Backend> Stopping<B> {
-    /// Takes the place ahead of the line, then cancels the turn that is under way. Between the two another turn may come,
-    /// granted before: it sees who waits ahead of the line, and cancels itself.
     pub(super) fn begin<Q: ?Sized + ToKey<B::Key>>(
         shared: &Arc<Shared<B>>,
         key: &Q,
         keep: impl Send + 'static,
     ) -> Self {
-        let Some(enter) = shared.registry.enter_first_existing(key) else {
+        let Some(mut enter) = ahead(shared, key) else {
             return Self { task: None };
         };
-        if let Some(control) = shared.registry.handle(key) {
-            control.cancel(None, Cause::Stop);
-        }
+        let key = key.to_key();
         let stopping = Arc::clone(shared);
         let task = shared.runtime.spawn(async move {
-            let entry = enter.await.map_err(|_| StopError::Closed)?;
+            let entry = loop {
+                match enter.await {
+                    Ok(entry) => break entry,
+                    // It waits for no turn, and so is none of the line that is sent away.
+                    Err(EnterError::Dismissed) => match ahead(&stopping, &key) {
+                        Some(again) => enter = again,
+                        None => return Ok(false),
+                    },
+                    Err(_) => return Err(StopError::Closed),
+                }
+            };
             drop(keep);
             match entry {
                 Entry::Vacant(_) => Ok(false),
@@ -99,6 +105,19 @@ impl<B: Backend> Stopping<B> {
         });
         Self { task: Some(task) }
     }
+}
+
+/// Takes the place ahead of the line, then cancels the turn that is under way. Between the two another turn may come, granted
+/// before: it sees who waits ahead of the line, and cancels itself.
+fn ahead<B: Backend, Q: ?Sized + ToKey<B::Key>>(
+    shared: &Shared<B>,
+    key: &Q,
+) -> Option<Waiting<B>> {
+    let enter = shared.registry.enter_first_existing(key)?;
+    if let Some(control) = shared.registry.handle(key) {
+        control.cancel(None, Cause::Stop);
+    }
+    Some(enter)
 }
 
 impl<B: Backend> Future for Stopping<B> {

@@ -76,7 +76,7 @@ fn a_look_that_hangs() {
 #[test]
 fn a_stop_that_hangs() {
     Scenario::new("a1_timeouts::a_stop_that_hangs", "A1", 2).ends_in(
-        &["reply of #1; Err(Abandoned); reply of #2"],
+        &["reply of #1; Abandoned; reply of #3"],
         || async {
             let world = World::new(Script::new().on(KEY, Call::Stop, Act::Hang));
             let first = world.hear(1, world.send(KEY, 1, Act::Done)).await;
@@ -125,7 +125,7 @@ fn a_turn_that_obeys() {
     Scenario::new("a1_timeouts::a_turn_that_obeys", "A1 A2", 2).ends_in(
         &[
             "reply of #1; reply of #1",
-            "heard, TurnTimedOut; reply of #2",
+            "heard, TurnTimedOut; reply of #3",
         ],
         || too_long(Act::Obey),
     );
@@ -135,7 +135,7 @@ fn a_turn_that_obeys() {
 #[test]
 fn a_turn_that_does_not_end() {
     Scenario::new("a1_timeouts::a_turn_that_does_not_end", "A1 A2", 2).ends_in(
-        &["heard, TurnTimedOut; reply of #2"],
+        &["heard, TurnTimedOut; reply of #3"],
         || too_long(Act::Hang),
     );
 }

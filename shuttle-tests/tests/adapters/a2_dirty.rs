@@ -13,7 +13,7 @@ const KEY: u8 = 0;
 #[test]
 fn a_message_that_is_cut() {
     Scenario::new("a2_dirty::a_message_that_is_cut", "A2", 2).ends_in(
-        &["heard, Aborted; reply of #2; [Dirty, Shutdown]"],
+        &["heard, Aborted; reply of #3; [Dirty, Shutdown]"],
         || async {
             let world = World::new(Script::new());
             let sender = world.clone();
@@ -35,7 +35,7 @@ fn a_message_that_is_cut() {
 #[test]
 fn an_abort_against_the_end() {
     Scenario::new("a2_dirty::an_abort_against_the_end", "A2", 2).ends_in(
-        &["reply of #1; reply of #1", "heard, Aborted; reply of #2"],
+        &["reply of #1; reply of #1", "heard, Aborted; reply of #3"],
         || async {
             let world = World::new(Script::new());
             drop(world.manager.turn(&KEY).await.expect("it starts"));
@@ -58,7 +58,7 @@ fn an_abort_against_the_end() {
 #[test]
 fn a_message_that_panics() {
     Scenario::new("a2_dirty::a_message_that_panics", "A2", 2).ends_in(
-        &["heard, Panicked; reply of #2; [Dirty, Shutdown]"],
+        &["heard, Panicked; reply of #3; [Dirty, Shutdown]"],
         || async {
             let world = World::new(Script::new());
             let first = world.send(KEY, 1, Act::Panic);
@@ -76,8 +76,7 @@ fn a_message_that_panics() {
 fn a_closure_that_is_dropped() {
     Scenario::new("a2_dirty::a_closure_that_is_dropped", "A2", 2).ends_in(
         &[
-            "reply of #1; [Shutdown]",
-            "reply of #2; [Dirty, Shutdown]",
+            "reply of #3; [Dirty, Shutdown]",
             // The vacancy was its own, and has burnt a number.
             "reply of #2; [Shutdown]",
         ],
@@ -103,7 +102,7 @@ fn a_closure_that_is_dropped() {
 #[test]
 fn a_closure_that_panics() {
     Scenario::new("a2_dirty::a_closure_that_panics", "A2", 2).ends_in(
-        &["panics; reply of #2; [Dirty, Shutdown]"],
+        &["panics; reply of #3; [Dirty, Shutdown]"],
         || async {
             let world = World::new(Script::new());
             let ledger = std::sync::Arc::clone(&world.ledger);
@@ -130,7 +129,7 @@ fn a_closure_that_panics() {
 #[test]
 fn a_turn_that_is_discarded() {
     Scenario::new("a2_dirty::a_turn_that_is_discarded", "A2", 2).ends_in(
-        &["reply of #2"],
+        &["reply of #3"],
         || async {
             let world = World::new(Script::new());
             let mut turn = world.manager.turn(&KEY).await.expect("it starts");

@@ -1,6 +1,6 @@
 //! A3: a sweep stops what rests, and never a session that is busy, waited for, or touched within the time.
 
-use crate::backend::{Act, Script};
+use crate::backend::{Act, Script, step};
 use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
 use std::sync::Arc;
@@ -55,7 +55,7 @@ fn a_sweep_against_a_call() {
         &[
             "reply of #1; Busy",
             "reply of #1; stopped",
-            "reply of #2; stopped",
+            "reply of #3; stopped",
         ],
         || async {
             let world = World::new(Script::new());
@@ -88,6 +88,7 @@ fn a_sweep_against_a_touch() {
                     touched.store(there, Ordering::SeqCst);
                 }
             });
+            step().await;
             let sweep = world.manager.cleanup_idle(IDLE);
             let before = touched.load(Ordering::SeqCst);
             let report = swept(&sweep.await);
@@ -105,7 +106,7 @@ fn the_reaper() {
     Scenario::new("a3_reaper::the_reaper", "A3", 2).ends_in(
         &[
             "reply of #1; [Idle]",
-            "reply of #2; [Idle, Idle]",
+            "reply of #3; [Idle, Idle]",
         ],
         || async {
             let (clock, hand) = Clock::manual();

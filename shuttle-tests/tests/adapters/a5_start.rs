@@ -14,6 +14,7 @@ fn an_error_is_shared() {
         &[],
         || async {
             let world = World::new(Script::new().on(KEY, Call::Start, Act::Fail));
+            let first = world.send(KEY, 1, Act::Done);
             let later = world.clone();
             let later = world.spawn("later", async move {
                 let [second, third] = [2, 3].map(|id| later.send(KEY, id, Act::Done));
@@ -21,7 +22,7 @@ fn an_error_is_shared() {
                 let third = later.hear(3, third).await;
                 format!("{second}; {third}")
             });
-            let first = world.hear(1, world.send(KEY, 1, Act::Done)).await;
+            let first = world.hear(1, first).await;
             let later = join(later).await;
             let last = world.hear(4, world.send(KEY, 4, Act::Done)).await;
             assert!(last.starts_with("reply"), "A5: {last}, after the line has gone");
@@ -42,11 +43,12 @@ fn a_start_that_panics() {
         || async {
             let script = Script::new().on(KEY, Call::Start, Act::Panic);
             let world = World::new(script.on(KEY, Call::Abandon, Act::Slow));
+            let first = world.send(KEY, 1, Act::Done);
             let later = world.clone();
             let second = world.spawn("second", async move {
                 later.hear(2, later.send(KEY, 2, Act::Done)).await
             });
-            let first = world.hear(1, world.send(KEY, 1, Act::Done)).await;
+            let first = world.hear(1, first).await;
             let second = join(second).await;
             world.end().await;
             format!("{first}; {second}")
@@ -64,6 +66,7 @@ fn a_caller_that_goes_away() {
             let leaves = world.spawn("leaves", world.manager.turn(&KEY));
             let stays = world.send(KEY, 1, Act::Done);
             leaves.abort();
+            drop(leaves);
             let reply = world.hear(1, stays).await;
             let starts = world.ledger.read(|book| book.starts);
             world.end().await;

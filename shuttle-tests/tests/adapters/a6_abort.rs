@@ -46,6 +46,7 @@ fn a_stop_against_a_grant() {
             join(ends).await;
             sending.abort();
             let end = world.hear(1, &mut sending).await;
+            drop(sending);
             world.end().await;
             format!("{stopped}; {end}")
         },
@@ -69,6 +70,7 @@ fn a_stop_against_a_start() {
                 sending.abort();
             }
             let end = world.hear(1, &mut sending).await;
+            drop(sending);
             world.end().await;
             format!("{stopped}; {end}")
         },
@@ -79,7 +81,7 @@ fn a_stop_against_a_start() {
 #[test]
 fn a_stop_goes_first() {
     Scenario::new("a6_abort::a_stop_goes_first", "A6", 3).ends_in(
-        &["stopped; reply of #2; reply of #2"],
+        &["stopped; reply of #3; reply of #3"],
         || async {
             let world = World::new(Script::new());
             let turn = world.manager.turn(&KEY).await.expect("it starts");

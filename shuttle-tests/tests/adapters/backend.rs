@@ -18,10 +18,8 @@ pub(crate) enum Act {
     /// For ever.
     Hang,
     Panic,
-    /// A message: goes on until it is cancelled, and ends well.
+    /// A message: goes on until it is cancelled, then ends well, after some steps.
     Obey,
-    /// A message: the same, and ends with an error.
-    ObeyAndFail,
     /// A message: some steps, then an error if it has been cancelled.
     Check,
 }
@@ -54,6 +52,13 @@ impl Script {
 pub(crate) struct Scripted {
     pub(crate) ledger: Arc<Ledger>,
     script: Mutex<Script>,
+}
+
+/// With the last task that knows the manager.
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.ledger.manager_is_gone();
+    }
 }
 
 /// A scripted call of this incarnation has failed.
@@ -139,9 +144,7 @@ impl Scripted {
                 pending().await
             }
             Act::Panic => engine::panic_now(),
-            Act::Obey | Act::ObeyAndFail | Act::Check => {
-                unreachable!("messages alone are cancelled")
-            }
+            Act::Obey | Act::Check => unreachable!("messages alone are cancelled"),
         }
     }
 }
@@ -209,11 +212,7 @@ impl Agent for Scripted {
         let end = match message.act {
             Act::Obey => {
                 cx.cancelled().await;
-                Ok(())
-            }
-            Act::ObeyAndFail => {
-                cx.cancelled().await;
-                Err(())
+                self.act(Act::Slow).await
             }
             Act::Check => {
                 let end = self.act(Act::Slow).await;

@@ -54,6 +54,8 @@ pub(crate) struct Book {
     pub(crate) stops: Vec<(Key, u64, StopReason)>,
     /// Messages that were heard, and by which incarnation.
     pub(crate) heard: BTreeMap<u32, u64>,
+    /// Nothing knows the manager any more: all its tasks have ended.
+    pub(crate) gone: bool,
     /// What a drop found, which must not panic.
     faults: Vec<String>,
     waiting: Vec<Waker>,
@@ -240,6 +242,10 @@ impl Ledger {
         for key in there.into_iter().chain(later.iter().map(|stop| stop.0)) {
             assert!(once.contains(&key), "A4: key {key} is not named: {report:?}");
         }
+    }
+
+    pub(crate) fn manager_is_gone(&self) {
+        self.change(|book| book.gone = true);
     }
 
     /// The manager has ended, and so has every session.
