@@ -13,7 +13,8 @@
 //! | `shared`, `run`, `error` | what all share; how user code is run; refusals |
 //!
 //! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
-//! them no other is taken, nothing is awaited, and of user code only `Eq`, `Hash` and `Clone` of keys run.
+//! them no other is taken, but that of a key's listeners under that of all; nothing is awaited, nobody is woken, and of user
+//! code only `Eq`, `Hash`, `Clone` and the drop of keys run.
 //!
 //! **What must not be cut short** (a start, a look at health, a stop) runs in a task that owns the slot's guard; a caller
 //! that goes away only stops waiting.

@@ -212,9 +212,9 @@ async fn establish<B: Backend>(
         begun,
         joined,
     } = taken;
-    let (entry, begun) = match entry.0.take().expect("it is looked at once") {
+    let (entry, begun, seat) = match entry.0.take().expect("it is looked at once") {
         Entry::Occupied(turn) => renew(&shared, turn, begun, &switch, restart).await,
-        vacant => (vacant, begun),
+        vacant => (vacant, begun, None),
     };
     if let Some(cause) = switch.cause() {
         drop(begun);
@@ -227,7 +227,7 @@ async fn establish<B: Backend>(
             let failed = joined.and_then(|joined| joined.failures.since(joined.count));
             let started = match failed {
                 Some(failure) => Err((vacancy, failure.into())),
-                None => start(&shared, vacancy, begun.control()).await,
+                None => start(&shared, vacancy, begun.control(), seat).await,
             };
             match started {
                 Ok(turn) => turn,
@@ -247,14 +247,14 @@ async fn establish<B: Backend>(
     Ok(SessionTurn::begin(shared, turn, begun, switch, called))
 }
 
-/// A session that is to be restarted, or is not healthy, is stopped: its vacancy is held next.
+/// A session that is to be restarted, or is not healthy, is stopped: its vacancy is held next, and its room is kept.
 async fn renew<B: Backend>(
     shared: &Shared<B>,
     mut turn: Held<B>,
     begun: Begun<B::Error>,
     switch: &Arc<Switch>,
     restart: bool,
-) -> (Entered<B>, Begun<B::Error>) {
+) -> (Entered<B>, Begun<B::Error>, Option<Seat>) {
     let reason = if switch.cause().is_some() {
         // Not even looked at: who cancelled this wants the session next.
         None
@@ -265,13 +265,15 @@ async fn renew<B: Backend>(
         (!healthy).then_some(StopReason::Unhealthy)
     };
     let Some(reason) = reason else {
-        return (Entry::Occupied(turn), begun);
+        return (Entry::Occupied(turn), begun, None);
     };
-    let (vacancy, _) = stop::end(shared, Turn::vacate(turn), reason).await;
+    let mut closing = Turn::vacate(turn);
+    let seat = closing.session_mut().seat.take();
+    let (vacancy, _) = stop::end(shared, closing, reason).await;
     let failures = Arc::clone(&begun.control().failures);
     drop(begun);
     let begun = begin_vacant(shared, &vacancy, failures, switch);
-    (Entry::Vacant(vacancy), begun)
+    (Entry::Vacant(vacancy), begun, seat)
 }
 
 async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
@@ -286,8 +288,13 @@ async fn start<B: Backend>(
     shared: &Shared<B>,
     vacancy: Vacant<B>,
     control: &Arc<Control<B::Error>>,
+    kept: Option<Seat>,
 ) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
-    let Some(seat) = seat(shared).await else {
+    let taken = match kept {
+        Some(kept) => Some(kept),
+        None => seat(shared).await,
+    };
+    let Some(seat) = taken else {
         return Err((vacancy, TurnError::RegistryFull));
     };
     let key = vacancy.key().clone();

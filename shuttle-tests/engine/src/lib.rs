@@ -36,15 +36,20 @@ pub fn panicking() -> bool {
     UNWINDING.try_with(Cell::get).unwrap_or(false)
 }
 
-/// `std::panic::catch_unwind`: afterwards this task unwinds no more than it did before.
+/// `std::panic::catch_unwind`: afterwards this task unwinds no more than it did before. Of panics, [`panic_now`]'s alone:
+/// any other is an assertion that fails, of a history or of the source, and goes on, whoever catches what user code does.
 ///
 /// # Errors
 /// The payload of the panic.
 pub fn catch_unwind<R>(run: impl FnOnce() -> R + UnwindSafe) -> std::thread::Result<R> {
     let before = panicking();
     let result = panic::catch_unwind(run);
-    if result.is_err() {
+    if let Err(payload) = result {
+        if !payload.is::<Scripted>() {
+            panic::resume_unwind(payload);
+        }
         UNWINDING.with(|flag| flag.set(before));
+        return Err(payload);
     }
     result
 }
@@ -63,15 +68,12 @@ pub fn panic_now() -> ! {
     resume_unwind(Box::new(Scripted))
 }
 
-/// For histories: runs what may end in [`panic_now`]. Any other panic goes on, so that no failing assertion is swallowed.
+/// For histories: runs what may end in [`panic_now`].
 ///
 /// # Errors
 /// The payload of [`panic_now`].
 pub fn unwind<R>(run: impl FnOnce() -> R) -> std::thread::Result<R> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Err(payload) if !payload.is::<Scripted>() => resume_unwind(payload),
-        end => end,
-    }
+    catch_unwind(AssertUnwindSafe(run))
 }
 
 /// Lets one task wait until it is woken. `shuttle::thread::park` would not do: it wakes spuriously whenever the scheduler

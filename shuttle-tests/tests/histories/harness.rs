@@ -146,13 +146,22 @@ impl Failure {
         let told = trace.tell(&name.replace("::", "."));
         format!(
             "FAILED {claims} {name}: {words}\n\n{told}\n{how}\n\
-             replay: {REPLAY}={choices} cargo test -p shuttle-tests --test histories {name} -- --exact --nocapture\n"
+             replay: {REPLAY}={choices} cargo test -p shuttle-tests --test {PROGRAM} {name} -- --exact --nocapture\n"
         )
     }
 }
 
+/// The test program that this is compiled into.
+const PROGRAM: &str = env!("CARGO_CRATE_NAME");
+
 /// The variable that holds a schedule to be run again.
 pub(crate) const REPLAY: &str = "TURNWISE_REPLAY";
+
+/// Is one schedule run again, and no others?
+#[allow(dead_code)] // of the programs that this is compiled into, one asks
+pub(crate) fn is_replay() -> bool {
+    std::env::var_os(REPLAY).is_some()
+}
 
 fn replay() -> Option<Choices> {
     let word = std::env::var(REPLAY).ok()?;

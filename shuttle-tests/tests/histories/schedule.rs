@@ -21,7 +21,7 @@ enum Choice {
     Chance,
 }
 
-/// The seed, and a letter for each step: `a` is the main task, `A` chance.
+/// The seed, and a letter or digit for each step: `a` is the main task, `A` chance.
 impl fmt::Display for Choices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-", self.seed)?;
@@ -32,7 +32,7 @@ impl fmt::Display for Choices {
                     let letter = u8::try_from(task)
                         .ok()
                         .and_then(|task| LETTERS.get(usize::from(task)));
-                    let letter = letter.expect("histories have fewer tasks than there are letters");
+                    let letter = letter.expect("histories have fewer tasks than that");
                     write!(f, "{}", char::from(*letter))?;
                 }
             }
@@ -41,7 +41,7 @@ impl fmt::Display for Choices {
     }
 }
 
-const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
+const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzBCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
 impl Choices {
     /// What was printed.
@@ -49,8 +49,10 @@ impl Choices {
         let (seed, steps) = word.split_once('-')?;
         let choice = |letter: u8| match letter {
             b'A' => Some(Choice::Chance),
-            b'a'..=b'z' => Some(Choice::Task(usize::from(letter - b'a'))),
-            _ => None,
+            letter => {
+                let task = LETTERS.iter().position(|&known| known == letter);
+                task.map(Choice::Task)
+            }
         };
         Some(Self {
             seed: seed.parse().ok()?,

@@ -1,0 +1,155 @@
+//! A2: a session whose turn was cut short, panicked or was discarded is stopped, and the next in line starts afresh. No answer
+//! of an abandoned turn is ever read by the next: the backend's sessions keep what nobody has read.
+
+use crate::backend::{Act, Script};
+use crate::ledger::Book;
+use crate::world::{Scenario, World, join};
+use std::future::pending;
+use turnwise::{SessionTurn, StopReason, TurnError};
+
+const KEY: u8 = 0;
+
+/// A message that hangs is aborted, and does not end in time. The next one waits for the end of the session, and has another.
+#[test]
+fn a_message_that_is_cut() {
+    Scenario::new("a2_dirty::a_message_that_is_cut", "A2", 2).ends_in(
+        &["heard, Aborted; reply of #3; [Dirty, Shutdown]"],
+        || async {
+            let world = World::new(Script::new());
+            let sender = world.clone();
+            let first = world.spawn("first", async move {
+                sender.hear(1, sender.send(KEY, 1, Act::Hang)).await
+            });
+            world.ledger.until(|book| book.hangs == 1).await;
+            let second = world.send(KEY, 2, Act::Done);
+            assert!(world.manager.abort(&KEY, None), "a turn is under way");
+            let first = world.end_in_time("first", first).await;
+            let second = world.hear(2, second).await;
+            let ledger = world.end().await;
+            format!("{first}; {second}; {:?}", ledger.read(Book::reasons))
+        },
+    );
+}
+
+/// A message is aborted, and may end well just before its time is over: its session goes on exactly if it did.
+#[test]
+fn an_abort_against_the_end() {
+    Scenario::new("a2_dirty::an_abort_against_the_end", "A2", 2).ends_in(
+        &["reply of #1; reply of #1", "heard, Aborted; reply of #3"],
+        || async {
+            let world = World::new(Script::new());
+            drop(world.manager.turn(&KEY).await.expect("it starts"));
+            let sender = world.clone();
+            let first = world.spawn("first", async move {
+                sender.hear(1, sender.send(KEY, 1, Act::Obey)).await
+            });
+            world.ledger.until(|book| book.heard.contains_key(&1)).await;
+            let second = world.send(KEY, 2, Act::Done);
+            assert!(world.manager.abort(&KEY, None), "a turn is under way");
+            let first = world.end_in_time("first", first).await;
+            let second = world.hear(2, second).await;
+            world.end().await;
+            format!("{first}; {second}")
+        },
+    );
+}
+
+/// The agent panics.
+#[test]
+fn a_message_that_panics() {
+    Scenario::new("a2_dirty::a_message_that_panics", "A2", 2).ends_in(
+        &["heard, Panicked; reply of #3; [Dirty, Shutdown]"],
+        || async {
+            let world = World::new(Script::new());
+            let first = world.send(KEY, 1, Act::Panic);
+            let second = world.send(KEY, 2, Act::Done);
+            let first = world.hear(1, first).await;
+            let second = world.hear(2, second).await;
+            let ledger = world.end().await;
+            format!("{first}; {second}; {:?}", ledger.read(Book::reasons))
+        },
+    );
+}
+
+/// The future of a closure in a turn is dropped: before the turn, which leaves no trace, or in the middle.
+#[test]
+fn a_closure_that_is_dropped() {
+    Scenario::new("a2_dirty::a_closure_that_is_dropped", "A2", 2).ends_in(
+        &[
+            "reply of #3; [Dirty, Shutdown]",
+            // The vacancy was its own, and has burnt a number.
+            "reply of #2; [Shutdown]",
+        ],
+        || async {
+            let world = World::new(Script::new());
+            let ledger = std::sync::Arc::clone(&world.ledger);
+            let first = world.manager.with_turn(&KEY, async move |session| {
+                let _stay = ledger.is_used(session.key, session.incarnation);
+                session.answers.push_back(1);
+                pending::<()>().await;
+            });
+            let first = world.spawn("first", first);
+            let second = world.send(KEY, 2, Act::Done);
+            first.abort();
+            let second = world.hear(2, second).await;
+            let ledger = world.end().await;
+            format!("{second}; {:?}", ledger.read(Book::reasons))
+        },
+    );
+}
+
+/// A closure in a turn panics: its caller hears the panic, the next in line has another session.
+#[test]
+fn a_closure_that_panics() {
+    Scenario::new("a2_dirty::a_closure_that_panics", "A2", 2).ends_in(
+        &["panics; reply of #3; [Dirty, Shutdown]"],
+        || async {
+            let world = World::new(Script::new());
+            let ledger = std::sync::Arc::clone(&world.ledger);
+            let first = world.manager.with_turn(&KEY, async move |session| {
+                let _stay = ledger.is_used(session.key, session.incarnation);
+                session.answers.push_back(1);
+                crate::backend::step().await;
+                engine::panic_now()
+            });
+            let first = shuttle::thread::spawn(move || {
+                let end: Result<Result<(), TurnError<_>>, _> =
+                    engine::unwind(|| shuttle::future::block_on(first));
+                if end.is_err() { "panics" } else { "goes on" }
+            });
+            let second = world.hear(2, world.send(KEY, 2, Act::Done)).await;
+            let first = first.join().expect("a panic has failed the run already");
+            let ledger = world.end().await;
+            format!("{first}; {second}; {:?}", ledger.read(Book::reasons))
+        },
+    );
+}
+
+/// A plain turn is discarded.
+#[test]
+fn a_turn_that_is_discarded() {
+    Scenario::new("a2_dirty::a_turn_that_is_discarded", "A2", 2).ends_in(
+        &["reply of #3"],
+        || async {
+            let world = World::new(Script::new());
+            let mut turn = world.manager.turn(&KEY).await.expect("it starts");
+            let second = world.send(KEY, 2, Act::Done);
+            let discards = world.spawn("discards", {
+                let world = world.clone();
+                async move {
+                    let _stay = world.uses(&turn);
+                    turn.answers.push_back(1);
+                    crate::backend::step().await;
+                    drop(_stay);
+                    SessionTurn::discard(turn);
+                }
+            });
+            let second = world.hear(2, second).await;
+            join(discards).await;
+            let ledger = world.end().await;
+            let reasons = ledger.read(Book::reasons);
+            assert_eq!(reasons, [StopReason::Dirty, StopReason::Shutdown]);
+            second
+        },
+    );
+}

@@ -1,0 +1,240 @@
+//! A backend that does what a script says: each call succeeds, fails, hangs, panics, or takes a while.
+
+use crate::ledger::{Key, Ledger, Stage};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::future::pending;
+use std::sync::{Arc, Mutex};
+use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
+
+/// What user code does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Act {
+    Done,
+    /// After some steps.
+    Slow,
+    Fail,
+    /// For ever.
+    Hang,
+    Panic,
+    /// A message: goes on until it is cancelled, then ends well, after some steps.
+    Obey,
+    /// A message: some steps, then an error if it has been cancelled.
+    Check,
+}
+
+/// One of the calls that a backend has besides messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Start,
+    Abandon,
+    Look,
+    Stop,
+}
+
+/// What those calls do, of each key in their order; what is not said is done.
+#[derive(Debug, Default)]
+pub(crate) struct Script(Vec<(Key, Call, Act)>);
+
+impl Script {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn on(mut self, key: Key, call: Call, act: Act) -> Self {
+        self.0.push((key, call, act));
+        self
+    }
+}
+
+/// The backend.
+pub(crate) struct Scripted {
+    pub(crate) ledger: Arc<Ledger>,
+    script: Mutex<Script>,
+}
+
+/// With the last task that knows the manager.
+impl Drop for Scripted {
+    fn drop(&mut self) {
+        self.ledger.manager_is_gone();
+    }
+}
+
+/// A scripted call of this incarnation has failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Failed(pub(crate) u64);
+
+impl fmt::Display for Failed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a call of #{} fails, says the script", self.0)
+    }
+}
+
+impl Error for Failed {}
+
+/// A session answers in the order in which it was asked, whoever listens: what nobody read the next one reads.
+pub(crate) struct Session {
+    pub(crate) key: Key,
+    pub(crate) incarnation: u64,
+    pub(crate) answers: VecDeque<u32>,
+    stopped: bool,
+    ledger: Arc<Ledger>,
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if !self.stopped {
+            self.ledger.lost(self.key, self.incarnation);
+        }
+    }
+}
+
+/// What is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Message {
+    pub(crate) id: u32,
+    pub(crate) act: Act,
+}
+
+/// What is answered: whose answer it is, and of which session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reply {
+    pub(crate) to: u32,
+    pub(crate) incarnation: u64,
+}
+
+/// Lets the scheduler choose somebody else.
+pub(crate) async fn step() {
+    shuttle::future::yield_now().await;
+}
+
+impl Scripted {
+    pub(crate) fn new(ledger: Arc<Ledger>, script: Script) -> Self {
+        let script = Mutex::new(script);
+        Self { ledger, script }
+    }
+
+    fn next(&self, key: Key, call: Call) -> Option<Act> {
+        let mut script = self.script.lock().expect("nothing panics with it");
+        let mut acts = script.0.iter();
+        let found = acts.position(|&(of, which, _)| (of, which) == (key, call))?;
+        Some(script.0.remove(found).2)
+    }
+
+    /// What the script says next of this call, after a step in any case.
+    async fn play(&self, key: Key, call: Call) -> Result<(), ()> {
+        step().await;
+        let act = self.next(key, call).unwrap_or(Act::Done);
+        self.act(act).await
+    }
+
+    async fn act(&self, act: Act) -> Result<(), ()> {
+        match act {
+            Act::Done => Ok(()),
+            Act::Slow => {
+                for _ in 0..3 {
+                    step().await;
+                }
+                Ok(())
+            }
+            Act::Fail => Err(()),
+            Act::Hang => {
+                self.ledger.hangs();
+                pending().await
+            }
+            Act::Panic => engine::panic_now(),
+            Act::Obey | Act::Check => unreachable!("messages alone are cancelled"),
+        }
+    }
+}
+
+impl Backend for Scripted {
+    type Key = Key;
+    type Session = Session;
+    type Error = Failed;
+
+    async fn start(&self, key: &Key, incarnation: Incarnation) -> Result<Session, Failed> {
+        let stay = self.ledger.starts(*key, incarnation.get());
+        if self.play(*key, Call::Start).await.is_err() {
+            stay.ends(None);
+            return Err(Failed(incarnation.get()));
+        }
+        stay.ends(Some(Stage::Rests));
+        Ok(Session {
+            key: *key,
+            incarnation: incarnation.get(),
+            answers: VecDeque::new(),
+            stopped: false,
+            ledger: Arc::clone(&self.ledger),
+        })
+    }
+
+    async fn start_abandoned(&self, key: &Key, incarnation: Incarnation) {
+        let _stay = self.ledger.is_put_away(*key, incarnation.get());
+        let _end = self.play(*key, Call::Abandon).await;
+    }
+
+    async fn stop(
+        &self,
+        key: &Key,
+        mut session: Session,
+        reason: StopReason,
+    ) -> Result<(), Failed> {
+        session.stopped = true;
+        let _stay = self.ledger.stops(*key, session.incarnation, reason);
+        let end = self.play(*key, Call::Stop).await;
+        end.map_err(|()| Failed(session.incarnation))
+    }
+
+    async fn is_healthy(&self, session: &mut Session) -> bool {
+        let _stay = self.ledger.is_looked_at(session.key, session.incarnation);
+        match self.next(session.key, Call::Look) {
+            None => true,
+            Some(act) => self.act(act).await.is_ok(),
+        }
+    }
+}
+
+impl Agent for Scripted {
+    type Message = Message;
+    type Event = u32;
+    type Reply = Reply;
+
+    async fn send(
+        &self,
+        session: &mut Session,
+        message: Message,
+        cx: &TurnContext<u32>,
+    ) -> Result<Reply, Failed> {
+        let (key, incarnation, ticket) = (session.key, session.incarnation, cx.ticket().get());
+        let _stay = self.ledger.is_used(key, incarnation);
+        self.ledger.hears(key, incarnation, ticket, message.id);
+        assert_eq!(cx.incarnation().get(), incarnation, "the session's number");
+        session.answers.push_back(message.id);
+        cx.emit(message.id);
+        step().await;
+        let end = match message.act {
+            Act::Obey => {
+                cx.cancelled().await;
+                self.act(Act::Slow).await
+            }
+            Act::Check => {
+                let end = self.act(Act::Slow).await;
+                end.and(if cx.is_cancelled() { Err(()) } else { Ok(()) })
+            }
+            act => self.act(act).await,
+        };
+        let answer = session.answers.pop_front();
+        assert_eq!(
+            answer,
+            Some(message.id),
+            "A2: the answer of another message is read"
+        );
+        end.map_err(|()| Failed(incarnation))?;
+        Ok(Reply {
+            to: message.id,
+            incarnation,
+        })
+    }
+}
