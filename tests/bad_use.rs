@@ -64,12 +64,11 @@ fn resting(key: &'static str) -> Registry<&'static str, u32> {
 // Refusals.
 
 #[test]
-fn a_full_line_refuses_in_both_lanes_and_takes_the_next_when_one_leaves() {
+fn a_full_line_refuses_but_for_those_who_go_first_and_takes_the_next_when_one_leaves() {
     let sessions = Registry::<&str, u32>::builder().max_waiting(1).build();
     let turn = sessions.enter_blocking(&"a").expect("free").or_insert(1);
     let waits = sessions.enter(&"a");
     assert_eq!(refused(sessions.enter(&"a")), EnterError::QueueFull);
-    assert_eq!(refused(sessions.enter_first(&"a")), EnterError::QueueFull);
     let existing = sessions.enter_existing(&"a").expect("the key is there");
     assert_eq!(refused(existing), EnterError::QueueFull);
     assert_eq!(
@@ -77,6 +76,11 @@ fn a_full_line_refuses_in_both_lanes_and_takes_the_next_when_one_leaves() {
         Some(EnterError::QueueFull)
     );
     assert_eq!(Turn::waiting(&turn), 1);
+
+    let first = sessions.enter_first(&"a");
+    assert!(first.ticket().is_some(), "who ends a session is let in");
+    assert_eq!(Turn::waiting(&turn), 2);
+    drop(first);
 
     drop(waits);
     let waits = sessions.enter(&"a");
