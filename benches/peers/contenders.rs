@@ -59,6 +59,13 @@ impl<K: Key, const N: usize> Map<K> for Turnwise<K, N> {
         entry.or_insert_with(Words::new).work();
     }
 
+    async fn turn_with_yield(&self, key: &K) {
+        let entry = self.0.enter(key).await.expect("it is open");
+        let mut turn = entry.or_insert_with(Words::new);
+        tokio::task::yield_now().await;
+        turn.work();
+    }
+
     async fn look(&self, key: &K) -> u64 {
         self.0
             .status(key)
@@ -197,6 +204,13 @@ impl Map<u64> for Mixed {
         self.find(*key).lock().await.work();
     }
 
+    async fn turn_with_yield(&self, key: &u64) {
+        let session = self.find(*key);
+        let mut turn = session.lock().await;
+        tokio::task::yield_now().await;
+        turn.work();
+    }
+
     async fn look(&self, key: &u64) -> u64 {
         self.find(*key).lock().await.0[0]
     }
@@ -230,6 +244,13 @@ impl Map<u64> for Dash {
 
     async fn turn(&self, key: &u64) {
         self.find(*key).lock().await.work();
+    }
+
+    async fn turn_with_yield(&self, key: &u64) {
+        let session = self.find(*key);
+        let mut turn = session.lock().await;
+        tokio::task::yield_now().await;
+        turn.work();
     }
 
     async fn look(&self, key: &u64) -> u64 {

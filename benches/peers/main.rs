@@ -1,30 +1,31 @@
 //! The registry side by side with what people use instead: `just bench`.
 //!
-//! Times are ratios to the floor (parking_lot's locks by hand, std's map), taken in one run; see `measure`.
+//! Times are ratios to the floor (parking_lot's locks by hand, std's map), taken in one run; see `measure`. Without an
+//! argument all workloads run; with one, those that have it in their name.
 
 mod contenders;
 mod map;
 mod measure;
+mod report;
+mod special;
 mod workloads;
 
-fn main() {
-    let filter = std::env::args()
-        .skip(1)
-        .find(|arg| !arg.starts_with('-'))
-        .unwrap_or_default();
-    for table in workloads::tables(&filter) {
-        println!("\n{}", table.name);
-        for line in table.lines {
-            println!(
-                "  {:<32} {:>7.2}  ({:.2} to {:.2})  {:>8.1} {}  again {}",
-                line.name,
-                line.ratio,
-                line.quartiles.0,
-                line.quartiles.1,
-                line.nanos,
-                table.unit,
-                line.again
-            );
+use std::{env, error::Error, path::Path};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = env::args().skip(1).collect();
+    if let [flag, name] = &args[..] {
+        if flag == "--bytes" {
+            special::bytes(name);
+            return Ok(());
         }
     }
+    let filter = args
+        .iter()
+        .find(|arg| !arg.starts_with('-'))
+        .map_or("", String::as_str);
+    let mut tables = workloads::tables(filter);
+    tables.extend(special::tables(filter));
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
+    report::write(&tables, &folder)
 }

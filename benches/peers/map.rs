@@ -44,6 +44,10 @@ pub(crate) trait Map<K: Key>: Send + Sync + 'static {
     fn new() -> Self;
     /// Finds the key's session, has it alone, works, lets it go. A key that is absent gets a session.
     fn turn(&self, key: &K) -> impl Future<Output = ()> + Send;
+    /// The same, and lets others run in the middle of it.
+    fn turn_with_yield(&self, key: &K) -> impl Future<Output = ()> + Send {
+        self.turn(key)
+    }
     /// Asks what is with the key's session.
     fn look(&self, key: &K) -> impl Future<Output = u64> + Send;
     fn insert(&self, key: &K) -> impl Future<Output = ()> + Send;

@@ -1,0 +1,130 @@
+//! What is told: a table for people, the same as data, and a plot.
+
+use crate::{
+    measure::Line,
+    workloads::{TURNWISE, Table},
+};
+use plotters::prelude::*;
+use serde::Serialize;
+use std::{error::Error, fmt::Write as _, fs, path::Path};
+
+#[derive(Serialize)]
+struct Data<'a> {
+    machine: String,
+    tables: &'a [Table],
+}
+
+/// Writes `peers.md`, `peers.json` and `peers.svg` into a folder, and prints the first.
+pub(crate) fn write(tables: &[Table], folder: &Path) -> Result<(), Box<dyn Error>> {
+    fs::create_dir_all(folder)?;
+    let machine = machine();
+    let text = text(tables, &machine)?;
+    print!("{text}");
+    fs::write(folder.join("peers.md"), text)?;
+    let data = Data { machine, tables };
+    fs::write(
+        folder.join("peers.json"),
+        serde_json::to_string_pretty(&data)? + "\n",
+    )?;
+    plot(tables, &folder.join("peers.svg"))
+}
+
+fn machine() -> String {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = cpu
+        .lines()
+        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let rustc = std::process::Command::new("rustc")
+        .arg("--version")
+        .output();
+    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    format!(
+        "{}, {cores} cores; {}",
+        model.unwrap_or("a processor without a name"),
+        rustc.unwrap_or_default()
+    )
+}
+
+fn text(tables: &[Table], machine: &str) -> Result<String, std::fmt::Error> {
+    let mut text = format!(
+        "{machine}\n\nRatios to the first line of each workload; medians, with the quartiles where there are many rounds.\n"
+    );
+    for table in tables {
+        let Table {
+            name,
+            unit,
+            goal,
+            lines,
+        } = table;
+        let goal = goal.map_or(String::new(), |goal| format!(" (to reach: {goal:.2})"));
+        write!(
+            text,
+            "\n**{name}**{goal}\n\n| | ratio | quartiles | {unit} |\n|---|---:|---:|---:|\n"
+        )?;
+        for Line {
+            name,
+            ratio,
+            quartiles,
+            nanos,
+            ..
+        } in lines
+        {
+            let quartiles = if quartiles.0.is_nan() {
+                String::new()
+            } else {
+                format!("{:.2} to {:.2}", quartiles.0, quartiles.1)
+            };
+            let name = if name.starts_with(TURNWISE) {
+                format!("**{name}**")
+            } else {
+                name.clone()
+            };
+            writeln!(text, "| {name} | {ratio:.2} | {quartiles} | {nanos:.1} |")?;
+        }
+    }
+    Ok(text)
+}
+
+/// A row for each workload, a mark for each contender: its ratio, on a logarithmic scale.
+fn plot(tables: &[Table], path: &Path) -> Result<(), Box<dyn Error>> {
+    let rows = tables.len() as f64;
+    let root = SVGBackend::new(path, (1100, 60 + 34 * tables.len() as u32)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let mut chart = ChartBuilder::on(&root)
+        .caption(
+            "time, as a ratio to the floor (filled: turnwise)",
+            ("sans-serif", 16),
+        )
+        .margin(10)
+        .x_label_area_size(30)
+        .y_label_area_size(430)
+        .build_cartesian_2d((0.01..100.0).log_scale(), 0.0..rows)?;
+    let label = |row: &f64| {
+        let index = (rows - row).floor() as usize;
+        tables
+            .get(index)
+            .map_or(String::new(), |table| table.name.to_owned())
+    };
+    chart
+        .configure_mesh()
+        .y_labels(tables.len() + 1)
+        .y_label_formatter(&label)
+        .x_desc("ratio")
+        .draw()?;
+    for (index, table) in tables.iter().enumerate() {
+        let y = rows - index as f64 - 0.5;
+        for line in table.lines.iter().filter(|line| line.ratio.is_finite()) {
+            let x = line.ratio.clamp(0.01, 100.0);
+            let ours = line.name.starts_with(TURNWISE);
+            let style = if ours {
+                BLUE.filled()
+            } else {
+                BLACK.mix(0.45).stroke_width(1)
+            };
+            chart.draw_series([Circle::new((x, y), if ours { 6 } else { 4 }, style)])?;
+        }
+    }
+    root.present()?;
+    Ok(())
+}
