@@ -6,8 +6,8 @@ use std::time::Duration;
 pub(crate) const KEY: usize = 128;
 /// Bytes of a line of the terminal.
 pub(crate) const LINE: usize = 64 * 1024;
-/// Bytes of the body of a request: a message of a line's length, however it is escaped.
-pub(crate) const BODY: usize = 128 * 1024;
+/// Bytes of the body of a request.
+pub(crate) const BODY: usize = 64 * 1024;
 /// For the body of a request to arrive.
 pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 /// Bytes that are kept to be looked at: of what was asked, its begin; of what was said, its end.
@@ -32,13 +32,10 @@ pub(crate) fn check_key(key: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// A message, from outside.
+/// A message, from outside: as long as its line or its body may be.
 pub(crate) fn check_message(message: &str) -> Result<(), &'static str> {
     if message.trim().is_empty() {
         return Err("the message is empty");
-    }
-    if message.len() > LINE {
-        return Err("the message has more than 65536 bytes");
     }
     Ok(())
 }

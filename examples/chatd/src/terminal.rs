@@ -60,6 +60,8 @@ impl<A: Chat> Terminal<A> {
     /// Until it is ended, and all answers are complete.
     pub(crate) async fn run(mut self, quit: mpsc::Sender<()>, mut ends: oneshot::Receiver<()>) {
         let mut lines = input::lines();
+        // One that waits to be seen is enough.
+        let ask = || _ = quit.try_send(());
         self.paper
             .line(&format!("a line is a message to {}; /help", self.key));
         loop {
@@ -67,11 +69,11 @@ impl<A: Chat> Terminal<A> {
                 Some(line) = lines.recv() => match line {
                     // A daemon without a person at it serves on.
                     Line::End { person: false } => {}
-                    Line::End { person: true } => drop(quit.try_send(())),
+                    Line::End { person: true } => ask(),
                     Line::Bad(why) => self.paper.line(why),
                     Line::Text(text) => {
                         if self.obey(&text) == Wish::Quit {
-                            drop(quit.try_send(()));
+                            ask();
                         }
                     }
                 },

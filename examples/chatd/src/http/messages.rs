@@ -12,7 +12,7 @@ use crate::{
 use axum::{
     Json,
     extract::State,
-    http::{HeaderMap, header},
+    http::{HeaderMap, StatusCode, header},
     response::{
         IntoResponse, Response,
         sse::{self, KeepAlive, Sse},
@@ -30,6 +30,9 @@ pub(super) struct Message {
     message: String,
     /// `false`: a session that is not free at once is busy.
     wait: Option<bool>,
+    /// Do not wait for the answer, and go on without the client.
+    #[serde(default)]
+    detach: bool,
     /// How long to wait for the turn, and how long it may take.
     wait_seconds: Option<f64>,
     turn_seconds: Option<f64>,
@@ -58,7 +61,13 @@ pub(super) async fn send<A: Chat>(
 ) -> Result<Response, Refusal> {
     limits::check_message(&message.message).map_err(Refusal::bad_input)?;
     let options = message.options()?;
+    let detach = message.detach;
     let mut answer = desk.send(&key, message.message, options);
+    if let (true, Some(ticket)) = (detach, answer.ticket()) {
+        tokio::spawn(answer.whole());
+        let accepted = Json(json!({ "key": key, "turn": ticket }));
+        return Ok((StatusCode::ACCEPTED, accepted).into_response());
+    }
     // Past the line and the start, or refused: now the status is known.
     answer
         .started()

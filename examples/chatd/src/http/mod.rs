@@ -19,10 +19,10 @@ mod sessions;
 pub(crate) use guard::Guard;
 
 use self::refusal::Refusal;
-use crate::{agent::Chat, desk::Desk};
+use crate::{agent::Chat, desk::Desk, limits};
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header},
     middleware,
     response::{Html, IntoResponse},
@@ -55,6 +55,7 @@ fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
         .route("/events", get(feed::feed::<A>))
         .fallback(|| async { Refusal::no_route() })
         .method_not_allowed_fallback(|| async { Refusal::no_method() })
+        .layer(DefaultBodyLimit::max(limits::BODY))
         .layer(middleware::from_fn_with_state(guard.clone(), guard::token))
         // Open to whoever may reach the daemon: the page asks for the token itself.
         .route("/", get(page))

@@ -110,7 +110,7 @@ impl Refusal {
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
-                "the body has more than 131072 bytes",
+                "the body has more than 65536 bytes",
             ),
             _ => Self::bad_input(rejected.body_text()),
         }
