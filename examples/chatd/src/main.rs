@@ -29,13 +29,18 @@ use crate::{
     args::{AgentKind, Args},
     echo::EchoAgent,
 };
-use std::process::ExitCode;
+use std::{
+    io::{self, IsTerminal},
+    process::ExitCode,
+};
 use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// 0: all went well. 1: something failed, or a session was abandoned. 2: bad usage.
 fn main() -> ExitCode {
     let args = Args::read();
-    let log = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt::layer()
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal());
     tracing_subscriber::registry()
         .with(log.with_filter(args.log.clone()))
         .init();

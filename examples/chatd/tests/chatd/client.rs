@@ -14,17 +14,17 @@ use std::net::SocketAddr;
 use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
 
 /// A request to be changed before it is sent.
-pub struct Ask {
+pub(crate) struct Ask {
     address: SocketAddr,
     request: Builder,
     body: Bytes,
 }
 
 /// A status, and a body of JSON.
-pub type Answer = (u16, Value);
+pub(crate) type Answer = (u16, Value);
 
 impl Daemon {
-    pub fn ask(&self, method: &str, path: &str) -> Ask {
+    pub(crate) fn ask(&self, method: &str, path: &str) -> Ask {
         Ask {
             address: self.address,
             request: Request::builder().method(method).uri(path),
@@ -32,16 +32,16 @@ impl Daemon {
         }
     }
 
-    pub fn get(&self, path: &str) -> Ask {
+    pub(crate) fn get(&self, path: &str) -> Ask {
         self.ask("GET", path)
     }
 
-    pub fn post(&self, path: &str, body: &Value) -> Ask {
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Ask {
         self.ask("POST", path).json(body)
     }
 
     /// A message to a session.
-    pub fn say(&self, key: &str, message: &str) -> Ask {
+    pub(crate) fn say(&self, key: &str, message: &str) -> Ask {
         self.post(
             &format!("/sessions/{key}/messages"),
             &json!({ "message": message }),
@@ -49,34 +49,34 @@ impl Daemon {
     }
 
     /// All sessions as they change, from now on.
-    pub async fn feed(&self) -> Events {
+    pub(crate) async fn feed(&self) -> Events {
         self.get("/events").events().await
     }
 
     /// Waits until a session is as it should be. It is given with `Null` if there is none.
-    pub async fn until(&self, key: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, key: &str, is: impl Fn(&Value) -> bool) -> Value {
         self.feed().await.until(key, is).await
     }
 }
 
 impl Ask {
     /// Instead of the host of the address, or in addition.
-    pub fn header(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
         self.request = self.request.header(name, value);
         self
     }
 
-    pub fn body(mut self, body: impl Into<Bytes>) -> Self {
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
     }
 
-    pub fn json(self, body: &Value) -> Self {
+    pub(crate) fn json(self, body: &Value) -> Self {
         self.header("content-type", "application/json")
             .body(body.to_string())
     }
 
-    pub async fn response(mut self) -> Response<Incoming> {
+    pub(crate) async fn response(mut self) -> Response<Incoming> {
         let host = self.address.to_string();
         if self
             .request
@@ -97,7 +97,7 @@ impl Ask {
         response.expect("an answer comes").expect("an answer")
     }
 
-    pub async fn answer(self) -> Answer {
+    pub(crate) async fn answer(self) -> Answer {
         let response = self.response().await;
         let status = response.status().as_u16();
         let body = response
@@ -114,11 +114,11 @@ impl Ask {
     }
 
     /// In a task of its own: an answer that takes a while.
-    pub fn later(self) -> JoinHandle<Answer> {
+    pub(crate) fn later(self) -> JoinHandle<Answer> {
         tokio::spawn(self.answer())
     }
 
-    pub async fn events(self) -> Events {
+    pub(crate) async fn events(self) -> Events {
         let response = self.header("accept", "text/event-stream").response().await;
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -130,14 +130,14 @@ impl Ask {
 }
 
 /// Server-sent events.
-pub struct Events {
+pub(crate) struct Events {
     body: Incoming,
     text: String,
 }
 
 impl Events {
     /// The next one, its name and its data; `None` at the end.
-    pub async fn next(&mut self) -> Option<(String, Value)> {
+    pub(crate) async fn next(&mut self) -> Option<(String, Value)> {
         loop {
             while let Some((event, rest)) = self.text.split_once("\n\n") {
                 let field = |name| event.lines().find_map(|line| line.strip_prefix(name));
@@ -161,7 +161,7 @@ impl Events {
     }
 
     /// On the feed: waits until a session is as it should be.
-    pub async fn until(&mut self, key: &str, is: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&mut self, key: &str, is: impl Fn(&Value) -> bool) -> Value {
         loop {
             let (_, data) = self.next().await.expect("the feed goes on");
             let sessions = data["sessions"].as_array().expect("sessions");
@@ -175,12 +175,12 @@ impl Events {
 }
 
 /// Which error an answer tells, and its status.
-pub fn refused((status, body): &Answer) -> (u16, &str) {
+pub(crate) fn refused((status, body): &Answer) -> (u16, &str) {
     assert!(body["message"].is_string(), "{body}");
     (*status, body["error"].as_str().expect("an error"))
 }
 
 /// A session that is in a turn, and so many wait.
-pub fn busy(waiting: u64) -> impl Fn(&Value) -> bool {
+pub(crate) fn busy(waiting: u64) -> impl Fn(&Value) -> bool {
     move |session| session["phase"] == "busy" && session["waiting"] == waiting
 }

@@ -8,17 +8,17 @@ use tokio::{
 };
 
 /// For anything that must happen: beyond it a test hangs.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
-pub struct Daemon {
+pub(crate) struct Daemon {
     child: Child,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
     stdin: Option<ChildStdin>,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 /// The program with these arguments; on a free port, unless they say where.
-pub fn command(args: &[&str]) -> Command {
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_chatd"));
     if !args.contains(&"--listen") {
         command.args(["--listen", "127.0.0.1:0"]);
@@ -26,7 +26,7 @@ pub fn command(args: &[&str]) -> Command {
     command
         .args(args)
         .env_remove("CHATD_TOKEN")
-        .env("CHATD_LOG", "warn")
+        .env("CHATD_LOG", "error")
         .env("RUST_BACKTRACE", "0");
     command
         .kill_on_drop(true)
@@ -37,7 +37,7 @@ pub fn command(args: &[&str]) -> Command {
 
 impl Daemon {
     /// Ready to be asked. Its echo does not think before it speaks, unless the arguments say so.
-    pub async fn start(args: &[&str]) -> Self {
+    pub(crate) async fn start(args: &[&str]) -> Self {
         let quick: &[&str] = if args.contains(&"--delay") {
             &[]
         } else {
@@ -67,26 +67,26 @@ impl Daemon {
         daemon
     }
 
-    pub async fn types(&mut self, line: &str) {
+    pub(crate) async fn types(&mut self, line: &str) {
         let stdin = self.stdin.as_mut().expect("its input is open");
         let line = format!("{line}\n");
         stdin.write_all(line.as_bytes()).await.expect("it reads");
     }
 
     /// The end of its input.
-    pub fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.stdin = None;
     }
 
     /// The next line that it prints.
-    pub async fn line(&mut self) -> Option<String> {
+    pub(crate) async fn line(&mut self) -> Option<String> {
         let line = timeout(PATIENCE, self.lines.next_line()).await;
         line.expect("it prints a line")
             .expect("its output can be read")
     }
 
     /// The next line that has this in it.
-    pub async fn sees(&mut self, text: &str) -> String {
+    pub(crate) async fn sees(&mut self, text: &str) -> String {
         loop {
             let line = self.line().await;
             let line = line.unwrap_or_else(|| panic!("it ended without printing {text:?}"));
@@ -96,7 +96,7 @@ impl Daemon {
         }
     }
 
-    pub async fn signal(&self, name: &str) {
+    pub(crate) async fn signal(&self, name: &str) {
         let id = self.child.id().expect("it runs");
         let kill = Command::new("sh")
             .args(["-c", &format!("kill -s {name} {id}")])
@@ -106,7 +106,7 @@ impl Daemon {
     }
 
     /// Waits for its end: the exit code, and what it printed until then.
-    pub async fn ends(mut self) -> (Option<i32>, String) {
+    pub(crate) async fn ends(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         while let Some(line) = self.line().await {
             rest += &line;
