@@ -26,8 +26,9 @@ pub(crate) struct Chromium {
 pub(crate) struct Tab(String);
 
 impl Chromium {
-    pub(crate) fn start() -> Self {
-        let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join("chromium");
+    /// With an empty profile of this name: one is used by one Chromium.
+    pub(crate) fn start(profile: &str) -> Self {
+        let profile = Path::new(env!("CARGO_TARGET_TMPDIR")).join(profile);
         drop(fs::remove_dir_all(&profile));
         // Without its sandbox: inside of a container there is none to be had, and the page is our own.
         let child = Command::new("chromium")
@@ -127,11 +128,16 @@ impl Chromium {
         told["result"]["value"].clone()
     }
 
-    /// Clicks on an element, as a mouse does.
+    /// Clicks on an element, as a mouse does, once it is there.
     pub(crate) fn click(&mut self, tab: &Tab, selector: &str) {
+        let there = format!("document.querySelector(`{selector}`)");
+        self.until(tab, &there);
         let middle = format!(
-            "(() => {{ const box = document.querySelector(`{selector}`).getBoundingClientRect();
-                return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
+            "(element => {{
+                element.scrollIntoView({{ block: 'nearest' }});
+                const box = element.getBoundingClientRect();
+                return [box.x + box.width / 2, box.y + box.height / 2];
+            }})({there})"
         );
         let middle = self.tell(tab, &middle);
         for kind in ["mousePressed", "mouseReleased"] {

@@ -32,9 +32,9 @@ fn say(browser: &mut Chromium, tab: &Tab, key: &str, message: &str) {
 async fn two_tabs_show_the_same_sessions() {
     let mut daemon = Daemon::start(&["--delay", "0.02", "--max-waiting", "2"]).await;
     let address = format!("http://{}/", daemon.address);
-    let mut browser = Chromium::start();
-    let one = browser.open(&address, 900, 760);
-    let two = browser.open(&address, 900, 760);
+    let mut browser = Chromium::start("tabs");
+    let one = browser.open(&address, 860, 980);
+    let two = browser.open(&address, 860, 980);
 
     // Sent on one tab; the other one shows it at work.
     say(&mut browser, &one, "demo", "!hold");
@@ -123,7 +123,7 @@ async fn two_tabs_show_the_same_sessions() {
         browser.dress(&two, scheme);
         browser.picture(&two, &format!("{scheme}.png"));
     }
-    let small = browser.open(&address, 360, 760);
+    let small = browser.open(&address, 360, 980);
     browser.until(&small, &there("research", "[data-phase=busy]"));
     browser.picture(&small, "small.png");
 
@@ -152,7 +152,7 @@ async fn two_tabs_show_the_same_sessions() {
 #[tokio::test]
 async fn the_page_asks_for_the_token() {
     let daemon = Daemon::start(&["--token", "secret"]).await;
-    let mut browser = Chromium::start();
+    let mut browser = Chromium::start("token");
     let tab = browser.open(&format!("http://{}/", daemon.address), 900, 600);
     browser.answer(&tab, "wrong");
     browser.answer(&tab, "secret");
