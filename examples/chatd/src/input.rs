@@ -89,7 +89,7 @@ mod tests {
         let mut next = || read(&mut input).expect("memory can be read");
         assert_eq!(next(), Some(Line::Text("one".to_owned())));
         assert_eq!(next(), Some(Line::Text(String::new())));
-        assert_eq!(next(), Some(Line::Text(long.clone())));
+        assert_eq!(next(), Some(Line::Text(long)));
         assert!(matches!(next(), Some(Line::Bad(_))));
         assert!(matches!(next(), Some(Line::Bad(_))));
         assert_eq!(next(), Some(Line::Text("last".to_owned())));

@@ -81,7 +81,7 @@ impl Chromium {
         let tab = self.blank();
         let size =
             json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.call(&tab, "Emulation.setDeviceMetricsOverride", size);
+        self.call(&tab, "Emulation.setDeviceMetricsOverride", &size);
         self.go(&tab, address);
         tab
     }
@@ -91,19 +91,19 @@ impl Chromium {
         let target = self.call(
             &browser,
             "Target.createTarget",
-            json!({ "url": "about:blank" }),
+            &json!({ "url": "about:blank" }),
         );
         let attach = json!({ "targetId": target["targetId"], "flatten": true });
-        let session = self.call(&browser, "Target.attachToTarget", attach);
+        let session = self.call(&browser, "Target.attachToTarget", &attach);
         let tab = Tab(session["sessionId"].as_str().expect("a session").to_owned());
         for domain in ["Page", "Runtime", "Log"] {
-            self.call(&tab, &format!("{domain}.enable"), json!({}));
+            self.call(&tab, &format!("{domain}.enable"), &json!({}));
         }
         tab
     }
 
     pub(crate) fn go(&mut self, tab: &Tab, address: &str) {
-        self.call(tab, "Page.navigate", json!({ "url": address }));
+        self.call(tab, "Page.navigate", &json!({ "url": address }));
         self.event(tab, "Page.loadEventFired");
     }
 
@@ -123,7 +123,7 @@ impl Chromium {
     /// The value of an expression, or of the promise that it is.
     pub(crate) fn tell(&mut self, tab: &Tab, expression: &str) -> Value {
         let call = json!({ "expression": expression, "awaitPromise": true, "returnByValue": true });
-        let told = self.call(tab, "Runtime.evaluate", call);
+        let told = self.call(tab, "Runtime.evaluate", &call);
         assert!(told["exceptionDetails"].is_null(), "{expression}: {told}");
         told["result"]["value"].clone()
     }
@@ -142,36 +142,36 @@ impl Chromium {
         let middle = self.tell(tab, &middle);
         for kind in ["mousePressed", "mouseReleased"] {
             let mouse = json!({ "type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1 });
-            self.call(tab, "Input.dispatchMouseEvent", mouse);
+            self.call(tab, "Input.dispatchMouseEvent", &mouse);
         }
     }
 
     /// Types into a field that is clicked on first.
     pub(crate) fn write(&mut self, tab: &Tab, selector: &str, text: &str) {
         self.click(tab, selector);
-        self.call(tab, "Input.insertText", json!({ "text": text }));
+        self.call(tab, "Input.insertText", &json!({ "text": text }));
     }
 
     pub(crate) fn enter(&mut self, tab: &Tab) {
         let key = json!({ "type": "keyDown", "key": "Enter", "code": "Enter", "windowsVirtualKeyCode": 13, "text": "\r" });
-        self.call(tab, "Input.dispatchKeyEvent", key);
+        self.call(tab, "Input.dispatchKeyEvent", &key);
         self.call(
             tab,
             "Input.dispatchKeyEvent",
-            json!({ "type": "keyUp", "key": "Enter", "code": "Enter" }),
+            &json!({ "type": "keyUp", "key": "Enter", "code": "Enter" }),
         );
     }
 
     /// `light` or `dark`.
     pub(crate) fn dress(&mut self, tab: &Tab, scheme: &str) {
         let features = json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
-        self.call(tab, "Emulation.setEmulatedMedia", features);
+        self.call(tab, "Emulation.setEmulatedMedia", &features);
     }
 
     /// Into target/screenshots.
     pub(crate) fn picture(&mut self, tab: &Tab, name: &str) {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("screenshots");
-        let picture = self.call(tab, "Page.captureScreenshot", json!({ "format": "png" }));
+        let picture = self.call(tab, "Page.captureScreenshot", &json!({ "format": "png" }));
         let picture = picture["data"].as_str().expect("a picture");
         let picture = BASE64.decode(picture.as_bytes()).expect("a picture");
         fs::create_dir_all(&folder).expect("a folder");
@@ -184,7 +184,7 @@ impl Chromium {
         self.call(
             tab,
             "Page.handleJavaScriptDialog",
-            json!({ "accept": true, "promptText": text }),
+            &json!({ "accept": true, "promptText": text }),
         );
     }
 
@@ -197,7 +197,7 @@ impl Chromium {
         self.told.iter().filter(wrong).collect()
     }
 
-    fn call(&mut self, tab: &Tab, method: &str, params: Value) -> Value {
+    fn call(&mut self, tab: &Tab, method: &str, params: &Value) -> Value {
         self.calls += 1;
         let mut call = json!({ "id": self.calls, "method": method, "params": params });
         if !tab.0.is_empty() {
