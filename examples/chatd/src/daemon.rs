@@ -32,7 +32,7 @@ pub(crate) async fn run<A: Chat>(agent: A, args: Args) -> Result<DrainReport<Str
     say(&format!("chatd: http://{address}"));
     let (end_terminal, terminal_ends) = oneshot::channel();
     let terminal = Terminal::new(desk.clone(), args.session);
-    let terminal = tokio::spawn(terminal.run(quit, terminal_ends));
+    let terminal = aside(terminal.run(quit, terminal_ends));
 
     let who = asked.again().await;
     tracing::info!(who, "asked to end");
@@ -46,6 +46,17 @@ pub(crate) async fn run<A: Chat>(agent: A, args: Args) -> Result<DrainReport<Str
     drop(timeout(limits::FAREWELL, served).await);
     say(&tell(&report, took));
     Ok(report)
+}
+
+/// In a thread of its own, until it resolves: a terminal whose output is held (Ctrl-S) holds nothing else.
+fn aside(work: impl Future<Output = ()> + Send + 'static) -> oneshot::Receiver<()> {
+    let (over, is_over) = oneshot::channel();
+    let runtime = tokio::runtime::Handle::current();
+    std::thread::spawn(move || {
+        runtime.block_on(work);
+        drop(over);
+    });
+    is_over
 }
 
 fn sessions<A: Chat>(agent: A, args: &Args) -> Result<SessionManager<A>, turnwise::BuildError> {

@@ -56,3 +56,22 @@ fn is_json(headers: &HeaderMap) -> bool {
     let kind = kind.and_then(|kind| kind.split(';').next());
     kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{body, http::StatusCode, response::IntoResponse};
+    use futures_util::stream;
+    use std::convert::Infallible;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let never = body::Body::from_stream(stream::pending::<Result<Bytes, Infallible>>());
+        let read = Body::<()>::from_request(Request::new(never), &()).await;
+        let refused = read.map(|_| ()).map_err(IntoResponse::into_response);
+        assert_eq!(
+            refused.err().map(|refused| refused.status()),
+            Some(StatusCode::REQUEST_TIMEOUT)
+        );
+    }
+}

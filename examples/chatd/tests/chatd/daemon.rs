@@ -38,14 +38,19 @@ pub(crate) fn command(args: &[&str]) -> Command {
 impl Daemon {
     /// Ready to be asked. Its echo does not think before it speaks, unless the arguments say so.
     pub(crate) async fn start(args: &[&str]) -> Self {
+        Self::start_with(args, &[]).await
+    }
+
+    /// With these variables in its environment.
+    pub(crate) async fn start_with(args: &[&str], variables: &[(&str, &str)]) -> Self {
         let quick: &[&str] = if args.contains(&"--delay") {
             &[]
         } else {
             &["--delay", "0"]
         };
-        let mut child = command(&[args, quick].concat())
-            .spawn()
-            .expect("the daemon can be started");
+        let mut command = command(&[args, quick].concat());
+        let child = command.envs(variables.iter().copied()).spawn();
+        let mut child = child.expect("the daemon can be started");
         let stdout = child.stdout.take().expect("its output is piped");
         let mut lines = BufReader::new(stdout).lines();
         let first = lines

@@ -129,3 +129,14 @@ async fn a_session_that_is_abandoned_makes_it_fail() {
         "{text}"
     );
 }
+
+#[tokio::test]
+async fn a_session_that_rests_for_long_is_stopped() {
+    let daemon = Daemon::start(&["--idle", "0.01"]).await;
+    assert_eq!(daemon.say("a", "hello").answer().await.0, 200);
+    daemon.until("a", serde_json::Value::is_null).await;
+    assert_eq!(
+        daemon.say("a", "hello").answer().await.1["reply"],
+        "(1) hello"
+    );
+}

@@ -148,3 +148,24 @@ async fn without_input_it_serves_on() {
         "(2) hello"
     );
 }
+
+/// As when a person holds the output (Ctrl-S), on a machine with one core.
+#[tokio::test]
+async fn a_terminal_that_is_held_holds_nothing_else() {
+    let mut daemon = Daemon::start_with(&[], &[("TOKIO_WORKER_THREADS", "1")]).await;
+    let long = "x".repeat(65_000);
+    for _ in 0..4 {
+        daemon.types(&long).await;
+    }
+    // Nobody reads what it prints; so much of it does not fit into a pipe.
+    daemon
+        .until("main", |session| session["phase"] == "idle")
+        .await;
+    for number in 1..10 {
+        let (_, answer) = daemon.say("b", "hello").answer().await;
+        assert_eq!(answer["reply"], format!("({number}) hello"));
+    }
+    assert_eq!(daemon.get("/sessions/main").answer().await.0, 200);
+    daemon.types("/quit").await;
+    assert_eq!(daemon.ends().await.0, Some(0));
+}
