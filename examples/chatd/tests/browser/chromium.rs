@@ -128,22 +128,21 @@ impl Chromium {
         told["result"]["value"].clone()
     }
 
-    /// Clicks on an element, as a mouse does, once it is there.
+    /// Clicks on an element once it can be clicked on: in one step of the page, for a card moves when another one grows.
     pub(crate) fn click(&mut self, tab: &Tab, selector: &str) {
         let there = format!("document.querySelector(`{selector}`)");
-        self.until(tab, &there);
-        let middle = format!(
+        self.until(tab, &format!("{there}?.disabled === false"));
+        let click = format!(
             "(element => {{
                 element.scrollIntoView({{ block: 'nearest' }});
                 const box = element.getBoundingClientRect();
-                return [box.x + box.width / 2, box.y + box.height / 2];
+                const seen = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+                element.focus();
+                element.click();
+                return seen === element;
             }})({there})"
         );
-        let middle = self.tell(tab, &middle);
-        for kind in ["mousePressed", "mouseReleased"] {
-            let mouse = json!({ "type": kind, "x": middle[0], "y": middle[1], "button": "left", "clickCount": 1 });
-            self.call(tab, "Input.dispatchMouseEvent", &mouse);
-        }
+        assert_eq!(self.tell(tab, &click), true, "{selector} is covered");
     }
 
     /// Types into a field that is clicked on first.
