@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use std::{
     collections::VecDeque,
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, ErrorKind},
     net::TcpStream,
     path::Path,
     process::{Child, Command, Stdio},
 };
-use tungstenite::{Message, WebSocket, client};
+use tungstenite::{Error, Message, WebSocket, client};
 
 pub(crate) struct Chromium {
     child: Child,
@@ -232,8 +232,14 @@ impl Chromium {
 
     fn read(&mut self) -> Value {
         loop {
-            if let Message::Text(text) = self.socket.read().expect("it answers") {
-                return serde_json::from_str(&text).expect("it speaks JSON");
+            match self.socket.read() {
+                Ok(Message::Text(text)) => {
+                    return serde_json::from_str(&text).expect("it speaks JSON");
+                }
+                Ok(_) => {}
+                // A child has ended meanwhile.
+                Err(Error::Io(error)) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => panic!("it does not answer: {error}"),
             }
         }
     }
