@@ -115,6 +115,12 @@ fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
     mkdir -p fuzz/target/corpus/{{ TARGET }}
     cargo +{{ nightly }} fuzz run {{ TARGET }} fuzz/target/corpus/{{ TARGET }} fuzz/corpus/{{ TARGET }} -- -max_total_time={{ SECONDS }} -max_len=200 -timeout=10
 
+# the page of chatd in two tabs of headless Chromium; pictures in target/screenshots
+browser:
+    @command -v chromium >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 \
+        || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
+    cargo test -p chatd --features browser --test browser
+
 # formats everything
 fmt:
     cargo fmt --all
@@ -130,6 +136,7 @@ lint:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy -p chatd --features browser --test browser -- -D warnings
     for features in "" {{ features }}; do
         cargo clippy -p turnwise --lib --features "$features" -- -D warnings
     done
@@ -145,6 +152,7 @@ msrv:
         || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
     cargo +{{ msrv }} check --target-dir target/msrv -p turnwise --all-features
 
+# Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
 minimal: (nightly "")
     #!/usr/bin/env bash
@@ -154,6 +162,7 @@ minimal: (nightly "")
     git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -c | tar -x -C "$copy"
     target=$PWD/target/minimal
     cd "$copy"
+    sed -i '/^default-members/d; s/^members = .*/members = ["loom-tests\/trace"]/' Cargo.toml
     cargo +{{ nightly }} update -Z direct-minimal-versions
     cargo check --target-dir "$target" -p turnwise --all-features
 

@@ -1,0 +1,281 @@
+//! What both interfaces may do: all of turnwise that the daemon uses is in this file and in `daemon`.
+
+use crate::{
+    agent::Chat,
+    board::{Board, Exchange, begin_of},
+    limits,
+};
+use serde::Serialize;
+use std::{error::Error, sync::Arc, time::Duration};
+use tokio::sync::watch;
+use turnwise::{
+    DrainReport, Missable, Phase, Sending, SessionEvent, SessionManager, SessionStatus, StopError,
+    Subscription, Ticket, TurnError, TurnOptions,
+};
+
+/// The sessions, and what there is to look at. Cheap to clone; no lock of its own.
+pub(crate) struct Desk<A: Chat> {
+    sessions: SessionManager<A>,
+    board: watch::Sender<Board>,
+}
+
+impl<A: Chat> Clone for Desk<A> {
+    fn clone(&self) -> Self {
+        Self {
+            sessions: self.sessions.clone(),
+            board: self.board.clone(),
+        }
+    }
+}
+
+impl<A: Chat> Desk<A> {
+    pub(crate) fn new(sessions: SessionManager<A>) -> Self {
+        Self {
+            sessions,
+            board: watch::Sender::default(),
+        }
+    }
+
+    /// Takes the message's place in line, now. Dropping the answer cancels the message.
+    pub(crate) fn send(&self, key: &str, message: String, options: TurnOptions) -> Answer<A> {
+        let asked = begin_of(&message, limits::ASKED);
+        let sending = self.sessions.send_message_with(key, message, options);
+        self.changed();
+        Answer {
+            key: key.to_owned(),
+            asked,
+            sending,
+            stage: Stage::Waits,
+            board: self.board.clone(),
+        }
+    }
+
+    /// A session as it is now; `None` if there is none. Waits for nothing.
+    pub(crate) fn look(&self, key: &str) -> Option<View> {
+        let status = self.sessions.status(key)?;
+        Some(View::new(key.to_owned(), status, &self.board.borrow()))
+    }
+
+    /// All of them, by name. Waits for nothing.
+    pub(crate) fn look_at_all(&self) -> Vec<View> {
+        let sessions = self.sessions.snapshot();
+        let board = self.board.borrow();
+        let view = |(key, status)| View::new(key, status, &board);
+        let mut views: Vec<View> = sessions.into_iter().map(view).collect();
+        drop(board);
+        views.sort_by(|a, b| a.key.cmp(&b.key));
+        views
+    }
+
+    /// Cancels the turn under way; with a ticket, only if it is that one.
+    pub(crate) fn abort(&self, key: &str, only: Option<u64>) -> bool {
+        // Tickets are turnwise's to make: one from outside is compared with the turn's.
+        let turn = self.sessions.status(key).and_then(|status| status.turn);
+        let turn = turn.filter(|turn| only.is_none_or(|only| only == turn.get()));
+        turn.is_some_and(|turn| self.sessions.abort(key, Some(turn)))
+    }
+
+    /// Sends the line away, and cancels the turn under way: what a person means by stop.
+    pub(crate) fn hush(&self, key: &str) -> (usize, bool) {
+        let sent_away = self.sessions.dismiss(key);
+        (sent_away, self.sessions.abort(key, None))
+    }
+
+    /// Stops the session, and starts it anew. Who waits in line goes on with the new one.
+    pub(crate) async fn afresh(&self, key: &str) -> Result<(), TurnError<A::Error>> {
+        let stopping = self.sessions.stop(key);
+        self.board.send_modify(|board| board.forget(key));
+        match stopping.await {
+            Ok(_) => {}
+            Err(StopError::Closed) => return Err(TurnError::Closed),
+            // Its key is free all the same.
+            Err(error) => tracing::warn!(key, error = told(&error), "stopped badly"),
+        }
+        match self.sessions.turn_with(key, TurnOptions::no_wait()).await {
+            // Who waited has it, anew.
+            Ok(_) | Err(TurnError::Busy) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends the line away, and stops the session: cancels its turn first. `false` if there was none.
+    pub(crate) async fn end(&self, key: &str) -> Result<bool, StopError<A::Error>> {
+        self.sessions.dismiss(key);
+        let stopping = self.sessions.stop(key);
+        self.board.send_modify(|board| board.forget(key));
+        let ended = stopping.await;
+        self.changed();
+        ended
+    }
+
+    /// Admits nobody any more; when all sessions have ended, the report.
+    pub(crate) async fn shut_down(&self, deadline: Duration) -> DrainReport<String> {
+        let report = self.sessions.shutdown(deadline);
+        self.board.send_modify(|board| board.closing = true);
+        report.await
+    }
+
+    /// What to wait for before one looks again. Not everything announces itself: look now and then all the same.
+    pub(crate) fn news(&self) -> (Subscription<SessionEvent<String>>, watch::Receiver<Board>) {
+        (self.sessions.subscribe(), self.board.subscribe())
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.board.borrow().closing
+    }
+
+    fn changed(&self) {
+        self.board.send_modify(|_| ());
+    }
+}
+
+/// The answer to a message, as it comes.
+pub(crate) struct Answer<A: Chat> {
+    key: String,
+    asked: String,
+    sending: Sending<A>,
+    stage: Stage,
+    board: watch::Sender<Board>,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Stage {
+    Waits,
+    Speaks,
+    Over,
+}
+
+/// What an answer gives, one after the other.
+#[derive(Debug)]
+pub(crate) enum Step<E> {
+    Part(String),
+    /// So many parts were missed, because nobody read them in time.
+    Missed(u64),
+    /// The whole of it, or why there is none.
+    Done(Result<String, TurnError<E>>),
+}
+
+impl<A: Chat> Answer<A> {
+    /// `None` if the message was refused when it was sent.
+    pub(crate) fn ticket(&self) -> Option<u64> {
+        self.sending.ticket().map(Ticket::get)
+    }
+
+    /// Resolves when the session has the message: past the line and the start, or refused.
+    pub(crate) async fn started(&mut self) -> Result<(), TurnError<A::Error>> {
+        if self.stage == Stage::Waits {
+            self.sending.started().await?;
+            self.stage = Stage::Speaks;
+            self.post(|board, key, turn, asked| board.begin(key, turn, asked.to_owned()));
+        }
+        Ok(())
+    }
+
+    /// The next step, cancel-safe; `None` after the end.
+    pub(crate) async fn step(&mut self) -> Option<Step<A::Error>> {
+        if self.stage == Stage::Over {
+            return None;
+        }
+        if let Err(error) = self.started().await {
+            self.stage = Stage::Over;
+            self.post(|_, _, _, _| ());
+            return Some(Step::Done(Err(error)));
+        }
+        Some(match self.sending.next_event().await {
+            Some(Missable::Event(text)) => {
+                self.post(|board, key, turn, _| board.say(key, turn, &text));
+                Step::Part(text)
+            }
+            Some(Missable::Missed(count)) => Step::Missed(count),
+            None => {
+                let reply = (&mut self.sending).await.map_err(|refused| refused.error);
+                self.stage = Stage::Over;
+                let error = reply.as_ref().err().map(|error| told(error));
+                self.post(|board, key, turn, _| board.end(key, turn, error));
+                Step::Done(reply)
+            }
+        })
+    }
+
+    /// The whole of it.
+    pub(crate) async fn whole(mut self) -> Result<String, TurnError<A::Error>> {
+        while let Some(step) = self.step().await {
+            if let Step::Done(reply) = step {
+                return reply;
+            }
+        }
+        Err(TurnError::Aborted)
+    }
+
+    fn post(&self, change: impl FnOnce(&mut Board, &str, u64, &str)) {
+        let turn = self.ticket().unwrap_or(0);
+        self.board
+            .send_modify(|board| change(board, &self.key, turn, &self.asked));
+    }
+}
+
+impl<A: Chat> Drop for Answer<A> {
+    /// The message is cancelled by the drop of its `Sending`.
+    fn drop(&mut self) {
+        if self.stage != Stage::Over {
+            let error = "nobody waited for the answer";
+            self.post(|board, key, turn, _| board.end(key, turn, Some(error.to_owned())));
+        }
+    }
+}
+
+/// A session at one moment, for people and programs outside.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct View {
+    pub(crate) key: String,
+    pub(crate) phase: &'static str,
+    /// For how long, in milliseconds.
+    pub(crate) for_ms: u64,
+    pub(crate) waiting: u32,
+    pub(crate) incarnation: u64,
+    /// The ticket of the turn under way.
+    pub(crate) turn: Option<u64>,
+    pub(crate) note: Option<Arc<str>>,
+    pub(crate) last: Option<Exchange>,
+}
+
+impl View {
+    fn new(key: String, status: SessionStatus, board: &Board) -> Self {
+        let last = board.exchange(&key).cloned();
+        Self {
+            key,
+            phase: match status.phase {
+                Phase::Starting => "starting",
+                Phase::Busy => "busy",
+                Phase::Idle => "idle",
+                Phase::Closing => "closing",
+                _ => "unknown",
+            },
+            for_ms: u64::try_from(status.for_.as_millis()).unwrap_or(u64::MAX),
+            waiting: status.waiting,
+            incarnation: status.incarnation.get(),
+            turn: status.turn.map(Ticket::get),
+            note: status.note,
+            last,
+        }
+    }
+
+    /// The same but for the time that has passed.
+    pub(crate) fn is_still(&self, before: &Self) -> bool {
+        let facts = |view: &Self| (view.phase, view.waiting, view.incarnation, view.turn);
+        facts(self) == facts(before)
+            && self.for_ms >= before.for_ms
+            && (&self.key, &self.note, &self.last) == (&before.key, &before.note, &before.last)
+    }
+}
+
+/// An error with its causes: `cannot connect: connection refused`.
+pub(crate) fn told(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,123 @@
+//! Send a message; its answer, whole or in parts. A client that goes away cancels its message.
+
+use super::{
+    input::{Body, Key},
+    refusal::Refusal,
+};
+use crate::{
+    agent::Chat,
+    desk::{Answer, Desk, Step},
+    limits,
+};
+use axum::{
+    Json,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{
+        IntoResponse, Response,
+        sse::{self, KeepAlive, Sse},
+    },
+};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::json;
+use std::{convert::Infallible, time::Duration};
+use turnwise::TurnOptions;
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Message {
+    message: String,
+    /// `false`: a session that is not free at once is busy.
+    wait: Option<bool>,
+    /// Do not wait for the answer, and go on without the client.
+    #[serde(default)]
+    detach: bool,
+    /// How long to wait for the turn, and how long it may take.
+    wait_seconds: Option<f64>,
+    turn_seconds: Option<f64>,
+}
+
+impl Message {
+    fn options(&self) -> Result<TurnOptions, Refusal> {
+        let mut options = TurnOptions::default();
+        options.no_wait = self.wait == Some(false);
+        options.wait = seconds(self.wait_seconds)?;
+        options.turn = seconds(self.turn_seconds)?;
+        Ok(options)
+    }
+}
+
+fn seconds(given: Option<f64>) -> Result<Option<Duration>, Refusal> {
+    let seconds = given.map(Duration::try_from_secs_f64).transpose();
+    seconds.map_err(|error| Refusal::bad_input(error.to_string()))
+}
+
+pub(super) async fn send<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Key(key): Key,
+    headers: HeaderMap,
+    Body(message): Body<Message>,
+) -> Result<Response, Refusal> {
+    limits::check_message(&message.message).map_err(Refusal::bad_input)?;
+    let options = message.options()?;
+    let detach = message.detach;
+    let mut answer = desk.send(&key, message.message, options);
+    if let (true, Some(ticket)) = (detach, answer.ticket()) {
+        tokio::spawn(answer.whole());
+        let accepted = Json(json!({ "key": key, "turn": ticket }));
+        return Ok((StatusCode::ACCEPTED, accepted).into_response());
+    }
+    // Past the line and the start, or refused: now the status is known.
+    answer
+        .started()
+        .await
+        .map_err(|error| Refusal::turn(&error))?;
+    if in_parts(&headers) {
+        return Ok(parts(answer).into_response());
+    }
+    let ticket = answer.ticket();
+    let reply = answer
+        .whole()
+        .await
+        .map_err(|error| Refusal::turn(&error))?;
+    Ok(Json(json!({ "key": key, "turn": ticket, "reply": reply })).into_response())
+}
+
+fn in_parts(headers: &HeaderMap) -> bool {
+    let wanted = |accepts: &header::HeaderValue| {
+        accepts
+            .to_str()
+            .is_ok_and(|accepts| accepts.contains("text/event-stream"))
+    };
+    headers.get_all(header::ACCEPT).iter().any(wanted)
+}
+
+/// `started`, then `part` by part, and `done` or `failed`.
+fn parts<A: Chat>(answer: Answer<A>) -> impl IntoResponse {
+    let started = sse::Event::default().event("started");
+    let started = data(started, &json!({ "turn": answer.ticket() }));
+    let parts = stream::unfold((answer, Some(started)), |(mut answer, started)| async {
+        let event = match started {
+            Some(started) => started,
+            None => event(&answer.step().await?),
+        };
+        Some((Ok::<_, Infallible>(event), (answer, None)))
+    });
+    Sse::new(parts).keep_alive(KeepAlive::default())
+}
+
+fn event<E: std::error::Error + 'static>(step: &Step<E>) -> sse::Event {
+    let event = sse::Event::default();
+    match step {
+        Step::Part(text) => data(event.event("part"), &json!({ "text": text })),
+        Step::Missed(count) => data(event.event("missed"), &json!({ "parts": count })),
+        Step::Done(Ok(reply)) => data(event.event("done"), &json!({ "reply": reply })),
+        Step::Done(Err(error)) => data(event.event("failed"), &json!(Refusal::turn(error))),
+    }
+}
+
+/// JSON has no line breaks that are not escaped.
+fn data(event: sse::Event, value: &serde_json::Value) -> sse::Event {
+    event.data(value.to_string())
+}

@@ -1,0 +1,207 @@
+//! What goes wrong, as status and JSON: `{"error": "busy", "message": "the session is busy"}`.
+
+use crate::desk::told;
+use axum::{
+    Json,
+    extract::rejection::BytesRejection,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use std::error::Error;
+use turnwise::{StopError, TurnError};
+
+/// Why a request is not granted.
+#[derive(Debug, PartialEq, Serialize)]
+pub(super) struct Refusal {
+    #[serde(skip)]
+    status: StatusCode,
+    /// For programs.
+    error: &'static str,
+    /// For people.
+    message: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
+        let message = message.into();
+        Self {
+            status,
+            error,
+            message,
+        }
+    }
+
+    pub(super) fn bad_input(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_input", message)
+    }
+
+    pub(super) fn no_token() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "no_token",
+            "show the token as `Authorization: Bearer TOKEN`",
+        )
+    }
+
+    pub(super) fn other_origin() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "other_origin",
+            "pages of other origins may change nothing here",
+        )
+    }
+
+    pub(super) fn other_host() -> Self {
+        Self::new(
+            StatusCode::MISDIRECTED_REQUEST,
+            "other_host",
+            "this daemon answers to loopback only",
+        )
+    }
+
+    pub(super) fn no_route() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no_route",
+            "there is no such address",
+        )
+    }
+
+    pub(super) fn no_session() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no_session",
+            "there is no such session",
+        )
+    }
+
+    pub(super) fn no_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "no_method",
+            "this address has other methods",
+        )
+    }
+
+    pub(super) fn slow_body() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "slow_body",
+            "the body did not come in time",
+        )
+    }
+
+    pub(super) fn no_json() -> Self {
+        Self::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "no_json",
+            "a body is `Content-Type: application/json`",
+        )
+    }
+
+    pub(super) fn no_turn() -> Self {
+        Self::new(StatusCode::CONFLICT, "no_turn", "no such turn is under way")
+    }
+
+    /// Too long, or broken off.
+    pub(super) fn body(rejected: &BytesRejection) -> Self {
+        match rejected.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "too_large",
+                "the body has more than 65536 bytes",
+            ),
+            _ => Self::bad_input(rejected.body_text()),
+        }
+    }
+
+    /// A turn that was not to be had, or went wrong. There is no status for what was cancelled by somebody else: 409, as for
+    /// what somebody else is in the way of.
+    pub(super) fn turn<E: Error + 'static>(error: &TurnError<E>) -> Self {
+        let (status, code) = match error {
+            TurnError::Busy => (StatusCode::CONFLICT, "busy"),
+            TurnError::Aborted => (StatusCode::CONFLICT, "aborted"),
+            TurnError::Dismissed => (StatusCode::CONFLICT, "dismissed"),
+            TurnError::QueueFull => (StatusCode::TOO_MANY_REQUESTS, "line_full"),
+            TurnError::RegistryFull => (StatusCode::SERVICE_UNAVAILABLE, "full"),
+            TurnError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
+            TurnError::WaitTimedOut => (StatusCode::GATEWAY_TIMEOUT, "wait_timed_out"),
+            TurnError::StartTimedOut => (StatusCode::GATEWAY_TIMEOUT, "start_timed_out"),
+            TurnError::TurnTimedOut => (StatusCode::GATEWAY_TIMEOUT, "turn_timed_out"),
+            TurnError::Start(_) => (StatusCode::BAD_GATEWAY, "start_failed"),
+            TurnError::Agent(_) => (StatusCode::BAD_GATEWAY, "agent_failed"),
+            TurnError::StartPanicked | TurnError::Panicked => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "panicked")
+            }
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
+        };
+        Self::new(status, code, told(error))
+    }
+
+    /// A stop that went wrong. The session is gone all the same, but for `closing`.
+    pub(super) fn stop<E: Error + 'static>(error: &StopError<E>) -> Self {
+        let (status, code) = match error {
+            StopError::Failed(_) => (StatusCode::BAD_GATEWAY, "stop_failed"),
+            StopError::Abandoned => (StatusCode::GATEWAY_TIMEOUT, "stop_timed_out"),
+            StopError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "panicked"),
+        };
+        Self::new(status, code, told(error))
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, Json(&self)).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            let bearer = header::HeaderValue::from_static("Bearer");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{io, sync::Arc};
+
+    #[test]
+    fn each_error_has_its_status() {
+        let io = || io::Error::other("it is gone");
+        let of = |error: TurnError<io::Error>| {
+            let refusal = Refusal::turn(&error);
+            (refusal.status.as_u16(), refusal.error)
+        };
+        assert_eq!(of(TurnError::Busy), (409, "busy"));
+        assert_eq!(of(TurnError::Aborted), (409, "aborted"));
+        assert_eq!(of(TurnError::Dismissed), (409, "dismissed"));
+        assert_eq!(of(TurnError::QueueFull), (429, "line_full"));
+        assert_eq!(of(TurnError::RegistryFull), (503, "full"));
+        assert_eq!(of(TurnError::Closed), (503, "closing"));
+        assert_eq!(of(TurnError::WaitTimedOut), (504, "wait_timed_out"));
+        assert_eq!(of(TurnError::StartTimedOut), (504, "start_timed_out"));
+        assert_eq!(of(TurnError::TurnTimedOut), (504, "turn_timed_out"));
+        assert_eq!(of(TurnError::Start(Arc::new(io()))), (502, "start_failed"));
+        assert_eq!(of(TurnError::Agent(io())), (502, "agent_failed"));
+        assert_eq!(of(TurnError::StartPanicked), (500, "panicked"));
+        assert_eq!(of(TurnError::Panicked), (500, "panicked"));
+        let refusal = Refusal::turn(&TurnError::Agent(io()));
+        assert_eq!(
+            refusal.message,
+            "the session answered with an error: it is gone"
+        );
+    }
+
+    #[test]
+    fn each_end_has_its_status() {
+        let of = |error: StopError<io::Error>| Refusal::stop(&error).status.as_u16();
+        assert_eq!(of(StopError::Failed(io::Error::other("it is gone"))), 502);
+        assert_eq!(of(StopError::Abandoned), 504);
+        assert_eq!(of(StopError::Closed), 503);
+        assert_eq!(of(StopError::Panicked), 500);
+    }
+}

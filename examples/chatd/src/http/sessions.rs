@@ -1,0 +1,68 @@
+//! Look at sessions, abort their turns, end them. To look waits for nothing, whatever the sessions do.
+
+use super::{
+    input::{Body, Key},
+    refusal::Refusal,
+};
+use crate::{
+    agent::Chat,
+    desk::{Desk, View},
+};
+use axum::{Json, extract::State};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+pub(super) async fn all<A: Chat>(State(desk): State<Desk<A>>) -> Json<Vec<View>> {
+    Json(desk.look_at_all())
+}
+
+pub(super) async fn one<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Key(key): Key,
+) -> Result<Json<View>, Refusal> {
+    desk.look(&key).map(Json).ok_or_else(Refusal::no_session)
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Abort {
+    /// Only the turn with this ticket.
+    turn: Option<u64>,
+}
+
+/// Cancels the turn under way: it ends by itself soon, or its session is stopped.
+pub(super) async fn abort<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Key(key): Key,
+    Body(abort): Body<Abort>,
+) -> Result<Json<Value>, Refusal> {
+    if desk.abort(&key, abort.turn) {
+        return Ok(Json(json!({ "aborting": true })));
+    }
+    match desk.look(&key) {
+        Some(_) => Err(Refusal::no_turn()),
+        None => Err(Refusal::no_session()),
+    }
+}
+
+/// Stops the session, if there is one, and starts it anew. Who waits in line goes on with the new one.
+pub(super) async fn afresh<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Key(key): Key,
+) -> Result<Json<View>, Refusal> {
+    let afresh = desk.afresh(&key).await;
+    afresh.map_err(|error| Refusal::turn(&error))?;
+    one(State(desk), Key(key)).await
+}
+
+/// Sends the line away, cancels the turn and stops the session.
+pub(super) async fn delete<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Key(key): Key,
+) -> Result<Json<Value>, Refusal> {
+    match desk.end(&key).await {
+        Ok(true) => Ok(Json(json!({ "stopped": true }))),
+        Ok(false) => Err(Refusal::no_session()),
+        Err(error) => Err(Refusal::stop(&error)),
+    }
+}

@@ -1,0 +1,214 @@
+//! Interface one: a line is a message to the session in use, its answer is printed as it comes; a line with a slash is a
+//! command. Nothing here waits for a turn: while one runs, the next line is read.
+
+use crate::{
+    agent::Chat,
+    desk::{Answer, Desk, Step, View, told},
+    input::{self, Line},
+    limits,
+    paper::Paper,
+};
+use futures_util::{
+    StreamExt,
+    stream::{self, BoxStream, SelectAll},
+};
+use tokio::sync::{mpsc, oneshot};
+use turnwise::TurnOptions;
+
+const HELP: &str = "\
+a line is a message; a line that begins with // is one that begins with /
+/status    what every session does
+/stop      cancels the turn, and what waits behind it
+/new       stops the session and starts it afresh
+/use NAME  goes to another session
+/quit      ends all sessions and the daemon";
+
+pub(crate) struct Terminal<A: Chat> {
+    desk: Desk<A>,
+    /// The session in use.
+    key: String,
+    paper: Paper,
+    /// All that is still to be said.
+    answers: SelectAll<BoxStream<'static, Said>>,
+    sent: u64,
+}
+
+/// Something that is said to message `number`.
+struct Said {
+    key: String,
+    number: u64,
+    what: What,
+}
+
+enum What {
+    Part(String),
+    Over,
+    Remark(String),
+}
+
+impl<A: Chat> Terminal<A> {
+    pub(crate) fn new(desk: Desk<A>, key: String) -> Self {
+        Self {
+            desk,
+            key,
+            paper: Paper::new(),
+            answers: SelectAll::new(),
+            sent: 0,
+        }
+    }
+
+    /// Until it is ended, and all answers are complete.
+    pub(crate) async fn run(mut self, quit: mpsc::Sender<()>, mut ends: oneshot::Receiver<()>) {
+        let mut lines = input::lines();
+        // One that waits to be seen is enough.
+        let ask = || _ = quit.try_send(());
+        self.paper
+            .line(&format!("a line is a message to {}; /help", self.key));
+        loop {
+            tokio::select! {
+                Some(line) = lines.recv() => match line {
+                    // A daemon without a person at it serves on.
+                    Line::End { person: false } => {}
+                    Line::End { person: true } => ask(),
+                    Line::Bad(why) => self.paper.line(why),
+                    Line::Text(text) => {
+                        if self.obey(&text) == Wish::Quit {
+                            ask();
+                        }
+                    }
+                },
+                Some(said) = self.answers.next() => self.print(said),
+                _ = &mut ends => break,
+            }
+        }
+        while let Some(said) = self.answers.next().await {
+            self.print(said);
+        }
+    }
+
+    fn obey(&mut self, line: &str) -> Wish {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match (word, rest.trim()) {
+            ("", "") => {}
+            ("/status", "") => self.status(),
+            ("/stop", "") => self.stop(),
+            ("/new", "") => self.afresh(),
+            ("/use", name) => self.go_to(name),
+            ("/quit", "") => return Wish::Quit,
+            ("/help", "") => self.paper.line(HELP),
+            _ if line.starts_with("//") => self.send(&line[1..]),
+            _ if line.starts_with('/') => {
+                self.paper.line(&format!(
+                    "unknown command {line}; /help tells which there are"
+                ));
+            }
+            _ => self.send(line),
+        }
+        Wish::GoOn
+    }
+
+    fn send(&mut self, message: &str) {
+        if let Err(why) = limits::check_message(message) {
+            return self.paper.line(why);
+        }
+        self.sent += 1;
+        let options = TurnOptions::default();
+        let answer = self.desk.send(&self.key, message.to_owned(), options);
+        self.answers
+            .push(say(self.key.clone(), self.sent, answer).boxed());
+    }
+
+    fn status(&mut self) {
+        let views = self.desk.look_at_all();
+        if views.is_empty() {
+            self.paper.line("no sessions");
+        }
+        for view in views {
+            let mark = if view.key == self.key { '*' } else { ' ' };
+            self.paper.line(&format!("{mark} {}", describe(&view)));
+        }
+    }
+
+    fn stop(&mut self) {
+        let line = match self.desk.hush(&self.key) {
+            (0, false) => "nothing to stop".to_owned(),
+            (0, true) => "stopping the turn".to_owned(),
+            (waited, true) => format!("stopping the turn; {waited} sent away"),
+            (waited, false) => format!("{waited} sent away"),
+        };
+        self.paper.line(&line);
+    }
+
+    fn afresh(&mut self) {
+        self.sent += 1;
+        let (desk, key, number) = (self.desk.clone(), self.key.clone(), self.sent);
+        let afresh = async move {
+            let what = What::Remark(match desk.afresh(&key).await {
+                Ok(()) => "afresh".to_owned(),
+                Err(error) => told(&error),
+            });
+            Said { key, number, what }
+        };
+        self.answers.push(stream::once(afresh).boxed());
+    }
+
+    fn go_to(&mut self, name: &str) {
+        match limits::check_key(name) {
+            Ok(()) => {
+                self.key = name.to_owned();
+                self.paper.line(&format!("using {name}"));
+            }
+            Err(why) => self.paper.line(why),
+        }
+    }
+
+    fn print(&mut self, said: Said) {
+        let Said { key, number, what } = said;
+        match what {
+            What::Part(text) => self.paper.part(&key, number, &text),
+            What::Over => self.paper.over(&key, number),
+            What::Remark(text) => self.paper.line(&format!("[{key}] ({text})")),
+        }
+    }
+}
+
+#[derive(PartialEq)]
+enum Wish {
+    GoOn,
+    Quit,
+}
+
+fn say<A: Chat>(
+    key: String,
+    number: u64,
+    answer: Answer<A>,
+) -> impl stream::Stream<Item = Said> + Send {
+    stream::unfold(answer, move |mut answer| {
+        let key = key.clone();
+        async move {
+            let what = match answer.step().await? {
+                Step::Part(text) => What::Part(text),
+                Step::Missed(count) => What::Remark(format!("{count} parts missed")),
+                Step::Done(Ok(_)) => What::Over,
+                Step::Done(Err(error)) => What::Remark(told(&error)),
+            };
+            Some((Said { key, number, what }, answer))
+        }
+    })
+}
+
+fn describe(view: &View) -> String {
+    let seconds = std::time::Duration::from_millis(view.for_ms).as_secs_f64();
+    let mut text = format!("{}: {} for {seconds:.1} s", view.key, view.phase);
+    if view.waiting > 0 {
+        text += &format!(", {} waiting", view.waiting);
+    }
+    text += &format!(", incarnation {}", view.incarnation);
+    if let Some(turn) = view.turn {
+        text += &format!(", turn {turn}");
+    }
+    if let Some(note) = &view.note {
+        text += &format!(": {note}");
+    }
+    text
+}

@@ -1,0 +1,166 @@
+//! The page, in Chromium: what one tab does, the other one shows. `just browser` runs this, and keeps pictures.
+
+mod chromium;
+#[path = "../chatd/daemon.rs"]
+#[allow(dead_code)] // the other tests use more of it
+mod daemon;
+
+use chromium::{Chromium, Tab};
+use daemon::Daemon;
+
+/// A session's card, by CSS.
+fn card(key: &str, part: &str) -> String {
+    format!("article[data-key={key}]{part}")
+}
+
+fn there(key: &str, part: &str) -> String {
+    format!("document.querySelector(`{}`)", card(key, part))
+}
+
+fn text(key: &str, part: &str) -> String {
+    format!("{}?.textContent", there(key, part))
+}
+
+fn say(browser: &mut Chromium, tab: &Tab, key: &str, message: &str) {
+    browser.write(tab, "#new [name=key]", key);
+    browser.write(tab, "#new [name=message]", message);
+    browser.enter(tab);
+    browser.tell(tab, "document.querySelector(`#new`).reset()");
+}
+
+#[tokio::test]
+async fn two_tabs_show_the_same_sessions() {
+    let mut daemon = Daemon::start(&["--delay", "0.02", "--max-waiting", "2"]).await;
+    let address = format!("http://{}/", daemon.address);
+    let mut browser = Chromium::start("tabs");
+    let one = browser.open(&address, 860, 980);
+    let two = browser.open(&address, 860, 980);
+
+    // Sent on one tab; the other one shows it at work.
+    say(&mut browser, &one, "demo", "!hold");
+    browser.until(&two, &there("demo", "[data-phase=busy]"));
+    browser.until(
+        &two,
+        &format!(
+            "{}.includes(`holding until it is stopped`)",
+            text("demo", " .facts")
+        ),
+    );
+    browser.write(
+        &one,
+        &card("demo", " [name=message]"),
+        "hello from the first tab",
+    );
+    browser.enter(&one);
+    browser.until(
+        &two,
+        &format!("{} === `1 waiting`", text("demo", " .waiting")),
+    );
+
+    // Stopped on the other tab; the line goes on, and both show the answer.
+    browser.click(&two, &card("demo", " .stop"));
+    for tab in [&one, &two] {
+        browser.until(
+            tab,
+            &format!(
+                "{} === `(2) hello from the first tab`",
+                text("demo", " .said")
+            ),
+        );
+        browser.until(tab, &there("demo", "[data-phase=idle]"));
+        browser.until(tab, &format!("{}.disabled", there("demo", " .stop")));
+    }
+
+    // What the terminal does is shown as well.
+    daemon.types("/use from-the-terminal").await;
+    daemon.types("!fail").await;
+    browser.until(
+        &two,
+        &format!(
+            "{}.includes(`asked to fail`)",
+            text("from-the-terminal", " .trouble")
+        ),
+    );
+
+    // Text stays text.
+    let html = "<img src=x onerror=document.title=`broken`> & co.";
+    say(&mut browser, &one, "markup", html);
+    browser.until(
+        &two,
+        &format!("{} === `(1) ` + {html:?}", text("markup", " .said")),
+    );
+    browser.until(&two, &format!("!{}", there("markup", " img")));
+
+    // A full line is told, and the message is not lost.
+    say(&mut browser, &one, "research", "!hold");
+    for _ in 0..2 {
+        browser.write(
+            &one,
+            &card("research", " [name=message]"),
+            "What else did they say about it?",
+        );
+        browser.enter(&one);
+    }
+    browser.until(
+        &two,
+        &format!("{} === `2 waiting`", text("research", " .waiting")),
+    );
+    browser.write(&one, &card("research", " [name=message]"), "one too many");
+    browser.enter(&one);
+    browser.until(
+        &one,
+        "document.querySelector(`#trouble`).textContent === `too many wait for this session`",
+    );
+    browser.until(
+        &one,
+        &format!(
+            "{}.value === `one too many`",
+            there("research", " [name=message]")
+        ),
+    );
+
+    for scheme in ["light", "dark"] {
+        browser.dress(&two, scheme);
+        browser.picture(&two, &format!("{scheme}.png"));
+    }
+    let small = browser.open(&address, 360, 980);
+    browser.until(&small, &there("research", "[data-phase=busy]"));
+    browser.picture(&small, "small.png");
+
+    browser.click(&one, &card("research", " .end"));
+    browser.until(&two, &format!("!{}", there("research", "")));
+    let life = text("demo", " .facts");
+    let before = browser.tell(&two, &life);
+    browser.click(&one, &card("demo", " .new"));
+    browser.until(
+        &two,
+        &format!(
+            "{life} !== {before} && {}",
+            there("demo", "[data-phase=idle]")
+        ),
+    );
+
+    daemon.signal("TERM").await;
+    browser.until(
+        &two,
+        "document.querySelector(`#link`).dataset.state === `gone`",
+    );
+    assert_eq!(browser.trouble(), Vec::<&serde_json::Value>::new());
+    assert_eq!(daemon.ends().await.0, Some(0));
+}
+
+#[tokio::test]
+async fn the_page_asks_for_the_token() {
+    let daemon = Daemon::start(&["--token", "secret"]).await;
+    let mut browser = Chromium::start("token");
+    let tab = browser.open(&format!("http://{}/", daemon.address), 900, 600);
+    browser.answer(&tab, "wrong");
+    browser.answer(&tab, "secret");
+    browser.until(
+        &tab,
+        "document.querySelector(`#link`).dataset.state === `live`",
+    );
+    say(&mut browser, &tab, "demo", "hello");
+    browser.until(&tab, &format!("{} === `(1) hello`", text("demo", " .said")));
+    assert_eq!(browser.trouble(), Vec::<&serde_json::Value>::new());
+}

@@ -1,0 +1,66 @@
+//! Agents that behave badly.
+
+use crate::{client::refused, daemon::Daemon};
+
+#[tokio::test]
+async fn an_error_of_the_agent_is_told_and_its_session_goes_on() {
+    let daemon = Daemon::start(&[]).await;
+    let failed = daemon.say("a", "!fail").answer().await;
+    assert_eq!(refused(&failed), (502, "agent_failed"));
+    assert_eq!(
+        failed.1["message"],
+        "the session answered with an error: the echo was asked to fail"
+    );
+    assert_eq!(
+        daemon.say("a", "next").answer().await.1["reply"],
+        "(2) next"
+    );
+}
+
+#[tokio::test]
+async fn after_a_panic_the_next_one_starts_afresh() {
+    let daemon = Daemon::start(&[]).await;
+    assert_eq!(
+        refused(&daemon.say("a", "!panic").answer().await),
+        (500, "panicked")
+    );
+    assert_eq!(
+        daemon.say("a", "next").answer().await.1["reply"],
+        "(1) next"
+    );
+}
+
+#[tokio::test]
+async fn a_turn_that_does_not_hear_an_abort_is_cut_short() {
+    let daemon = Daemon::start(&["--abort-timeout", "0.01"]).await;
+    let deaf = daemon.say("a", "!deaf").later();
+    daemon
+        .until("a", |session| session["last"]["asked"] == "!deaf")
+        .await;
+    assert_eq!(
+        daemon.ask("POST", "/sessions/a/abort").answer().await.0,
+        200
+    );
+    assert_eq!(refused(&deaf.await.expect("an answer")), (409, "aborted"));
+    assert_eq!(
+        daemon.say("a", "next").answer().await.1["reply"],
+        "(1) next"
+    );
+}
+
+#[tokio::test]
+async fn a_stop_that_does_not_end_is_told_and_its_key_is_free() {
+    let daemon = Daemon::start(&["--stop-timeout", "0.01"]).await;
+    assert_eq!(daemon.say("a", "!stuck").answer().await.0, 200);
+    let stopped = daemon.ask("DELETE", "/sessions/a").answer().await;
+    assert_eq!(refused(&stopped), (504, "stop_timed_out"));
+    assert_eq!(
+        daemon.say("a", "!stuck").answer().await.1["reply"],
+        "(1) !stuck"
+    );
+    assert_eq!(
+        daemon.ask("POST", "/sessions/a/new").answer().await.0,
+        200,
+        "so here"
+    );
+}
