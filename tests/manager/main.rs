@@ -5,6 +5,7 @@
 //!
 //! Claims: A1 to A6, and C2, C3, C8, C11 as the manager keeps them.
 
+mod capacity;
 mod control;
 mod dirty;
 mod issue;
