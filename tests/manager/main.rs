@@ -10,6 +10,7 @@ mod control;
 mod dirty;
 mod issue;
 mod ledger;
+mod order;
 mod reaper;
 mod script;
 mod shutdown;
