@@ -8,6 +8,7 @@
 mod capacity;
 mod control;
 mod dirty;
+mod events;
 mod issue;
 mod ledger;
 mod order;
