@@ -35,7 +35,7 @@ pub(crate) struct Page {
     /// Stops that were dropped or panicked.
     pub(crate) abandoned: usize,
     /// The numbers of the messages, as they came.
-    numbers: Vec<u64>,
+    pub(crate) numbers: Vec<u64>,
     /// What was said, as it came.
     pub(crate) heard: Vec<&'static str>,
 }

@@ -5,10 +5,15 @@
 //!
 //! Claims: A1 to A6, and C2, C3, C8, C11 as the manager keeps them.
 
+mod bad_use;
+mod capacity;
 mod control;
+mod data;
 mod dirty;
+mod events;
 mod issue;
 mod ledger;
+mod order;
 mod reaper;
 mod script;
 mod shutdown;

@@ -91,6 +91,11 @@ impl Script {
         self.ledger.page(key, |page| page.heard.clone())
     }
 
+    /// The numbers of the messages that a key's sessions heard.
+    pub(crate) fn numbers(&self, key: &str) -> Vec<u64> {
+        self.ledger.page(key, |page| page.numbers.clone())
+    }
+
     pub(crate) fn started(&self, key: &str) -> usize {
         self.ledger.page(key, |page| page.started)
     }
@@ -238,7 +243,7 @@ impl Agent for Actor {
 /// What is said to a session, and what the session does then.
 #[derive(Debug)]
 pub(crate) struct Say {
-    number: u64,
+    pub(crate) number: u64,
     pub(crate) text: &'static str,
     act: Act,
     parts: usize,

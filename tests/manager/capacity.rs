@@ -1,0 +1,172 @@
+//! How many sessions there may be, from the begin of a start to the end of a stop, and who gives way.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use turnwise::{SessionTurn, StopReason, TurnError, WhenFull};
+
+use crate::script::{Act, Gate, Step, say};
+use crate::{MINUTE, Manager, SECOND, Stage, stage};
+
+fn room_for(most: usize, full: WhenFull) -> (Manager, Stage) {
+    stage(|builder| builder.max_sessions(most, full))
+}
+
+async fn is_full(m: &Manager, key: &str) -> bool {
+    matches!(m.turn(key).await, Err(TurnError::RegistryFull))
+}
+
+fn keys(m: &Manager) -> Vec<String> {
+    let mut keys: Vec<_> = m.snapshot().into_iter().map(|(key, _)| key).collect();
+    keys.sort();
+    keys
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_room_a_start_is_refused_with_the_message() {
+    let (m, stage) = room_for(2, WhenFull::Refuse);
+    drop(m.turn("a").await.expect("room"));
+    let gate = Gate::new();
+    stage
+        .script
+        .tell("b", Step::Start, Act::Until(gate.clone()));
+    let starts = m.turn("b");
+    let (starts, ()) = tokio::join!(starts, async {
+        gate.reached().await;
+        assert!(is_full(&m, "c").await, "a start counts from its begin");
+        gate.open();
+    });
+    drop(starts.expect("room"));
+    let error = m.send_message("c", say("hello")).await;
+    let error = error.expect_err("two are there");
+    assert!(matches!(error.error, TurnError::RegistryFull));
+    assert_eq!(error.message.expect("not heard").text, "hello");
+    assert_eq!(keys(&m), ["a", "b"]);
+    drop(m.turn("a").await.expect("who is there has its turns"));
+
+    let gate = Gate::new();
+    stage.script.tell("a", Step::Stop, Act::Until(gate.clone()));
+    let stop = m.stop("a");
+    gate.reached().await;
+    assert!(is_full(&m, "c").await, "a stop counts to its end");
+    gate.open();
+    assert!(stop.await.expect("it stops"));
+    drop(m.turn("c").await.expect("room"));
+    stage.end(m).await;
+}
+
+/// Whatever becomes of a start or a session, its room is given back.
+#[tokio::test(start_paused = true)]
+async fn room_is_never_lost() {
+    let (m, stage) = room_for(1, WhenFull::Refuse);
+    for act in [Act::Fail, Act::Panic, Act::PanicAtOnce, Act::Hang] {
+        stage.script.tell("a", Step::Start, act.clone());
+        drop(m.turn("a").await.expect_err("it gives no session"));
+        drop(m.turn("b").await.expect("room"));
+        stage.script.tell("b", Step::Stop, act.clone());
+        assert!(!matches!(m.stop("b").await, Ok(true)), "it goes wrong");
+        SessionTurn::discard(m.turn("c").await.expect("room"));
+        drop(m.turn("c").await.expect("its own room"));
+        stage.script.tell("c", Step::Health, act.clone());
+        stage.script.tell("c", Step::Stop, act);
+        drop(m.turn("c").await.expect("its own room"));
+        drop(m.restart("c").await.expect("its own room"));
+        assert!(is_full(&m, "d").await);
+        assert!(m.stop("c").await.expect("it stops"));
+    }
+    stage.end(m).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_longest_idle_gives_way_and_touched_ones_last() {
+    let (m, stage) = room_for(3, WhenFull::StopLongestIdle);
+    for key in ["oldest", "older", "old"] {
+        drop(m.turn(key).await.expect("room"));
+        stage.hand.advance(SECOND);
+    }
+    assert!(m.touch("oldest"));
+    stage.hand.advance(MINUTE);
+    for (key, gives_way) in [("1", "older"), ("2", "old"), ("3", "1"), ("4", "2")] {
+        drop(m.turn(key).await.expect("one gives way"));
+        stage.hand.advance(SECOND);
+        assert_eq!(stage.script.stops(gives_way), [StopReason::Capacity]);
+    }
+    assert_eq!(keys(&m), ["3", "4", "oldest"]);
+    assert!(m.touch("3") && m.touch("4"));
+    drop(m.turn("5").await.expect("all were touched"));
+    assert_eq!(keys(&m), ["3", "4", "5"]);
+    stage.end(m).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_used_or_waited_for_never_gives_way() {
+    let (m, stage) = room_for(3, WhenFull::StopLongestIdle);
+    let busy = m.turn("busy").await.expect("room");
+    let waited_for = m.turn("waited for").await.expect("room");
+    let waits = m.turn("waited for");
+    let gate = Gate::new();
+    stage
+        .script
+        .tell("starts", Step::Start, Act::Until(gate.clone()));
+    let starts = m.send_message("starts", say("hello"));
+    gate.reached().await;
+    stage.hand.advance(MINUTE);
+    assert!(is_full(&m, "next").await);
+    drop(waited_for);
+    assert!(is_full(&m, "next").await, "it was granted to who waits");
+    drop(waits.await.expect("its turn comes"));
+    drop(m.turn("next").await.expect("now one rests"));
+    assert_eq!(stage.script.stops("waited for"), [StopReason::Capacity]);
+    gate.open();
+    starts.await.expect("it starts");
+    assert!(!SessionTurn::is_cancelled(&busy));
+    drop(busy);
+    stage.end(m).await;
+}
+
+/// The start waits for the stop, and takes its room: nobody comes between.
+#[tokio::test(start_paused = true)]
+async fn who_gives_way_is_stopped_before_the_other_starts() {
+    let (m, stage) = room_for(1, WhenFull::StopLongestIdle);
+    for act in [Act::Succeed, Act::Fail, Act::Panic, Act::Hang] {
+        drop(m.turn("old").await.expect("room"));
+        let gate = Gate::new();
+        stage
+            .script
+            .tell("old", Step::Stop, Act::Until(gate.clone()));
+        let next = m.send_message("next", say("hello"));
+        gate.reached().await;
+        assert!(is_full(&m, "other").await, "the room is given already");
+        assert_eq!(keys(&m), ["next", "old"]);
+        gate.open();
+        next.await.expect("room");
+        assert_eq!(keys(&m), ["next"]);
+        stage.script.tell("next", Step::Stop, act);
+    }
+    stage.end(m).await;
+}
+
+/// A restart, and a start in place of an unhealthy session, keep the room that the session had: nobody comes between.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_that_is_started_anew_keeps_its_room() {
+    let (m, stage) = room_for(1, WhenFull::Refuse);
+    drop(m.turn("a").await.expect("room"));
+    let done = Arc::new(AtomicBool::new(false));
+    let other = tokio::spawn({
+        let (m, done) = (m.clone(), Arc::clone(&done));
+        async move {
+            while !done.load(Ordering::Relaxed) {
+                assert!(is_full(&m, "other").await, "there is room for one");
+            }
+        }
+    });
+    for _ in 0..10_000 {
+        drop(m.restart("a").await.expect("its own room"));
+        stage.script.tell("a", Step::Health, Act::Fail);
+        drop(m.turn("a").await.expect("its own room"));
+    }
+    done.store(true, Ordering::Relaxed);
+    other.await.expect("it was always full");
+    assert_eq!(keys(&m), ["a"]);
+    stage.end(m).await;
+}
