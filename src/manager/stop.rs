@@ -109,10 +109,7 @@ impl<B: Backend> Stopping<B> {
 
 /// Takes the place ahead of the line, then cancels the turn that is under way. Between the two another turn may come, granted
 /// before: it sees who waits ahead of the line, and cancels itself.
-fn ahead<B: Backend, Q: ?Sized + ToKey<B::Key>>(
-    shared: &Shared<B>,
-    key: &Q,
-) -> Option<Waiting<B>> {
+fn ahead<B: Backend, Q: ?Sized + ToKey<B::Key>>(shared: &Shared<B>, key: &Q) -> Option<Waiting<B>> {
     let enter = shared.registry.enter_first_existing(key)?;
     if let Some(control) = shared.registry.handle(key) {
         control.cancel(None, Cause::Stop);

@@ -134,10 +134,10 @@ fn a_turn_that_obeys() {
 /// A message takes too long, and does not end when it is told.
 #[test]
 fn a_turn_that_does_not_end() {
-    Scenario::new("a1_timeouts::a_turn_that_does_not_end", "A1 A2", 2).ends_in(
-        &["heard, TurnTimedOut; reply of #3"],
-        || too_long(Act::Hang),
-    );
+    Scenario::new("a1_timeouts::a_turn_that_does_not_end", "A1 A2", 2)
+        .ends_in(&["heard, TurnTimedOut; reply of #3"], || {
+            too_long(Act::Hang)
+        });
 }
 
 async fn too_long(act: Act) -> String {

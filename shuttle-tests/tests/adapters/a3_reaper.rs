@@ -104,10 +104,7 @@ fn a_sweep_against_a_touch() {
 #[test]
 fn the_reaper() {
     Scenario::new("a3_reaper::the_reaper", "A3", 2).ends_in(
-        &[
-            "reply of #1; [Idle]",
-            "reply of #3; [Idle, Idle]",
-        ],
+        &["reply of #1; [Idle]", "reply of #3; [Idle, Idle]"],
         || async {
             let (clock, hand) = Clock::manual();
             let world = World::built(Script::new(), None, |builder| {

@@ -11,7 +11,11 @@ const KEY: u8 = 0;
 #[test]
 fn an_error_is_shared() {
     Scenario::new("a5_start::an_error_is_shared", "A5", 2).ends_in(
-        &[],
+        &[
+            "unheard, Start of #1; reply of #2; reply of #2",
+            "unheard, Start of #1; unheard, Start of #1; reply of #3",
+            "unheard, Start of #1; unheard, Start of #1; unheard, Start of #1",
+        ],
         || async {
             let world = World::new(Script::new().on(KEY, Call::Start, Act::Fail));
             let first = world.send(KEY, 1, Act::Done);
@@ -25,7 +29,10 @@ fn an_error_is_shared() {
             let first = world.hear(1, first).await;
             let later = join(later).await;
             let last = world.hear(4, world.send(KEY, 4, Act::Done)).await;
-            assert!(last.starts_with("reply"), "A5: {last}, after the line has gone");
+            assert!(
+                last.starts_with("reply"),
+                "A5: {last}, after the line has gone"
+            );
             world.end().await;
             format!("{first}; {later}")
         },
@@ -79,7 +86,11 @@ fn a_caller_that_goes_away() {
 #[test]
 fn a_sender_that_goes_away() {
     Scenario::new("a5_start::a_sender_that_goes_away", "A5 A6", 2).ends_in(
-        &[],
+        &[
+            "heard; reply of #1, 1 starts",
+            "unheard; reply of #1, 1 starts",
+            "unheard; reply of #2, 1 starts",
+        ],
         || async {
             let world = World::new(Script::new().on(KEY, Call::Start, Act::Slow));
             let leaves = world.send(KEY, 1, Act::Done);

@@ -1,7 +1,8 @@
 //! A6: an abort by ticket ends that turn and no other; a stop goes ahead of the line, and finds the turn that is under way,
 //! also one that comes within reach just then.
 
-use crate::backend::{Act, Script};
+use crate::backend::{Act, Call, Script};
+use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
 use turnwise::SessionTurn;
 
@@ -11,7 +12,12 @@ const KEY: u8 = 0;
 #[test]
 fn by_its_ticket() {
     Scenario::new("a6_abort::by_its_ticket", "A6", 2).ends_in(
-        &[],
+        &[
+            "found; heard, Aborted; reply of #1",
+            "found; reply of #1; reply of #1",
+            "found; unheard, Aborted; reply of #1",
+            "missed; reply of #1; reply of #1",
+        ],
         || async {
             let world = World::new(Script::new());
             drop(world.manager.turn(&KEY).await.expect("it starts"));
@@ -24,7 +30,11 @@ fn by_its_ticket() {
             });
             let first = world.hear(1, first).await;
             let second = world.hear(2, second).await;
-            let found = if join(aborting).await { "found" } else { "missed" };
+            let found = if join(aborting).await {
+                "found"
+            } else {
+                "missed"
+            };
             world.end().await;
             format!("{found}; {first}; {second}")
         },
@@ -36,7 +46,11 @@ fn by_its_ticket() {
 #[test]
 fn a_stop_against_a_grant() {
     Scenario::new("a6_abort::a_stop_against_a_grant", "A6", 2).ends_in(
-        &[],
+        &[
+            "stopped; reply of #1",
+            "stopped; reply of #3",
+            "stopped; unheard, Aborted",
+        ],
         || async {
             let world = World::new(Script::new());
             let turn = world.manager.turn(&KEY).await.expect("it starts");
@@ -57,7 +71,12 @@ fn a_stop_against_a_grant() {
 #[test]
 fn a_stop_against_a_start() {
     Scenario::new("a6_abort::a_stop_against_a_start", "A6", 2).ends_in(
-        &[],
+        &[
+            "nothing; reply of #1",
+            "nothing; unheard, Aborted",
+            "stopped; reply of #1",
+            "stopped; unheard, Aborted",
+        ],
         || async {
             let world = World::new(Script::new());
             let sends = world.spawn("sends", {
@@ -118,6 +137,31 @@ fn a_stop_in_a_line_that_is_dismissed() {
             let stopped = world.stopped(stopping).await;
             world.end().await;
             stopped
+        },
+    );
+}
+
+/// Nobody waits for the end of a stop: it ends all the same.
+#[test]
+fn a_stop_that_nobody_awaits() {
+    Scenario::new("a6_abort::a_stop_that_nobody_awaits", "A6", 2).ends_in(
+        &[
+            "reply of #1; [Requested]",
+            "unheard, Aborted; [Requested]",
+            "reply of #3; [Requested, Shutdown]",
+        ],
+        || async {
+            let world = World::new(Script::new().on(KEY, Call::Stop, Act::Slow));
+            drop(world.manager.turn(&KEY).await.expect("it starts"));
+            let sender = world.clone();
+            let sends = world.spawn("sends", async move {
+                sender.hear(1, sender.send(KEY, 1, Act::Done)).await
+            });
+            drop(world.manager.stop(&KEY));
+            let end = join(sends).await;
+            world.ledger.until(|book| !book.stops.is_empty()).await;
+            let ledger = world.end().await;
+            format!("{end}; {:?}", ledger.read(Book::reasons))
         },
     );
 }

@@ -1,6 +1,6 @@
 //! What a scenario has: a manager over a scripted backend, the ledger, and time that passes when it says so.
 
-use crate::backend::{Act, Failed, Message, Reply, Script, Scripted, step};
+use crate::backend::{Act, Failed, Message, Reply, Script, Scripted};
 use crate::harness::{History, is_replay};
 use crate::ledger::{Key, Ledger, Stay};
 use crate::record::Recorder;
@@ -79,7 +79,10 @@ impl World {
             }
             Err(SendError { error, message, .. }) => {
                 let back = message.as_ref().map(|message| message.id);
-                assert!(back.is_none_or(|back| back == id), "another message is back");
+                assert!(
+                    back.is_none_or(|back| back == id),
+                    "another message is back"
+                );
                 assert_eq!(
                     back.is_none(),
                     heard.is_some(),
@@ -143,7 +146,7 @@ impl World {
     pub(crate) async fn end_in_time<T>(&self, who: &'static str, task: JoinHandle<T>) -> T {
         self.ledger.say("time", format!("flows for {who}"));
         while !task.is_finished() {
-            step().await;
+            shuttle::future::yield_now().await;
             trigger_timeouts(move |labels| labels.get::<Caller>() == Some(&Caller(who)));
             clear_triggers();
         }
@@ -209,7 +212,8 @@ pub(crate) fn refusal(error: &TurnError<Failed>) -> String {
 }
 
 pub(crate) async fn join<T>(task: JoinHandle<T>) -> T {
-    task.await.expect("no task is aborted, and a panic has failed the run already")
+    task.await
+        .expect("no task is aborted, and a panic has failed the run already")
 }
 
 /// A scenario, and what it is a test of.
@@ -231,7 +235,7 @@ impl Scenario {
             name,
             claims,
             tasks,
-            schedules: 6000,
+            schedules: 3600,
             rare: &[],
         }
     }
@@ -261,8 +265,7 @@ impl Scenario {
             Recorder::begin();
             let outcome = shuttle::future::block_on(run());
             assert!(
-                expected.is_empty()
-                    || expected.iter().chain(rare).any(|end| *end == outcome),
+                expected.is_empty() || expected.iter().chain(rare).any(|end| *end == outcome),
                 "{claims}: not expected, seen: {outcome}"
             );
             let mut seen = seen.lock().expect("nothing panics with it");
