@@ -21,6 +21,9 @@ pub(crate) type Manager = SessionManager<Scripted>;
 /// Longer than any scenario: a time limit passes when the scenario says so, whatever its length.
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
 
+/// A key that nobody uses.
+const LATE: Key = Key::MAX;
+
 /// What a scenario has.
 #[derive(Clone)]
 pub(crate) struct World {
@@ -161,6 +164,8 @@ impl World {
     ) -> impl Future<Output = DrainReport<Key>> + Send + use<> {
         let report = self.manager.shutdown(deadline);
         self.ledger.say("shutdown", "begins");
+        let late = self.manager.turn(&LATE);
+        assert_eq!(late.ticket(), None, "A4: admitted after a shutdown");
         let (there, stops) = self.ledger.read(|book| (book.there(), book.stops.len()));
         let ledger = Arc::clone(&self.ledger);
         async move {
