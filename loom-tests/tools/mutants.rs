@@ -1,7 +1,7 @@
 //! Breaks the source on purpose, one patch at a time, and expects the model that the patch names to say so.
 //!
 //!     cargo run -p loom-tests --bin mutants             all of loom-tests/mutants and shuttle-tests/mutants
-//!     cargo run -p loom-tests --bin mutants -- c06      those with this in their name
+//!     cargo run -p loom-tests --bin mutants -- c06      those with this in their name; `a0`: those of the adapters
 //!
 //! A patch is a unified diff against the root of the project, as `git diff` writes it, under a header of its own:
 //!
@@ -11,7 +11,7 @@
 //!     why: the slot is found by its key, which the replacement has too
 //!
 //! `expect` may stand more than once; all of it must be said. `expect: timeout` is for a mutant that does not end. The model
-//! of a patch in shuttle-tests is a history.
+//! of a patch in shuttle-tests is a history; that of a claim of the adapters, A1 to A6, is one of their scenarios.
 //!
 //! A mutant is killed if its model, run alone in a process of its own, fails with those words. It survives if the model
 //! passes, fails with other words, or does not end in time. A patch that does not apply or compile, and a model that fails
@@ -35,22 +35,31 @@ use std::{
 };
 
 /// A test program that notices mutants.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 struct Suite {
     package: &'static str,
     test: &'static str,
 }
 
-const SUITES: [Suite; 2] = [
-    Suite {
-        package: "loom-tests",
-        test: "models",
-    },
-    Suite {
-        package: "shuttle-tests",
-        test: "histories",
-    },
-];
+const MODELS: Suite = Suite {
+    package: "loom-tests",
+    test: "models",
+};
+
+const HISTORIES: Suite = Suite {
+    package: "shuttle-tests",
+    test: "histories",
+};
+
+const ADAPTERS: Suite = Suite {
+    package: "shuttle-tests",
+    test: "adapters",
+};
+
+const SUITES: [&Suite; 3] = [&MODELS, &HISTORIES, &ADAPTERS];
+
+/// The folders with patches, and who notices those of a claim of the core.
+const FOLDERS: [&Suite; 2] = [&MODELS, &HISTORIES];
 
 fn main() -> ExitCode {
     let filter = env::args().nth(1).unwrap_or_default();
@@ -69,7 +78,7 @@ fn run(filter: &str) -> Result<bool, String> {
     let mutants = mutants(filter)?;
     let tree = Tree::new()?;
     println!("the source as it is");
-    for suite in &SUITES {
+    for suite in SUITES {
         passes(&tree, suite, &mutants)?;
     }
     let widest = |of: fn(&Mutant) -> &str| {
@@ -119,9 +128,7 @@ fn run(filter: &str) -> Result<bool, String> {
 
 /// The models of these mutants pass without them.
 fn passes(tree: &Tree, suite: &'static Suite, mutants: &[Mutant]) -> Result<(), String> {
-    let mutants = mutants
-        .iter()
-        .filter(|mutant| mutant.suite.package == suite.package);
+    let mutants = mutants.iter().filter(|mutant| mutant.suite == suite);
     let models: BTreeSet<&str> = mutants.map(|mutant| &*mutant.model).collect();
     if models.is_empty() {
         return Ok(());
@@ -167,7 +174,7 @@ struct Mutant {
 fn mutants(filter: &str) -> Result<Vec<Mutant>, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut mutants = Vec::new();
-    for suite in &SUITES {
+    for suite in FOLDERS {
         let folder = root.join(suite.package).join("mutants");
         if !folder.exists() {
             continue;
@@ -212,10 +219,16 @@ impl Mutant {
         }
         one("why")?;
         let survives = all("survives").into_iter().next();
+        let claim = one("claim")?;
+        let suite = if claim.starts_with('A') {
+            &ADAPTERS
+        } else {
+            suite
+        };
         Ok(Self {
             survives,
             suite,
-            claim: one("claim")?,
+            claim,
             model: one("model")?,
             name: name.to_owned(),
             patch,

@@ -1,6 +1,6 @@
 //! A3: a sweep stops what rests, and never a session that is busy, waited for, or touched within the time.
 
-use crate::backend::{Act, Script, step};
+use crate::backend::{Act, Call, Script, step};
 use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
 use std::sync::Arc;
@@ -124,6 +124,23 @@ fn the_reaper() {
             world.ledger.until(|book| ends(book) == idle).await;
             let ledger = world.end().await;
             format!("{reply}; {:?}", ledger.read(Book::reasons))
+        },
+    );
+}
+
+/// Nobody waits for the end of a sweep: it claims no more, and a stop that has begun goes to its end.
+#[test]
+fn a_sweep_that_is_dropped() {
+    Scenario::new("a3_reaper::a_sweep_that_is_dropped", "A3", 2).ends_in(
+        &["[Shutdown]", "[Idle]"],
+        || async {
+            let world = World::new(Script::new().on(KEY, Call::Stop, Act::Slow));
+            drop(world.manager.turn(&KEY).await.expect("it starts"));
+            let sweeps = world.spawn("sweeps", world.manager.cleanup_idle(Duration::ZERO));
+            sweeps.abort();
+            drop(sweeps);
+            let ledger = world.end().await;
+            format!("{:?}", ledger.read(Book::reasons))
         },
     );
 }

@@ -10,26 +10,33 @@ const KEY: u8 = 0;
 /// again.
 #[test]
 fn an_error_is_shared() {
-    Scenario::new("a5_start::an_error_is_shared", "A5", 2).ends_in(&[], || async {
-        let world = World::new(Script::new().on(KEY, Call::Start, Act::Fail));
-        let first = world.send(KEY, 1, Act::Done);
-        let later = world.clone();
-        let later = world.spawn("later", async move {
-            let [second, third] = [2, 3].map(|id| later.send(KEY, id, Act::Done));
-            let second = later.hear(2, second).await;
-            let third = later.hear(3, third).await;
-            format!("{second}; {third}")
-        });
-        let first = world.hear(1, first).await;
-        let later = join(later).await;
-        let last = world.hear(4, world.send(KEY, 4, Act::Done)).await;
-        assert!(
-            last.starts_with("reply"),
-            "A5: {last}, after the line has gone"
-        );
-        world.end().await;
-        format!("{first}; {later}")
-    });
+    Scenario::new("a5_start::an_error_is_shared", "A5", 2).ends_in(
+        &[
+            "unheard, Start of #1; reply of #2; reply of #2",
+            "unheard, Start of #1; unheard, Start of #1; reply of #3",
+            "unheard, Start of #1; unheard, Start of #1; unheard, Start of #1",
+        ],
+        || async {
+            let world = World::new(Script::new().on(KEY, Call::Start, Act::Fail));
+            let first = world.send(KEY, 1, Act::Done);
+            let later = world.clone();
+            let later = world.spawn("later", async move {
+                let [second, third] = [2, 3].map(|id| later.send(KEY, id, Act::Done));
+                let second = later.hear(2, second).await;
+                let third = later.hear(3, third).await;
+                format!("{second}; {third}")
+            });
+            let first = world.hear(1, first).await;
+            let later = join(later).await;
+            let last = world.hear(4, world.send(KEY, 4, Act::Done)).await;
+            assert!(
+                last.starts_with("reply"),
+                "A5: {last}, after the line has gone"
+            );
+            world.end().await;
+            format!("{first}; {later}")
+        },
+    );
 }
 
 /// A start panics. What it left behind is put away, slowly, before anybody else starts.
@@ -78,17 +85,24 @@ fn a_caller_that_goes_away() {
 /// The sender of a message goes away while its session is started. It is not heard, and the session serves the next.
 #[test]
 fn a_sender_that_goes_away() {
-    Scenario::new("a5_start::a_sender_that_goes_away", "A5 A6", 2).ends_in(&[], || async {
-        let world = World::new(Script::new().on(KEY, Call::Start, Act::Slow));
-        let leaves = world.send(KEY, 1, Act::Done);
-        let stays = world.send(KEY, 2, Act::Done);
-        let leaving = world.spawn("leaves", async move { drop(leaves) });
-        let reply = world.hear(2, stays).await;
-        join(leaving).await;
-        let starts = world.ledger.read(|book| book.starts);
-        let heard = world.ledger.read(|book| book.heard.contains_key(&1));
-        world.end().await;
-        let heard = if heard { "heard" } else { "unheard" };
-        format!("{heard}; {reply}, {starts} starts")
-    });
+    Scenario::new("a5_start::a_sender_that_goes_away", "A5 A6", 2).ends_in(
+        &[
+            "heard; reply of #1, 1 starts",
+            "unheard; reply of #1, 1 starts",
+            "unheard; reply of #2, 1 starts",
+        ],
+        || async {
+            let world = World::new(Script::new().on(KEY, Call::Start, Act::Slow));
+            let leaves = world.send(KEY, 1, Act::Done);
+            let stays = world.send(KEY, 2, Act::Done);
+            let leaving = world.spawn("leaves", async move { drop(leaves) });
+            let reply = world.hear(2, stays).await;
+            join(leaving).await;
+            let starts = world.ledger.read(|book| book.starts);
+            let heard = world.ledger.read(|book| book.heard.contains_key(&1));
+            world.end().await;
+            let heard = if heard { "heard" } else { "unheard" };
+            format!("{heard}; {reply}, {starts} starts")
+        },
+    );
 }

@@ -4,8 +4,9 @@ use crate::ledger::{Key, Ledger, Stage};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
 
 /// What user code does.
@@ -104,9 +105,18 @@ pub(crate) struct Reply {
     pub(crate) incarnation: u64,
 }
 
-/// Lets the scheduler choose somebody else.
+/// Lets the scheduler choose somebody else, or not: no yield, for PCT lets all others go before who yields.
 pub(crate) async fn step() {
-    shuttle::future::yield_now().await;
+    let mut stepped = false;
+    poll_fn(|cx| {
+        if stepped {
+            return Poll::Ready(());
+        }
+        stepped = true;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 impl Scripted {
@@ -182,8 +192,9 @@ impl Backend for Scripted {
         reason: StopReason,
     ) -> Result<(), Failed> {
         session.stopped = true;
-        let _stay = self.ledger.stops(*key, session.incarnation, reason);
+        let stay = self.ledger.stops(*key, session.incarnation, reason);
         let end = self.play(*key, Call::Stop).await;
+        stay.ends(None);
         end.map_err(|()| Failed(session.incarnation))
     }
 

@@ -48,6 +48,8 @@ pub(crate) struct Book {
     last: BTreeMap<Key, (u64, u64)>,
     /// How often user code has begun to hang.
     pub(crate) hangs: usize,
+    /// How often a stop was dropped before its end.
+    cut: usize,
     /// Starts that have begun.
     pub(crate) starts: usize,
     /// Stops that have begun: the key, the incarnation, the reason.
@@ -191,6 +193,7 @@ impl Ledger {
             key,
             incarnation,
             then,
+            ended: false,
         }
     }
 
@@ -251,6 +254,8 @@ impl Ledger {
         let (faults, lives) = self.read(|book| (book.faults.clone(), book.lives.clone()));
         assert!(faults.is_empty(), "{}", faults.join("; "));
         assert!(lives.is_empty(), "A4: left after the end: {lives:?}");
+        let (cut, hangs) = self.read(|book| (book.cut, book.hangs));
+        assert!(cut <= hangs, "a stop is cut short that does not hang");
     }
 }
 
@@ -260,11 +265,6 @@ impl Book {
         let there = |stage| !matches!(stage, Stage::Starts | Stage::LeftBehind | Stage::PutAway);
         let lives = self.lives.iter().filter(|(_, life)| there(life.1));
         lives.map(|(key, _)| *key).collect()
-    }
-
-    /// Nothing lives any more, not even a start. After the end of the manager it stays so.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.lives.is_empty()
     }
 
     /// Why sessions were stopped, first to last.
@@ -280,12 +280,14 @@ pub(crate) struct Stay {
     key: Key,
     incarnation: u64,
     then: Option<Stage>,
+    ended: bool,
 }
 
 impl Stay {
     /// It did not end as it was feared: the session rests next, or there is none.
     pub(crate) fn ends(mut self, then: Option<Stage>) {
         self.then = then;
+        self.ended = true;
     }
 }
 
@@ -296,9 +298,13 @@ impl Drop for Stay {
             Some(stage) => self.ledger.say_of(key, incarnation, format!("{stage:?}")),
             None => self.ledger.say_of(key, incarnation, "is gone"),
         }
-        self.ledger.change(|book| match self.then {
-            Some(stage) => drop(book.lives.insert(key, (incarnation, stage))),
-            None => drop(book.lives.remove(&key)),
+        self.ledger.change(|book| {
+            let before = match self.then {
+                Some(stage) => book.lives.insert(key, (incarnation, stage)),
+                None => book.lives.remove(&key),
+            };
+            let stops = before.is_some_and(|(_, stage)| stage == Stage::Stops);
+            book.cut += usize::from(stops && !self.ended && !engine::panicking());
         });
     }
 }

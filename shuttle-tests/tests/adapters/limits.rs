@@ -3,7 +3,7 @@
 use crate::backend::{Act, Script};
 use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
-use turnwise::WhenFull;
+use turnwise::{TurnOptions, WhenFull};
 
 const KEY: u8 = 0;
 const OTHER: u8 = 1;
@@ -11,75 +11,121 @@ const OTHER: u8 = 1;
 /// Two keys, room for one session: one of them is refused, or comes when the other has left.
 #[test]
 fn refused_when_full() {
-    Scenario::new("limits::refused_when_full", "A4", 2).ends_in(&[], || async {
-        let world = World::built(Script::new(), Some(1), |builder| {
-            builder.max_sessions(1, WhenFull::Refuse)
-        });
-        let other = world.spawn("other", {
-            let world = world.clone();
-            async move { world.hear(2, world.send(OTHER, 2, Act::Done)).await }
-        });
-        let one = world.hear(1, world.send(KEY, 1, Act::Done)).await;
-        let other = join(other).await;
-        world.end().await;
-        format!("{one}; {other}")
-    });
+    Scenario::new("limits::refused_when_full", "-", 2).ends_in(
+        &[
+            "reply of #1; unheard, RegistryFull",
+            "reply of #2; unheard, RegistryFull",
+            "unheard, RegistryFull; reply of #1",
+            "unheard, RegistryFull; reply of #2",
+        ],
+        || async {
+            let world = World::built(Script::new(), Some(1), |builder| {
+                builder.max_sessions(1, WhenFull::Refuse)
+            });
+            let other = world.spawn("other", {
+                let world = world.clone();
+                async move { world.hear(2, world.send(OTHER, 2, Act::Done)).await }
+            });
+            let one = world.hear(1, world.send(KEY, 1, Act::Done)).await;
+            let other = join(other).await;
+            world.end().await;
+            format!("{one}; {other}")
+        },
+    );
 }
 
 /// The same, and who rests longest makes room: a session that is used or waited for never does.
 #[test]
 fn makes_room_when_full() {
-    Scenario::new("limits::makes_room_when_full", "A4", 2).ends_in(&[], || async {
-        let world = World::built(Script::new(), Some(1), |builder| {
-            builder.max_sessions(1, WhenFull::StopLongestIdle)
-        });
-        let other = world.spawn("other", {
-            let world = world.clone();
-            async move { world.hear(2, world.send(OTHER, 2, Act::Done)).await }
-        });
-        let one = world.hear(1, world.send(KEY, 1, Act::Done)).await;
-        let other = join(other).await;
-        let ledger = world.end().await;
-        format!("{one}; {other}; {:?}", ledger.read(Book::reasons))
-    });
+    Scenario::new("limits::makes_room_when_full", "A3", 2).ends_in(
+        &[
+            "reply of #1; reply of #2; [Capacity, Shutdown]",
+            "reply of #2; reply of #1; [Capacity, Shutdown]",
+            "reply of #1; unheard, RegistryFull; [Shutdown]",
+            "reply of #2; unheard, RegistryFull; [Shutdown]",
+            "unheard, RegistryFull; reply of #1; [Shutdown]",
+            "unheard, RegistryFull; reply of #2; [Shutdown]",
+        ],
+        || async {
+            let world = World::built(Script::new(), Some(1), |builder| {
+                builder.max_sessions(1, WhenFull::StopLongestIdle)
+            });
+            let other = world.spawn("other", {
+                let world = world.clone();
+                async move { world.hear(2, world.send(OTHER, 2, Act::Done)).await }
+            });
+            let one = world.hear(1, world.send(KEY, 1, Act::Done)).await;
+            let other = join(other).await;
+            let ledger = world.end().await;
+            format!("{one}; {other}; {:?}", ledger.read(Book::reasons))
+        },
+    );
 }
 
 /// A restart gives its own room to the session that comes next: nobody takes it meanwhile.
 #[test]
 fn a_restart_keeps_its_room() {
-    Scenario::new("limits::a_restart_keeps_its_room", "A4", 2).ends_in(&[], || async {
-        let world = World::built(Script::new(), Some(1), |builder| {
-            builder.max_sessions(1, WhenFull::Refuse)
-        });
-        drop(world.manager.turn(&KEY).await.expect("it starts"));
-        let other = world.spawn("other", {
-            let world = world.clone();
-            async move { world.hear(2, world.send(OTHER, 2, Act::Done)).await }
-        });
-        let restarted = match world.manager.restart(&KEY).await {
-            Ok(turn) => format!("#{}", turn.incarnation),
-            Err(error) => crate::world::refusal(&error),
-        };
-        let other = join(other).await;
-        world.end().await;
-        format!("{restarted}; {other}")
-    });
+    Scenario::new("limits::a_restart_keeps_its_room", "-", 2).ends_in(
+        &["#2; unheard, RegistryFull", "#3; unheard, RegistryFull"],
+        || async {
+            let world = World::built(Script::new(), Some(1), |builder| {
+                builder.max_sessions(1, WhenFull::Refuse)
+            });
+            drop(world.manager.turn(&KEY).await.expect("it starts"));
+            let other = world.spawn("other", {
+                let world = world.clone();
+                async move { world.hear(2, world.send(OTHER, 2, Act::Done)).await }
+            });
+            let restarted = match world.manager.restart(&KEY).await {
+                Ok(turn) => format!("#{}", turn.incarnation),
+                Err(error) => crate::world::refusal(&error),
+            };
+            let other = join(other).await;
+            world.end().await;
+            format!("{restarted}; {other}")
+        },
+    );
 }
 
 /// The line is sent away while the turn ends: each of it hears so and has its message back, or has the turn already.
 #[test]
 fn a_line_is_dismissed() {
-    Scenario::new("limits::a_line_is_dismissed", "A4", 2).ends_in(&[], || async {
-        let world = World::new(Script::new());
-        let turn = world.manager.turn(&KEY).await.expect("it starts");
-        let waiting = [1, 2].map(|id| world.send(KEY, id, Act::Done));
-        let ends = world.spawn("ends", async move { drop(turn) });
-        let count = world.manager.dismiss(&KEY);
-        let [first, second] = waiting;
-        let first = world.hear(1, first).await;
-        let second = world.hear(2, second).await;
-        join(ends).await;
-        world.end().await;
-        format!("{count}; {first}; {second}")
-    });
+    Scenario::new("limits::a_line_is_dismissed", "-", 2).ends_in(
+        &[
+            "0; reply of #1; reply of #1",
+            "1; reply of #1; unheard, Dismissed",
+            "2; unheard, Dismissed; unheard, Dismissed",
+        ],
+        || async {
+            let world = World::new(Script::new());
+            let turn = world.manager.turn(&KEY).await.expect("it starts");
+            let waiting = [1, 2].map(|id| world.send(KEY, id, Act::Done));
+            let ends = world.spawn("ends", async move { drop(turn) });
+            let count = world.manager.dismiss(&KEY);
+            let [first, second] = waiting;
+            let first = world.hear(1, first).await;
+            let second = world.hear(2, second).await;
+            join(ends).await;
+            world.end().await;
+            format!("{count}; {first}; {second}")
+        },
+    );
+}
+
+/// A call that does not want to wait has the turn at once, or is refused and leaves no place in the line.
+#[test]
+fn now_or_never() {
+    Scenario::new("limits::now_or_never", "-", 2).ends_in(
+        &["reply of #1", "unheard, Busy"],
+        || async {
+            let world = World::new(Script::new());
+            let turn = world.manager.turn(&KEY).await.expect("it starts");
+            let ends = world.spawn("ends", async move { drop(turn) });
+            let sending = world.send_with(KEY, 1, Act::Done, TurnOptions::no_wait());
+            let end = world.hear(1, sending).await;
+            join(ends).await;
+            world.end().await;
+            end
+        },
+    );
 }

@@ -1,6 +1,6 @@
 //! What a scenario has: a manager over a scripted backend, the ledger, and time that passes when it says so.
 
-use crate::backend::{Act, Failed, Message, Reply, Script, Scripted, step};
+use crate::backend::{Act, Failed, Message, Reply, Script, Scripted};
 use crate::harness::{History, is_replay};
 use crate::ledger::{Key, Ledger, Stay};
 use crate::record::Recorder;
@@ -20,6 +20,9 @@ pub(crate) type Manager = SessionManager<Scripted>;
 
 /// Longer than any scenario: a time limit passes when the scenario says so, whatever its length.
 pub(crate) const LONG: Duration = Duration::from_secs(3600);
+
+/// A key that nobody uses.
+const LATE: Key = Key::MAX;
 
 /// What a scenario has.
 #[derive(Clone)]
@@ -146,7 +149,7 @@ impl World {
     pub(crate) async fn end_in_time<T>(&self, who: &'static str, task: JoinHandle<T>) -> T {
         self.ledger.say("time", format!("flows for {who}"));
         while !task.is_finished() {
-            step().await;
+            shuttle::future::yield_now().await;
             trigger_timeouts(move |labels| labels.get::<Caller>() == Some(&Caller(who)));
             clear_triggers();
         }
@@ -161,6 +164,8 @@ impl World {
     ) -> impl Future<Output = DrainReport<Key>> + Send + use<> {
         let report = self.manager.shutdown(deadline);
         self.ledger.say("shutdown", "begins");
+        let late = self.manager.turn(&LATE);
+        assert_eq!(late.ticket(), None, "A4: admitted after a shutdown");
         let (there, stops) = self.ledger.read(|book| (book.there(), book.stops.len()));
         let ledger = Arc::clone(&self.ledger);
         async move {
@@ -235,7 +240,7 @@ impl Scenario {
             name,
             claims,
             tasks,
-            schedules: 6000,
+            schedules: 3600,
             rare: &[],
         }
     }
