@@ -15,6 +15,7 @@ mod issue;
 mod ledger;
 mod order;
 mod reaper;
+mod runtimes;
 mod script;
 mod shutdown;
 mod starts;
