@@ -11,6 +11,12 @@ pub(crate) use engine::{
     resume_unwind,
 };
 
+/// shuttle-tests alone: loom's models are of the core.
+#[cfg(all(feature = "model", feature = "tokio"))]
+pub(crate) use engine::in_runtime;
+
+#[cfg(all(not(feature = "model"), feature = "tokio"))]
+pub(crate) use self::real::in_runtime;
 #[cfg(not(feature = "model"))]
 pub(crate) use self::real::{Deadline, Parker, coarse_millis};
 #[cfg(not(feature = "model"))]
@@ -36,6 +42,13 @@ mod real {
         // Ticks of 2^-32 s. The variant that writes no cache: `now` would store into a global that all threads share.
         let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();
         ((u128::from(ticks) * 1000) >> 32) as u64
+    }
+
+    /// Timers and sockets that are made here are the runtime's, wherever this is called.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn in_runtime<R>(runtime: &tokio::runtime::Handle, act: impl FnOnce() -> R) -> R {
+        let _within = runtime.enter();
+        act()
     }
 
     /// When a waiting thread gives up: real time, whatever the registry's clock says.

@@ -73,8 +73,9 @@ use std::{fmt, future::Future, time::Duration};
 /// | [`shutdown`](Self::shutdown) | everything, to its deadline and a little more | the shutdown goes on |
 /// | [`status`](Self::status), [`snapshot`](Self::snapshot), [`touch`](Self::touch), [`dismiss`](Self::dismiss), [`abort`](Self::abort), [`listen`](Self::listen), [`subscribe`](Self::subscribe) | nothing | |
 ///
-/// No call blocks its thread. Futures are polled in the runtime of the manager; the calls themselves may be made from
-/// anywhere. A panic of the backend ends a session, never the manager.
+/// No call blocks its thread. Calls may be made and futures polled anywhere: what they wait for goes on in the runtime that
+/// the manager was built in, which must have time. When that runtime is gone, they end with `Closed`. A panic of the
+/// backend ends a session, never the manager.
 pub struct SessionManager<B: Backend> {
     owner: Arc<Owner<B>>,
 }
@@ -166,9 +167,9 @@ impl<B: Backend> SessionManager<B> {
         let shared = Arc::clone(self.shared());
         async move {
             let mut turn = entering.await?;
-            let timeouts = shared.timeouts();
+            let limit = shared.timeouts().turn;
             let (session, switch) = SessionTurn::session(&mut turn);
-            let drove = turn::drive(|| f(session), switch, timeouts.turn, timeouts.abort).await;
+            let drove = turn::drive(&shared, || f(session), switch, limit).await;
             SessionTurn::drove(&mut turn, &drove);
             drop(turn);
             match drove {

@@ -114,7 +114,7 @@ impl<B: Backend> Place<B> {
             State::Waits(enter, joined) => {
                 let mut enter = pin!(enter);
                 let turn = pin!(either(enter.as_mut(), switch.cancelled()));
-                let entry = match within(wait, turn).await {
+                let entry = match within(&shared.runtime, wait, turn).await {
                     None => return Err(TurnError::WaitTimedOut),
                     Some(Err(cause)) => return Err(TurnError::of(cause)),
                     Some(Ok(entered)) => entered?,
@@ -279,7 +279,9 @@ async fn renew<B: Backend>(
 async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
     let session = turn.session_mut();
     let limit = shared.timeouts().start;
-    let look = bounded(limit, || shared.backend.is_healthy(session));
+    let look = bounded(&shared.runtime, limit, || {
+        shared.backend.is_healthy(session)
+    });
     matches!(look.await, Ended::Done(true))
 }
 
@@ -301,7 +303,7 @@ async fn start<B: Backend>(
     let incarnation = vacancy.incarnation();
     let begun = Instant::now();
     let start = || shared.backend.start(&key, incarnation);
-    let failure = match bounded(shared.timeouts().start, start).await {
+    let failure = match bounded(&shared.runtime, shared.timeouts().start, start).await {
         Ended::Done(Ok(session)) => {
             control.failures.clear();
             let took = begun.elapsed();
@@ -323,7 +325,7 @@ async fn start<B: Backend>(
     if !matches!(failure, StartFailure::Failed(_)) {
         // By decree, should it hang too: the key is not lost to it.
         let gone = || shared.backend.start_abandoned(&key, incarnation);
-        bounded(shared.timeouts().stop, gone).await;
+        bounded(&shared.runtime, shared.timeouts().stop, gone).await;
     }
     control.failures.add(failure.clone());
     let took = begun.elapsed();

@@ -1,6 +1,6 @@
 //! How user code is run: a panic caught, a limit kept, and what must not be cut short moved to a task.
 
-use crate::sync::catch_unwind;
+use crate::sync::{catch_unwind, in_runtime, resume_unwind};
 use std::{
     any::Any,
     future::{Future, poll_fn},
@@ -47,12 +47,14 @@ pub(super) fn discard(payload: Payload) {
     }
 }
 
-/// One poll: what is ready at once needs neither timer nor task.
+/// One poll, in the runtime: what is ready at once needs neither timer nor task.
 pub(super) async fn poll_once<T>(
+    runtime: &Handle,
     mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
 ) -> Option<T> {
     poll_fn(|cx| {
-        Poll::Ready(match future.as_mut().poll(cx) {
+        let poll = in_runtime(runtime, || future.as_mut().poll(cx));
+        Poll::Ready(match poll {
             Poll::Ready(value) => Some(value),
             Poll::Pending => None,
         })
@@ -60,18 +62,29 @@ pub(super) async fn poll_once<T>(
     .await
 }
 
-/// The future's value, or `None` when the limit has passed first.
+/// The future's value, or `None` when the limit has passed first. The timer is the runtime's, whoever polls this.
 pub(super) async fn within<T>(
+    runtime: &Handle,
     limit: Option<Duration>,
     mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
 ) -> Option<T> {
     let Some(limit) = limit else {
         return Some(future.await);
     };
-    if let Some(value) = poll_once(future.as_mut()).await {
+    if let Some(value) = poll_once(runtime, future.as_mut()).await {
         return Some(value);
     }
-    tokio::time::timeout(limit, future).await.ok()
+    let timeout = in_runtime(runtime, || tokio::time::timeout(limit, caught(|| future)));
+    match caught(|| timeout).await {
+        Ok(Ok(Ok(value))) => Some(value),
+        Ok(Ok(Err(payload))) => resume_unwind(payload),
+        Ok(Err(_)) => None,
+        // A runtime that is gone has no time: it is over.
+        Err(payload) => {
+            discard(payload);
+            None
+        }
+    }
 }
 
 /// User code that may fail, hang or panic.
@@ -84,11 +97,12 @@ pub(super) enum Ended<T> {
 /// Runs user code to its end or to the limit. What is cut short is dropped before this returns, and a panic of that drop
 /// goes no further.
 pub(super) async fn bounded<F: Future + Send>(
+    runtime: &Handle,
     limit: Duration,
     call: impl FnOnce() -> F + Send,
 ) -> Ended<F::Output> {
     let mut future = Box::pin(caught(call));
-    let ended = match within(Some(limit), future.as_mut()).await {
+    let ended = match within(runtime, Some(limit), future.as_mut()).await {
         Some(Ok(value)) => Ended::Done(value),
         Some(Err(payload)) => {
             discard(payload);
@@ -124,8 +138,12 @@ pub(super) async fn uncut<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     let mut future = Box::pin(future);
-    if let Some(value) = poll_once(future.as_mut()).await {
-        return Some(value);
+    match caught(|| poll_once(runtime, future.as_mut())).await {
+        Ok(None) => runtime.spawn(future).await.ok(),
+        Ok(value) => value,
+        Err(payload) => {
+            discard(payload);
+            None
+        }
     }
-    runtime.spawn(future).await.ok()
 }

@@ -238,13 +238,12 @@ async fn deliver<A: Agent>(
         switch: Arc::clone(SessionTurn::switch(&turn)),
         out: Outputs::emitter(&shared, key.clone(), Arc::clone(&told.events)),
     };
-    let abort = shared.timeouts().abort;
     let (session, switch) = SessionTurn::session(&mut turn);
     let work = || {
         let work = shared.backend.send(session, message, &cx);
         trace::in_turn(&key, cx.incarnation, cx.ticket, work)
     };
-    let drove = drive(work, switch, limit, abort).await;
+    let drove = drive(&shared, work, switch, limit).await;
     let cause = switch.cause();
     SessionTurn::drove(&mut turn, &drove);
     let reply = match drove {

@@ -278,7 +278,7 @@ async fn drain_until<B: Backend>(
         });
         let mut next = Box::pin(drain.next());
         let next = pin!(either(next.as_mut(), moved));
-        match within(left, next).await {
+        match within(&shared.runtime, left, next).await {
             None => return false,
             Some(Err(())) => {} // the deadline has moved
             Some(Ok(None)) => return true,

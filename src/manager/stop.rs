@@ -35,7 +35,7 @@ pub(super) async fn end<B: Backend>(
     let session = closing.session_mut().session.take();
     let session = session.expect("a session is stopped once");
     let stop = || shared.backend.stop(&key, session, reason);
-    let end = match bounded(shared.timeouts().stop, stop).await {
+    let end = match bounded(&shared.runtime, shared.timeouts().stop, stop).await {
         Ended::Done(end) => end.map_err(StopError::Failed),
         Ended::Overran => Err(StopError::Abandoned),
         Ended::Panicked => Err(StopError::Panicked),

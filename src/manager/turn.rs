@@ -150,16 +150,16 @@ pub(super) enum Drove<T> {
 
 /// Runs it until it ends; from its limit or its cancellation on, for the abort timeout at most. It is dropped before this
 /// returns.
-pub(super) async fn drive<F: Future>(
+pub(super) async fn drive<B: Backend, F: Future>(
+    shared: &Shared<B>,
     call: impl FnOnce() -> F,
     switch: &Switch,
     limit: Option<Duration>,
-    abort: Duration,
 ) -> Drove<F::Output> {
     let mut future = Box::pin(caught(call));
     let first = {
         let first = std::pin::pin!(either(future.as_mut(), switch.cancelled()));
-        within(limit, first).await
+        within(&shared.runtime, limit, first).await
     };
     let ended = match first {
         Some(Ok(ended)) => Some(ended),
@@ -171,7 +171,14 @@ pub(super) async fn drive<F: Future>(
     };
     let ended = match ended {
         Some(ended) => Some(ended),
-        None => tokio::time::timeout(abort, future.as_mut()).await.ok(),
+        None => {
+            within(
+                &shared.runtime,
+                Some(shared.timeouts().abort),
+                future.as_mut(),
+            )
+            .await
+        }
     };
     let dropped = drop_caught(future);
     match (ended, dropped) {

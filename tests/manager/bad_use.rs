@@ -12,6 +12,7 @@ use turnwise::{
 use crate::script::{Act, Actor, Failure, Script, Step, say};
 use crate::{HOUR, Manager, plain, stage};
 
+#[allow(clippy::needless_pass_by_value)] // it is asked once
 fn closed<T>(ended: Result<T, TurnError<Failure>>) -> bool {
     matches!(ended, Err(TurnError::Closed))
 }

@@ -6,6 +6,7 @@
 //! Claims: A1 to A6, and C2, C3, C8, C11 as the manager keeps them.
 
 mod bad_use;
+mod cancel;
 mod capacity;
 mod control;
 mod data;
@@ -15,6 +16,7 @@ mod issue;
 mod ledger;
 mod order;
 mod reaper;
+mod runtimes;
 mod script;
 mod shutdown;
 mod starts;

@@ -67,10 +67,11 @@ pub(crate) enum Step {
     Health,
 }
 
-/// What each key was told to do next. What was not told succeeds.
+/// What each key was told to do next. What was not told takes as long as all do, or no time, and succeeds.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
     told: Mutex<HashMap<(String, Step), VecDeque<Act>>>,
+    all_take: Mutex<Option<Duration>>,
     pub(crate) ledger: Arc<Ledger>,
 }
 
@@ -84,7 +85,14 @@ impl Script {
     fn next(&self, key: &str, step: Step) -> Act {
         let mut told = self.told.lock().expect("nothing panics under it");
         let acts = told.get_mut(&(key.to_owned(), step));
-        acts.and_then(VecDeque::pop_front).unwrap_or(Act::Succeed)
+        let act = acts.and_then(VecDeque::pop_front);
+        let all_take = *self.all_take.lock().expect("nothing panics under it");
+        act.or(all_take.map(Act::Take)).unwrap_or(Act::Succeed)
+    }
+
+    /// Every step takes so long.
+    pub(crate) fn all_take(&self, time: Duration) {
+        *self.all_take.lock().expect("nothing panics under it") = Some(time);
     }
 
     pub(crate) fn heard(&self, key: &str) -> Vec<&'static str> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use turnwise::{Phase, SessionEvent, StopReason, TurnError};
 
 use crate::script::{Act, Failure, Gate, Step, say};
-use crate::{Manager, SECOND, all_events, plain, settled};
+use crate::{SECOND, all_events, plain, settled};
 
 fn start_error<T>(ended: Result<T, TurnError<Failure>>) -> Arc<Failure> {
     match ended {

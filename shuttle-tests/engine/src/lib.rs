@@ -54,6 +54,11 @@ pub fn catch_unwind<R>(run: impl FnOnce() -> R + UnwindSafe) -> std::thread::Res
     result
 }
 
+/// A run has one runtime: whatever is made anywhere is its own.
+pub fn in_runtime<H, R>(_runtime: &H, act: impl FnOnce() -> R) -> R {
+    act()
+}
+
 /// `std::panic::resume_unwind`: this task unwinds again.
 pub fn resume_unwind(payload: Box<dyn Any + Send>) -> ! {
     UNWINDING.with(|flag| flag.set(true));

@@ -1,0 +1,194 @@
+//! Calls from outside of the manager's runtime: from threads that know none, from another one, after the end of its own.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use turnwise::{
+    Missable, SessionEvent, SessionTurn, StopError, StopReason, TurnError, TurnOptions,
+};
+
+use crate::script::{Act, Gate, Step, say};
+use crate::{HOUR, MINUTE, plain};
+
+fn runtime() -> Runtime {
+    let mut builder = Builder::new_multi_thread();
+    builder.worker_threads(1).enable_all();
+    builder.build().expect("a runtime")
+}
+
+/// Waits with this thread, which knows no runtime.
+fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+/// Every call, and every future, on a thread that knows no runtime: also those with limits, of time too.
+#[test]
+fn a_thread_without_a_runtime_calls_and_waits() {
+    let runtime = runtime();
+    let (m, stage) = {
+        let _within = runtime.enter();
+        plain()
+    };
+    let (mut events, mut heard) = (m.subscribe(), m.listen("a"));
+    for act in [Act::Succeed, Act::Take(Duration::from_millis(1))] {
+        for step in [Step::Start, Step::Health, Step::Stop] {
+            stage.script.tell("a", step, act.clone());
+        }
+        let turn = block_on(m.turn("a")).expect("free");
+        let options = TurnOptions::default().wait(Duration::from_millis(1));
+        let late = block_on(m.turn_with("a", options.clone()));
+        assert!(matches!(late, Err(TurnError::WaitTimedOut)));
+        let late = m.send_message_with("a", say("late"), options);
+        let error = block_on(late).expect_err("the turn is held").error;
+        assert!(matches!(error, TurnError::WaitTimedOut));
+        drop(turn);
+        SessionTurn::discard(block_on(m.turn("a")).expect("it rests"));
+        block_on(m.with_turn("a", async |_| ())).expect("a new start");
+        let sending = m.send_message("a", say("hello").in_parts(1));
+        assert_eq!(block_on(sending).expect("it rests").text, "hello");
+        drop(block_on(m.restart("a")).expect("it rests"));
+        assert!(block_on(m.stop("a")).expect("it rests"));
+        drop(block_on(m.turn("a")).expect("free"));
+        let report = block_on(m.cleanup_idle(Duration::ZERO));
+        assert_eq!(report.stopped, ["a"]);
+    }
+    assert_eq!(block_on(heard.next()), Some(Missable::Event(("hello", 0))));
+    let first = block_on(events.next());
+    assert!(matches!(
+        first,
+        Some(Missable::Event(SessionEvent::Started { .. }))
+    ));
+    assert!(block_on(m.shutdown(HOUR)).stopped.is_empty());
+    drop(m);
+    runtime.block_on(stage.check());
+}
+
+/// A closure's limit is kept there too.
+#[test]
+fn a_closure_on_a_thread_without_a_runtime_has_its_limit() {
+    let runtime = runtime();
+    let (m, stage) = {
+        let _within = runtime.enter();
+        let short = Duration::from_millis(1);
+        let timeouts = turnwise::Timeouts::default().turn(short).abort(short);
+        crate::stage(|builder| builder.timeouts(timeouts))
+    };
+    let hangs = m.with_turn("a", async |_| std::future::pending::<()>().await);
+    let ended = block_on(hangs);
+    assert!(matches!(ended, Err(TurnError::TurnTimedOut)));
+    block_on(m.turn("a")).map(drop).expect("a new start");
+    assert_eq!(stage.script.stops("a"), [StopReason::Dirty]);
+    drop(m);
+    runtime.block_on(stage.check());
+}
+
+/// A caller may have a runtime of its own and end it: start and session are the manager's, and so are their timers.
+#[test]
+fn a_start_outlives_the_runtime_of_its_caller() {
+    let own = runtime();
+    let (m, stage) = {
+        let _within = own.enter();
+        plain()
+    };
+    let takes = Act::Take(Duration::from_millis(20));
+    stage.script.tell("a", Step::Start, takes);
+    let callers = runtime();
+    let polled = callers.block_on(async {
+        let mut entering = m.turn("a");
+        std::future::poll_fn(|cx| Poll::Ready(pin!(&mut entering).poll(cx).is_pending())).await
+    });
+    assert!(polled, "it takes its time");
+    drop(callers);
+    let turn = own.block_on(m.turn("a"));
+    drop(turn.expect("of the same start"));
+    let counts = stage
+        .script
+        .ledger
+        .page("a", |page| (page.started, page.cut_short));
+    assert_eq!(counts, (1, 0));
+    own.block_on(stage.end(m));
+}
+
+/// The last handle goes on a thread that knows no runtime.
+#[test]
+fn the_last_handle_may_go_anywhere() {
+    let runtime = runtime();
+    let (m, stage) = {
+        let _within = runtime.enter();
+        plain()
+    };
+    let turn = runtime.block_on(m.turn("a")).expect("free");
+    drop(runtime.block_on(m.turn("b")).expect("free"));
+    thread::spawn(move || drop((m, turn)))
+        .join()
+        .expect("no panic");
+    let script = Arc::clone(&stage.script);
+    runtime.block_on(stage.check());
+    for key in ["a", "b"] {
+        assert_eq!(script.stops(key), [StopReason::Shutdown]);
+    }
+}
+
+/// The runtime of a manager ends first. Nobody waits for ever: who waits is told, who comes is told, and so is who shuts
+/// it down.
+#[test]
+fn a_manager_whose_runtime_is_gone_keeps_nobody_waiting() {
+    let own = runtime();
+    let (m, mut stage) = {
+        let _within = own.enter();
+        plain()
+    };
+    let gate = Gate::new();
+    drop(own.block_on(m.turn("rests")).expect("free"));
+    let held = own.block_on(m.turn("held")).expect("free");
+    stage
+        .script
+        .tell("starts", Step::Start, Act::Until(gate.clone()));
+    let starts = m.send_message("starts", say("hello"));
+    let mut busy = m.send_message("busy", say("hello").until(&gate));
+    own.block_on(busy.started()).expect("free");
+    let in_line = m.send_message("held", say("hello"));
+    let stopping = m.stop("held");
+    let entering = m.turn("held");
+    drop(own);
+
+    for sending in [starts, busy, in_line] {
+        let error = block_on(sending).expect_err("its task is gone").error;
+        assert!(matches!(error, TurnError::Closed));
+    }
+    assert!(matches!(block_on(stopping), Err(StopError::Closed)));
+    let options = TurnOptions::default().wait(HOUR);
+    let late = block_on(m.turn_with("held", options));
+    assert!(late.is_err(), "there is no time left");
+    drop(held);
+    // In line still, and then granted; what must run in a task cannot.
+    drop(block_on(entering));
+    stage.script.tell("new", Step::Start, Act::Until(gate));
+    let new = block_on(m.turn("new"));
+    assert!(new.is_err(), "there is no time left");
+    assert!(matches!(block_on(m.stop("rests")), Err(StopError::Closed)));
+    let report = block_on(m.cleanup_idle(Duration::ZERO));
+    assert!(report.stopped.is_empty());
+    let report = block_on(m.shutdown(MINUTE));
+    assert_eq!(block_on(m.shutdown(Duration::ZERO)), report);
+    drop(m);
+    let gone = stage.gone.take().expect("nobody took it");
+    block_on(gone).expect_err("all is dropped, though nothing could be stopped");
+}
