@@ -94,6 +94,7 @@ pub mod wire {
     pub use super::dialog::Answer;
     pub use super::lines::{LineError, Lines};
     pub use super::protocol::{Failed, Protocol, Told};
+    pub use tokio_util::{bytes::BytesMut, codec::Decoder};
 }
 
 use self::{builder::Settings, drive::Phase, process::Ended};

@@ -45,6 +45,7 @@ impl Questions {
 
     /// True if it was open.
     pub(super) fn close(&mut self, id: &str) -> bool {
+        self.asked.retain(|question| question.id != id);
         let open = self.open.iter().position(|open| open == id);
         open.map(|index| self.open.swap_remove(index)).is_some()
     }
