@@ -41,7 +41,7 @@ pub(super) enum Order {
     Request(
         String,
         Map<String, Value>,
-        oneshot::Sender<Result<Value, String>>,
+        oneshot::Sender<Result<Value, PiError>>,
     ),
     Stop,
 }
@@ -291,11 +291,13 @@ impl Driver {
         }
     }
 
-    /// The turn's end, if it has not ended yet. Not lost to a turn that does not listen for a while: its channel ends, which
-    /// says the same in fewer words.
+    /// The end of the turn, or of a command, if it has not ended yet. Of a turn that does not listen for a while its channel
+    /// ends, which says the same in fewer words.
     async fn end_turn(&mut self, error: PiError) {
         if let Some(hears) = self.hears.take() {
             drop(timeout(REST, hears.send(Heard::End(Err(error)))).await);
+        } else if let Some(reply) = self.protocol.given_up() {
+            drop(reply.send(Err(error)));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What is sent to pi, and what comes back.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::time::Duration;
 
 /// A message for pi. Text is one: `"hello".into()`.
@@ -42,6 +42,13 @@ pub struct PiImage {
     pub data: String,
     /// Such as `image/png`.
     pub mime_type: String,
+}
+
+impl PiImage {
+    /// As pi reads it.
+    pub(super) fn json(&self) -> Value {
+        json!({"type": "image", "data": self.data, "mimeType": self.mime_type})
+    }
 }
 
 /// A part of pi's answer, or what happens meanwhile.

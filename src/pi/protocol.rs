@@ -13,13 +13,14 @@
 //! ends with no command unanswered, so that its `abort` cannot meet the next one.
 
 use super::{
+    PiError,
     dialog::Answer,
-    message::{PiEvent, PiMessage, PiReply, PiStop, PiUsage},
+    message::{PiEvent, PiImage, PiMessage, PiReply, PiStop, PiUsage},
     questions::{self, Questions},
     record::{self, Question, Record, Response, Said},
 };
 use crate::sync::Arc;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use tokio::sync::oneshot;
 use tokio_util::bytes::BytesMut;
@@ -65,6 +66,7 @@ struct SoFar {
     began: bool,
 }
 
+/// A command that has no response yet.
 #[derive(Debug)]
 struct Call {
     id: String,
@@ -76,7 +78,7 @@ enum Of {
     Prompt,
     /// Of a turn that is cancelled.
     Abort,
-    User(oneshot::Sender<Result<Value, String>>),
+    User(oneshot::Sender<Result<Value, PiError>>),
 }
 
 /// What a turn hears.
@@ -134,8 +136,7 @@ impl Protocol {
         let mut prompt = Map::new();
         prompt.insert("message".to_owned(), message.text.as_str().into());
         if !message.images.is_empty() {
-            let image = |image: &super::message::PiImage| json!({"type": "image", "data": image.data, "mimeType": image.mime_type});
-            let images = message.images.iter().map(image).collect();
+            let images = message.images.iter().map(PiImage::json).collect();
             prompt.insert("images".to_owned(), Value::Array(images));
         }
         self.state = State::Asked { cancelled: false };
@@ -160,17 +161,25 @@ impl Protocol {
         }
     }
 
-    /// A command of the user. Its receiver hears `Err` with pi's words if pi refuses.
+    /// A command of the user.
     pub fn request(
         &mut self,
         command: &str,
         arguments: Map<String, Value>,
-        reply: oneshot::Sender<Result<Value, String>>,
+        reply: oneshot::Sender<Result<Value, PiError>>,
     ) {
         // Who gave up waiting is forgotten, so that the list does not grow.
         self.calls
             .retain(|call| !matches!(&call.of, Of::User(reply) if reply.is_closed()));
         self.call(command, arguments, Of::User(reply));
+    }
+
+    /// Who waits for the response to a command, now that there will be none.
+    pub(super) fn given_up(&mut self) -> Option<oneshot::Sender<Result<Value, PiError>>> {
+        self.calls.drain(..).find_map(|call| match call.of {
+            Of::User(reply) => Some(reply),
+            Of::Prompt | Of::Abort => None,
+        })
     }
 
     /// The answer to an open question. To one that is not open any more, it goes nowhere.
@@ -234,7 +243,7 @@ impl Protocol {
             Of::Prompt => self.prompted(done),
             // Refused or not: what counts is the end of the work.
             Of::Abort => self.end_if_settled(),
-            Of::User(reply) => drop(reply.send(done)),
+            Of::User(reply) => drop(reply.send(done.map_err(PiError::Refused))),
         }
         Ok(())
     }

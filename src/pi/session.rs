@@ -91,8 +91,7 @@ impl PiSession {
         let (reply, replied) = oneshot::channel();
         self.order(Order::Request(command.to_owned(), arguments, reply));
         match replied.await {
-            Ok(Ok(data)) => Ok(data),
-            Ok(Err(words)) => Err(PiError::Refused(words)),
+            Ok(response) => response,
             Err(_) => Err(self.exited().await),
         }
     }
