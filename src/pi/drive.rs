@@ -13,9 +13,9 @@ use super::{
     builder::Settings,
     dialog::{Answer, PiDialog},
     lines::{LineError, Lines},
-    message::{PiEvent, PiMessage, PiReply},
+    message::PiMessage,
     process::{Ended, Process, REST},
-    protocol::{Failed, Protocol, Told},
+    protocol::{Protocol, Told},
 };
 use crate::{Incarnation, sync::Arc};
 use futures_core::Stream;
@@ -36,7 +36,7 @@ use tokio_util::{bytes::Bytes, codec::FramedRead};
 /// What a session wants of its process. When nobody can want anything any more, it is killed.
 #[derive(Debug)]
 pub(super) enum Order {
-    Turn(PiMessage, mpsc::Sender<Heard>),
+    Turn(PiMessage, mpsc::Sender<Told>),
     Cancel,
     Request(
         String,
@@ -44,14 +44,6 @@ pub(super) enum Order {
         oneshot::Sender<Result<Value, PiError>>,
     ),
     Stop,
-}
-
-/// What a turn hears.
-#[derive(Debug)]
-pub(super) enum Heard {
-    Event(PiEvent),
-    Note(Arc<str>),
-    End(Result<PiReply, PiError>),
 }
 
 /// How far a process is.
@@ -70,7 +62,7 @@ pub(super) struct Driver {
     protocol: Protocol,
     orders: mpsc::UnboundedReceiver<Order>,
     /// Who hears the turn.
-    hears: Option<mpsc::Sender<Heard>>,
+    hears: Option<mpsc::Sender<Told>>,
     /// When a turn that is cancelled must have ended.
     deadline: Option<Instant>,
     answers: mpsc::UnboundedReceiver<(String, Answer)>,
@@ -204,26 +196,14 @@ impl Driver {
 
     /// One thing more, for which there is room; we alone send.
     fn tell(&mut self, listens: bool) {
-        let told = self.protocol.told.pop_front().map(|told| self.heard(told));
-        let ended = matches!(told, Some(Heard::End(_)));
+        let told = self.protocol.told.pop_front();
+        let ended = matches!(told, Some(Told::End(_)));
         if let (Some(hears), Some(told)) = (&self.hears, told) {
             drop(hears.try_send(told));
         }
         if ended || !listens {
             self.hears = None;
             self.deadline = None;
-        }
-    }
-
-    fn heard(&self, told: Told) -> Heard {
-        match told {
-            Told::Event(event) => Heard::Event(event),
-            Told::Note(note) => Heard::Note(note),
-            Told::End(end) => Heard::End(end.map_err(|failed| match failed {
-                Failed::Refused(words) => PiError::Refused(words),
-                Failed::Model(words) => PiError::Model(words),
-                Failed::Aborted => PiError::Aborted,
-            })),
         }
     }
 
@@ -295,7 +275,7 @@ impl Driver {
     /// ends, which says the same in fewer words.
     async fn end_turn(&mut self, error: PiError) {
         if let Some(hears) = self.hears.take() {
-            drop(timeout(REST, hears.send(Heard::End(Err(error)))).await);
+            drop(timeout(REST, hears.send(Told::End(Err(error)))).await);
         } else if let Some(reply) = self.protocol.given_up() {
             drop(reply.send(Err(error)));
         }
@@ -307,7 +287,7 @@ async fn next(lines: &mut FramedRead<ChildStdout, Lines>) -> Option<Result<Bytes
 }
 
 /// There is room for one thing more; false if nobody listens any more.
-async fn room(hears: Option<&mpsc::Sender<Heard>>) -> bool {
+async fn room(hears: Option<&mpsc::Sender<Told>>) -> bool {
     match hears {
         Some(hears) => hears.reserve().await.is_ok(),
         None => false,

@@ -93,7 +93,7 @@ pub use session::PiSession;
 pub mod wire {
     pub use super::dialog::Answer;
     pub use super::lines::{LineError, Lines};
-    pub use super::protocol::{Failed, Protocol, Told};
+    pub use super::protocol::{Protocol, Told};
     pub use tokio_util::{bytes::BytesMut, codec::Decoder};
 }
 

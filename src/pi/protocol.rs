@@ -89,18 +89,7 @@ pub enum Told {
     /// For the status.
     Note(Arc<str>),
     /// The last that it hears.
-    End(Result<PiReply, Failed>),
-}
-
-/// Why a turn ended without a reply, though pi is well.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Failed {
-    /// The prompt was not accepted.
-    Refused(String),
-    /// The model's service failed.
-    Model(String),
-    /// It was aborted.
-    Aborted,
+    End(Result<PiReply, PiError>),
 }
 
 impl Protocol {
@@ -121,7 +110,7 @@ impl Protocol {
     pub fn begin(&mut self, message: PiMessage) {
         if self.in_turn() {
             let why = "a turn is under way already".to_owned();
-            return self.told.push_back(Told::End(Err(Failed::Refused(why))));
+            return self.told.push_back(Told::End(Err(PiError::Refused(why))));
         }
         self.so_far = SoFar::default();
         if self.working {
@@ -147,7 +136,7 @@ impl Protocol {
     pub fn cancel(&mut self) {
         match &mut self.state {
             State::Rests | State::Works { aborting: true, .. } => {}
-            State::Held(_) => self.end(Err(Failed::Aborted)),
+            State::Held(_) => self.end(Err(PiError::Aborted)),
             State::Asked { cancelled } => {
                 *cancelled = true;
                 self.close_dialogs();
@@ -253,7 +242,7 @@ impl Protocol {
             return;
         };
         match done {
-            Err(words) => self.end(Err(Failed::Refused(words))),
+            Err(words) => self.end(Err(PiError::Refused(words))),
             // No work follows, and no end of it.
             Ok(data) if data["disposition"] == "handled" => self.end(Ok(PiReply {
                 text: String::new(),
@@ -310,9 +299,9 @@ impl Protocol {
             ..
         } = std::mem::take(&mut self.so_far);
         self.end(match last {
-            _ if aborted => Err(Failed::Aborted),
-            Some(said) if said.stop == "aborted" => Err(Failed::Aborted),
-            Some(said) if said.stop == "error" => Err(Failed::Model(
+            _ if aborted => Err(PiError::Aborted),
+            Some(said) if said.stop == "aborted" => Err(PiError::Aborted),
+            Some(said) if said.stop == "error" => Err(PiError::Model(
                 said.error
                     .unwrap_or_else(|| "failed without words".to_owned()),
             )),
@@ -321,11 +310,11 @@ impl Protocol {
                 stop: PiStop::of(said.stop),
                 usage,
             }),
-            None => Err(Failed::Model("there was no answer".to_owned())),
+            None => Err(PiError::Model("there was no answer".to_owned())),
         });
     }
 
-    fn end(&mut self, end: Result<PiReply, Failed>) {
+    fn end(&mut self, end: Result<PiReply, PiError>) {
         self.state = State::Rests;
         self.told.push_back(Told::End(end));
     }

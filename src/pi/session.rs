@@ -3,9 +3,10 @@
 use super::{
     PiError,
     builder::Settings,
-    drive::{Driver, Heard, Order, Phase},
+    drive::{Driver, Order, Phase},
     message::{PiEvent, PiMessage, PiReply},
     process::{Ended, Process},
+    protocol::Told,
     tail::Tail,
 };
 use crate::{Incarnation, TurnContext, sync::Arc};
@@ -129,9 +130,9 @@ impl PiSession {
         loop {
             tokio::select! {
                 next = heard.recv() => match next {
-                    Some(Heard::Event(event)) => cx.emit(event),
-                    Some(Heard::Note(note)) => cx.note(note),
-                    Some(Heard::End(end)) => return end,
+                    Some(Told::Event(event)) => cx.emit(event),
+                    Some(Told::Note(note)) => cx.note(note),
+                    Some(Told::End(end)) => return end,
                     None => return Err(self.exited().await),
                 },
                 () = cancelled.as_mut(), if !told => {

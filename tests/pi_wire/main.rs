@@ -7,7 +7,7 @@ mod turns;
 
 use serde_json::{Value, json};
 use turnwise::pi::PiReply;
-use turnwise::pi::wire::{Failed, Protocol, Told};
+use turnwise::pi::wire::{Protocol, Told};
 
 /// A protocol, with short words for what goes in and comes out.
 struct Pi(Protocol);
@@ -73,9 +73,10 @@ impl Pi {
             .collect()
     }
 
-    fn end(&mut self) -> Option<Result<PiReply, Failed>> {
+    /// How the turn ended: with a reply, or with these words.
+    fn end(&mut self) -> Option<Result<PiReply, String>> {
         let mut ends = self.0.told.drain(..).filter_map(|told| match told {
-            Told::End(end) => Some(end),
+            Told::End(end) => Some(end.map_err(|error| error.to_string())),
             Told::Event(_) | Told::Note(_) => None,
         });
         let end = ends.next();

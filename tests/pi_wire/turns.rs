@@ -2,8 +2,8 @@
 
 use super::Pi;
 use serde_json::{Value, json};
-use turnwise::pi::wire::{Failed, Told};
-use turnwise::pi::{PiEvent, PiImage, PiMessage, PiStop};
+use turnwise::pi::wire::Told;
+use turnwise::pi::{PiError, PiEvent, PiImage, PiMessage, PiStop};
 
 #[test]
 fn a_turn() {
@@ -52,29 +52,26 @@ fn a_turn() {
 
 #[test]
 fn how_a_turn_ends() {
-    let failed = |failed: Failed| Some(Err(failed));
+    let failed = |words: &str| Some(Err(words.to_owned()));
     let mut pi = Pi::working();
     pi.answers("half", "error");
     pi.settles(false);
-    assert_eq!(pi.end(), failed(Failed::Model("no luck".to_owned())));
+    assert_eq!(pi.end(), failed("the model failed: no luck"));
 
     let mut pi = Pi::working();
     pi.answers("half", "aborted");
     pi.settles(false);
-    assert_eq!(pi.end(), failed(Failed::Aborted));
+    assert_eq!(pi.end(), failed("the turn was aborted"));
 
     // Of an abort while it waits to retry, the last message is the error before.
     let mut pi = Pi::working();
     pi.answers("half", "error");
     pi.settles(true);
-    assert_eq!(pi.end(), failed(Failed::Aborted));
+    assert_eq!(pi.end(), failed("the turn was aborted"));
 
     let mut pi = Pi::working();
     pi.settles(false);
-    assert_eq!(
-        pi.end(),
-        failed(Failed::Model("there was no answer".to_owned()))
-    );
+    assert_eq!(pi.end(), failed("the model failed: there was no answer"));
 
     let mut pi = Pi::working();
     pi.answers("as far as it may", "length");
@@ -92,10 +89,7 @@ fn how_a_turn_ends() {
     pi.writes(
         &json!({"type": "response", "id": "2", "success": false, "error": "No API key found"}),
     );
-    assert_eq!(
-        pi.end(),
-        failed(Failed::Refused("No API key found".to_owned()))
-    );
+    assert_eq!(pi.end(), failed("pi refused: No API key found"));
 
     // A second one in it is refused by us: pi would lose it.
     let mut pi = Pi::working();
@@ -103,7 +97,7 @@ fn how_a_turn_ends() {
     assert_eq!(pi.said(), [""; 0]);
     assert!(matches!(
         pi.0.told.back(),
-        Some(Told::End(Err(Failed::Refused(_))))
+        Some(Told::End(Err(PiError::Refused(_))))
     ));
 }
 
@@ -124,7 +118,7 @@ fn an_abort_waits_for_the_response_to_its_prompt() {
     pi.settles(true);
     assert_eq!(pi.end(), None, "the abort could meet the next turn");
     pi.accepts("3");
-    assert_eq!(pi.end(), Some(Err(Failed::Aborted)));
+    assert_eq!(pi.end(), Some(Err("the turn was aborted".to_owned())));
     pi.0.begin("next".into());
     assert_eq!(pi.said(), ["prompt 4"]);
 }
@@ -175,14 +169,14 @@ fn what_pi_does_by_itself_is_waited_for() {
     pi.settles(false);
     assert_eq!(
         pi.end(),
-        Some(Err(Failed::Model("there was no answer".to_owned()))),
+        Some(Err("the model failed: there was no answer".to_owned())),
         "not the extension's"
     );
 
     pi.writes(&json!({"type": "agent_start"}));
     pi.0.begin("hello".into());
     pi.0.cancel();
-    assert_eq!(pi.end(), Some(Err(Failed::Aborted)));
+    assert_eq!(pi.end(), Some(Err("the turn was aborted".to_owned())));
     pi.settles(false);
     assert_eq!(pi.said(), [""; 0], "pi never sees it");
 }
