@@ -60,7 +60,9 @@ impl<K: Key, const N: usize> Map<K> for Turnwise<K, N> {
     }
 
     async fn look(&self, key: &K) -> u64 {
-        self.0.status(key).map_or(0, |status| u64::from(status.waiting))
+        self.0
+            .status(key)
+            .map_or(0, |status| u64::from(status.waiting))
     }
 
     async fn insert(&self, key: &K) {
@@ -88,7 +90,9 @@ impl<K: Key, const N: usize> Map<K> for Blocking<K, N> {
     }
 
     async fn look(&self, key: &K) -> u64 {
-        self.0.status(key).map_or(0, |status| u64::from(status.waiting))
+        self.0
+            .status(key)
+            .map_or(0, |status| u64::from(status.waiting))
     }
 
     async fn insert(&self, key: &K) {
@@ -111,7 +115,12 @@ impl Map<u64> for MapLock {
     }
 
     async fn turn(&self, key: &u64) {
-        self.0.write().await.entry(*key).or_insert_with(V::new).work();
+        self.0
+            .write()
+            .await
+            .entry(*key)
+            .or_insert_with(V::new)
+            .work();
     }
 
     async fn look(&self, key: &u64) -> u64 {
@@ -245,7 +254,12 @@ impl Map<u64> for Scc {
     }
 
     async fn turn(&self, key: &u64) {
-        self.0.entry_async(*key).await.or_insert_with(V::new).get_mut().work();
+        self.0
+            .entry_async(*key)
+            .await
+            .or_insert_with(V::new)
+            .get_mut()
+            .work();
     }
 
     async fn look(&self, key: &u64) -> u64 {
@@ -265,7 +279,10 @@ impl Map<u64> for Scc {
 pub(crate) struct Lockable(lockable::LockableHashMap<u64, V>);
 
 impl Lockable {
-    async fn lock(&self, key: u64) -> <lockable::LockableHashMap<u64, V> as lockable::Lockable<u64, V>>::Guard<'_> {
+    async fn lock(
+        &self,
+        key: u64,
+    ) -> <lockable::LockableHashMap<u64, V> as lockable::Lockable<u64, V>>::Guard<'_> {
         let locked = self.0.async_lock(key, AsyncLimit::no_limit()).await;
         locked.expect("nothing is evicted")
     }
@@ -325,7 +342,11 @@ pub(crate) struct Papaya(papaya::HashMap<u64, Arc<Mutex<V>>>);
 
 impl Papaya {
     fn find(&self, key: u64) -> Arc<Mutex<V>> {
-        Arc::clone(self.0.pin().get_or_insert_with(key, || Arc::new(Mutex::new(V::new()))))
+        Arc::clone(
+            self.0
+                .pin()
+                .get_or_insert_with(key, || Arc::new(Mutex::new(V::new()))),
+        )
     }
 }
 
@@ -384,7 +405,9 @@ impl Actors {
 
 impl Map<u64> for Actors {
     fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .build();
         Self {
             map: RwLock::new(HashMap::new()),
             runtime: runtime.expect("a thread can be started"),

@@ -11,7 +11,16 @@ fn main() {
     for table in workloads::tables() {
         println!("\n{}", table.name);
         for line in table.lines {
-            println!("  {:<32} {:>7.2}  ({:.2} to {:.2})  {:>8.1} {}  again {}", line.name, line.ratio, line.quartiles.0, line.quartiles.1, line.nanos, table.unit, line.again);
+            println!(
+                "  {:<32} {:>7.2}  ({:.2} to {:.2})  {:>8.1} {}  again {}",
+                line.name,
+                line.ratio,
+                line.quartiles.0,
+                line.quartiles.1,
+                line.nanos,
+                table.unit,
+                line.again
+            );
         }
     }
 }

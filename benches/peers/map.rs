@@ -1,10 +1,6 @@
 //! What is compared: a map of sessions, each used by one caller at a time.
 
-use std::{
-    future::Future,
-    hash::Hash,
-    hint::black_box,
-};
+use std::{future::Future, hash::Hash, hint::black_box};
 
 /// A session of `N` words.
 #[derive(Clone, Debug)]
@@ -102,4 +98,3 @@ impl<K: Key> Make<K> {
         }
     }
 }
-

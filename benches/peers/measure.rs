@@ -57,9 +57,14 @@ pub(crate) fn compare(mut batches: Vec<Batch<'_>>, acts: usize, rounds: usize) -
     let line = |index: usize| {
         let own = &times[index];
         let paired = own.iter().zip(&times[0]);
-        let ratios = paired.filter_map(|(own, base)| Some(own.as_ref()?.as_secs_f64() / base.as_ref()?.as_secs_f64()));
+        let ratios = paired.filter_map(|(own, base)| {
+            Some(own.as_ref()?.as_secs_f64() / base.as_ref()?.as_secs_f64())
+        });
         let ratios = sorted(ratios.collect());
-        let nanos = own.iter().flatten().map(|time| time.as_secs_f64() * 1e9 / acts as f64);
+        let nanos = own
+            .iter()
+            .flatten()
+            .map(|time| time.as_secs_f64() * 1e9 / acts as f64);
         Line {
             name: batches[index].0.clone(),
             ratio: at(&ratios, 0.5),
@@ -105,8 +110,14 @@ pub(crate) fn run_batch<K: Sync>(
     };
     let run = &run;
     let ends: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = acts.iter().map(|acts| scope.spawn(move || run(acts))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("no contender panics")).collect()
+        let threads: Vec<_> = acts
+            .iter()
+            .map(|acts| scope.spawn(move || run(acts)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no contender panics"))
+            .collect()
     });
     let undisturbed = ends.iter().all(|(_, undisturbed)| *undisturbed);
     let longest = ends.iter().map(|(took, _)| *took).max();
@@ -116,6 +127,9 @@ pub(crate) fn run_batch<K: Sync>(
 /// How often this thread was preempted so far; always 0 where nobody tells.
 pub(crate) fn preemptions() -> u64 {
     let status = std::fs::read_to_string("/proc/thread-self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
-    line.and_then(|count| count.trim().parse().ok()).unwrap_or(0)
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
+    line.and_then(|count| count.trim().parse().ok())
+        .unwrap_or(0)
 }

@@ -52,13 +52,26 @@ const ROUNDS: usize = 41;
 
 pub(crate) fn tables() -> Vec<Table> {
     vec![
-        one_key("W1: a turn of one key, nobody else", Act::Turn, Some(1.40), all()),
+        one_key(
+            "W1: a turn of one key, nobody else",
+            Act::Turn,
+            Some(1.40),
+            all(),
+        ),
         status(),
         many_keys(),
         pairs("W5: create and remove, 1 thread", 1, 0.90),
         pairs("W5: create and remove, 2 threads", 2, 0.40),
-        mix("W8: 80 % status, 19 % turns, 1 % create and remove, 1 thread", 1, 0.60),
-        mix("W8: 80 % status, 19 % turns, 1 % create and remove, 2 threads", 2, 0.45),
+        mix(
+            "W8: 80 % status, 19 % turns, 1 % create and remove, 1 thread",
+            1,
+            0.60,
+        ),
+        mix(
+            "W8: 80 % status, 19 % turns, 1 % create and remove, 2 threads",
+            2,
+            0.45,
+        ),
         sizes("W1 with sessions of 1 KB", make_sized::<u64, 128>()),
         sizes("W1 with sessions of 16 KB", make_sized::<u64, 2048>()),
         sizes("W1 with string keys of 36 bytes", make_sized::<String, 8>()),
@@ -81,15 +94,21 @@ fn run<K: Key>(
     acts: &[Vec<(Act, K)>],
 ) -> Table {
     eprintln!("{name}");
-    let contenders: Vec<_> = makes.into_iter().map(|Make { name, make }| (name, make())).collect();
+    let contenders: Vec<_> = makes
+        .into_iter()
+        .map(|Make { name, make }| (name, make()))
+        .collect();
     let batch = |(name, contender): &'_ (&'static str, Box<dyn Contender<K>>)| {
         contender.run(before);
         (*name).to_owned()
     };
     let names: Vec<String> = contenders.iter().map(batch).collect();
-    let batches = names.into_iter().zip(&contenders).map(|(name, (_, contender))| -> Batch<'_> {
-        (name, Box::new(move || run_batch(&**contender, acts)))
-    });
+    let batches = names
+        .into_iter()
+        .zip(&contenders)
+        .map(|(name, (_, contender))| -> Batch<'_> {
+            (name, Box::new(move || run_batch(&**contender, acts)))
+        });
     let lines = compare(batches.collect(), acts[0].len(), ROUNDS);
     Table {
         name,
@@ -106,7 +125,12 @@ fn one_key(name: &'static str, act: Act, goal: Option<f64>, makes: Vec<Make<u64>
 
 /// Against the floor's status, which is a turn there.
 fn status() -> Table {
-    one_key("status of one key, nobody else", Act::Look, Some(0.35), all())
+    one_key(
+        "status of one key, nobody else",
+        Act::Look,
+        Some(0.35),
+        all(),
+    )
 }
 
 /// Two threads, each in its own order over the same thousand keys.
@@ -118,14 +142,24 @@ fn many_keys() -> Table {
         (0..ACTS).map(|_| (Act::Turn, random.u64(..1000))).collect()
     };
     let makes = but(&["actor"]);
-    run("W2: turns of 1,000 keys, 2 threads", Some(1.0), makes, &before, &[acts(1), acts(2)])
+    run(
+        "W2: turns of 1,000 keys, 2 threads",
+        Some(1.0),
+        makes,
+        &before,
+        &[acts(1), acts(2)],
+    )
 }
 
 /// Each thread has its own keys, among a thousand that stay.
 fn pairs(name: &'static str, threads: u64, goal: f64) -> Table {
     let before: Vec<_> = (0..1000).map(|key| (Act::Insert, key)).collect();
     let acts: Vec<Vec<_>> = (1..=threads)
-        .map(|thread| (0..ACTS as u64).map(|number| (Act::Pair, thread * 1_000_000 + number)).collect())
+        .map(|thread| {
+            (0..ACTS as u64)
+                .map(|number| (Act::Pair, thread * 1_000_000 + number))
+                .collect()
+        })
         .collect();
     run(name, Some(goal), but(&["actor"]), &before, &acts)
 }
