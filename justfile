@@ -9,6 +9,7 @@ features := "tokio tokio,tracing tokio,serde serde tracing pi"
 pi := "1.5.2"
 pi_sum := "691bde186273b457d9d1c41d0fd47b57853b5e85ded1add1a1f6b78e66c261f4"
 node := "22.23.3"
+jiti := "2.7.0"
 
 [private]
 default:
@@ -66,26 +67,26 @@ asan: (nightly "")
 soak SECONDS="60":
     cargo run -q --release --example soak --features tokio -- {{ SECONDS }}
 
-# Its tarball holds a bundled program that needs none of its dependencies. Node is npm's package too: the machine's own may be
-# too old for pi.
+# Its tarball holds a bundled program that needs none of its dependencies but one, jiti, by which it loads extensions. Node is
+# npm's package too: the machine's own may be too old for pi.
 # pi and the Node that it needs, from npm, into target/pi; nothing if they are there already
 pi:
     #!/usr/bin/env bash
     set -euo pipefail
     mkdir -p target/pi && cd target/pi
-    test "$(cat installed 2>/dev/null)" = "{{ pi }} {{ node }}" && exit 0
+    test "$(cat installed 2>/dev/null)" = "{{ pi }} {{ node }} {{ jiti }}" && exit 0
     fail() { echo "CANNOT RUN pi: $1" >&2; exit 1; }
     rm -rf installed package node_modules package.json
     command -v npm >/dev/null || fail "there is no npm"
     echo '{"private": true}' > package.json
-    npm install --silent --no-audit --no-fund --no-save "node@{{ node }}" || fail "npm cannot get Node {{ node }}"
+    npm install --silent --no-audit --no-fund --no-save "node@{{ node }}" "jiti@{{ jiti }}" || fail "npm cannot get Node {{ node }} and jiti {{ jiti }}"
     node_modules/.bin/node --version >/dev/null || fail "Node {{ node }} does not run here"
     npm pack --silent "@earendil-works/pi-coding-agent@{{ pi }}" >/dev/null || fail "npm cannot get pi {{ pi }}"
     tar=earendil-works-pi-coding-agent-{{ pi }}.tgz
     echo "{{ pi_sum }}  $tar" | sha256sum --check --quiet || fail "it is not the pi that was tested"
     tar xzf "$tar" && rm "$tar"
     PI_CODING_AGENT_DIR=$PWD/agent PI_OFFLINE=1 node_modules/.bin/node package/dist/bundle/cli.js --version
-    echo "{{ pi }} {{ node }}" > installed
+    echo "{{ pi }} {{ node }} {{ jiti }}" > installed
 
 # real pi processes against a stub of the model's service: turns, aborts, crashes, stops; FILTER chooses tests by name
 pi-tests *FILTER: (needs-pi "pi-tests")

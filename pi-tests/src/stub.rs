@@ -16,7 +16,7 @@
 use axum::{
     Router,
     body::{Body, Bytes},
-    extract::State,
+    extract::{DefaultBodyLimit, State},
     http::{StatusCode, header::CONTENT_TYPE},
     response::{IntoResponse, Response},
 };
@@ -65,6 +65,8 @@ impl Stub {
         let heard = Arc::new(Heard::default());
         let router = Router::new()
             .fallback(complete)
+            // Conversations grow.
+            .layer(DefaultBodyLimit::disable())
             .with_state(Arc::clone(&heard));
         let serves = tokio::spawn(async move { axum::serve(listener, router).await });
         Self {
