@@ -5,14 +5,18 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
-features := "tokio tokio,tracing tokio,serde serde tracing"
+features := "tokio tokio,tracing tokio,serde serde tracing pi"
+pi := "1.5.2"
+pi_sum := "691bde186273b457d9d1c41d0fd47b57853b5e85ded1add1a1f6b78e66c261f4"
+node := "22.23.3"
+jiti := "2.7.0"
 
 [private]
 default:
     @{{ just_executable() }} --list --unsorted
 
 # all that must hold before a commit lands; within an hour on two cores
-check: formatted lint test doc msrv minimal deny (soak "60") mutants (explain "--check") (proofs "--check") miri tsan asan
+check: formatted lint test doc msrv minimal deny (soak "60") pi-tests pi-soak mutants (explain "--check") (proofs "--check") miri tsan asan
     @echo "check: everything above has passed"
 
 # the tests: property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
@@ -63,6 +67,39 @@ asan: (nightly "")
 soak SECONDS="60":
     cargo run -q --release --example soak --features tokio -- {{ SECONDS }}
 
+# Its tarball holds a bundled program that needs none of its dependencies but one, jiti, by which it loads extensions. Node is
+# npm's package too: the machine's own may be too old for pi.
+# pi and the Node that it needs, from npm, into target/pi; nothing if they are there already
+pi:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p target/pi && cd target/pi
+    test "$(cat installed 2>/dev/null)" = "{{ pi }} {{ node }} {{ jiti }}" && exit 0
+    fail() { echo "CANNOT RUN pi: $1" >&2; exit 1; }
+    rm -rf installed package node_modules package.json
+    command -v npm >/dev/null || fail "there is no npm"
+    echo '{"private": true}' > package.json
+    npm install --silent --no-audit --no-fund --no-save "node@{{ node }}" "jiti@{{ jiti }}" || fail "npm cannot get Node {{ node }} and jiti {{ jiti }}"
+    node_modules/.bin/node --version >/dev/null || fail "Node {{ node }} does not run here"
+    npm pack --silent "@earendil-works/pi-coding-agent@{{ pi }}" >/dev/null || fail "npm cannot get pi {{ pi }}"
+    tar=earendil-works-pi-coding-agent-{{ pi }}.tgz
+    echo "{{ pi_sum }}  $tar" | sha256sum --check --quiet || fail "it is not the pi that was tested"
+    tar xzf "$tar" && rm "$tar"
+    PI_CODING_AGENT_DIR=$PWD/agent PI_OFFLINE=1 node_modules/.bin/node package/dist/bundle/cli.js --version
+    echo "{{ pi }} {{ node }} {{ jiti }}" > installed
+
+# real pi processes against a stub of the model's service: turns, aborts, crashes, stops; FILTER chooses tests by name
+pi-tests *FILTER: (needs-pi "pi-tests")
+    cargo test -q -p pi-tests --test pi -- {{ FILTER }}
+
+# so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
+pi-soak TURNS="200": (needs-pi "pi-soak")
+    TURNWISE_TURNS={{ TURNS }} cargo test -q -p pi-tests --test soak -- --nocapture
+
+[private]
+needs-pi RECIPE:
+    @{{ just_executable() }} pi || { echo "CANNOT RUN {{ RECIPE }}: there is no pi" >&2; exit 1; }
+
 # runs a mutant or a model and shows what its threads did, as a table and as a picture; --check: the committed picture is that
 explain +WHAT:
     cargo run -q -p loom-tests --bin explain -- {{ WHAT }}
@@ -89,7 +126,7 @@ coverage: (nightly "llvm-tools")
 # Hours. The property tests see most; what they miss is shown to the other tests, then to loom's models at their everyday
 # bounds. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each. One seed, so that the same is
 # left each time.
-# The manager is a sampled check's to judge (`just mutants a`), and left out here.
+# The manager is a sampled check's to judge (`just mutants a`), pi's adapter that of tests with processes; they are left out here.
 # cargo-mutants over the core: each mutant dies, or is listed as one that no check can tell
 mutants-by-machine:
     #!/usr/bin/env bash
@@ -98,7 +135,7 @@ mutants-by-machine:
     export TURNWISE_SEED=1 CARGO_PROFILE_DEV_DEBUG=0
     out=target/machine
     rm -rf "$out" && mkdir -p "$out"
-    look() { cargo mutants -p turnwise --exclude 'src/manager/**' --output "$out" --baseline skip "$@" || test $? -eq 2 -o $? -eq 3; }
+    look() { cargo mutants -p turnwise --exclude 'src/manager/**' --exclude 'src/pi/**' --output "$out" --baseline skip "$@" || test $? -eq 2 -o $? -eq 3; }
     look --timeout 30 --cargo-arg=--test=properties
     look --iterate --timeout 120 --cargo-arg=--tests
     look --iterate --test-package loom-tests --timeout 600 --cargo-arg=--test=models \

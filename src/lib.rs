@@ -18,6 +18,7 @@
 //! | `line`, `status` | who waits; what anyone may know without the lock |
 //! | `wake`, `clock`, `key`, `error` | waking and waiting; time; how keys are looked up; refusals |
 //! | `manager` (feature `tokio`) | the session manager: what knows how to start, check and stop sessions |
+//! | `pi` (feature `pi`) | the adapter to the agent pi |
 //! | `sync` | the one screen that differs between what ships and what is checked |
 //!
 //! Deliberately absent from the core: `unsafe`; a task or thread of its own; a time that is not the [`Clock`]'s; a lock held across a
@@ -41,6 +42,8 @@ mod line;
 #[cfg(feature = "tokio")]
 mod manager;
 mod observed;
+#[cfg(all(feature = "pi", unix))]
+pub mod pi;
 mod registry;
 mod shard;
 mod slot;

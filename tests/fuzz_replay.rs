@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use std::{env, fs};
 
 use fuzz::hostile::Fault;
+use fuzz::jsonl;
 use fuzz::table::Log;
 use fuzz::world::Lie;
 use fuzz::{TARGETS, Target};
@@ -40,6 +41,11 @@ fn schedule() {
 #[test]
 fn hostile_keys() {
     replay("hostile_keys");
+}
+
+#[test]
+fn jsonl() {
+    replay("jsonl");
 }
 
 /// Every input is run, so that one failure does not hide the next; then the row for the tables, and a look at what the
@@ -174,6 +180,31 @@ fn what_hostile_values_leave_is_noticed() {
             why.contains(words),
             "{fault:?} was noticed in other words: {why}"
         );
+    }
+}
+
+#[test]
+fn what_a_pi_must_not_be_told_is_noticed() {
+    let step = |name| [jsonl::byte(name), 0];
+    let bytes = ["begin", "cancel", "accept"].map(step);
+    let bytes = [&[0], bytes.as_flattened()].concat();
+    let faults = [
+        (
+            jsonl::Fault::NothingIsAccepted,
+            "step 2: clear_queue is said while Asked, cancelled: true",
+        ),
+        (
+            jsonl::Fault::SettledIsLost,
+            "at the end: the turn never ends",
+        ),
+    ];
+    let target = target("jsonl");
+    let (_, honest) = run(target.run, &bytes, DEADLINE);
+    assert_eq!(honest, Ok(()));
+    for (fault, words) in faults {
+        let faulty = move |bytes: &[u8], log: &Log| jsonl::run(bytes, log, Some(fault));
+        let (_, end) = run(faulty, &bytes, DEADLINE);
+        assert_eq!(end, Err(words.to_owned()), "{fault:?}");
     }
 }
 

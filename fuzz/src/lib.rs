@@ -5,6 +5,7 @@
 //! | `operations` | calls, one after the other | the sequential model |
 //! | `schedule` | which of eight actors is begun, polled, woken, cancelled or timed out next | the sequential model |
 //! | `hostile_keys` | calls, and what user values do meanwhile: panic, or call the registry | invariants, and who has what |
+//! | `jsonl` | what a pi writes, in order or not, and what a turn does meanwhile | what may be said when, and that it ends |
 //!
 //! Every input is a valid sequence, so no run is wasted on refusing one. A failure says what is wrong, draws the steps as a
 //! table with a column for each who acts, and prints the command that replays the input on stable.
@@ -22,6 +23,7 @@ pub(crate) mod oracle;
 pub(crate) mod world;
 
 pub(crate) mod hostile;
+pub(crate) mod jsonl;
 pub(crate) mod operations;
 pub(crate) mod schedule;
 pub(crate) mod table;
@@ -42,7 +44,12 @@ pub(crate) struct Target {
     pub(crate) run: fn(&[u8], &Log) -> Result<(), String>,
 }
 
-pub(crate) const TARGETS: [Target; 3] = [operations::TARGET, schedule::TARGET, hostile::TARGET];
+pub(crate) const TARGETS: [Target; 4] = [
+    operations::TARGET,
+    schedule::TARGET,
+    hostile::TARGET,
+    jsonl::TARGET,
+];
 
 /// For the fuzzer: runs the bytes.
 ///

@@ -1,0 +1,4 @@
+//! What a child may write, and what a turn does meanwhile, out of bytes: typed errors, and never a hang, a panic or growth.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| turnwise_fuzz::fuzz("jsonl", bytes));

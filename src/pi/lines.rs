@@ -1,0 +1,73 @@
+//! Bytes as lines: cut at LF alone, and never longer than the limit.
+
+use std::{fmt, io};
+use tokio_util::{
+    bytes::{Bytes, BytesMut},
+    codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Decoder},
+};
+
+/// A decoder of pi's output. U+2028 and CR are part of a line; what follows the last LF is not one.
+///
+/// Not more than twice the limit is kept of what was read.
+#[derive(Debug)]
+pub struct Lines {
+    codec: AnyDelimiterCodec,
+    limit: usize,
+}
+
+impl Lines {
+    /// Lines of so many bytes at most.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            codec: AnyDelimiterCodec::new_with_max_length(b"\n".to_vec(), Vec::new(), limit),
+            limit,
+        }
+    }
+}
+
+impl Decoder for Lines {
+    type Item = Bytes;
+    type Error = LineError;
+
+    fn decode(&mut self, read: &mut BytesMut) -> Result<Option<Bytes>, LineError> {
+        self.codec.decode(read).map_err(|error| match error {
+            AnyDelimiterCodecError::MaxChunkLengthExceeded => LineError::TooLong(self.limit),
+            AnyDelimiterCodecError::Io(error) => LineError::Io(error),
+        })
+    }
+
+    /// A line whose end was never written was cut by the end of its writer: there is nothing to learn from it.
+    fn decode_eof(&mut self, read: &mut BytesMut) -> Result<Option<Bytes>, LineError> {
+        let line = self.decode(read)?;
+        if line.is_none() {
+            read.clear();
+        }
+        Ok(line)
+    }
+}
+
+/// Why there is no next line.
+#[derive(Debug)]
+pub enum LineError {
+    /// It has more bytes than this.
+    TooLong(usize),
+    /// It could not be read.
+    Io(io::Error),
+}
+
+impl From<io::Error> for LineError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for LineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooLong(limit) => write!(f, "a line is longer than {limit} bytes"),
+            Self::Io(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LineError {}

@@ -1,0 +1,325 @@
+//! What pi writes, as far as it is needed: one record a line.
+//!
+//! What decides (a response, the end of a message, the end of the work, a dialog) is read strictly; what is only shown is
+//! passed over if a newer pi should write it in another way.
+
+use super::message::{PiEvent, PiUsage};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Error, Value, from_slice};
+use std::{borrow::Cow, time::Duration};
+
+/// A line, read.
+#[derive(Debug)]
+pub(super) enum Record {
+    /// To a command.
+    Response(Response),
+    /// Work has begun.
+    Started,
+    /// The work has ended, with nothing to follow.
+    Settled { aborted: bool },
+    /// The model's message is complete.
+    Said(Said),
+    /// A question of an extension, which waits for its answer.
+    Dialog(Question),
+    /// Something to show.
+    Event(PiEvent),
+    /// Something else.
+    Other,
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Response {
+    /// Missing if pi could not read the command.
+    pub(super) id: Option<String>,
+    pub(super) success: bool,
+    pub(super) error: Option<String>,
+    #[serde(default)]
+    pub(super) data: Value,
+}
+
+/// A message of the model.
+#[derive(Debug)]
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) stop: String,
+    pub(super) error: Option<String>,
+    pub(super) usage: PiUsage,
+}
+
+#[derive(Debug)]
+pub(super) struct Question {
+    pub(super) id: String,
+    pub(super) method: String,
+    /// Empty if it asks in a way that is not known: it can be told that nobody answers all the same.
+    pub(super) asks: Asks,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Asks {
+    pub(super) title: String,
+    pub(super) message: Option<String>,
+    pub(super) options: Vec<String>,
+    pub(super) placeholder: Option<String>,
+    pub(super) prefill: Option<String>,
+}
+
+/// Reads a line. Twice: first its type alone, for records of types that nobody needs can be large.
+///
+/// # Errors
+///
+/// What is wrong, and where.
+pub(super) fn read(line: &[u8]) -> Result<Record, String> {
+    typed(line).map_err(|error| format!("{error} in {}", begin_of(line)))
+}
+
+/// Enough of a line to know it by.
+fn begin_of(line: &[u8]) -> String {
+    const ENOUGH: usize = 120;
+    let begin = String::from_utf8_lossy(&line[..line.len().min(ENOUGH)]);
+    let more = if line.len() > ENOUGH { " ..." } else { "" };
+    format!("`{begin}`{more}")
+}
+
+fn typed(line: &[u8]) -> Result<Record, Error> {
+    #[derive(Deserialize)]
+    struct Typed<'a> {
+        #[serde(rename = "type", borrow)]
+        kind: Cow<'a, str>,
+    }
+    let Typed { kind } = from_slice(line)?;
+    Ok(match &*kind {
+        "response" => Record::Response(from_slice(line)?),
+        "agent_start" => Record::Started,
+        "agent_settled" => {
+            let Settled { aborted } = from_slice(line)?;
+            Record::Settled { aborted }
+        }
+        "message_end" => message_end(line)?,
+        "extension_ui_request" => question(line)?,
+        kind => shown(kind, line).map_or(Record::Other, Record::Event),
+    })
+}
+
+#[derive(Deserialize)]
+struct Settled {
+    #[serde(default)]
+    aborted: bool,
+}
+
+/// Of the user's messages and the tools' nothing is needed, and nothing but their role is read.
+fn message_end(line: &[u8]) -> Result<Record, Error> {
+    #[derive(Deserialize)]
+    struct Line<M> {
+        message: M,
+    }
+    #[derive(Deserialize)]
+    struct Role<'a> {
+        #[serde(borrow)]
+        role: Cow<'a, str>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Message {
+        #[serde(default)]
+        content: Vec<Block>,
+        stop_reason: String,
+        error_message: Option<String>,
+        #[serde(default)]
+        usage: Value,
+    }
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Block {
+        Text { r#type: TextOnly, text: String },
+        Other(IgnoredAny),
+    }
+    #[derive(Deserialize)]
+    enum TextOnly {
+        #[serde(rename = "text")]
+        Text,
+    }
+
+    let Line { message } = from_slice::<Line<Role<'_>>>(line)?;
+    if message.role != "assistant" {
+        return Ok(Record::Other);
+    }
+    let Line { message } = from_slice::<Line<Message>>(line)?;
+    let text = message.content.into_iter().filter_map(|block| match block {
+        Block::Text {
+            r#type: TextOnly::Text,
+            text,
+        } => Some(text),
+        Block::Other(_) => None,
+    });
+    Ok(Record::Said(Said {
+        text: text.collect(),
+        stop: message.stop_reason,
+        error: message.error_message,
+        // Only shown.
+        usage: Usage::deserialize(message.usage).map_or_else(|_| PiUsage::default(), PiUsage::from),
+    }))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Usage {
+    input: u64,
+    output: u64,
+    cache_read: u64,
+    cache_write: u64,
+    cost: Cost,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Cost {
+    total: f64,
+}
+
+impl From<Usage> for PiUsage {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input: usage.input,
+            output: usage.output,
+            cache_read: usage.cache_read,
+            cache_write: usage.cache_write,
+            cost: usage.cost.total,
+        }
+    }
+}
+
+/// Four methods wait for an answer; the others only show something.
+fn question(line: &[u8]) -> Result<Record, Error> {
+    #[derive(Deserialize)]
+    struct Method {
+        id: String,
+        method: String,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Notice {
+        message: String,
+        notify_type: Option<String>,
+    }
+
+    let Method { id, method } = from_slice(line)?;
+    Ok(match &*method {
+        "select" | "confirm" | "input" | "editor" => Record::Dialog(Question {
+            id,
+            method,
+            asks: from_slice(line).unwrap_or_default(),
+        }),
+        "notify" => from_slice(line).map_or(Record::Other, |notice: Notice| {
+            Record::Event(PiEvent::Notice {
+                level: notice.notify_type.unwrap_or_else(|| "info".to_owned()),
+                text: notice.message,
+            })
+        }),
+        _ => Record::Other,
+    })
+}
+
+/// What is worth to be shown.
+fn shown(kind: &str, line: &[u8]) -> Option<PiEvent> {
+    match kind {
+        "message_update" => update(line),
+        "tool_execution_start" => {
+            #[derive(Deserialize)]
+            #[serde(rename_all = "camelCase")]
+            struct Start {
+                tool_call_id: String,
+                tool_name: String,
+                #[serde(default)]
+                args: Value,
+            }
+            let start: Start = from_slice(line).ok()?;
+            Some(PiEvent::ToolStarted {
+                id: start.tool_call_id,
+                name: start.tool_name,
+                arguments: start.args,
+            })
+        }
+        "tool_execution_end" => {
+            #[derive(Deserialize)]
+            #[serde(rename_all = "camelCase")]
+            struct End {
+                tool_call_id: String,
+                tool_name: String,
+                is_error: bool,
+            }
+            let end: End = from_slice(line).ok()?;
+            Some(PiEvent::ToolEnded {
+                id: end.tool_call_id,
+                name: end.tool_name,
+                failed: end.is_error,
+            })
+        }
+        "auto_retry_start" => {
+            #[derive(Deserialize)]
+            #[serde(rename_all = "camelCase")]
+            struct Retry {
+                attempt: u32,
+                max_attempts: u32,
+                delay_ms: u64,
+                #[serde(default)]
+                error_message: String,
+            }
+            let retry: Retry = from_slice(line).ok()?;
+            Some(PiEvent::Retrying {
+                attempt: retry.attempt,
+                of: retry.max_attempts,
+                after: Duration::from_millis(retry.delay_ms),
+                error: retry.error_message,
+            })
+        }
+        "auto_retry_end" => {
+            #[derive(Deserialize)]
+            struct End {
+                success: bool,
+            }
+            let end: End = from_slice(line).ok()?;
+            Some(PiEvent::RetryEnded {
+                recovered: end.success,
+            })
+        }
+        "compaction_start" => Some(PiEvent::Compacting),
+        "compaction_end" => Some(PiEvent::Compacted),
+        "extension_error" => {
+            #[derive(Deserialize)]
+            #[serde(rename_all = "camelCase")]
+            struct Failed {
+                #[serde(default)]
+                extension_path: String,
+                error: String,
+            }
+            let failed: Failed = from_slice(line).ok()?;
+            Some(PiEvent::ExtensionFailed {
+                extension: failed.extension_path,
+                error: failed.error,
+            })
+        }
+        _ => None,
+    }
+}
+
+fn update(line: &[u8]) -> Option<PiEvent> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Update {
+        assistant_message_event: Change,
+    }
+    #[derive(Deserialize)]
+    struct Change {
+        r#type: String,
+        delta: Option<String>,
+    }
+    let Update {
+        assistant_message_event: change,
+    } = from_slice(line).ok()?;
+    match &*change.r#type {
+        "text_delta" => change.delta.map(PiEvent::Text),
+        "thinking_delta" => change.delta.map(PiEvent::Thinking),
+        _ => None,
+    }
+}
