@@ -158,6 +158,14 @@ browser:
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
     cargo test -p chatd --features browser --test browser
 
+# the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name
+bench *FILTER:
+    cargo bench -q -p turnwise-benches --bench peers -- {{ FILTER }}
+
+# instructions of the paths that matter, against benches/instructions.json; with --record they are written there
+bench-gate *MODE:
+    cargo bench -q -p turnwise-benches --bench gate -- {{ MODE }}
+
 # formats everything
 fmt:
     cargo fmt --all
