@@ -16,7 +16,7 @@ default:
     @{{ just_executable() }} --list --unsorted
 
 # all that must hold before a commit lands; within an hour on two cores
-check: formatted lint test doc msrv minimal deny (soak "60") pi-tests pi-soak mutants (explain "--check") (proofs "--check") miri tsan asan
+check: formatted lint test doc doc-host package msrv minimal deny (soak "60") pi-tests pi-soak mutants (explain "--check") (proofs "--check") miri tsan asan
     @echo "check: everything above has passed"
 
 # the tests: property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
@@ -190,6 +190,19 @@ lint:
 # the documentation, every warning an error
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise --all-features
+
+# the documentation as its host builds it, with the features that bring each item
+doc-host: (nightly "")
+    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise --all-features --target-dir target/doc-host
+
+# what would be published: it builds from its own package
+package:
+    cargo package -q -p turnwise --allow-dirty
+
+# what a release would break of the one before, once there is one
+semver:
+    cargo semver-checks --version >/dev/null 2>&1 || cargo install --locked cargo-semver-checks || { echo "CANNOT RUN semver: cargo-semver-checks cannot be installed" >&2; exit 1; }
+    cargo semver-checks -p turnwise
 
 # builds the library with the oldest Rust that it promises
 msrv:

@@ -25,6 +25,8 @@
 //! turn, a start, a close or a wait; user code under a lock (but [`ToKey::is_key`], under a map lock); a counter that all
 //! sessions write.
 #![forbid(unsafe_code)]
+// Says of each item which feature brings it, where the documentation is built for its host.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod clock;
