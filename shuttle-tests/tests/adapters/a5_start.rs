@@ -3,6 +3,7 @@
 
 use crate::backend::{Act, Call, Script};
 use crate::world::{Scenario, World, join};
+use turnwise::SessionTurn;
 
 const KEY: u8 = 0;
 
@@ -35,6 +36,27 @@ fn an_error_is_shared() {
             );
             world.end().await;
             format!("{first}; {later}")
+        },
+    );
+}
+
+/// The next session cannot be started. All who waited for the one before hear so, and nobody tries once more.
+#[test]
+fn an_error_of_the_next_session() {
+    Scenario::new("a5_start::an_error_of_the_next_session", "A5", 2).ends_in(
+        &["unheard, Start of #3; unheard, Start of #3"],
+        || async {
+            let script = Script::new().on(KEY, Call::Start, Act::Done);
+            let world = World::new(script.on(KEY, Call::Start, Act::Fail));
+            let turn = world.manager.turn(&KEY).await.expect("it starts");
+            let [first, second] = [1, 2].map(|id| world.send(KEY, id, Act::Done));
+            SessionTurn::discard(turn);
+            let later = world.clone();
+            let second = world.spawn("second", async move { later.hear(2, second).await });
+            let first = world.hear(1, first).await;
+            let second = join(second).await;
+            world.end().await;
+            format!("{first}; {second}")
         },
     );
 }

@@ -181,8 +181,9 @@ impl Backend for Scripted {
     }
 
     async fn start_abandoned(&self, key: &Key, incarnation: Incarnation) {
-        let _stay = self.ledger.is_put_away(*key, incarnation.get());
+        let stay = self.ledger.is_put_away(*key, incarnation.get());
         let _end = self.play(*key, Call::Abandon).await;
+        stay.ends(None);
     }
 
     async fn stop(

@@ -48,7 +48,7 @@ pub(crate) struct Book {
     last: BTreeMap<Key, (u64, u64)>,
     /// How often user code has begun to hang.
     pub(crate) hangs: usize,
-    /// How often a stop was dropped before its end.
+    /// How often a stop was dropped before its end, or what puts a start away.
     cut: usize,
     /// Starts that have begun.
     pub(crate) starts: usize,
@@ -255,7 +255,10 @@ impl Ledger {
         assert!(faults.is_empty(), "{}", faults.join("; "));
         assert!(lives.is_empty(), "A4: left after the end: {lives:?}");
         let (cut, hangs) = self.read(|book| (book.cut, book.hangs));
-        assert!(cut <= hangs, "a stop is cut short that does not hang");
+        assert!(
+            cut <= hangs,
+            "the end of a session is cut short, and does not hang"
+        );
     }
 }
 
@@ -303,8 +306,9 @@ impl Drop for Stay {
                 Some(stage) => book.lives.insert(key, (incarnation, stage)),
                 None => book.lives.remove(&key),
             };
-            let stops = before.is_some_and(|(_, stage)| stage == Stage::Stops);
-            book.cut += usize::from(stops && !self.ended && !engine::panicking());
+            let ends = |stage| matches!(stage, Stage::Stops | Stage::PutAway);
+            let ends = before.is_some_and(|(_, stage)| ends(stage));
+            book.cut += usize::from(ends && !self.ended && !engine::panicking());
         });
     }
 }

@@ -96,6 +96,9 @@ fn a_schedule_is_a_word() {
         let again = attempt(choices.replay(), CACHED.run).expect_err("it fails again");
         assert_eq!(again, failure);
     }
+    let many = "12-abA_26_a_107_";
+    let many = Choices::parse(many).map(|choices| choices.to_string() == many);
+    assert_eq!(many, Some(true), "more tasks than letters");
     assert_eq!(Choices::parse("12-abA?"), None);
     assert_eq!(Choices::parse("abA"), None);
 }

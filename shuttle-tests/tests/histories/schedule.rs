@@ -21,42 +21,46 @@ enum Choice {
     Chance,
 }
 
-/// The seed, and a letter or digit for each step: `a` is the main task, `A` chance.
+/// The seed, and a letter for each step: `a` is the main task, `A` chance. Tasks that have no letter are numbers: `_26_`.
 impl fmt::Display for Choices {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-", self.seed)?;
         for choice in &self.steps {
             match *choice {
                 Choice::Chance => f.write_str("A")?,
-                Choice::Task(task) => {
-                    let letter = u8::try_from(task)
-                        .ok()
-                        .and_then(|task| LETTERS.get(usize::from(task)));
-                    let letter = letter.expect("histories have fewer tasks than that");
-                    write!(f, "{}", char::from(*letter))?;
-                }
+                Choice::Task(task) => match LETTERS.get(task) {
+                    Some(letter) => write!(f, "{}", char::from(*letter))?,
+                    None => write!(f, "_{task}_")?,
+                },
             }
         }
         Ok(())
     }
 }
 
-const LETTERS: &[u8] = b"abcdefghijklmnopqrstuvwxyzBCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
+const LETTERS: &[u8; 26] = b"abcdefghijklmnopqrstuvwxyz";
 
 impl Choices {
     /// What was printed.
     pub(crate) fn parse(word: &str) -> Option<Self> {
-        let (seed, steps) = word.split_once('-')?;
-        let choice = |letter: u8| match letter {
-            b'A' => Some(Choice::Chance),
-            letter => {
-                let task = LETTERS.iter().position(|&known| known == letter);
-                task.map(Choice::Task)
-            }
-        };
+        let (seed, mut rest) = word.split_once('-')?;
+        let mut steps = Vec::new();
+        while let Some(letter) = rest.bytes().next() {
+            let (choice, length) = match letter {
+                b'A' => (Choice::Chance, 1),
+                b'a'..=b'z' => (Choice::Task(usize::from(letter - b'a')), 1),
+                b'_' => {
+                    let (task, _) = rest[1..].split_once('_')?;
+                    (Choice::Task(task.parse().ok()?), task.len() + 2)
+                }
+                _ => return None,
+            };
+            steps.push(choice);
+            rest = &rest[length..];
+        }
         Some(Self {
             seed: seed.parse().ok()?,
-            steps: steps.bytes().map(choice).collect::<Option<_>>()?,
+            steps,
         })
     }
 
