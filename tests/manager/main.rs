@@ -15,6 +15,7 @@ mod events;
 mod issue;
 mod ledger;
 mod order;
+mod panics;
 mod reaper;
 mod runtimes;
 mod script;
