@@ -13,6 +13,7 @@ mod data;
 mod dirty;
 mod events;
 mod issue;
+mod keys;
 mod ledger;
 mod order;
 mod panics;
