@@ -1,7 +1,7 @@
 //! What others may reach while a session is started or used: the switch that cancels its turn. One [`Control`] an
 //! incarnation, which is the registry's handle.
 
-use super::error::StartFailure;
+use super::{error::StartFailure, run::quietly};
 use crate::{Ticket, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -35,7 +35,8 @@ struct State {
 impl Switch {
     pub(super) fn cancel(&self, cause: Cause) {
         self.state.lock().cause.get_or_insert(cause);
-        self.told.notify_waiters();
+        // The waker of who waits for it may panic: that is no matter of who cancels.
+        quietly(|| self.told.notify_waiters());
     }
 
     pub(super) fn cause(&self) -> Option<Cause> {

@@ -77,13 +77,13 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
     /// What a turn of this key emits goes to its sender and to all who listen.
     pub(super) fn emitter<A: Agent<Key = K, Event = E>>(
         shared: &Shared<A>,
-        key: K,
+        key: Arc<K>,
         sender: Arc<Queue<E>>,
     ) -> Box<dyn Fn(E) + Send + Sync> {
         let outputs = Self::of(shared);
         Box::new(move |event| {
             if outputs.count.load(Ordering::Relaxed) > 0 {
-                let hub = outputs.hubs.lock().get(&key).map(Arc::clone);
+                let hub = outputs.hubs.lock().get(&*key).map(Arc::clone);
                 if let Some(hub) = hub {
                     hub.publish(|| event.clone());
                 }

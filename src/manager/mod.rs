@@ -171,7 +171,7 @@ impl<B: Backend> SessionManager<B> {
             let (session, switch) = SessionTurn::session(&mut turn);
             let drove = turn::drive(&shared, || f(session), switch, limit).await;
             SessionTurn::drove(&mut turn, &drove);
-            drop(turn);
+            run::let_go(turn);
             match drove {
                 Drove::Done(value) => Ok(value),
                 Drove::Cut(cause) => Err(TurnError::of(cause)),

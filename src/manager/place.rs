@@ -5,7 +5,7 @@ use super::{
     control::{Begun, Cause, Control, Failures, Switch},
     error::{StartFailure, TurnError},
     report::SessionEvent,
-    run::{Ended, bounded, either, uncut, within},
+    run::{Ended, bounded, either, let_go, uncut, within},
     settings::{TurnOptions, WhenFull, error_text},
     shared::{Entered, Held, Leaving, Resident, Seat, Shared, Vacant, Waiting},
     stop,
@@ -218,7 +218,8 @@ async fn establish<B: Backend>(
     };
     if let Some(cause) = switch.cause() {
         drop(begun);
-        drop(entry);
+        drop(seat); // before the next in line looks for one
+        let_go(entry);
         return Err(TurnError::of(cause));
     }
     let turn = match entry {
@@ -233,7 +234,7 @@ async fn establish<B: Backend>(
                 Ok(turn) => turn,
                 Err((vacancy, error)) => {
                     drop(begun);
-                    drop(vacancy);
+                    let_go(vacancy);
                     return Err(error);
                 }
             }
@@ -241,7 +242,7 @@ async fn establish<B: Backend>(
     };
     if let Some(cause) = switch.cause() {
         drop(begun);
-        drop(turn);
+        let_go(turn);
         return Err(TurnError::of(cause));
     }
     Ok(SessionTurn::begin(shared, turn, begun, switch, called))
@@ -299,10 +300,10 @@ async fn start<B: Backend>(
     let Some(seat) = taken else {
         return Err((vacancy, TurnError::RegistryFull));
     };
-    let key = vacancy.key().clone();
+    let key = vacancy.key();
     let incarnation = vacancy.incarnation();
     let begun = Instant::now();
-    let start = || shared.backend.start(&key, incarnation);
+    let start = || shared.backend.start(key, incarnation);
     let failure = match bounded(&shared.runtime, shared.timeouts().start, start).await {
         Ended::Done(Ok(session)) => {
             control.failures.clear();
@@ -324,7 +325,7 @@ async fn start<B: Backend>(
     };
     if !matches!(failure, StartFailure::Failed(_)) {
         // By decree, should it hang too: the key is not lost to it.
-        let gone = || shared.backend.start_abandoned(&key, incarnation);
+        let gone = || shared.backend.start_abandoned(key, incarnation);
         bounded(&shared.runtime, shared.timeouts().stop, gone).await;
     }
     control.failures.add(failure.clone());
@@ -348,7 +349,7 @@ async fn seat<B: Backend>(shared: &Shared<B>) -> Option<Seat> {
         if let Some(mut closing) = claim_longest_idle(shared) {
             let seat = closing.session_mut().seat.take();
             let (vacancy, _) = stop::end(shared, closing, StopReason::Capacity).await;
-            drop(vacancy);
+            let_go(vacancy);
             return seat;
         }
     }

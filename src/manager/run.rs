@@ -40,6 +40,11 @@ pub(super) fn quietly(act: impl FnOnce()) {
     }
 }
 
+/// The end of a turn, a start or a stop: the next in line is woken. Should its waker panic, that is no matter of who ends.
+pub(super) fn let_go<T>(guard: T) {
+    quietly(|| drop(guard));
+}
+
 /// The panic hook has told it. Its drop is user code too.
 pub(super) fn discard(payload: Payload) {
     if let Err(second) = drop_caught(payload) {

@@ -7,16 +7,13 @@ use super::{
     events::{Missable, Queue},
     listen::Outputs,
     place::Place,
-    run::{discard, drop_caught},
+    run::{discard, let_go, quietly},
     settings::TurnOptions,
     shared::Shared,
     trace,
     turn::{Drove, SessionTurn, drive},
 };
-use crate::{
-    Ticket,
-    sync::{Arc, resume_unwind},
-};
+use crate::{Ticket, sync::Arc};
 use futures_core::Stream;
 use std::{
     fmt,
@@ -37,7 +34,7 @@ type Failed<A> = <A as super::backend::Backend>::Error;
 /// `Timeouts::abort` to end; [`detach`](Self::detach) lets it run instead.
 #[must_use = "dropping it cancels the message: await it, or `detach` it"]
 pub struct Sending<A: Agent> {
-    key: A::Key,
+    key: Arc<A::Key>,
     ticket: Option<Ticket>,
     switch: Arc<Switch>,
     events: Arc<Queue<A::Event>>,
@@ -67,8 +64,9 @@ impl<A: Agent> Sending<A> {
         let events = Arc::new(Queue::new());
         let (started, starts) = oneshot::channel();
         let (reply, replied) = oneshot::channel();
+        let key = Arc::new(key);
         let sending = Self {
-            key,
+            key: Arc::clone(&key),
             ticket: place.ticket(),
             switch: Arc::clone(&place.switch),
             events: Arc::clone(&events),
@@ -85,7 +83,7 @@ impl<A: Agent> Sending<A> {
         let limit = options.turn.or(shared.timeouts().turn);
         let delivering = Arc::clone(shared);
         shared.runtime.spawn(async move {
-            deliver(delivering, place, message, limit, told).await;
+            deliver(delivering, key, place, message, limit, told).await;
             // A message on its way counts as a handle of the manager.
             drop(keep);
         });
@@ -99,7 +97,7 @@ impl<A: Agent> Sending<A> {
 
     /// How many stand before it in the line; 0 if it does not wait there. Counts them: for people to look at.
     pub fn ahead(&self) -> usize {
-        let ahead = |ticket| self.shared.registry.ahead(&self.key, ticket);
+        let ahead = |ticket| self.shared.registry.ahead(&*self.key, ticket);
         self.ticket.map_or(0, ahead)
     }
 
@@ -195,7 +193,7 @@ struct Told<A: Agent> {
 impl<A: Agent> Told<A> {
     fn start(&mut self, started: Result<(), TurnError<A::Error>>) {
         if let Some(told) = self.started.take() {
-            drop(told.send(started));
+            quietly(|| drop(told.send(started)));
         }
     }
 
@@ -205,7 +203,7 @@ impl<A: Agent> Told<A> {
         }
         self.events.end();
         if let Some(told) = self.reply.take() {
-            drop(told.send(reply));
+            quietly(|| drop(told.send(reply)));
         }
     }
 }
@@ -218,6 +216,7 @@ impl<A: Agent> Drop for Told<A> {
 
 async fn deliver<A: Agent>(
     shared: Arc<Shared<A>>,
+    key: Arc<A::Key>,
     place: Place<A>,
     message: A::Message,
     limit: Option<Duration>,
@@ -231,17 +230,16 @@ async fn deliver<A: Agent>(
         }
     };
     told.start(Ok(()));
-    let key = SessionTurn::key(&turn).clone();
     let cx = TurnContext {
         incarnation: SessionTurn::incarnation(&turn),
         ticket: SessionTurn::ticket(&turn),
         switch: Arc::clone(SessionTurn::switch(&turn)),
-        out: Outputs::emitter(&shared, key.clone(), Arc::clone(&told.events)),
+        out: Outputs::emitter(&shared, Arc::clone(&key), Arc::clone(&told.events)),
     };
     let (session, switch) = SessionTurn::session(&mut turn);
     let work = || {
         let work = shared.backend.send(session, message, &cx);
-        trace::in_turn(&key, cx.incarnation, cx.ticket, work)
+        trace::in_turn(&*key, cx.incarnation, cx.ticket, work)
     };
     let drove = drive(&shared, work, switch, limit).await;
     let cause = switch.cause();
@@ -258,15 +256,12 @@ async fn deliver<A: Agent>(
             Err(TurnError::Panicked)
         }
     };
-    // The turn ends before its reply is heard; should a waker panic in it, the reply is heard all the same.
-    let ended = drop_caught(turn);
+    // The turn ends before its reply is heard.
+    let_go(turn);
     told.end(reply.map_err(|error| SendError {
         error,
         message: None,
     }));
-    if let Err(payload) = ended {
-        resume_unwind(payload);
-    }
 }
 
 /// A [`Sending`] as a stream: events, and the reply last.

@@ -1,8 +1,11 @@
 //! The settings of a manager, and how one call may differ from them.
 
-use super::{SessionManager, backend::Backend, shared::Shared, sweep};
-use crate::{Clock, Registry, sync::Arc};
-use std::{error::Error, fmt, time::Duration};
+use super::{SessionManager, backend::Backend, run::discard, shared::Shared, sweep};
+use crate::{
+    Clock, Registry,
+    sync::{Arc, catch_unwind},
+};
+use std::{error::Error, fmt, panic::AssertUnwindSafe, time::Duration};
 
 /// How long things may take. With units: all are [`Duration`]s of tokio's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -279,14 +282,22 @@ impl<B: Backend> fmt::Debug for ManagerBuilder<B> {
     }
 }
 
-/// The number of a session, as user code sees it before anything else.
+/// An error and its causes: `cannot connect: connection refused`. The texts are user code, which may panic.
 pub(super) fn error_text(error: &dyn Error) -> Arc<str> {
-    // With its causes: `cannot connect: connection refused`.
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
+    let text = || {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    };
+    match catch_unwind(AssertUnwindSafe(text)) {
+        Ok(text) => text.into(),
+        Err(payload) => {
+            discard(payload);
+            "an error whose text panicked".into()
+        }
     }
-    text.into()
 }

@@ -6,6 +6,7 @@ use super::{
     events::Hub,
     listen::Erased,
     report::SessionEvent,
+    run::quietly,
     settings::{Settings, Timeouts},
     shutdown::Ending,
     trace,
@@ -95,10 +96,13 @@ impl<B: Backend> Shared<B> {
         &self.settings.timeouts
     }
 
-    /// Tells the subscribers, and the log.
+    /// Tells the subscribers, and the log. To make an event calls user code, the clone of a key and the text of an error:
+    /// should it panic, it is not told.
     pub(super) fn tell(&self, event: impl Fn() -> SessionEvent<B::Key>) {
-        trace::event(&event);
-        self.events.publish(event);
+        quietly(|| {
+            trace::event(&event);
+            self.events.publish(event);
+        });
     }
 }
 

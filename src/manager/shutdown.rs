@@ -6,7 +6,7 @@ use super::{
     error::StopError,
     listen::Erased,
     report::DrainReport,
-    run::{either, quietly, within},
+    run::{either, let_go, quietly, within},
     shared::{Leaving, Shared},
     stop::{self, StopEnd},
 };
@@ -292,6 +292,6 @@ fn stop_aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>) {
     shared.runtime.spawn(async move {
         let _permit = stopping.stops.acquire().await;
         let (vacancy, _) = stop::end(&stopping, closing, StopReason::Shutdown).await;
-        drop(vacancy);
+        let_go(vacancy);
     });
 }

@@ -5,7 +5,7 @@ use super::{
     control::Cause,
     error::StopError,
     report::SessionEvent,
-    run::{Ended, bounded},
+    run::{Ended, bounded, let_go, quietly},
     settings::error_text,
     shared::{Leaving, Shared, Vacant},
     shutdown::Fate,
@@ -29,12 +29,12 @@ pub(super) async fn end<B: Backend>(
     mut closing: Leaving<B>,
     reason: StopReason,
 ) -> (Vacant<B>, StopEnd<B::Error>) {
-    let key = closing.key().clone();
     let incarnation = closing.incarnation();
     let begun = Instant::now();
     let session = closing.session_mut().session.take();
     let session = session.expect("a session is stopped once");
-    let stop = || shared.backend.stop(&key, session, reason);
+    let key = closing.key();
+    let stop = || shared.backend.stop(key, session, reason);
     let end = match bounded(&shared.runtime, shared.timeouts().stop, stop).await {
         Ended::Done(end) => end.map_err(StopError::Failed),
         Ended::Overran => Err(StopError::Abandoned),
@@ -42,7 +42,7 @@ pub(super) async fn end<B: Backend>(
     };
     let took = begun.elapsed();
     let error = end.as_ref().err().map(|error| error_text(error));
-    shared.ending.record(&key, Fate::of(&end, error.as_ref()));
+    quietly(|| shared.ending.record(key, Fate::of(&end, error.as_ref())));
     shared.tell(|| SessionEvent::Stopped {
         key: key.clone(),
         incarnation,
@@ -59,7 +59,7 @@ pub(super) fn aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>, re
     let shared = Arc::clone(shared);
     let runtime = shared.runtime.clone();
     runtime.spawn(async move {
-        drop(end(&shared, closing, reason).await);
+        let_go(end(&shared, closing, reason).await);
     });
 }
 
@@ -92,7 +92,7 @@ impl<B: Backend> Stopping<B> {
                 Entry::Occupied(turn) => {
                     let (vacancy, ended) =
                         end(&stopping, Turn::vacate(turn), StopReason::Requested).await;
-                    drop(vacancy);
+                    let_go(vacancy);
                     ended.map(|()| true)
                 }
             }

@@ -4,7 +4,7 @@ use super::{
     backend::{Backend, StopReason},
     error::StopError,
     report::{SessionEvent, Skip, SweepReport},
-    run::either,
+    run::{either, let_go},
     settings::error_text,
     shared::{Held, STOPS_AT_ONCE, Shared},
     stop::{self, StopEnd},
@@ -32,13 +32,14 @@ pub(super) async fn sweep<B: Backend>(
         if stops.len() >= STOPS_AT_ONCE {
             await_one::<B>(&mut stops, &mut report).await;
         }
+        let key = seen.key().clone(); // before a claim, should it panic
         let status = seen.status();
         let age = status.age(shared.registry.now());
         let skip = match status.phase {
             Phase::Idle if age < idle_for => Skip::Young,
             Phase::Idle => match seen.claim_idle(idle_for) {
                 Ok(turn) => {
-                    stops.push_back((seen.key().clone(), stop_idle(&shared, turn)));
+                    stops.push_back((key, stop_idle(&shared, turn)));
                     continue;
                 }
                 Err(Unclaimed::Young) => Skip::Touched,
@@ -47,7 +48,7 @@ pub(super) async fn sweep<B: Backend>(
             _ if status.waiting > 0 => Skip::Waiting(age),
             _ => Skip::Busy(age),
         };
-        report.skipped.push((seen.key().clone(), skip));
+        report.skipped.push((key, skip));
     }
     while !stops.is_empty() {
         await_one::<B>(&mut stops, &mut report).await;
@@ -63,7 +64,7 @@ fn stop_idle<B: Backend>(shared: &Arc<Shared<B>>, turn: Held<B>) -> Stop<B> {
     let runtime = shared.runtime.clone();
     runtime.spawn(async move {
         let (vacancy, end) = stop::end(&shared, closing, StopReason::Idle).await;
-        drop(vacancy);
+        let_go(vacancy);
         end
     })
 }

@@ -184,9 +184,10 @@ async fn turn_with_dropped_at_every_poll() {
 async fn with_turn_dropped_at_every_poll() {
     at_every_poll(8, |m| {
         let closure = m.with_turn("a", async |live| {
+            live.told(u64::MAX);
             settled().await;
             settled().await;
-            live.number
+            live.read(u64::MAX);
         });
         Box::pin(async { drop(closure.await) })
     })

@@ -1,11 +1,13 @@
 //! How many sessions there may be, from the begin of a start to the end of a stop, and who gives way.
 
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Wake, Waker};
 
-use turnwise::{SessionTurn, StopReason, TurnError, WhenFull};
+use turnwise::{Entering, SessionTurn, StopReason, TurnError, WhenFull};
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Act, Actor, Gate, Step, say};
 use crate::{MINUTE, Manager, SECOND, Stage, stage};
 
 fn room_for(most: usize, full: WhenFull) -> (Manager, Stage) {
@@ -168,5 +170,48 @@ async fn a_session_that_is_started_anew_keeps_its_room() {
     done.store(true, Ordering::Relaxed);
     other.await.expect("it was always full");
     assert_eq!(keys(&m), ["a"]);
+    stage.end(m).await;
+}
+
+/// Polls its place in line as soon as it is woken, in the very call that lets the key go.
+struct AtOnce {
+    entering: Mutex<Entering<Actor>>,
+    polled: Mutex<Option<bool>>,
+}
+
+impl Wake for AtOnce {
+    fn wake(self: Arc<Self>) {
+        let mut entering = self.entering.lock().expect("one polls it");
+        let mut cx = Context::from_waker(Waker::noop());
+        let polled = Pin::new(&mut *entering).poll(&mut cx);
+        let turn = matches!(polled, Poll::Ready(Ok(_)));
+        *self.polled.lock().expect("one writes it") = Some(turn);
+    }
+}
+
+/// A restart that is cancelled between its stop and its start lets go of the room before the key: who is next in line looks
+/// for room at once.
+#[tokio::test(start_paused = true)]
+async fn a_restart_that_is_cancelled_leaves_its_room_to_the_next_in_line() {
+    let (m, stage) = room_for(1, WhenFull::Refuse);
+    drop(m.turn("a").await.expect("room"));
+    let gate = Gate::new();
+    stage.script.tell("a", Step::Stop, Act::Until(gate.clone()));
+    let restart = tokio::spawn(m.restart("a"));
+    gate.reached().await;
+    let next = Arc::new(AtOnce {
+        entering: Mutex::new(m.turn("a")),
+        polled: Mutex::new(None),
+    });
+    let waker = Waker::from(Arc::clone(&next));
+    let mut cx = Context::from_waker(&waker);
+    let polled = Pin::new(&mut *next.entering.lock().expect("one polls it")).poll(&mut cx);
+    assert!(polled.is_pending());
+    assert!(m.abort("a", None));
+    gate.open();
+    let restarted = restart.await.expect("it runs");
+    assert!(matches!(restarted, Err(TurnError::Aborted)));
+    let polled = *next.polled.lock().expect("one writes it");
+    assert_eq!(polled, Some(true), "there was room");
     stage.end(m).await;
 }

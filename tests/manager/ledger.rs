@@ -155,6 +155,18 @@ impl Live {
         InTurn(self, number)
     }
 
+    /// A closure tells it something; [`read`](Self::read) is to follow.
+    pub(crate) fn told(&mut self, number: u64) {
+        self.pipe.push(number);
+    }
+
+    /// Reads the answer to that from the pipe.
+    pub(crate) fn read(&mut self, number: u64) {
+        let own = self.pipe.remove(0) == number;
+        self.ledger
+            .must(own, &self.key, "the answer of another turn was read");
+    }
+
     pub(crate) fn pipe_is_empty(&self) -> bool {
         self.pipe.is_empty()
     }
@@ -166,11 +178,7 @@ pub(crate) struct InTurn<'a>(&'a mut Live, u64);
 impl InTurn<'_> {
     /// Reads the answer from the pipe.
     pub(crate) fn reads(&mut self) {
-        let Self(live, number) = self;
-        let answer = live.pipe.remove(0);
-        let own = answer == *number;
-        live.ledger
-            .must(own, &live.key, "the answer of another turn was read");
+        self.0.read(self.1);
     }
 }
 

@@ -1,0 +1,236 @@
+//! Keys whose clone panics: at each clone that a call makes, one after the other. The call may panic, or its report be
+//! without that key; nobody is left waiting, no session is lost, the key is free.
+
+use std::cell::Cell;
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use turnwise::{
+    Agent, Backend, Incarnation, SessionManager, SessionTurn, StopReason, TurnContext, TurnOptions,
+    WhenFull,
+};
+
+use crate::HOUR;
+use crate::ledger::{Ledger, Live};
+use crate::script::{Failure, explode};
+
+thread_local! {
+    /// So many clones more; the next one explodes.
+    static FUSE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Key(&'static str);
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        match FUSE.get() {
+            Some(0) => {
+                FUSE.set(None);
+                explode();
+            }
+            left => FUSE.set(left.map(|left| left - 1)),
+        }
+        Self(self.0)
+    }
+}
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+struct Keeps {
+    ledger: Arc<Ledger>,
+    _here: oneshot::Sender<()>,
+}
+
+impl Backend for Keeps {
+    type Key = Key;
+    type Session = Live;
+    type Error = Failure;
+
+    async fn start(&self, key: &Key, incarnation: Incarnation) -> Result<Live, Failure> {
+        let starting = self.ledger.start(key.0, incarnation.get());
+        tokio::task::yield_now().await;
+        Ok(starting.gives())
+    }
+
+    async fn start_abandoned(&self, key: &Key, incarnation: Incarnation) {
+        drop(self.ledger.put_away(key.0, incarnation.get()));
+    }
+
+    async fn stop(&self, _: &Key, session: Live, reason: StopReason) -> Result<(), Failure> {
+        let stopping = self.ledger.stop(session, reason);
+        tokio::task::yield_now().await;
+        stopping.ends();
+        Ok(())
+    }
+}
+
+impl Agent for Keeps {
+    type Message = ();
+    type Event = ();
+    type Reply = ();
+
+    async fn send(&self, _: &mut Live, (): (), cx: &TurnContext<()>) -> Result<(), Failure> {
+        cx.emit(());
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+}
+
+type Manager = SessionManager<Keeps>;
+type Call = Pin<Box<dyn Future<Output = ()>>>;
+
+/// True if it panicked.
+async fn panics(call: impl FnOnce() -> Call) -> bool {
+    let mut call = match catch_unwind(AssertUnwindSafe(call)) {
+        Ok(call) => call,
+        Err(_) => return true,
+    };
+    let polled = std::future::poll_fn(|cx| {
+        match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
+            Ok(polled) => polled.map(|()| false),
+            Err(_) => Poll::Ready(true),
+        }
+    });
+    let ended = tokio::time::timeout(HOUR, pin!(polled)).await;
+    ended.expect("nobody is left waiting")
+}
+
+/// True if the fuse was not burnt down: the call makes no more clones than that.
+async fn explodes_at(clone: usize, listened: bool, call: fn(&Manager) -> Call) -> bool {
+    let ledger = Arc::<Ledger>::default();
+    let (here, gone) = oneshot::channel();
+    let m = SessionManager::builder(Keeps {
+        ledger: Arc::clone(&ledger),
+        _here: here,
+    });
+    let m = m.max_sessions(2, WhenFull::StopLongestIdle).build();
+    let m = m.expect("in a runtime");
+    let heard = listened.then(|| (m.subscribe(), m.listen(&Key("a"))));
+    drop(m.turn(&Key("a")).await.expect("free"));
+    FUSE.set(Some(clone));
+    panics(|| call(&m)).await;
+    crate::settled().await;
+    let left = FUSE.take().is_some();
+
+    let next = tokio::time::timeout(HOUR, m.send_message(&Key("a"), ())).await;
+    let next = next.expect("the key is not stuck");
+    let closed = m.shutdown(HOUR);
+    let report = tokio::time::timeout(HOUR, closed).await;
+    let report = report.expect("the report comes");
+    if next.is_ok() {
+        assert!(report.stopped.contains(&Key("a")), "{report:?}");
+    }
+    drop((m, heard));
+    let gone = tokio::time::timeout(HOUR, gone).await;
+    assert!(gone.is_ok(), "something of the manager is left");
+    ledger.check();
+    left
+}
+
+async fn at_every_clone(call: fn(&Manager) -> Call) {
+    for listened in [false, true] {
+        let mut clones = 0;
+        while !explodes_at(clones, listened, call).await {
+            clones += 1;
+            assert!(clones < 100, "it clones without an end");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_of_a_key_that_explodes() {
+    at_every_clone(|m| {
+        let entering = m.turn(&Key("a"));
+        Box::pin(async { drop(entering.await) })
+    })
+    .await;
+    at_every_clone(|m| {
+        let entering = m.turn_with(&Key("new"), TurnOptions::no_wait());
+        Box::pin(async { SessionTurn::discard(entering.await.expect("free")) })
+    })
+    .await;
+    at_every_clone(|m| {
+        let closure = m.with_turn(&Key("a"), async |_| tokio::task::yield_now().await);
+        Box::pin(async { drop(closure.await) })
+    })
+    .await;
+    at_every_clone(|m| {
+        let entering = m.restart(&Key("a"));
+        Box::pin(async { drop(entering.await) })
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_to_a_key_that_explodes() {
+    at_every_clone(|m| {
+        let sending = m.send_message(&Key("a"), ());
+        Box::pin(async { drop(sending.await) })
+    })
+    .await;
+    at_every_clone(|m| {
+        let sending = m.send_message(&Key("new"), ());
+        Box::pin(async move {
+            let mut sending = sending;
+            let _ = sending.started().await;
+            drop(sending);
+        })
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_a_key_that_explodes() {
+    at_every_clone(|m| {
+        let stopping = m.stop(&Key("a"));
+        Box::pin(async { drop(stopping.await) })
+    })
+    .await;
+    at_every_clone(|m| {
+        let sweep = m.cleanup_idle(Duration::ZERO);
+        Box::pin(async { drop(sweep.await) })
+    })
+    .await;
+    // The third needs the room of one that rests.
+    at_every_clone(|m| {
+        let (one, other) = (m.turn(&Key("1")), m.turn(&Key("2")));
+        Box::pin(async { drop((one.await, other.await)) })
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_with_a_key_that_explodes() {
+    at_every_clone(|m| {
+        let turn = m.turn(&Key("b"));
+        let m = m.clone();
+        Box::pin(async move {
+            let turn = turn.await;
+            let shutdown = m.shutdown(Duration::ZERO);
+            drop(turn);
+            drop(shutdown.await);
+        })
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_a_key_that_explodes() {
+    at_every_clone(|m| {
+        let _ = (m.status(&Key("a")), m.touch(&Key("a")), m.snapshot());
+        drop((m.subscribe(), m.listen(&Key("a")), m.listen(&Key("new"))));
+        let _ = (m.abort(&Key("a"), None), m.dismiss(&Key("a")));
+        Box::pin(async {})
+    })
+    .await;
+}
