@@ -17,11 +17,15 @@ use super::{
     process::{Ended, Process, REST},
     protocol::{Protocol, Told},
 };
-use crate::{Incarnation, sync::Arc};
+use crate::{
+    Incarnation,
+    sync::{Arc, catch_unwind},
+};
 use futures_core::Stream;
 use serde_json::{Map, Value};
 use std::{
     future::{pending, poll_fn},
+    panic::AssertUnwindSafe,
     pin::Pin,
     process::ExitStatus,
 };
@@ -214,7 +218,11 @@ impl Driver {
         };
         while let Some(question) = self.protocol.question() {
             let (key, answer) = (self.key.clone(), self.answer.clone());
-            dialogs(PiDialog::new(question, key, self.incarnation, answer));
+            let dialog = PiDialog::new(question, key, self.incarnation, answer);
+            // A panic drops the dialog: nobody answers. The panic hook has told it.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| dialogs(dialog))) {
+                std::mem::forget(payload); // its drop may panic too
+            }
         }
     }
 

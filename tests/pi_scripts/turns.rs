@@ -207,6 +207,10 @@ async fn a_question_is_handed_to_who_answers_it() {
         .expect("it is answered");
     assert_eq!(reply.text, "b");
 
+    let sessions = manager(on_prompt(text).dialogs(|_| panic!("on purpose")));
+    let reply = within(send(&sessions, "hello")).await;
+    assert_eq!(reply.expect("it goes on").text, "nobody");
+
     let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
     let sessions = manager(on_prompt(text).dialogs(move |dialog| {
         asked.send(dialog).expect("the test listens");
