@@ -177,7 +177,7 @@ pub struct TurnContext<E> {
     pub(super) incarnation: Incarnation,
     pub(super) ticket: Ticket,
     pub(super) switch: Arc<Switch>,
-    pub(super) out: Box<dyn Fn(E) + Send + Sync>,
+    pub(super) out: Arc<dyn Fn(E) + Send + Sync>,
 }
 
 impl<E> TurnContext<E> {
@@ -209,6 +209,73 @@ impl<E> TurnContext<E> {
     /// True once the turn is to end.
     pub fn is_cancelled(&self) -> bool {
         self.switch.cause().is_some()
+    }
+
+    /// The same turn for an agent inside of this one, whose events are of another type: what `f` makes of them is emitted.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use turnwise::{Agent, Backend, Incarnation, Missable, TurnContext};
+    /// struct Inner;
+    /// # impl Backend for Inner {
+    /// #     type Key = String;
+    /// #     type Session = ();
+    /// #     type Error = Infallible;
+    /// #     async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # impl Agent for Inner {
+    /// #     type Message = u32;
+    /// #     type Event = u32;
+    /// #     type Reply = ();
+    /// #     async fn send(&self, _: &mut (), up_to: u32, cx: &TurnContext<u32>) -> Result<(), Infallible> {
+    /// #         cx.note("counting");
+    /// #         (0..up_to).for_each(|count| cx.emit(count));
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// struct Outer(Inner);
+    /// # impl Backend for Outer {
+    /// #     type Key = String;
+    /// #     type Session = ();
+    /// #     type Error = Infallible;
+    /// #     async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    ///
+    /// impl Agent for Outer {
+    ///     type Message = u32;
+    ///     type Event = String;
+    ///     type Reply = ();
+    ///
+    ///     async fn send(&self, session: &mut (), up_to: u32, cx: &TurnContext<String>) -> Result<(), Infallible> {
+    ///         let cx = cx.map(|count: u32| (count % 2 == 1).then(|| count.to_string()));
+    ///         self.0.send(session, up_to, &cx).await
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = turnwise::SessionManager::builder(Outer(Inner)).build()?;
+    /// let mut answer = sessions.send_message("a", 5);
+    /// assert_eq!(answer.next_event().await, Some(Missable::Event("1".to_owned())));
+    /// assert_eq!(answer.next_event().await, Some(Missable::Event("3".to_owned())));
+    /// answer.await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn map<I>(&self, f: impl Fn(I) -> Option<E> + Send + Sync + 'static) -> TurnContext<I>
+    where
+        E: 'static,
+    {
+        let out = Arc::clone(&self.out);
+        TurnContext {
+            incarnation: self.incarnation,
+            ticket: self.ticket,
+            switch: Arc::clone(&self.switch),
+            out: Arc::new(move |event| {
+                if let Some(event) = f(event) {
+                    out(event);
+                }
+            }),
+        }
     }
 }
 

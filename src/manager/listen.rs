@@ -79,9 +79,9 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         shared: &Shared<A>,
         key: Arc<K>,
         sender: Arc<Queue<E>>,
-    ) -> Box<dyn Fn(E) + Send + Sync> {
+    ) -> Arc<dyn Fn(E) + Send + Sync> {
         let outputs = Self::of(shared);
-        Box::new(move |event| {
+        Arc::new(move |event| {
             if outputs.count.load(Ordering::Relaxed) > 0 {
                 let hub = outputs.hubs.lock().get(&*key).map(Arc::clone);
                 if let Some(hub) = hub {

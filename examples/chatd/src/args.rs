@@ -1,6 +1,8 @@
 //! The command line.
 
 use crate::limits;
+#[cfg(all(feature = "pi", unix))]
+use crate::pi::PiArgs;
 use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
 use std::{net::SocketAddr, time::Duration};
 use tracing_subscriber::filter::Targets;
@@ -39,6 +41,9 @@ pub(crate) struct Args {
     /// How long a message waits for its turn. As long as it takes, if not given.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) wait_timeout: Option<Duration>,
+    /// How long the start of a session may take.
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
+    pub(crate) start_timeout: Duration,
     /// How long a turn may take.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = some_seconds)]
     pub(crate) turn_timeout: Duration,
@@ -59,6 +64,9 @@ pub(crate) struct Args {
         default_value = "warn,chatd=info"
     )]
     pub(crate) log: Targets,
+    #[cfg(all(feature = "pi", unix))]
+    #[command(flatten)]
+    pub(crate) pi: PiArgs,
 }
 
 /// What the sessions are made of.

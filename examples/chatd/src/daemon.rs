@@ -24,7 +24,7 @@ pub(crate) async fn run<A: Chat>(agent: A, args: Args) -> Result<DrainReport<Str
     let listener =
         listener.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
     let address = listener.local_addr()?;
-    let desk = Desk::new(sessions(agent, &args)?);
+    let desk = Desk::new(sessions(agent.clone(), &args)?, agent);
 
     let (end_http, http_ends) = oneshot::channel();
     let guard = http::Guard::new(address, args.token);
@@ -62,6 +62,7 @@ fn aside(work: impl Future<Output = ()> + Send + 'static) -> oneshot::Receiver<(
 fn sessions<A: Chat>(agent: A, args: &Args) -> Result<SessionManager<A>, turnwise::BuildError> {
     let timeouts = Timeouts::default()
         .wait(args.wait_timeout)
+        .start(args.start_timeout)
         .turn(args.turn_timeout)
         .abort(args.abort_timeout)
         .stop(args.stop_timeout);

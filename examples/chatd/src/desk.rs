@@ -16,6 +16,7 @@ use turnwise::{
 /// The sessions, and what there is to look at. Cheap to clone; no lock of its own.
 pub(crate) struct Desk<A: Chat> {
     sessions: SessionManager<A>,
+    agent: A,
     board: watch::Sender<Board>,
 }
 
@@ -23,15 +24,17 @@ impl<A: Chat> Clone for Desk<A> {
     fn clone(&self) -> Self {
         Self {
             sessions: self.sessions.clone(),
+            agent: self.agent.clone(),
             board: self.board.clone(),
         }
     }
 }
 
 impl<A: Chat> Desk<A> {
-    pub(crate) fn new(sessions: SessionManager<A>) -> Self {
+    pub(crate) fn new(sessions: SessionManager<A>, agent: A) -> Self {
         Self {
             sessions,
+            agent,
             board: watch::Sender::default(),
         }
     }
@@ -81,8 +84,9 @@ impl<A: Chat> Desk<A> {
         (sent_away, self.sessions.abort(key, None))
     }
 
-    /// Stops the session, and starts it anew. Who waits in line goes on with the new one.
+    /// Stops the session, and starts it anew, with a new conversation. Who waits in line goes on with that.
     pub(crate) async fn afresh(&self, key: &str) -> Result<(), TurnError<A::Error>> {
+        let forgetting = self.agent.forget(key);
         let stopping = self.sessions.stop(key);
         self.board.send_modify(|board| board.forget(key));
         match stopping.await {
@@ -93,18 +97,21 @@ impl<A: Chat> Desk<A> {
         }
         match self.sessions.turn_with(key, TurnOptions::no_wait()).await {
             // Who waited has it, anew.
-            Ok(_) | Err(TurnError::Busy) => Ok(()),
+            Ok(_) | Err(TurnError::Busy) => forgetting.await.map_err(TurnError::Agent),
             Err(error) => Err(error),
         }
     }
 
-    /// Sends the line away, and stops the session: cancels its turn first. `false` if there was none.
+    /// Sends the line away, and stops the session: cancels its turn first. `false` if there was none. Its conversation ends
+    /// in any case.
     pub(crate) async fn end(&self, key: &str) -> Result<bool, StopError<A::Error>> {
         self.sessions.dismiss(key);
+        let forgetting = self.agent.forget(key);
         let stopping = self.sessions.stop(key);
         self.board.send_modify(|board| board.forget(key));
         let ended = stopping.await;
         self.changed();
+        forgetting.await.map_err(StopError::Failed)?;
         ended
     }
 

@@ -10,10 +10,11 @@
 //! | `!panic` | panics |
 //! | `!stuck` | answers, and never ends when it is stopped: abandoned after the stop timeout |
 
+use crate::agent::Chat;
 use std::{error::Error, fmt, future::pending, time::Duration};
 use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct EchoAgent {
     delay: Duration,
 }
@@ -84,6 +85,8 @@ impl Agent for EchoAgent {
         Ok(answer)
     }
 }
+
+impl Chat for EchoAgent {}
 
 #[derive(Debug)]
 pub(crate) enum EchoError {

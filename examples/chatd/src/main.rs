@@ -4,7 +4,7 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `args` | the command line |
-//! | `agent`, `echo` | what the sessions are made of |
+//! | `agent`, `echo`, `pi` | what the sessions are made of |
 //! | `desk` | what both interfaces may do: all of turnwise that the daemon uses |
 //! | `board` | what there is to look at beside turnwise's status: what was asked last, and what was said |
 //! | `terminal`, `input`, `paper` | interface one: lines in, lines out |
@@ -23,8 +23,12 @@ mod http;
 mod input;
 mod limits;
 mod paper;
+#[cfg(all(feature = "pi", unix))]
+mod pi;
 mod terminal;
 
+#[cfg(all(feature = "pi", unix))]
+use crate::pi::PiChat;
 use crate::{
     args::{AgentKind, Args},
     echo::EchoAgent,
@@ -53,6 +57,17 @@ fn main() -> ExitCode {
             let agent = EchoAgent::new(args.delay);
             runtime.block_on(daemon::run(agent, args))
         }
+        #[cfg(all(feature = "pi", unix))]
+        AgentKind::Pi => {
+            let Some(folder) = args.pi.session_dir() else {
+                Args::refuse("there is no $HOME to keep conversations in: give a --pi-session-dir");
+            };
+            match PiChat::new(&args, &folder) {
+                Ok(agent) => runtime.block_on(daemon::run(agent, args)),
+                Err(error) => Err(error.into()),
+            }
+        }
+        #[cfg(not(all(feature = "pi", unix)))]
         AgentKind::Pi => Args::refuse("this chatd was built without pi"),
     };
     match ended {
@@ -62,7 +77,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn failed(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("chatd: {error}");
+fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    eprintln!("chatd: {}", desk::told(error));
     ExitCode::FAILURE
 }

@@ -1,0 +1,49 @@
+//! pi's part of the command line.
+
+use crate::args::Args;
+use std::{ffi::OsString, path::PathBuf};
+use turnwise::pi::{PiAgent, PiBuilder};
+
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "With --agent pi")]
+pub(crate) struct PiArgs {
+    /// pi, as it is run.
+    #[arg(long = "pi-program", value_name = "PROGRAM", default_value = "pi")]
+    program: OsString,
+    /// An argument for pi, such as --pi-arg=--no-approve; as often as needed.
+    #[arg(long = "pi-arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
+    arguments: Vec<OsString>,
+    /// Where the conversations are kept; of one daemon at a time. By default `chatd-sessions` in $XDG_DATA_HOME, which is
+    /// ~/.local/share.
+    #[arg(long = "pi-session-dir", value_name = "DIRECTORY")]
+    session_dir: Option<PathBuf>,
+    /// Where pi works, and keeps conversations apart by. By default here.
+    #[arg(long = "pi-cwd", value_name = "DIRECTORY")]
+    cwd: Option<PathBuf>,
+}
+
+impl PiArgs {
+    /// `None` if nobody says where.
+    pub(crate) fn session_dir(&self) -> Option<PathBuf> {
+        let set = |name| std::env::var_os(name).filter(|path| !path.is_empty());
+        let home = || set("HOME").map(|home| PathBuf::from(home).join(".local/share"));
+        let data = || set("XDG_DATA_HOME").map(PathBuf::from).or_else(home);
+        let given = self.session_dir.clone();
+        given.or_else(|| data().map(|data| data.join("chatd-sessions")))
+    }
+
+    /// pi's own limits end before the manager's, so that its words are heard.
+    pub(super) fn builder(&self, args: &Args, session_dir: &std::path::Path) -> PiBuilder {
+        let pi = PiAgent::builder()
+            .program(&self.program)
+            .args(&self.arguments)
+            .session_dir(session_dir)
+            .ready_timeout(args.start_timeout.mul_f64(0.9))
+            .abort_timeout(args.abort_timeout.mul_f64(0.6))
+            .stop_grace(args.stop_timeout.mul_f64(0.4));
+        match &self.cwd {
+            Some(folder) => pi.working_dir(folder),
+            None => pi,
+        }
+    }
+}

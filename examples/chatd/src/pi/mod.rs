@@ -1,0 +1,193 @@
+//! Sessions that are the coding agent pi, a process each: text in, text out, over turnwise's own agent.
+//!
+//! A conversation outlives its process, whatever ended that: an idle stop, a crash, a shutdown. Only who asks for a new one
+//! gets a new one; `conversations` counts them.
+
+mod args;
+mod conversations;
+
+pub(crate) use args::PiArgs;
+
+use self::conversations::Conversations;
+use crate::{agent::Chat, args::Args};
+use parking_lot::Mutex;
+use std::{
+    collections::HashMap,
+    error::Error,
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use turnwise::pi::{PiAgent, PiError, PiEvent, PiSession};
+use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
+
+#[derive(Clone, Debug)]
+pub(crate) struct PiChat(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    pi: PiAgent,
+    conversations: Conversations,
+    /// The conversations of starts under way. Meanwhile a new one may be asked for.
+    starting: Mutex<HashMap<Incarnation, String>>,
+}
+
+impl PiChat {
+    /// Refuses a directory that another daemon has.
+    pub(crate) fn new(args: &Args, folder: &Path) -> Result<Self, ChatError> {
+        let conversations = Conversations::open(folder);
+        Ok(Self(Arc::new(Inner {
+            conversations: conversations.map_err(|error| ChatError::kept(folder, error))?,
+            pi: args.pi.builder(args, folder).build(),
+            starting: Mutex::default(),
+        })))
+    }
+
+    /// The conversation of a start, which is over.
+    fn over(&self, incarnation: Incarnation) -> Option<String> {
+        self.0.starting.lock().remove(&incarnation)
+    }
+}
+
+impl Backend for PiChat {
+    type Key = String;
+    type Session = PiSession;
+    type Error = ChatError;
+
+    async fn start(&self, key: &String, incarnation: Incarnation) -> Result<PiSession, ChatError> {
+        let name = self.0.conversations.name(key);
+        self.0.starting.lock().insert(incarnation, name.clone());
+        let started = self.0.pi.start(&name, incarnation).await;
+        self.over(incarnation);
+        Ok(started?)
+    }
+
+    async fn start_abandoned(&self, _key: &String, incarnation: Incarnation) {
+        if let Some(name) = self.over(incarnation) {
+            self.0.pi.start_abandoned(&name, incarnation).await;
+        }
+    }
+
+    async fn stop(
+        &self,
+        key: &String,
+        session: PiSession,
+        reason: StopReason,
+    ) -> Result<(), ChatError> {
+        Ok(self.0.pi.stop(key, session, reason).await?)
+    }
+
+    async fn is_healthy(&self, session: &mut PiSession) -> bool {
+        self.0.pi.is_healthy(session).await
+    }
+}
+
+impl Agent for PiChat {
+    type Message = String;
+    type Event = String;
+    type Reply = String;
+
+    /// The reply is the last thing that pi said; what it said before, between the tools, are events.
+    async fn send(
+        &self,
+        session: &mut PiSession,
+        message: String,
+        cx: &TurnContext<String>,
+    ) -> Result<String, ChatError> {
+        let cx = cx.map(text());
+        let reply = self.0.pi.send(session, message.into(), &cx).await?;
+        Ok(reply.text)
+    }
+}
+
+/// The text of events. A new message of pi's, after a tool or a failure, has a line of its own.
+fn text() -> impl Fn(PiEvent) -> Option<String> + Send + Sync + 'static {
+    let inside = AtomicBool::new(false);
+    move |event| match event {
+        PiEvent::Text(text) => {
+            inside.store(true, Ordering::Relaxed);
+            Some(text)
+        }
+        PiEvent::ToolStarted { .. } | PiEvent::Retrying { .. } => inside
+            .swap(false, Ordering::Relaxed)
+            .then(|| "\n".to_owned()),
+        // Of the rest pi's agent tells in notes what there is to tell.
+        _ => None,
+    }
+}
+
+impl Chat for PiChat {
+    fn forget(&self, key: &str) -> impl Future<Output = Result<(), ChatError>> + Send {
+        self.0.conversations.begin_new(key);
+        let chat = self.clone();
+        // Goes on, should nobody wait for it.
+        let kept = tokio::task::spawn_blocking(move || chat.0.conversations.keep());
+        let folder = self.0.conversations.folder().to_owned();
+        async move {
+            let kept = kept.await.unwrap_or_else(|error| Err(error.into()));
+            kept.map_err(|error| ChatError::kept(&folder, error))
+        }
+    }
+}
+
+#[derive(Debug)]
+pub(crate) enum ChatError {
+    Pi(PiError),
+    /// The directory of the conversations.
+    Kept(PathBuf, io::Error),
+}
+
+impl ChatError {
+    fn kept(folder: &Path, error: io::Error) -> Self {
+        Self::Kept(folder.to_owned(), error)
+    }
+}
+
+impl From<PiError> for ChatError {
+    fn from(error: PiError) -> Self {
+        Self::Pi(error)
+    }
+}
+
+impl fmt::Display for ChatError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pi(error) => error.fmt(f),
+            Self::Kept(folder, _) => {
+                let folder = folder.display();
+                write!(f, "which conversations are new cannot be kept in {folder}")
+            }
+        }
+    }
+}
+
+impl Error for ChatError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Pi(error) => error.source(),
+            Self::Kept(_, error) => Some(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_do_not_run_into_each_other() {
+        let text = text();
+        let say = |words: &str| PiEvent::Text(words.to_owned());
+        let tool = || PiEvent::ToolStarted {
+            id: String::new(),
+            name: "bash".to_owned(),
+            arguments: Default::default(),
+        };
+        let told = [tool(), say("a"), say("b"), tool(), tool(), say("c")];
+        let told: Vec<String> = told.into_iter().filter_map(text).collect();
+        assert_eq!(told, ["a", "b", "\n", "c"]);
+    }
+}
