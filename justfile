@@ -182,6 +182,8 @@ lint:
     set -euo pipefail
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy -p chatd --features browser --test browser -- -D warnings
+    # Tests that only their recipes run are not among all targets.
+    cargo clippy -p pi-tests --test pi --test soak -- -D warnings
     for features in "" {{ features }}; do
         cargo clippy -p turnwise --lib --features "$features" -- -D warnings
     done
