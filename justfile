@@ -16,7 +16,7 @@ default:
     @{{ just_executable() }} --list --unsorted
 
 # all that must hold before a commit lands; within an hour on two cores
-check: formatted lint test doc doc-host package msrv minimal deny (soak "60") pi-tests pi-soak mutants (explain "--check") (proofs "--check") miri tsan asan
+check: formatted lint test doc doc-host package msrv minimal deny (soak "60") pi-tests pi-soak browser mutants (explain "--check") (proofs "--check") miri tsan asan
     @echo "check: everything above has passed"
 
 # the tests: property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
@@ -77,7 +77,8 @@ pi:
     test "$(cat installed 2>/dev/null)" = "{{ pi }} {{ node }} {{ jiti }}" && exit 0
     fail() { echo "CANNOT RUN pi: $1" >&2; exit 1; }
     rm -rf installed package node_modules package.json
-    command -v npm >/dev/null || fail "there is no npm"
+    command -v npm >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends npm; } >/dev/null 2>&1 \
+        || fail "there is no npm, and Debian's cannot be installed"
     echo '{"private": true}' > package.json
     npm install --silent --no-audit --no-fund --no-save "node@{{ node }}" "jiti@{{ jiti }}" || fail "npm cannot get Node {{ node }} and jiti {{ jiti }}"
     node_modules/.bin/node --version >/dev/null || fail "Node {{ node }} does not run here"
@@ -88,9 +89,10 @@ pi:
     PI_CODING_AGENT_DIR=$PWD/agent PI_OFFLINE=1 node_modules/.bin/node package/dist/bundle/cli.js --version
     echo "{{ pi }} {{ node }} {{ jiti }}" > installed
 
-# real pi processes against a stub of the model's service: turns, aborts, crashes, stops; FILTER chooses tests by name
+# real pi processes against a stub of the model's service, under the manager and under chatd; FILTER chooses tests by name
 pi-tests *FILTER: (needs-pi "pi-tests")
     cargo test -q -p pi-tests --test pi -- {{ FILTER }}
+    cargo test -q -p chatd --test pi -- {{ FILTER }}
 
 # so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
 pi-soak TURNS="200": (needs-pi "pi-soak")
@@ -166,6 +168,11 @@ bench *FILTER:
 bench-gate *MODE:
     cargo bench -q -p turnwise-benches --bench gate -- {{ MODE }}
 
+# that picture of the page, for the README
+picture: browser
+    cp target/screenshots/light.png examples/chatd/page.png
+    test "$(wc -c < examples/chatd/page.png)" -lt 120000 || { echo "picture: it has more than 120 KB" >&2; exit 1; }
+
 # formats everything
 fmt:
     cargo fmt --all
@@ -184,6 +191,7 @@ lint:
     cargo clippy -p chatd --features browser --test browser -- -D warnings
     # Tests that only their recipes run are not among all targets.
     cargo clippy -p pi-tests --test pi --test soak -- -D warnings
+    cargo clippy -p chatd --no-default-features -- -D warnings
     for features in "" {{ features }}; do
         cargo clippy -p turnwise --lib --features "$features" -- -D warnings
     done

@@ -70,6 +70,23 @@ impl World {
     ///
     /// If there is none.
     pub fn pi(&self) -> PiBuilder {
+        let [node, program] = Self::program();
+        let pi = PiAgent::builder()
+            .program(node)
+            .args([&program, Path::new("--no-approve")]);
+        self.environment()
+            .into_iter()
+            .fold(pi, |pi, (name, value)| pi.env(name, value))
+            .working_dir(self.path("work"))
+            .session_dir(self.path("sessions"))
+    }
+
+    /// Node, and the real pi.
+    ///
+    /// # Panics
+    ///
+    /// If they are not there.
+    pub fn program() -> [PathBuf; 2] {
         let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/pi");
         let node = installed.join("node_modules/.bin/node");
         let program = installed.join("package/dist/bundle/cli.js");
@@ -77,17 +94,18 @@ impl World {
             node.exists() && program.exists(),
             "CANNOT RUN pi-tests: there is no pi in target/pi: `just pi`"
         );
-        PiAgent::builder()
-            .program(node)
-            .arg(program)
-            .arg("--no-approve")
-            .env("PI_CODING_AGENT_DIR", self.path("agent"))
-            .env("HOME", self.path("agent"))
-            .env("PI_OFFLINE", "1")
-            .env("PI_TELEMETRY", "0")
-            .env(MARK, &self.mark)
-            .working_dir(self.path("work"))
-            .session_dir(self.path("sessions"))
+        [node, program]
+    }
+
+    /// By which a pi is in this world, and so is who starts one.
+    pub fn environment(&self) -> [(&'static str, PathBuf); 5] {
+        [
+            ("PI_CODING_AGENT_DIR", self.path("agent")),
+            ("HOME", self.path("agent")),
+            ("PI_OFFLINE", "1".into()),
+            ("PI_TELEMETRY", "0".into()),
+            (MARK, self.mark.clone().into()),
+        ]
     }
 
     /// A manager of pis as this world has them.

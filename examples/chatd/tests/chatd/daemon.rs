@@ -8,7 +8,7 @@ use tokio::{
 };
 
 /// For anything that must happen: beyond it a test hangs.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 
 pub(crate) struct Daemon {
     child: Child,
@@ -101,8 +101,13 @@ impl Daemon {
         }
     }
 
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id().expect("it runs")
+    }
+
     pub(crate) async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("it runs");
+        let id = self.id();
         let kill = Command::new("sh")
             .args(["-c", &format!("kill -s {name} {id}")])
             .status()
