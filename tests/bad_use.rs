@@ -64,7 +64,7 @@ fn resting(key: &'static str) -> Registry<&'static str, u32> {
 // Refusals.
 
 #[test]
-fn a_full_line_refuses_but_for_those_who_go_first_and_takes_the_next_when_one_leaves() {
+fn a_full_line_refuses_and_takes_the_next_when_one_leaves() {
     let sessions = Registry::<&str, u32>::builder().max_waiting(1).build();
     let turn = sessions.enter_blocking(&"a").expect("free").or_insert(1);
     let waits = sessions.enter(&"a");
@@ -77,17 +77,37 @@ fn a_full_line_refuses_but_for_those_who_go_first_and_takes_the_next_when_one_le
     );
     assert_eq!(Turn::waiting(&turn), 1);
 
-    let first = sessions.enter_first(&"a");
-    assert!(first.ticket().is_some(), "who ends a session is let in");
-    assert_eq!(Turn::waiting(&turn), 2);
-    drop(first);
-
     drop(waits);
     let waits = sessions.enter(&"a");
     assert!(waits.ticket().is_some(), "there is room again");
     drop(turn);
     assert_eq!(*waits.wait().expect("the turn ended").or_insert(0), 1);
     assert_usable(&sessions);
+}
+
+/// A stop and a restart must come through; but who stands there takes room from those who come later.
+#[test]
+fn a_full_line_does_not_refuse_who_enters_first() {
+    let sessions = Registry::<&str, u32>::builder().max_waiting(1).build();
+    let turn = sessions.enter_blocking(&"a").expect("free").or_insert(1);
+    let waits = sessions.enter(&"a");
+    let [first, second] = [(); 2].map(|()| sessions.enter_first(&"a"));
+    assert!(first.ticket().is_some() && second.ticket().is_some());
+    assert_eq!((first.ahead(), second.ahead(), waits.ahead()), (0, 1, 2));
+    assert_eq!(Turn::waiting(&turn), 3);
+
+    drop((waits, first));
+    assert_eq!(refused(sessions.enter(&"a")), EnterError::QueueFull);
+    drop(turn);
+    assert_eq!(*second.wait().expect("the turn ended").or_insert(0), 1);
+    assert_usable(&sessions);
+
+    let none = Registry::<&str, u32>::builder().max_waiting(0).build();
+    let turn = none.enter_blocking(&"a").expect("free").or_insert(1);
+    assert_eq!(refused(none.enter(&"a")), EnterError::QueueFull);
+    let first = none.enter_first(&"a");
+    drop(turn);
+    assert_eq!(*first.wait().expect("the turn ended").or_insert(0), 1);
 }
 
 #[test]

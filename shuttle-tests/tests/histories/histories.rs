@@ -102,6 +102,7 @@ const CLOSING: &[Act] = &[
 const LIMITED: &[Act] = &[
     Enter,
     Enter,
+    EnterFirst,
     EnterBlocking,
     EnterExisting,
     TryEnter,
