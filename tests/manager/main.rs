@@ -17,6 +17,7 @@ mod keys;
 mod ledger;
 mod order;
 mod panics;
+mod peers;
 mod reaper;
 mod runtimes;
 mod script;
