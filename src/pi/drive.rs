@@ -244,6 +244,10 @@ impl Driver {
                     .await
             }
             _ => {
+                if let Over::Closed = over {
+                    self.process.stdin = None;
+                    drop(timeout(self.settings.grace, self.rest()).await);
+                }
                 // With the drop of the session there is no more time.
                 let orders = &mut self.orders;
                 let dropped = async { while orders.recv().await.is_some() {} };
@@ -265,17 +269,18 @@ impl Driver {
         ended
     }
 
-    /// What it wrote before its end counts.
+    /// What it wrote before its end counts: first what is told of it already, then its lines.
     async fn rest(&mut self) {
-        while let Some(Ok(line)) = next(&mut self.lines).await {
-            if self.protocol.line(&line).is_err() {
-                return;
-            }
-            while !self.protocol.told.is_empty() && self.hears.is_some() {
+        loop {
+            while self.hears.is_some() && !self.protocol.told.is_empty() {
                 let listens = room(self.hears.as_ref()).await;
                 self.tell(listens);
             }
             self.protocol.told.clear();
+            match next(&mut self.lines).await {
+                Some(Ok(line)) if self.protocol.line(&line).is_ok() => {}
+                _ => return,
+            }
         }
     }
 

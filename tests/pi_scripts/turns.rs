@@ -64,10 +64,39 @@ async fn one_that_ends_in_a_turn_says_why_and_the_next_works() {
 
 #[tokio::test]
 async fn what_it_wrote_before_its_end_counts() {
-    let sessions = manager(on_prompt("answer 'last words'; exit 0"));
-    for _ in 0..3 {
-        let reply = within(send(&sessions, "hello")).await.expect("it answered");
+    // It asks, and does not wait for an answer: it has ended before we look further than the question.
+    let text = "accept; say extension_ui_request \",\\\"id\\\":\\\"q\\\",\\\"method\\\":\\\"input\\\",\\\"title\\\":\\\"$$\\\"\"
+        said 'last words'; say agent_settled; exit 0";
+    let sessions = manager(on_prompt(text).dialogs(|dialog| {
+        while runs(&dialog.title) {
+            std::thread::yield_now();
+        }
+    }));
+    for round in 0..100 {
+        let reply = within(send(&sessions, "hello")).await;
+        let reply = reply.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
         assert_eq!((&*reply.text, &reply.stop), ("last words", &PiStop::Stop));
+    }
+}
+
+#[tokio::test]
+async fn so_it_does_when_it_reads_no_more() {
+    let text = "accept; exec <&-; said 'last words'; sleep 0.1; say agent_settled; exit 0";
+    let sessions = manager(on_prompt(text));
+    for _ in 0..3 {
+        let sending = sessions.send_message("a", "hello".into());
+        let reply = within(sending).await.expect("it answered");
+        assert_eq!(reply.text, "last words");
+    }
+    // The cancel is written to nobody.
+    for yields in 0..20 {
+        let sending = sessions.send_message("a", "hello".into());
+        for _ in 0..yields * 20 {
+            tokio::task::yield_now().await;
+        }
+        sending.abort();
+        let end = within(sending).await.map_err(|error| error.error);
+        assert!(matches!(end, Ok(_) | Err(TurnError::Aborted)), "{end:?}");
     }
 }
 
