@@ -77,8 +77,10 @@ pub(crate) fn models(size: Size) -> Result<Run, String> {
     Ok(run)
 }
 
+/// Of the core, and the scenarios of the manager.
 pub(crate) fn histories(size: Size) -> Result<Run, String> {
     let test = ["test", "--package", "shuttle-tests", "--test", "histories"];
+    let test = [&test[..], &["--test", "adapters"]].concat();
     let mut run = engine(&test, size, "history-row ", &HISTORIES)?;
     run.rows.sort_by_key(|row| row[1].clone());
     Ok(run)
