@@ -37,7 +37,8 @@ fn every_key_is_named() {
             drop(join(restarts).await);
             join(sweeps).await;
             let report = shutdown.await;
-            assert!(report.failed.is_empty() && report.abandoned.is_empty());
+            let all_went_well = report.failed.is_empty() && report.abandoned.is_empty();
+            assert!(all_went_well, "A4: nobody was late: {report:?}");
             world.is_gone().await;
             format!("{late}; {used}")
         },
