@@ -103,7 +103,13 @@ fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
             (field(text, "model")?, format!("with {name}: {why}"))
         }
     };
-    let executable = tree.build_test("loom-tests", "models")?;
+    let of_adapters = mutant.as_ref().map(|text| field(text, "claim"));
+    let of_adapters = of_adapters.is_some_and(|claim| claim.is_ok_and(|of| of.starts_with('A')));
+    let executable = if of_adapters {
+        tree.build_test("shuttle-tests", "adapters")?
+    } else {
+        tree.build_test("loom-tests", "models")?
+    };
     let (end, output) = explore(&executable, model, &[("TURNWISE_EXPLAIN", words.as_str())])?;
     // The traces are told from the source, so it is mended only now.
     tree.restore()?;

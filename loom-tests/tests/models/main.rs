@@ -16,6 +16,7 @@ mod tracked;
 mod canaries;
 mod canaries_runs;
 mod canaries_trace;
+mod paths;
 mod source;
 
 mod c01_exclusion;

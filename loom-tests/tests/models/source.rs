@@ -1,8 +1,10 @@
 //! What the source may not name: a checker sees only what comes through `src/sync.rs`.
 //!
 //! Looked for in every file below `src` but `sync.rs`, in code only: not in comments, not in strings. `use` trees are
-//! written out before the look, so that `use std::{fmt, sync::Arc}` hides nothing.
+//! written out before the look, so that `use std::{fmt, sync::Arc}` hides nothing. The core knows no adapter and no runtime;
+//! the manager names of tokio what shuttle's tokio models.
 
+use crate::paths::{code_of, paths, words};
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -34,7 +36,65 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("coarsetime", "time that no model can move"),
     ("loom", "the source knows no engine"),
     ("shuttle", "the source knows no engine"),
+    ("std::hash::RandomState", "another order in each run"),
+    (
+        "std::collections::hash_map::RandomState",
+        "another order in each run",
+    ),
+    ("HashMap::new", "another order in each run"),
+    ("HashSet::new", "another order in each run"),
 ];
+
+/// What only adapters may name.
+const NOT_OF_THE_CORE: &[(&str, &str)] = &[
+    ("tokio", "the core knows no runtime"),
+    ("futures_core", "the core knows no runtime"),
+    ("tracing", "the core tells nobody"),
+    ("crate::manager", "the core knows no adapter"),
+    ("crate::pi", "the core knows no adapter"),
+];
+
+/// What the manager may not name of a runtime.
+const NOT_OF_THE_MANAGER: &[(&str, &str)] = &[
+    (
+        "tokio::spawn",
+        "tasks are the manager's runtime's, wherever the call is made",
+    ),
+    (
+        "tokio::task::spawn",
+        "tasks are the manager's runtime's, wherever the call is made",
+    ),
+    (
+        "Handle::current",
+        "tasks are the manager's runtime's, wherever the call is made",
+    ),
+    (
+        "tokio::task::spawn_blocking",
+        "threads that no checker sees",
+    ),
+    (
+        "tokio::task::block_in_place",
+        "threads that no checker sees",
+    ),
+    ("tokio::select!", "a choice that is another in each run"),
+    ("tokio::time::interval", "ticks that no model can move"),
+    ("tokio::sync::Mutex", "a lock that is held across waits"),
+    ("tokio::sync::RwLock", "a lock that is held across waits"),
+    ("tokio::sync::broadcast", "shuttle's tokio has none"),
+    ("crate::pi", "the manager knows no agent"),
+];
+
+/// The rules for a file, by where it lies.
+fn forbidden(file: &Path) -> Vec<(&'static str, &'static str)> {
+    let lies_in = |folder: &str| file.iter().any(|part| part == folder);
+    let is_root = file.file_name().is_some_and(|name| name == "lib.rs");
+    let more = match () {
+        () if is_root || lies_in("pi") => &[][..],
+        () if lies_in("manager") => NOT_OF_THE_MANAGER,
+        () => NOT_OF_THE_CORE,
+    };
+    [FORBIDDEN, more].concat()
+}
 
 /// What stands: the file, the path, the reason.
 const ALLOWED: &[(&str, &str, &str)] = &[
@@ -63,7 +123,7 @@ fn nothing_but_sync_names_an_engine() {
             continue;
         }
         for (line, path) in paths(&read(&file)) {
-            for (forbidden, hides) in FORBIDDEN {
+            for (forbidden, hides) in forbidden(&file) {
                 if !names(&path, forbidden) {
                     continue;
                 }
@@ -87,6 +147,36 @@ fn nothing_but_sync_names_an_engine() {
             used,
             "{file} does not name {path} any more: the exception can go"
         );
+    }
+}
+
+/// Each part of the source has rules of its own.
+#[test]
+fn adapters_may_name_more() {
+    let is_refused = |file: &str, path| {
+        let rules = forbidden(Path::new(file));
+        rules.iter().any(|(forbidden, _)| names(path, forbidden))
+    };
+    for (file, may, may_not) in [
+        ("src/line.rs", "std::task::Waker", "tokio::sync::Notify"),
+        (
+            "src/manager/place.rs",
+            "tokio::sync::Notify",
+            "tokio::spawn",
+        ),
+        (
+            "src/manager/stop.rs",
+            "tokio::task::JoinHandle",
+            "tokio::select!",
+        ),
+        (
+            "src/pi/agent.rs",
+            "tokio::sync::Mutex",
+            "std::thread::spawn",
+        ),
+    ] {
+        assert!(!is_refused(file, may), "{file} may name {may}");
+        assert!(is_refused(file, may_not), "{file} may not name {may_not}");
     }
 }
 
@@ -176,7 +266,12 @@ fn sources() -> Vec<PathBuf> {
         &mut files,
     );
     files.sort();
-    assert!(files.len() > 5, "too few files to be the source: {files:?}");
+    for must in ["registry.rs", "manager/place.rs", "manager/shutdown.rs"] {
+        assert!(
+            files.iter().any(|file| file.ends_with(must)),
+            "{must} is not looked at: {files:?}"
+        );
+    }
     files
 }
 
@@ -195,180 +290,4 @@ fn names(path: &str, forbidden: &str) -> bool {
     let by_its_end = path.ends_with(forbidden) && path.ends_with(&format!("::{forbidden}"));
     let through = path.contains("::") && within(path, forbidden);
     within(forbidden, path) || through || by_its_end
-}
-
-/// The paths of a source, those of `use` trees written out, each with its line.
-fn paths(source: &str) -> Vec<(usize, String)> {
-    let code = code_of(source);
-    let mut found = Vec::new();
-    let mut rest = code.as_str();
-    let mut line = 1;
-    while !rest.is_empty() {
-        let head = rest.chars().next().expect("it is not empty");
-        let token = word_at(rest);
-        let length = if token == "use" {
-            let end = rest.find(';').unwrap_or(rest.len());
-            write_out("", &rest[token.len()..end], line, &mut found);
-            end
-        } else if token == "static" && rest[token.len()..].trim_start().starts_with("mut ") {
-            found.push((line, "static mut".to_owned()));
-            token.len()
-        } else if !token.is_empty() {
-            let path = path_at(rest);
-            let called = rest[path.len()..].starts_with('!');
-            found.push((
-                line,
-                if called {
-                    format!("{path}!")
-                } else {
-                    path.to_owned()
-                },
-            ));
-            path.len()
-        } else {
-            head.len_utf8()
-        };
-        line += rest[..length].matches('\n').count();
-        rest = &rest[length..];
-    }
-    found
-}
-
-/// One tree of a `use`: `a::{b, c as d}` is `a::b` and `a::c`.
-fn write_out(before: &str, tree: &str, line: usize, into: &mut Vec<(usize, String)>) {
-    let tree = tree.trim();
-    let Some(brace) = tree.find('{') else {
-        let name = tree.split_whitespace().next().unwrap_or_default();
-        let path = format!("{before}{name}");
-        let path = path.trim_end_matches("::*").trim_end_matches("::self");
-        if !name.is_empty() {
-            into.push((line, path.to_owned()));
-        }
-        return;
-    };
-    let inside = tree[brace + 1..].trim_end().trim_end_matches('}');
-    // `trim_end_matches` takes the braces of inner trees too: put back what is missing.
-    let missing = inside.matches('{').count() - inside.matches('}').count();
-    let inside = inside.to_owned() + &"}".repeat(missing);
-    let before = format!("{before}{}", tree[..brace].trim());
-    let mut depth = 0;
-    let mut begin = 0;
-    for (at, letter) in inside.char_indices() {
-        match letter {
-            '{' => depth += 1,
-            '}' => depth -= 1,
-            ',' if depth == 0 => {
-                write_out(&before, &inside[begin..at], line, into);
-                begin = at + 1;
-            }
-            _ => {}
-        }
-    }
-    write_out(&before, &inside[begin..], line, into);
-}
-
-fn is_word(letter: char) -> bool {
-    letter.is_alphanumeric() || letter == '_'
-}
-
-fn word_at(code: &str) -> &str {
-    &code[..code.find(|letter| !is_word(letter)).unwrap_or(code.len())]
-}
-
-fn path_at(code: &str) -> &str {
-    let mut length = word_at(code).len();
-    while let Some(rest) = code[length..].strip_prefix("::") {
-        let word = word_at(rest);
-        if word.is_empty() {
-            break;
-        }
-        length += 2 + word.len();
-    }
-    &code[..length]
-}
-
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split(|letter| !is_word(letter))
-}
-
-/// The code of a source: comments and what stands in quotes replaced by blanks, lines kept.
-fn code_of(source: &str) -> String {
-    let mut code = String::with_capacity(source.len());
-    let mut rest = source;
-    while let Some(head) = rest.chars().next() {
-        let length = aside(rest);
-        if length == 0 {
-            // A word is taken whole: the `r` of `for"` is no raw string's.
-            let length = word_at(rest).len().max(head.len_utf8());
-            code.push_str(&rest[..length]);
-            rest = &rest[length..];
-        } else {
-            code.push(' ');
-            code.extend(rest[..length].chars().filter(|letter| *letter == '\n'));
-            rest = &rest[length..];
-        }
-    }
-    code
-}
-
-/// How long the comment or literal is that begins here; 0 if there is none.
-fn aside(rest: &str) -> usize {
-    let upto = |end: Option<usize>| end.unwrap_or(rest.len());
-    if rest.starts_with("//") {
-        return upto(rest.find('\n'));
-    }
-    if rest.starts_with("/*") {
-        let mut depth = 0;
-        let mut at = 0;
-        while at < rest.len() {
-            if rest[at..].starts_with("/*") {
-                depth += 1;
-                at += 2;
-            } else if rest[at..].starts_with("*/") {
-                depth -= 1;
-                at += 2;
-                if depth == 0 {
-                    return at;
-                }
-            } else {
-                at += rest[at..].chars().next().map_or(1, char::len_utf8);
-            }
-        }
-        return rest.len();
-    }
-    let raw = rest.strip_prefix('b').unwrap_or(rest);
-    if let Some(raw) = raw.strip_prefix('r') {
-        let hashes = raw.len() - raw.trim_start_matches('#').len();
-        if raw[hashes..].starts_with('"') {
-            let begin = rest.len() - raw.len() + hashes + 1;
-            let end = format!("\"{}", "#".repeat(hashes));
-            return upto(rest[begin..].find(&end).map(|at| begin + at + end.len()));
-        }
-    }
-    if rest.starts_with('"') {
-        return quoted(rest, '"').unwrap_or(rest.len());
-    }
-    // A letter in quotes, or a lifetime: a lifetime has no quote after its first letter.
-    let mut letters = rest.chars();
-    if letters.next() == Some('\'') {
-        let escaped = letters.next() == Some('\\');
-        if escaped || letters.next() == Some('\'') {
-            return quoted(rest, '\'').unwrap_or(rest.len());
-        }
-    }
-    0
-}
-
-/// How long the literal is, with both quotes.
-fn quoted(rest: &str, quote: char) -> Option<usize> {
-    let mut escaped = false;
-    for (at, letter) in rest.char_indices().skip(1) {
-        match letter {
-            _ if escaped => escaped = false,
-            '\\' => escaped = true,
-            _ if letter == quote => return Some(at + letter.len_utf8()),
-            _ => {}
-        }
-    }
-    None
 }

@@ -45,8 +45,8 @@ pub(crate) fn check(book: &Book) -> Result<(), String> {
                 "{place} names {word}, which PROOFS.md does not claim"
             ));
         }
-        let module = |model: &String| model.split("::").next() == Some(&*word);
-        if is_model(&word) && !models.contains(&word) && !models.iter().any(module) {
+        let known = |model: &String| *model == word || model.split("::").next() == Some(&*word);
+        if is_model(&word) && !models.iter().chain(&histories).any(known) {
             faults.push(format!(
                 "{place} names the model {word}, which there is not"
             ));
@@ -109,7 +109,7 @@ pub(crate) fn claims(book: &Book) -> Result<BTreeSet<String>, String> {
 
 /// One column of a generated table.
 fn column(book: &Book, name: &str, column: usize) -> Result<BTreeSet<String>, String> {
-    let rows = book.between(name)?.lines().filter_map(row).skip(2);
+    let rows = book.rows(name)?.into_iter();
     Ok(rows.filter_map(|row| row.get(column).cloned()).collect())
 }
 
@@ -121,10 +121,14 @@ pub(crate) fn is_id(word: &str) -> bool {
     })
 }
 
-/// `c06_identity`, `c06_identity::replace_twice`.
+/// `c06_identity`, `c06_identity::replace_twice`, `a6_abort`.
 fn is_model(word: &str) -> bool {
     let bytes = word.as_bytes();
-    matches!(bytes, [b'c' | b'a', tens, ones, b'_', _, ..] if tens.is_ascii_digit() && ones.is_ascii_digit())
+    match bytes {
+        [b'c', tens, ones, b'_', _, ..] => tens.is_ascii_digit() && ones.is_ascii_digit(),
+        [b'a', one, b'_', _, ..] => one.is_ascii_digit(),
+        _ => false,
+    }
 }
 
 /// Every word of the source, code and comments, and where it stands.

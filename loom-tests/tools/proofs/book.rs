@@ -41,6 +41,16 @@ impl Book {
         Ok(&self.text[from..upto])
     }
 
+    /// The rows of a table, below its head.
+    pub(crate) fn rows(&self, name: &str) -> Result<Vec<Row>, String> {
+        Ok(self
+            .between(name)?
+            .lines()
+            .filter_map(row)
+            .skip(2)
+            .collect())
+    }
+
     pub(crate) fn put(&mut self, name: &str, table: &str) -> Result<(), String> {
         let (from, upto) = self.markers(name)?;
         self.text.replace_range(from..upto, &format!("\n{table}"));

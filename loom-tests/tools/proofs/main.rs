@@ -2,6 +2,8 @@
 //!
 //!     cargo run -p loom-tests --bin proofs -- table     runs loom's models and prints their table
 //!     cargo run -p loom-tests --bin proofs -- write     runs the everyday checks and writes the tables into PROOFS.md
+//!     cargo run -p loom-tests --bin proofs -- write histories mutants claims     those tables alone; what is not run for them
+//!                                                       is taken from PROOFS.md as it stands
 //!     cargo run -p loom-tests --bin proofs -- check     runs them, and fails where PROOFS.md, the source, the tests or the
 //!                                                       mutants disagree
 //!     cargo run -p loom-tests --bin proofs -- prove     runs everything at its larger bounds, mutants too, and ends with one
@@ -28,12 +30,15 @@ fn main() -> ExitCode {
         ["table"] => runs::models(runs::Size::Everyday)
             .and_then(runs::Run::whole)
             .map(|rows| print!("{}", book::table(&runs::MODELS, &rows))),
-        ["write"] => write(),
+        ["write", ref names @ ..] => write(names),
         ["check"] => check(),
         ["prove"] => prove(false),
         ["prove", "--write"] => prove(true),
         ["coverage", models, properties, tests] => coverage([models, properties, tests]),
-        _ => Err("one of: table, write, check, prove, prove --write, coverage".to_owned()),
+        _ => Err(
+            "one of: table, write, write TABLE .., check, prove, prove --write, coverage"
+                .to_owned(),
+        ),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,27 +49,48 @@ fn main() -> ExitCode {
     }
 }
 
-/// The everyday tables: by name of their markers.
-fn tables() -> Result<Vec<(&'static str, String)>, String> {
+/// The everyday tables, by the names of their markers.
+const TABLES: [&str; 5] = ["models", "histories", "fuzz", "mutants", "claims"];
+
+/// Those of these names. What is not among them is not run: its rows are the book's.
+fn tables(book: &Book, names: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
     use runs::{FUZZ, HISTORIES, MODELS, Size};
-    let models = runs::models(Size::Everyday)?.whole()?;
-    let histories = runs::histories(Size::Everyday)?.whole()?;
-    let fuzz = runs::fuzz()?.whole()?;
+    if let Some(unknown) = names.iter().find(|name| !TABLES.contains(name)) {
+        return Err(format!(
+            "no table is named {unknown}: {}",
+            TABLES.join(", ")
+        ));
+    }
+    let rows = |name: &str, run: &dyn Fn() -> Result<runs::Run, String>| {
+        if names.contains(&name) {
+            run()?.whole()
+        } else {
+            book.rows(name)
+        }
+    };
+    let models = rows("models", &|| runs::models(Size::Everyday))?;
+    let histories = rows("histories", &|| runs::histories(Size::Everyday))?;
+    let fuzz = rows("fuzz", &runs::fuzz)?;
     let mutants = agree::mutants()?;
-    let tests = agree::tests()?;
-    let claims = verdict::claims(&models, &histories, &fuzz, &tests, &mutants)?;
-    Ok(vec![
-        ("claims", claims),
+    let mut tables = vec![
         ("models", book::table(&MODELS, &models)),
         ("histories", book::table(&HISTORIES, &histories)),
         ("fuzz", book::table(&FUZZ, &fuzz)),
         ("mutants", agree::mutants_table(&mutants)),
-    ])
+    ];
+    if names.contains(&"claims") {
+        let tests = agree::tests()?;
+        let claims = verdict::claims(&models, &histories, &fuzz, &tests, &mutants)?;
+        tables.push(("claims", claims));
+    }
+    tables.retain(|(name, _)| names.contains(name));
+    Ok(tables)
 }
 
-fn write() -> Result<(), String> {
+fn write(names: &[&str]) -> Result<(), String> {
+    let names = if names.is_empty() { &TABLES } else { names };
     let mut book = Book::open()?;
-    for (name, table) in tables()? {
+    for (name, table) in tables(&book, names)? {
         book.put(name, &table)?;
     }
     book.save()
@@ -75,7 +101,7 @@ fn check() -> Result<(), String> {
     let book = Book::open()?;
     agree::check(&book)?;
     let mut unlike = String::new();
-    for (name, table) in tables()? {
+    for (name, table) in tables(&book, &TABLES)? {
         unlike += &book.unlike(name, &table)?;
     }
     if unlike.is_empty() {

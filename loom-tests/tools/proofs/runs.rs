@@ -79,8 +79,9 @@ pub(crate) fn models(size: Size) -> Result<Run, String> {
 
 /// Of the core, and the scenarios of the manager.
 pub(crate) fn histories(size: Size) -> Result<Run, String> {
-    let test = ["test", "--package", "shuttle-tests", "--test", "histories"];
-    let test = [&test[..], &["--test", "adapters"]].concat();
+    let test = ["test", "--package", "shuttle-tests", "--no-fail-fast"];
+    let programs = ["--test", "histories", "--test", "adapters"];
+    let test = [&test[..], &programs].concat();
     let mut run = engine(&test, size, "history-row ", &HISTORIES)?;
     run.rows.sort_by_key(|row| row[1].clone());
     Ok(run)

@@ -2,7 +2,7 @@
 
 use crate::{
     agree::{self, Mutant, Test},
-    book::{Book, Columns, Row, rank, row, table},
+    book::{Book, Columns, Row, rank, table},
     runs::{self, Run, Size},
 };
 use std::{
@@ -277,7 +277,7 @@ fn missing(
 ) -> Result<BTreeSet<String>, String> {
     let mut missing = BTreeSet::new();
     for (name, run) in [("models", models), ("histories", histories), ("fuzz", fuzz)] {
-        for listed in book.between(name)?.lines().filter_map(row).skip(2) {
+        for listed in book.rows(name)? {
             if !run.rows.iter().any(|row| row[1] == listed[1]) {
                 println!("{}: not seen to its end", listed[1]);
                 missing.extend(listed[0].split(' ').map(str::to_owned));
