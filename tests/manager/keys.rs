@@ -91,9 +91,8 @@ type Call = Pin<Box<dyn Future<Output = ()>>>;
 
 /// True if it panicked.
 async fn panics(call: impl FnOnce() -> Call) -> bool {
-    let mut call = match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(call) => call,
-        Err(_) => return true,
+    let Ok(mut call) = catch_unwind(AssertUnwindSafe(call)) else {
+        return true;
     };
     let polled = std::future::poll_fn(|cx| {
         match catch_unwind(AssertUnwindSafe(|| call.as_mut().poll(cx))) {
