@@ -39,7 +39,7 @@ fn every_key_is_named() {
             let report = shutdown.await;
             let all_went_well = report.failed.is_empty() && report.abandoned.is_empty();
             assert!(all_went_well, "A4: nobody was late: {report:?}");
-            world.is_gone().await;
+            world.gone_in_the_end().await;
             format!("{late}; {used}")
         },
     );
@@ -91,7 +91,7 @@ async fn overdue(world: World) -> String {
     let shuts = world.shuts("shuts", LONG);
     let report = world.end_in_time("shuts", shuts).await;
     let end = join(sends).await;
-    world.is_gone().await;
+    world.gone_in_the_end().await;
     format!("{end}; {}", fate(&report))
 }
 
@@ -125,7 +125,7 @@ fn a_second_shutdown() {
             let first = join(first).await;
             assert_eq!(first, second, "A4: two shutdowns, two reports");
             let end = world.hear(1, sending).await;
-            world.is_gone().await;
+            world.gone_in_the_end().await;
             format!("{end}; {}", fate(&first))
         },
     );
@@ -143,7 +143,7 @@ fn a_turn_that_is_not_given_back() {
             let report = world.end_in_time("shuts", shuts).await;
             assert_eq!(report.abandoned, [KEY]);
             drop(turn);
-            let ledger = world.is_gone().await;
+            let ledger = world.gone_in_the_end().await;
             let reasons = ledger.read(Book::reasons);
             format!("abandoned; {reasons:?}")
         },
@@ -166,7 +166,7 @@ fn limits_without_an_end() {
             let shuts = world.shuts("shuts", LONG);
             let report = world.end_in_time("shuts", shuts).await;
             let end = world.hear(1, sending).await;
-            world.is_gone().await;
+            world.gone_in_the_end().await;
             format!("{end}; {}", fate(&report))
         },
     );
@@ -181,7 +181,7 @@ fn the_last_handle() {
             let world = World::new(Script::new());
             let sending = world.send(KEY, 1, Act::Slow);
             let answers = world.spawn("answers", sending);
-            let ledger = world.is_gone().await;
+            let ledger = world.gone_in_the_end().await;
             let reply = join(answers).await.expect("it is answered");
             let reasons = ledger.read(Book::reasons);
             format!("reply of #{}; {reasons:?}", reply.incarnation)
@@ -210,7 +210,7 @@ fn a_stop_while_it_shuts_down() {
             let end = world.hear(1, sending).await;
             let stop = join(stops).await;
             let report = join(shuts).await;
-            let ledger = world.is_gone().await;
+            let ledger = world.gone_in_the_end().await;
             let reasons = ledger.read(Book::reasons);
             let by = match reasons[..] {
                 [StopReason::Requested] => "by itself",
@@ -244,7 +244,7 @@ fn stops_that_fail() {
             assert!(report.stopped.is_empty());
             let mut failed: Vec<u8> = report.failed.iter().map(|(key, _)| *key).collect();
             failed.sort_unstable();
-            world.is_gone().await;
+            world.gone_in_the_end().await;
             format!("failed {failed:?}, abandoned {:?}", report.abandoned)
         },
     );

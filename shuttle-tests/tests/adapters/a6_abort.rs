@@ -81,7 +81,11 @@ fn a_stop_against_a_start() {
             let world = World::new(Script::new());
             let sends = world.spawn("sends", {
                 let world = world.clone();
-                async move { world.send(KEY, 1, Act::Obey) }
+                // Sent by that task, heard by this one.
+                #[allow(clippy::async_yields_async)]
+                async move {
+                    world.send(KEY, 1, Act::Obey)
+                }
             });
             let stopped = world.stopped(world.manager.stop(&KEY)).await;
             let mut sending = join(sends).await;

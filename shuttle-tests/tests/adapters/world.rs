@@ -190,11 +190,11 @@ impl World {
     pub(crate) async fn end(self) -> Arc<Ledger> {
         self.shut_down(LONG).await;
         self.ledger.is_settled();
-        self.is_gone().await
+        self.gone_in_the_end().await
     }
 
     /// The last handle goes: with it every session, and each task.
-    pub(crate) async fn is_gone(self) -> Arc<Ledger> {
+    pub(crate) async fn gone_in_the_end(self) -> Arc<Ledger> {
         let Self { manager, ledger } = self;
         drop(manager);
         ledger.until(|book| book.gone).await;
