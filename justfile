@@ -234,10 +234,11 @@ minimal: (nightly "")
     cargo +{{ nightly }} update -Z direct-minimal-versions
     cargo check --target-dir "$target" -p turnwise --all-features
 
+# Of all packages: without --workspace it would look at the library's alone.
 # licences, bans and sources of all dependencies
 deny:
     cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny || { echo "CANNOT RUN deny: cargo-deny cannot be installed" >&2; exit 1; }
-    cargo deny check licenses bans sources
+    cargo deny --workspace check licenses bans sources
 
 # the nightly toolchain with these components
 [private]
