@@ -6,6 +6,7 @@
 //! Claims: A1, A2, A3, A4, A5, A6, C2, C3, C8, C11.
 
 mod bad_use;
+mod canary;
 mod cancel;
 mod capacity;
 mod control;
