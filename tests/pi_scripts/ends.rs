@@ -30,6 +30,15 @@ async fn sigterm_is_next() {
 }
 
 #[tokio::test]
+async fn what_it_writes_at_its_end_is_read() {
+    // More than a pipe holds, to both: it ends when that is read, and at nothing else.
+    let flood = "flood() { head -c 1000000 /dev/zero | tr '\\0' x; }; trap '' TERM; trap 'flood; flood >&2' EXIT";
+    let sessions = manager(on_prompt(&format!("{flood}; answer ok")));
+    within(send(&sessions, "hello")).await.expect("it answers");
+    assert!(within(sessions.stop("a")).await.expect("in good order"));
+}
+
+#[tokio::test]
 async fn the_deaf_is_killed_with_its_children() {
     let folder = Folder::new();
     // Floods both pipes meanwhile, so that only one that reads gets so far.

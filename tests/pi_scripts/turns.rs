@@ -1,10 +1,10 @@
 //! Turns that go wrong, and what the next one meets.
 
-use super::{Folder, SERVE, gone, manager, on_prompt, runs, script, send, within};
+use super::{Folder, SERVE, gone, manager, manager_with, on_prompt, runs, script, send, within};
 use serde_json::Map;
 use std::{process::Command, time::Duration};
 use turnwise::pi::{PiError, PiEvent, PiStop};
-use turnwise::{Missable, Phase, TurnError};
+use turnwise::{Missable, Phase, Timeouts, TurnError};
 
 /// Does this on the first prompt of all, and answers the others.
 fn at_first(folder: &Folder, text: &str) -> turnwise::pi::PiBuilder {
@@ -131,7 +131,9 @@ async fn an_abort_that_is_not_heeded_ends_the_process() {
     let folder = Folder::new();
     let text = "accept; echo $$ > \"$OUT/pid\"; while :; do next; done";
     let pi = at_first(&folder, text).abort_timeout(Duration::from_millis(200));
-    let sessions = manager(pi);
+    // By its own timeout: the manager would wait for ever.
+    let timeouts = Timeouts::default().start(Duration::from_secs(60));
+    let sessions = manager_with(pi, timeouts.abort(Duration::from_secs(600)));
     let mut sending = sessions.send_message("a", "hello".into());
     within(sending.started()).await.expect("it starts");
     within(async {

@@ -145,8 +145,11 @@ const STEPS: &[Step] = &[
         wire.writes(&json!({"type": "extension_ui_request", "id": (operand >> 5).to_string(), "method": "confirm"}))
     }),
     step("ask much", 1, |wire, _, _| {
-        for _ in 0..64 {
-            wire.writes(&json!({"type": "extension_ui_request", "id": "8", "method": "select"}))?;
+        // So long that there is room for some hundreds.
+        let question =
+            json!({"type": "extension_ui_request", "id": "8".repeat(2000), "method": "select"});
+        for _ in 0..8 {
+            wire.writes(&question)?;
         }
         Ok(())
     }),
@@ -246,7 +249,8 @@ impl Wire {
 
     /// Bytes of pi, in pieces.
     fn comes(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        for piece in bytes.chunks(self.piece) {
+        // Not too many of them: the fuzzer has seconds.
+        for piece in bytes.chunks(self.piece.max(bytes.len() / 64)) {
             self.read.extend_from_slice(piece);
             loop {
                 let line = match self.lines.decode(&mut self.read) {

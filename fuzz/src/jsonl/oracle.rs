@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-/// How many bytes of answers may wait for pi, and of its commands: none of these turns writes more.
-const MOST: usize = 3 << 20;
+/// How many bytes may wait for pi: answers, and a little more for commands.
+const MOST: usize = (1 << 20) + (1 << 16);
 
 /// See the module.
 #[derive(Debug, Default)]
