@@ -79,6 +79,8 @@ impl World {
             .fold(pi, |pi, (name, value)| pi.env(name, value))
             .working_dir(self.path("work"))
             .session_dir(self.path("sessions"))
+            // On a busy machine it ends slowly: as chatd has it, with its stop timeout of 30 s.
+            .stop_grace(Duration::from_secs(12))
     }
 
     /// Node, and the real pi.
