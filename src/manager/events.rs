@@ -91,6 +91,10 @@ impl<E> Queue<E> {
         drop(oldest);
     }
 
+    pub(super) fn has_ended(&self) -> bool {
+        self.0.lock().ended
+    }
+
     /// There will be no more.
     pub(super) fn end(&self) {
         let mut waiting = self.0.lock();

@@ -74,7 +74,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         subscription
     }
 
-    /// What a turn of this key emits goes to its sender and to all who listen.
+    /// What a turn of this key emits goes to its sender and to all who listen; what it emits when it has ended, to nobody.
     pub(super) fn emitter<A: Agent<Key = K, Event = E>>(
         shared: &Shared<A>,
         key: Arc<K>,
@@ -82,6 +82,9 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
     ) -> Arc<dyn Fn(E) + Send + Sync> {
         let outputs = Self::of(shared);
         Arc::new(move |event| {
+            if sender.has_ended() {
+                return;
+            }
             if outputs.count.load(Ordering::Relaxed) > 0 {
                 let hub = outputs.hubs.lock().get(&*key).map(Arc::clone);
                 if let Some(hub) = hub {

@@ -256,7 +256,8 @@ async fn deliver<A: Agent>(
             Err(TurnError::Panicked)
         }
     };
-    // The turn ends before its reply is heard.
+    // The parts end before the turn, the turn before its reply is heard.
+    told.events.end();
     let_go(turn);
     told.end(reply.map_err(|error| SendError {
         error,

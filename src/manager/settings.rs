@@ -127,6 +127,8 @@ impl TurnOptions {
 pub enum BuildError {
     /// `build` was not called in a tokio runtime.
     NoRuntime,
+    /// The runtime has no time: see `enable_time` of its builder.
+    NoTime,
     /// A time is zero, in which nothing can be done.
     ZeroTimeout,
     /// No session may be there.
@@ -137,6 +139,7 @@ impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoRuntime => "a session manager is built in a tokio runtime",
+            Self::NoTime => "the tokio runtime of a session manager has its time enabled",
             Self::ZeroTimeout => "a timeout is zero",
             Self::ZeroLimit => "the limit of sessions is zero",
         })
@@ -229,6 +232,11 @@ impl<B: Backend> ManagerBuilder<B> {
     /// [`BuildError`] tells what is missing or makes no sense.
     pub fn build(self) -> Result<SessionManager<B>, BuildError> {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        // tokio has no question for this, and would panic in the middle of a turn.
+        if let Err(payload) = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))) {
+            discard(payload);
+            return Err(BuildError::NoTime);
+        }
         let Timeouts {
             wait,
             start,

@@ -138,6 +138,14 @@ fn a_manager_is_built_in_a_runtime() {
     assert_eq!(refused, Err(BuildError::NoRuntime));
 }
 
+#[test]
+fn a_manager_is_built_in_a_runtime_with_time() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let _within = runtime.as_ref().expect("a runtime").enter();
+    let refused = build(|builder| builder).map(drop);
+    assert_eq!(refused, Err(BuildError::NoTime));
+}
+
 /// The limits that no clock and no machine can reach.
 #[tokio::test(start_paused = true)]
 async fn settings_without_an_end_are_settings() {

@@ -159,6 +159,7 @@ fn every_error_says_what_it_is() {
     texts.extend(stops.iter().map(ToString::to_string).take(2));
     let builds = [
         BuildError::NoRuntime,
+        BuildError::NoTime,
         BuildError::ZeroTimeout,
         BuildError::ZeroLimit,
     ];

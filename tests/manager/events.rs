@@ -368,3 +368,24 @@ async fn what_is_told_ends_with_the_shutdown() {
     assert_eq!(m.listen("never heard of").next().await, None);
     stage.end(m).await;
 }
+
+/// A context that was kept for longer than its turn tells nobody anything.
+#[tokio::test(start_paused = true)]
+async fn what_is_emitted_after_the_turn_is_not_told() {
+    let (m, stage) = plain();
+    let mut heard = m.listen("a");
+    let (keep, kept) = tokio::sync::oneshot::channel();
+    let mut sending = m.send_message("a", say("first").keep_context(keep));
+    let cx = kept.await.expect("it is handed out");
+    assert_eq!(sending.next_event().await, None);
+    let turn = m.turn("a").await.expect("it rests");
+    cx.emit(("late", 0));
+    cx.note("late");
+    assert!(!cx.is_cancelled());
+    assert_eq!(sending.next_event().await, None);
+    assert_eq!(all_events(&mut heard), []);
+    assert_eq!(m.status("a").and_then(|status| status.note), None);
+    drop(turn);
+    sending.await.expect("it has ended");
+    stage.end(m).await;
+}

@@ -192,3 +192,31 @@ fn a_manager_whose_runtime_is_gone_keeps_nobody_waiting() {
     let gone = stage.gone.take().expect("nobody took it");
     block_on(gone).expect_err("all is dropped, though nothing could be stopped");
 }
+
+/// What a program that spawns must be able to rely on, checked when this compiles.
+#[tokio::test(start_paused = true)]
+async fn handles_and_futures_go_to_other_threads_and_outlive_their_caller() {
+    fn goes<T: Send + 'static>(what: T) -> T {
+        what
+    }
+    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    let (m, stage) = plain();
+    shared(&m);
+    let key = String::from("a");
+    let turn = goes(goes(m.turn(&key)).await.expect("free"));
+    let sending = goes(m.send_message(&key, say("hello")));
+    let entering = (
+        goes(m.restart(&key)),
+        goes(m.turn_with(&key, TurnOptions::no_wait())),
+    );
+    let closure = goes(m.with_turn(&key, async |_| ()));
+    let stopping = goes(m.stop(&key));
+    let sweep = goes(m.cleanup_idle(MINUTE));
+    let told = (goes(m.subscribe()), goes(m.listen(&key)));
+    drop(key);
+    drop((turn, entering, closure, sweep, told));
+    assert!(stopping.await.expect("it stops"));
+    drop(goes(sending.into_stream()));
+    drop(goes(m.shutdown(MINUTE)));
+    stage.end(m).await;
+}

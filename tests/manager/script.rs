@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
 
 use crate::ledger::{Ledger, Live};
@@ -143,7 +143,7 @@ pub(crate) fn explode() -> ! {
 pub(crate) struct Actor {
     pub(crate) script: Arc<Script>,
     /// Held for as long as the manager and its tasks are there.
-    pub(crate) _here: tokio::sync::oneshot::Sender<()>,
+    pub(crate) _here: oneshot::Sender<()>,
 }
 
 impl Actor {
@@ -235,6 +235,9 @@ impl Agent for Actor {
             for part in 0..message.parts {
                 cx.emit((message.text, part));
             }
+            if let Some(keep) = message.keep {
+                let _ = keep.send(cx.map(Some));
+            }
             if let Some(note) = message.note {
                 cx.note(note);
             }
@@ -256,6 +259,8 @@ pub(crate) struct Say {
     act: Act,
     parts: usize,
     note: Option<&'static str>,
+    /// Gets a context of the turn, to keep it for longer than that.
+    keep: Option<oneshot::Sender<TurnContext<(&'static str, usize)>>>,
 }
 
 pub(crate) fn say(text: &'static str) -> Say {
@@ -266,6 +271,7 @@ pub(crate) fn say(text: &'static str) -> Say {
         act: Act::Succeed,
         parts: 0,
         note: None,
+        keep: None,
     }
 }
 
@@ -285,6 +291,14 @@ impl Say {
 
     pub(crate) fn in_parts(mut self, parts: usize) -> Self {
         self.parts = parts;
+        self
+    }
+
+    pub(crate) fn keep_context(
+        mut self,
+        keep: oneshot::Sender<TurnContext<(&'static str, usize)>>,
+    ) -> Self {
+        self.keep = Some(keep);
         self
     }
 
