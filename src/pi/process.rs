@@ -163,6 +163,16 @@ impl Process {
     }
 }
 
+/// Not reaped: its task was cut short, by the end of the runtime or a panic. tokio kills the process then, but not its tools.
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.child.id().is_some() {
+            self.signal(Signal::KILL);
+            leftovers::end(&self.mark);
+        }
+    }
+}
+
 async fn drain_into(stderr: &mut Option<ChildStderr>, tail: &Mutex<Tail>) {
     if let Some(pipe) = stderr {
         drain(pipe, |bytes| tail.lock().push(bytes)).await;

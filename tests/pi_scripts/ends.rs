@@ -82,21 +82,20 @@ async fn a_stop_that_overruns_kills() {
 #[test]
 fn the_end_of_the_runtime_kills() {
     let folder = Folder::new();
-    let text = "echo $$ > \"$OUT\"; answer ok; trap '' TERM; while :; do sleep 600; done";
-    let pi = on_prompt(text).env("OUT", folder.join("pids"));
-    let runtime = || {
-        let mut builder = tokio::runtime::Builder::new_current_thread();
-        builder.enable_all().build().expect("a runtime can be made")
-    };
-    let first = runtime();
-    first.block_on(async {
+    let text = format!("{TELLS} trap '' TERM; while :; do sleep 600; done");
+    let pi = on_prompt(&text).env("OUT", folder.join("pids"));
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().build().expect("a runtime can be made");
+    runtime.block_on(async {
         let sessions = manager(pi);
         within(send(&sessions, "hello")).await.expect("it answers");
     });
     let pids = folder.words("pids");
-    assert!(runs(&pids[0]));
-    drop(first);
-    runtime().block_on(gone(&pids[0]));
+    assert!(pids.iter().all(|pid| runs(pid)), "{pids:?}");
+    drop(runtime);
+    for pid in pids {
+        assert!(!runs(&pid), "{pid} is left");
+    }
 }
 
 #[tokio::test]
