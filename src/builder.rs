@@ -1,10 +1,6 @@
 //! The settings of a registry.
 
-use crate::{
-    Clock, Registry,
-    registry::DefaultHasher,
-    shard::{Limits, Shards},
-};
+use crate::{Clock, Registry, common::Limits, registry::DefaultHasher, shards::Shards};
 use std::{fmt, marker::PhantomData};
 
 /// Settings of a [`Registry`]; see [`Registry::builder`].
@@ -46,8 +42,8 @@ impl<K, V, H> Default for Builder<K, V, H> {
 
 impl<K, V, H, S> Builder<K, V, H, S> {
     /// Into how many parts, each with its own lock, the map is divided; rounded up to a power of two, at least 1. More parts
-    /// let more threads insert and remove at once, and make scans and growth of one part shorter. By default 4 per core,
-    /// at least 16.
+    /// let more threads insert and remove at once, and make the growth of one part, which is an insertion, shorter. By default
+    /// 4 per core, at least 64.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
@@ -98,8 +94,8 @@ impl<K, V, H, S> Builder<K, V, H, S> {
     pub fn build(self) -> Registry<K, V, H, S> {
         let shards = self.shards.unwrap_or_else(default_shards);
         let shards = shards.clamp(1, MOST_SHARDS).next_power_of_two();
-        let shards = Shards::new(shards, self.first_incarnation, self.limits);
-        Registry::from_parts(shards, self.clock, self.hasher)
+        let shards = Shards::new(shards, self.first_incarnation, self.limits, self.clock);
+        Registry::from_parts(shards, self.hasher)
     }
 }
 
@@ -108,7 +104,7 @@ const MOST_SHARDS: usize = 1 << 16;
 
 fn default_shards() -> usize {
     let cores = std::thread::available_parallelism().map_or(4, usize::from);
-    (4 * cores).max(16)
+    (4 * cores).max(64)
 }
 
 impl<K, V, H, S> fmt::Debug for Builder<K, V, H, S> {

@@ -1,11 +1,12 @@
 //! The end of a registry: each session as its turn ends.
 
 use crate::{
-    Clock, Closing, Observed, Registry, Turn,
+    Closing, Observed, Registry, Turn,
     enter::{InLine, Turned},
     line::Lane,
     observed::Departure,
-    shard::{Shards, Slot},
+    shard::Slot,
+    shards::Shards,
     sync::Arc,
     wake::block_on,
 };
@@ -34,7 +35,6 @@ impl<K, V, H, S> Registry<K, V, H, S> {
         self.close();
         Drain {
             shards: Arc::clone(self.shards()),
-            clock: self.clock().clone(),
             found: Vec::new(),
             out: Vec::new(),
         }
@@ -47,7 +47,6 @@ impl<K, V, H, S> Registry<K, V, H, S> {
 #[must_use = "a drain does nothing until `next`"]
 pub struct Drain<K, V, H = ()> {
     shards: Arc<Shards<K, V, H>>,
-    clock: Clock,
     /// Seen in the last look, and not yet asked for.
     found: Vec<Arc<Slot<K, V, H>>>,
     /// Waited for.
@@ -93,14 +92,17 @@ impl<K, V, H> Drain<K, V, H> {
 
     /// What is left: slots, and superseded ones whose holders have not let go.
     pub fn left(&self) -> Vec<Observed<K, V, H>> {
-        let observe = |slot: Arc<_>| Observed::new(&slot, &self.clock);
-        self.look().into_iter().map(observe).collect()
+        self.look().iter().map(Observed::new).collect()
     }
 
+    /// The slots of the map, then those that depart: so a slot that is replaced meanwhile is not missed, though it may be seen
+    /// as both. To ask it twice is to be told twice the same.
     fn look(&self) -> Vec<Arc<Slot<K, V, H>>> {
         let mut slots = Vec::new();
         for shard in self.shards.all() {
-            shard.read(|map| slots.extend(map.table.iter().chain(&map.departing).map(Arc::clone)));
+            let look = |seen: &mut Vec<_>, slot: &_| seen.push(Arc::clone(slot));
+            slots.append(&mut shard.scan(look));
+            shard.read(|map| slots.extend(map.departing.iter().map(Arc::clone)));
         }
         slots
     }
@@ -155,11 +157,11 @@ impl<K, V, H> Drain<K, V, H> {
 
     /// The session, if it rests; else a place in the line, or at the departure.
     fn ask(&mut self, slot: Arc<Slot<K, V, H>>) -> Option<Closing<K, V, H>> {
-        let now = self.clock.now();
+        let now = slot.clock.now();
         let mut locked = slot.lock();
-        if let Some(holding) = locked.claim_rested(now) {
+        if let Some(session) = locked.claim_rested(now) {
             drop(locked);
-            let turn = Turn::claimed(&slot, &self.clock, holding);
+            let turn = Turn::claimed(&slot, session);
             self.found.push(slot);
             return Some(Turn::vacate(turn));
         }
@@ -175,7 +177,7 @@ impl<K, V, H> Drain<K, V, H> {
         // Ahead of nobody: the registry is closed.
         let place = locked.join(Lane::Line);
         drop(locked);
-        let line = InLine::new(slot, place, self.clock.clone(), true);
+        let line = InLine::new(slot, place, true);
         self.out.push(Out::InLine(line));
         None
     }

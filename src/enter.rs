@@ -1,13 +1,14 @@
 //! A place in the line, and the future that waits in it.
 
 use crate::{
-    Clock, EnterError, Entry, Ticket, WaitError,
-    guard::Hold,
+    EnterError, Entry, Ticket, WaitError,
+    hold::Hold,
     line::Place,
-    shard::{Shard, Shards, Slot},
+    outcome::{Left, Look},
+    shard::{Shard, Slot},
+    shards::Shards,
     slot::Locked,
     sync::{Arc, Deadline},
-    transitions::{Left, Look},
     wake::{block_on, wake_all},
 };
 use std::{
@@ -27,7 +28,6 @@ pub(crate) struct InLine<K, V, H> {
     /// The slot before: dropped when nothing can be lost by a panic in it.
     former: Option<Arc<Slot<K, V, H>>>,
     place: Place,
-    clock: Clock,
     /// The first look will most likely need a waker.
     fresh: bool,
 }
@@ -44,12 +44,11 @@ pub(crate) enum Turned<K, V, H> {
 
 impl<K, V, H> InLine<K, V, H> {
     /// `waits`: it was not granted in the call.
-    pub(crate) fn new(slot: Arc<Slot<K, V, H>>, place: Place, clock: Clock, waits: bool) -> Self {
+    pub(crate) fn new(slot: Arc<Slot<K, V, H>>, place: Place, waits: bool) -> Self {
         Self {
             slot: Some(slot),
             former: None,
             place,
-            clock,
             fresh: waits,
         }
     }
@@ -72,10 +71,9 @@ impl<K, V, H> InLine<K, V, H> {
             match look {
                 Some(Look::NeedsWaker) => offered = Some(waker.clone()),
                 Some(Look::Waits) => break Turned::Waits,
-                Some(Look::Granted(holding)) => {
+                Some(Look::Granted(session)) => {
                     let slot = self.slot.take().expect(STANDS);
-                    let (hold, session) = Hold::new(slot, self.clock.clone(), holding);
-                    break Turned::Granted(session, hold);
+                    break Turned::Granted(session, Hold::new(slot));
                 }
                 Some(Look::SentAway | Look::Moved) | None => {
                     break Turned::SentAway(self.slot.take().expect(STANDS));
@@ -155,12 +153,12 @@ fn why_sent_away<K, V, H>(slot: &Slot<K, V, H>) -> EnterError {
 /// Gives up the place: out of the line, or the grant passes on.
 impl<K, V, H> Drop for InLine<K, V, H> {
     fn drop(&mut self) {
-        if self.slot.is_none() {
+        let Some(slot) = &self.slot else {
             return;
-        }
+        };
+        let now = slot.clock.now();
         // Dropped last, when nothing can be lost by a panic in it.
         let _former = self.former.take();
-        let now = self.clock.now();
         let left = self.find(|locked, place| match locked.leave(place, now) {
             Left::Moved => None,
             other => Some(other),

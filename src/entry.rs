@@ -1,6 +1,6 @@
 //! What `enter` gives, in the shape of std's map entries.
 
-use crate::{Turn, Vacancy, guard::Hold};
+use crate::{Turn, Vacancy, hold::Hold};
 use std::fmt;
 
 /// What `enter` gives: the turn of a session, or the right to start one.

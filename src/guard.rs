@@ -1,9 +1,9 @@
 //! The guards: `Turn`, `Vacancy` and `Closing`. The type of the guard is the phase of its slot.
 
 use crate::{
-    Clock, Incarnation, Ticket,
+    Incarnation, Ticket,
+    hold::{HELD, Hold},
     shard::Slot,
-    slot::Holding,
     sync::{Arc, panicking},
     wake::wake_all,
 };
@@ -11,99 +11,6 @@ use std::{
     fmt,
     ops::{Deref, DerefMut},
 };
-
-/// The exclusive right to a slot, without its session: what each guard is built on. Its drop lets the slot go, which gives
-/// the vacancy to the next in line or removes the slot.
-pub(crate) struct Hold<K, V, H> {
-    slot: Arc<Slot<K, V, H>>,
-    clock: Clock,
-    ticket: Ticket,
-    incarnation: Incarnation,
-    /// The slot is still to be let go.
-    armed: Flag,
-}
-
-/// As large as a word, so that guards consist of whole words: a copy of a byte at the end of one is read back before its
-/// write is through, which costs as much as a lock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-enum Flag {
-    No,
-    Yes,
-}
-
-impl<K, V, H> Hold<K, V, H> {
-    /// A hold, and the session that came with it.
-    #[inline]
-    pub(crate) fn new(
-        slot: Arc<Slot<K, V, H>>,
-        clock: Clock,
-        holding: Holding<Box<V>>,
-    ) -> (Self, Option<Box<V>>) {
-        let hold = Self {
-            slot,
-            clock,
-            ticket: holding.ticket,
-            incarnation: holding.incarnation,
-            armed: Flag::Yes,
-        };
-        (hold, holding.session)
-    }
-
-    pub(crate) fn key(&self) -> &K {
-        &self.slot.key
-    }
-
-    pub(crate) fn slot(&self) -> &Arc<Slot<K, V, H>> {
-        &self.slot
-    }
-
-    fn is_current(&self) -> bool {
-        !self.slot.lock().superseded()
-    }
-
-    #[cfg(feature = "tokio")]
-    fn first_waits(&self) -> bool {
-        self.slot.lock().first_waits()
-    }
-
-    fn set_handle(&self, handle: Arc<H>) {
-        let before = self.slot.lock().swap_handle(Some(handle));
-        drop(before); // after the lock
-    }
-
-    fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct(name)
-            .field("incarnation", &self.incarnation)
-            .field("ticket", &self.ticket)
-            .finish_non_exhaustive()
-    }
-}
-
-impl<K, V, H> Drop for Hold<K, V, H> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.armed == Flag::Yes {
-            self.let_go();
-        }
-    }
-}
-
-impl<K, V, H> Hold<K, V, H> {
-    #[cold]
-    fn let_go(&self) {
-        let now = self.clock.now();
-        match self.slot.home.upgrade() {
-            Some(shard) => shard.let_go(&self.slot, now),
-            // The registry is gone; who waits for this departure does not need it.
-            None => {
-                let (line, handle) = self.slot.lock().depart();
-                wake_all(line.into_wakers());
-                drop(handle);
-            }
-        }
-    }
-}
 
 /// The exclusive right to use one session, which it dereferences to.
 ///
@@ -122,128 +29,128 @@ impl<K, V, H> Hold<K, V, H> {
 /// orders. A turn that is given to [`std::mem::forget`] keeps its key busy for ever.
 #[must_use = "dropping a turn ends it"]
 pub struct Turn<K, V, H = ()> {
-    /// Both are there until the turn ends.
-    parts: Option<(Box<V>, Hold<K, V, H>)>,
+    /// There until the turn ends, as the hold's slot is. Dropped before the hold, should it come to that.
+    session: Option<Box<V>>,
+    hold: Hold<K, V, H>,
     /// The thread was unwinding already when the turn began: then its end in an unwinding thread means nothing.
     unwinding: Flag,
+}
+
+/// As large as a word, so that a turn consists of whole words: a copy of a byte at the end of one is read back before its
+/// write is through, which costs as much as a lock.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+enum Flag {
+    No,
+    Yes,
 }
 
 impl<K, V, H> Turn<K, V, H> {
     #[inline]
     pub(crate) fn new(session: Box<V>, hold: Hold<K, V, H>) -> Self {
         Self {
-            parts: Some((session, hold)),
+            session: Some(session),
+            hold,
             unwinding: if panicking() { Flag::Yes } else { Flag::No },
         }
     }
 
     /// The turn of a session that was claimed at rest.
-    pub(crate) fn claimed(
-        slot: &Arc<Slot<K, V, H>>,
-        clock: &Clock,
-        holding: Holding<Box<V>>,
-    ) -> Self {
-        let (hold, session) = Hold::new(Arc::clone(slot), clock.clone(), holding);
-        Self::new(session.expect("a session at rest is in its slot"), hold)
-    }
-
-    fn hold(this: &Self) -> &Hold<K, V, H> {
-        let (_, hold) = this.parts.as_ref().expect(HELD);
-        hold
+    pub(crate) fn claimed(slot: &Arc<Slot<K, V, H>>, session: Box<V>) -> Self {
+        Self::new(session, Hold::new(Arc::clone(slot)))
     }
 
     /// The key.
     pub fn key(this: &Self) -> &K {
-        Self::hold(this).key()
+        this.hold.key()
     }
 
     /// The number of this session: a fencing token.
     pub fn incarnation(this: &Self) -> Incarnation {
-        Self::hold(this).incarnation
+        this.hold.incarnation()
     }
 
     /// The ticket of this turn.
     pub fn ticket(this: &Self) -> Ticket {
-        Self::hold(this).ticket
+        this.hold.ticket()
     }
 
     /// False once the slot was replaced or removed, or the registry dropped. May be outdated when it returns, if true.
     /// Takes the slot lock for a moment.
     pub fn is_current(this: &Self) -> bool {
-        Self::hold(this).is_current()
+        this.hold.is_current()
     }
 
     /// How many wait in the line for this turn to end.
     pub fn waiting(this: &Self) -> usize {
-        Self::hold(this).slot.glance().waiting as usize
+        this.hold.slot().glance().waiting as usize
     }
 
     /// True if somebody waits ahead of the line, to end the session. Takes the slot lock for a moment.
     #[cfg(feature = "tokio")]
     pub(crate) fn first_waits(this: &Self) -> bool {
-        Self::hold(this).first_waits()
+        this.hold.first_waits()
     }
 
     /// Leaves a handle for others to reach by [`Registry::handle`](crate::Registry::handle). It stays until it is set
     /// again or the incarnation ends; the one before is dropped. Takes the slot lock for a moment.
     pub fn set_handle(this: &Self, handle: Arc<H>) {
-        Self::hold(this).set_handle(handle);
+        this.hold.set_handle(handle);
     }
 
     /// Ends this incarnation and keeps the key: stop the old session, then drop the vacancy, or fill it again.
     pub fn vacate(mut this: Self) -> Closing<K, V, H> {
-        let (session, hold) = this.parts.take().expect(HELD);
-        let now = hold.clock.now();
-        hold.slot.lock().begin_close(now);
-        Closing { session, hold }
+        let session = this.session.take().expect(HELD);
+        begin_close(session, this.hold.take())
     }
 
     /// Ends the turn as a drop does, but a superseded session comes back instead of being dropped.
     pub fn release(mut this: Self) -> Option<V> {
-        let (session, hold) = this.parts.take().expect(HELD);
-        let (session, hold) = rest(session, hold)?;
-        drop(hold);
+        let session = this.session.take().expect(HELD);
+        let session = rest(session, &mut this.hold)?;
+        drop(this.hold.take());
         Some(*session)
     }
 }
 
-/// A turn has its session and its hold until a call that consumes it takes them.
-const HELD: &str = "a turn has its parts until it ends";
+fn begin_close<K, V, H>(session: Box<V>, hold: Hold<K, V, H>) -> Closing<K, V, H> {
+    let now = hold.now();
+    hold.slot().lock().begin_close(now);
+    Closing { session, hold }
+}
 
-/// The session rests, or goes to the next in line. Both come back if the slot was superseded.
+/// The session rests, or goes to the next in line, and the hold has nothing to let go any more. It comes back if the slot was
+/// superseded.
 ///
 /// One critical section of the slot decides: a replacement comes before it, and is seen, or after it, and finds the
 /// session at rest or granted.
 #[inline]
-fn rest<K, V, H>(session: Box<V>, mut hold: Hold<K, V, H>) -> Option<(Box<V>, Hold<K, V, H>)> {
-    let now = hold.clock.now();
-    let rested = hold.slot.lock().rest(session, now);
+fn rest<K, V, H>(session: Box<V>, hold: &mut Hold<K, V, H>) -> Option<Box<V>> {
+    let now = hold.now();
+    let rested = hold.slot().lock().rest(session, now);
     match rested {
         Ok(waker) => {
             // The session is in the slot: there is nothing to let go, also if the waker panics.
-            hold.armed = Flag::No;
+            let slot = hold.disarm();
             wake_all(waker);
+            drop(slot);
             None
         }
-        Err(session) => Some((session, hold)),
+        Err(session) => Some(session),
     }
 }
 
 impl<K, V, H> Drop for Turn<K, V, H> {
     #[inline]
     fn drop(&mut self) {
-        let Some((session, hold)) = self.parts.take() else {
+        let Some(session) = self.session.take() else {
             return;
         };
         if panicking() && self.unwinding == Flag::No {
-            let now = hold.clock.now();
-            hold.slot.lock().begin_close(now);
-            return drop(Closing { session, hold });
+            return drop(begin_close(session, self.hold.take()));
         }
-        if let Some((session, hold)) = rest(session, hold) {
-            // Also if the session's drop panics, the hold is dropped after it.
-            drop(Closing { session, hold });
-        }
+        // What comes back is dropped here, and the hold after it, with the fields: also if the session's drop panics.
+        drop(rest(session, &mut self.hold));
     }
 }
 
@@ -252,16 +159,14 @@ impl<K, V, H> Deref for Turn<K, V, H> {
 
     #[inline]
     fn deref(&self) -> &V {
-        let (session, _) = self.parts.as_ref().expect(HELD);
-        session
+        self.session.as_ref().expect(HELD)
     }
 }
 
 impl<K, V, H> DerefMut for Turn<K, V, H> {
     #[inline]
     fn deref_mut(&mut self) -> &mut V {
-        let (session, _) = self.parts.as_mut().expect(HELD);
-        session
+        self.session.as_mut().expect(HELD)
     }
 }
 
@@ -286,12 +191,12 @@ impl<K, V, H> Vacancy<K, V, H> {
 
     /// The number of the session that will fill it.
     pub fn incarnation(&self) -> Incarnation {
-        self.hold.incarnation
+        self.hold.incarnation()
     }
 
     /// The ticket, which the turn will have too.
     pub fn ticket(&self) -> Ticket {
-        self.hold.ticket
+        self.hold.ticket()
     }
 
     /// False once the slot was replaced or removed, or the registry dropped: a session that is started now will not be
@@ -316,8 +221,8 @@ impl<K, V, H> Vacancy<K, V, H> {
     pub fn fill(self, session: V) -> Turn<K, V, H> {
         let Self { hold } = self;
         let session = Box::new(session);
-        let now = hold.clock.now();
-        hold.slot.lock().fill(now);
+        let now = hold.now();
+        hold.slot().lock().fill(now);
         Turn::new(session, hold)
     }
 }
@@ -339,12 +244,12 @@ impl<K, V, H> Closing<K, V, H> {
 
     /// The number of the session that ends.
     pub fn incarnation(&self) -> Incarnation {
-        self.hold.incarnation
+        self.hold.incarnation()
     }
 
     /// The ticket of the turn that ended in this close.
     pub fn ticket(&self) -> Ticket {
-        self.hold.ticket
+        self.hold.ticket()
     }
 
     /// The session, for a last word or its stop: `closing.session_mut().stop().await`. The phase stays Closing, and the
@@ -383,18 +288,16 @@ impl<K, V, H> Closing<K, V, H> {
 
 /// A number is drawn if the registry is there and the slot is current; which is decided under the slot lock.
 /// The handle of the incarnation that ended is the caller's to drop.
-fn begin_start<K, V, H>(mut hold: Hold<K, V, H>) -> (Vacancy<K, V, H>, Option<Arc<H>>) {
-    let now = hold.clock.now();
-    let mut handle = None;
-    if let Some(shard) = hold.slot.home.upgrade() {
-        (hold.incarnation, handle) = hold.slot.lock().begin_start(|| shard.draw(), now);
-    }
+fn begin_start<K, V, H>(hold: Hold<K, V, H>) -> (Vacancy<K, V, H>, Option<Arc<H>>) {
+    let now = hold.now();
+    let shard = hold.slot().home.upgrade();
+    let handle = shard.and_then(|shard| hold.slot().lock().begin_start(|| shard.draw(), now));
     (Vacancy { hold }, handle)
 }
 
 impl<K, V, H> fmt::Debug for Turn<K, V, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Self::hold(self).fmt("Turn", f)
+        self.hold.fmt("Turn", f)
     }
 }
 

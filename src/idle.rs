@@ -1,26 +1,19 @@
 //! The search for idle sessions, and the view of all: scans that never wait for a turn.
 
 use crate::{
-    Clock, Incarnation, Observed, Phase, Registry, Turn,
-    shard::{Shards, Slot},
+    Incarnation, Observed, Phase, Registry, Turn, outcome::Claim, shard::Slot, shards::Shards,
     sync::Arc,
-    transitions::Claim,
 };
 use std::{fmt, time::Duration};
 
 impl<K, V, H, S> Registry<K, V, H, S> {
-    /// Every slot as it is at its moment, with its identity. One step per shard: a key that comes or goes meanwhile may be
-    /// seen or not.
+    /// Every slot as it is at its own moment, with its identity. A key that stays is seen once; one that comes or goes
+    /// meanwhile may be seen or not.
     pub fn snapshot(&self) -> Vec<Observed<K, V, H>> {
         let mut all = Vec::new();
         for shard in self.shards().all() {
-            shard.read(|map| {
-                all.extend(
-                    map.table
-                        .iter()
-                        .map(|slot| Observed::new(slot, self.clock())),
-                );
-            });
+            let look = |seen: &mut Vec<_>, slot: &_| seen.push(Observed::new(slot));
+            all.append(&mut shard.scan(look));
         }
         all
     }
@@ -33,7 +26,6 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     pub fn claim_idle(&self, idle_for: Duration) -> ClaimIdle<K, V, H> {
         ClaimIdle {
             shards: Arc::clone(self.shards()),
-            clock: self.clock().clone(),
             idle_for,
             next_shard: 0,
             candidates: Vec::new(),
@@ -100,7 +92,6 @@ pub struct Sweep {
 #[must_use = "an iterator claims nothing until `next`"]
 pub struct ClaimIdle<K, V, H = ()> {
     shards: Arc<Shards<K, V, H>>,
-    clock: Clock,
     idle_for: Duration,
     next_shard: usize,
     candidates: Vec<Arc<Slot<K, V, H>>>,
@@ -114,18 +105,20 @@ impl<K, V, H> ClaimIdle<K, V, H> {
             return false;
         };
         self.next_shard += 1;
-        let now = self.clock.now();
-        shard.read(|map| {
-            for slot in &map.table {
-                let seen = slot.glance();
-                match seen.phase {
-                    Phase::Idle if now.since(seen.since) < self.idle_for => self.sweep.young += 1,
-                    Phase::Idle => self.candidates.push(Arc::clone(slot)),
-                    _ if seen.waiting > 0 => self.sweep.waiting += 1,
-                    _ => self.sweep.busy += 1,
-                }
+        let now = self.shards.common().clock.now();
+        let (candidates, seen) = shard.scan(|(candidates, sweep): &mut (Vec<_>, Sweep), slot| {
+            let seen = slot.glance();
+            match seen.phase {
+                Phase::Idle if now.since(seen.since) < self.idle_for => sweep.young += 1,
+                Phase::Idle => candidates.push(Arc::clone(slot)),
+                _ if seen.waiting > 0 => sweep.waiting += 1,
+                _ => sweep.busy += 1,
             }
         });
+        self.candidates = candidates;
+        self.sweep.young += seen.young;
+        self.sweep.waiting += seen.waiting;
+        self.sweep.busy += seen.busy;
         true
     }
 }
@@ -138,12 +131,10 @@ impl<K, V, H> Iterator for ClaimIdle<K, V, H> {
     fn next(&mut self) -> Option<Turn<K, V, H>> {
         loop {
             while let Some(slot) = self.candidates.pop() {
-                let now = self.clock.now();
+                let now = slot.clock.now();
                 let claim = slot.lock().claim(self.idle_for, now);
                 match claim {
-                    Claim::Taken(holding) => {
-                        return Some(Turn::claimed(&slot, &self.clock, holding));
-                    }
+                    Claim::Taken(session) => return Some(Turn::claimed(&slot, session)),
                     Claim::Young => self.sweep.young += 1,
                     Claim::Moved => self.sweep.moved += 1,
                 }

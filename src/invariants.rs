@@ -1,6 +1,6 @@
 //! What must hold between any two calls, as code.
 
-use crate::{Registry, shard::Slot, sync::Arc};
+use crate::{Phase, Registry, Ticket, shard::Slot, slot::Locked, sync::Arc};
 
 impl<K, V, H, S> Registry<K, V, H, S> {
     /// Panics, with the number of the invariant, if one of PROOFS.md's does not hold. Takes each shard's lock in turn; meant
@@ -50,5 +50,37 @@ impl<K, V, H, S> Registry<K, V, H, S> {
             counted.is_none_or(|counted| counted == count),
             "I6: the slots are counted"
         );
+    }
+}
+
+impl<V, H> Locked<'_, V, H> {
+    /// What holds of a current slot between any two transitions.
+    fn check_invariants(&self) {
+        let state = &*self.state;
+        let session = state.session.is_some();
+        let granted = state.grant.is_some();
+        match state.status.phase {
+            Phase::Idle => {
+                assert!(session && !granted, "I7: what is idle rests, ungranted");
+                assert!(state.line.is_empty(), "I8: nobody waits for a free slot");
+            }
+            Phase::Busy => assert_eq!(session, granted, "I9: a busy session rests only if granted"),
+            Phase::Starting => assert!(!session, "I10: a vacancy has no session"),
+            Phase::Closing => assert!(!session && !granted, "I11: who closes has the session"),
+        }
+        let idle = state.status.phase == Phase::Idle;
+        assert_eq!(
+            state.status.turn.is_none(),
+            idle,
+            "I12: who is not idle has a ticket"
+        );
+        let drawn = |ticket: Option<u64>| ticket.is_none_or(|ticket| ticket < state.next_ticket);
+        let turn = state.status.turn.map(Ticket::get);
+        assert!(
+            drawn(turn) && drawn(state.line.highest_ticket()),
+            "I13: tickets are drawn before they are used"
+        );
+        let posted = self.board.read().map(|(status, _)| status);
+        assert_eq!(posted, Some(self.status()), "I14: the board says what is");
     }
 }

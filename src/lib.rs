@@ -7,14 +7,19 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `builder` | the settings |
-//! | `registry` | every call that names a key |
+//! | `registry` | every call that enters a key, replaces or removes it |
+//! | `look` | every call that asks of a key, or does something to it, without its turn |
 //! | `idle`, `drain` | scans: idle sessions, all sessions; the end of the registry |
 //! | `observed` | what was seen, to act on it only if it still holds; what a replacement gives back |
 //! | `entry` | what `enter` gives, in the shape of std's map entries |
 //! | `enter` | a place in the line, and the future that waits in it |
 //! | `guard` | `Turn`, `Vacancy`, `Closing`: the type of the guard is the phase |
+//! | `hold` | what each guard is built on |
+//! | `shards` | all parts of the map; no newcomer any more |
+//! | `scan` | every slot of a shard, in steps |
 //! | `shard` | the map lock; how slots come into the map, are replaced, and leave it |
-//! | `slot`, `transitions` | the slot lock; the state machine of one key, with its tables |
+//! | `common` | what all shards share |
+//! | `slot`, `transitions`, `outcome` | the slot lock; the state machine of one key, with its tables; what it answers |
 //! | `line`, `status` | who waits; what anyone may know without the lock |
 //! | `wake`, `clock`, `key`, `error` | waking and waiting; time; how keys are looked up; refusals |
 //! | `manager` (feature `tokio`) | the session manager: what knows how to start, check and stop sessions |
@@ -30,6 +35,7 @@
 
 mod builder;
 mod clock;
+mod common;
 mod drain;
 mod enter;
 mod entry;
@@ -37,17 +43,22 @@ mod error;
 mod guard;
 #[cfg(any(doc, doctest))]
 pub mod guide;
+mod hold;
 mod idle;
 mod invariants;
 mod key;
 mod line;
+mod look;
 #[cfg(feature = "tokio")]
 mod manager;
 mod observed;
+mod outcome;
 #[cfg(all(feature = "pi", unix))]
 pub mod pi;
 mod registry;
+mod scan;
 mod shard;
+mod shards;
 mod slot;
 mod status;
 mod sync;

@@ -1,10 +1,10 @@
 //! What was seen of a session, with its identity; and what a replacement gives back.
 
 #[cfg(feature = "tokio")]
-use crate::transitions::Claim;
+use crate::outcome::Claim;
 use crate::{
-    Clock, Moved, ReplaceError, Status, Turn, Vacancy,
-    guard::Hold,
+    Moved, ReplaceError, Status, Turn, Vacancy,
+    hold::Hold,
     line::{Lane, Place},
     shard::{Purpose, Shard, Slot, Succession},
     sync::Arc,
@@ -42,17 +42,15 @@ pub struct Observed<K, V, H = ()> {
     status: Status,
     /// Of the slot's board: any change since is seen by it.
     version: u64,
-    clock: Clock,
 }
 
 impl<K, V, H> Observed<K, V, H> {
-    pub(crate) fn new(slot: &Arc<Slot<K, V, H>>, clock: &Clock) -> Self {
+    pub(crate) fn new(slot: &Arc<Slot<K, V, H>>) -> Self {
         let (status, version) = slot.read();
         Self {
             slot: Arc::clone(slot),
             status,
             version,
-            clock: clock.clone(),
         }
     }
 
@@ -80,9 +78,9 @@ impl<K, V, H> Observed<K, V, H> {
     ///
     /// [`Moved`] if it was not resting, or was used, touched, replaced or removed since.
     pub fn claim(&self) -> Result<Turn<K, V, H>, Moved> {
-        let now = self.clock.now();
-        let holding = self.slot.lock().claim_at(self.version, now).ok_or(Moved)?;
-        Ok(Turn::claimed(&self.slot, &self.clock, holding))
+        let now = self.slot.clock.now();
+        let session = self.slot.lock().claim_at(self.version, now).ok_or(Moved)?;
+        Ok(Turn::claimed(&self.slot, session))
     }
 
     /// The turn of a session that rests and was not active within `idle_for`, as [`ClaimIdle`](crate::ClaimIdle) would
@@ -92,10 +90,10 @@ impl<K, V, H> Observed<K, V, H> {
         &self,
         idle_for: std::time::Duration,
     ) -> Result<Turn<K, V, H>, Unclaimed> {
-        let now = self.clock.now();
+        let now = self.slot.clock.now();
         let claim = self.slot.lock().claim(idle_for, now);
         match claim {
-            Claim::Taken(holding) => Ok(Turn::claimed(&self.slot, &self.clock, holding)),
+            Claim::Taken(session) => Ok(Turn::claimed(&self.slot, session)),
             Claim::Young => Err(Unclaimed::Young),
             Claim::Moved => Err(Unclaimed::Moved),
         }
@@ -139,7 +137,7 @@ impl<K, V, H> Observed<K, V, H> {
             return Ok(None);
         };
         let mut key = Some(self.slot.key.clone());
-        let now = self.clock.now();
+        let now = self.slot.clock.now();
         let succession = Shard::replace(
             &shard,
             self.slot.hash,
@@ -150,7 +148,7 @@ impl<K, V, H> Observed<K, V, H> {
             now,
         );
         let replaced = succession
-            .map(|succession| Some(Replaced::new(succession?, &self.clock)))
+            .map(|succession| Some(Replaced::new(succession?)))
             .map_err(|_| ReplaceError::Closed);
         // A key that was not needed is dropped when nothing can be lost by a panic in it.
         drop(key);
@@ -186,8 +184,8 @@ pub enum Old<K, V, H = ()> {
 }
 
 impl<K, V, H> Replaced<K, V, H> {
-    pub(crate) fn new(succession: Succession<K, V, H>, clock: &Clock) -> Self {
-        let (hold, _) = Hold::new(succession.slot, clock.clone(), succession.holding);
+    pub(crate) fn new(succession: Succession<K, V, H>) -> Self {
+        let hold = Hold::new(succession.slot);
         let vacancy = Vacancy::new(hold);
         let (old, handle) = match succession.old {
             None => (None, None),

@@ -1,18 +1,15 @@
 //! The registry: every call that names a key.
 
 use crate::{
-    Builder, Clock, Enter, EnterError, Entry, Observed, Old, Replaced, Status, Tick, ToKey,
-    TryEnterError,
+    Builder, Enter, EnterError, Entry, Old, Replaced, Tick, ToKey, TryEnterError,
     enter::InLine,
-    guard::Hold,
-    line::{Lane, Line},
-    shard::{Arrival, Purpose, Shard, Shards, Slot},
+    hold::Hold,
+    line::Lane,
+    outcome::Entered,
+    shard::{Arrival, Purpose, Shard, Slot},
+    shards::Shards,
     sync::{Arc, RandomState},
-    transitions::Entered,
-    wake::wake_all,
 };
-#[cfg(feature = "tokio")]
-use crate::{Ticket, line::Place};
 use std::{
     fmt,
     hash::BuildHasher,
@@ -35,7 +32,6 @@ pub type DefaultHasher = RandomState;
 /// No call blocks for longer than a bounded number of steps under a lock, except those that say that they wait.
 pub struct Registry<K, V, H = (), S = DefaultHasher> {
     shards: Arc<Shards<K, V, H>>,
-    clock: Clock,
     hasher: Arc<S>,
 }
 
@@ -61,10 +57,9 @@ impl<K, V, H> Registry<K, V, H> {
 }
 
 impl<K, V, H, S> Registry<K, V, H, S> {
-    pub(crate) fn from_parts(shards: Shards<K, V, H>, clock: Clock, hasher: S) -> Self {
+    pub(crate) fn from_parts(shards: Shards<K, V, H>, hasher: S) -> Self {
         Self {
             shards: Arc::new(shards),
-            clock,
             hasher: Arc::new(hasher),
         }
     }
@@ -73,24 +68,9 @@ impl<K, V, H, S> Registry<K, V, H, S> {
         &self.shards
     }
 
-    pub(crate) fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
     /// This moment, by the registry's clock.
     pub fn now(&self) -> Tick {
-        self.clock.now()
-    }
-
-    /// How many keys have a slot: a session, a holder or a waiter. Counted shard by shard.
-    pub fn len(&self) -> usize {
-        let len = |shard: &Arc<Shard<K, V, H>>| shard.read(|map| map.table.len());
-        self.shards.all().iter().map(len).sum()
-    }
-
-    /// True if no key has a slot.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.shards.common().clock.now()
     }
 
     /// No newcomer from now on. Entries that wait, or were granted and have not looked, get [`EnterError::Closed`]; when
@@ -99,7 +79,7 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     ///
     /// To close again changes nothing but that a [`drain`](Self::drain) looks anew.
     pub fn close(&self) {
-        self.shards.close(self.clock.now());
+        self.shards.close(self.now());
     }
 
     /// True once [`close`](Self::close) was called.
@@ -195,14 +175,6 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         Some(Self::to_enter(self.arrived(slot, entered)))
     }
 
-    /// How many stand before this ticket in the line of its key; 0 if it is not there. Counts them under the slot lock.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn ahead<Q: ?Sized + ToKey<K>>(&self, key: &Q, ticket: Ticket) -> usize {
-        let place = Place::new(Lane::Line, ticket.get());
-        let ahead = self.with(key, |slot| slot.lock().ahead(place));
-        ahead.flatten().unwrap_or(0)
-    }
-
     /// The turn, or the vacancy, at once.
     ///
     /// # Errors
@@ -218,56 +190,6 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
             Err(EnterError::RegistryFull) => Err(TryEnterError::RegistryFull),
             Err(_) => Err(TryEnterError::Closed),
         }
-    }
-
-    /// Sends the line of a key away: each who waits gets [`EnterError::Dismissed`]. The turn goes on, and who was granted
-    /// it already keeps it. Returns how many were sent away.
-    pub fn dismiss<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> usize {
-        let line = self.with(key, |slot| slot.lock().send_away());
-        let line = line.unwrap_or_default();
-        let count = line.len();
-        wake_all(Line::into_wakers(line));
-        count
-    }
-
-    /// As [`dismiss`](Self::dismiss), but those ahead of the line stay; and a [`drain`](Self::drain), which is all that stands
-    /// in the lines of a closed registry.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn dismiss_line<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> usize {
-        let line = self.with(key, |slot| {
-            let mut locked = slot.lock();
-            (!self.is_closed()).then(|| locked.send_line_away())
-        });
-        let line = line.flatten().unwrap_or_default();
-        let count = line.len();
-        wake_all(Line::into_wakers(line));
-        count
-    }
-
-    /// The status of a key's session, or of its start; `None` if the key has no slot. Waits for no turn, start or close; takes no slot
-    /// lock, unless a transition of this very slot came between, and then once.
-    #[doc(alias = "get_status")]
-    #[inline]
-    pub fn status<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Status> {
-        self.with(key, |slot| slot.read().0)
-    }
-
-    /// As [`status`](Self::status), with the identity of what was seen: to act on it only if it still holds.
-    pub fn observe<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Observed<K, V, H>> {
-        self.with(key, |slot| Observed::new(slot, &self.clock))
-    }
-
-    /// What the holder of a key's session left for others to reach. Takes the slot lock for a moment.
-    pub fn handle<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Arc<H>> {
-        self.with(key, |slot| slot.lock().handle())?
-    }
-
-    /// Says that a key's session is active: [`claim_idle`](Self::claim_idle) counts its idle time from now. False if the
-    /// key has no slot. The status does not tell it: a choice by [`Status::since`] passes over touches. Takes the slot lock
-    /// for a moment.
-    pub fn touch<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> bool {
-        let now = self.clock.now();
-        self.with(key, |slot| slot.lock().touch(now)).is_some()
     }
 
     /// Puts a new slot in the place of the key's, at once, whatever happens to the session there; the caller holds its
@@ -317,29 +239,16 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     ) -> Result<Option<Replaced<K, V, H>>, EnterError> {
         let hash = self.hash(key);
         let mut made = Some(key.to_key());
-        let now = self.clock.now();
+        let now = self.now();
         let shard = self.shards.of(hash);
         let is_it = |slot: &Arc<Slot<K, V, H>>| key.is_key(&slot.key);
         let succession = Shard::replace(shard, hash, is_it, |_| true, &mut made, purpose, now)?;
-        Ok(succession.map(|succession| Replaced::new(succession, &self.clock)))
+        Ok(succession.map(Replaced::new))
     }
 
     #[inline]
-    fn hash<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> u64 {
+    pub(crate) fn hash<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> u64 {
         self.hasher.hash_one(key)
-    }
-
-    /// Looks at the current slot of a key, under the map's read lock.
-    #[inline]
-    #[track_caller]
-    fn with<Q: ?Sized + ToKey<K>, R>(
-        &self,
-        key: &Q,
-        look: impl FnOnce(&Arc<Slot<K, V, H>>) -> R,
-    ) -> Option<R> {
-        let hash = self.hash(key);
-        let shard = self.shards.of(hash);
-        shard.read(|map| map.find(hash, key).map(look))
     }
 
     #[inline]
@@ -348,7 +257,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
             lane,
             take,
             wait,
-            now: self.clock.now(),
+            now: self.now(),
         }
     }
 
@@ -423,17 +332,14 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         slot: Arc<Slot<K, V, H>>,
         entered: Entered<Box<V>>,
     ) -> Result<Arrived<K, V, H>, EnterError> {
-        let in_line = |slot, place, waits| InLine::new(slot, place, self.clock.clone(), waits);
         match entered {
-            Entered::Held(holding) => {
-                let (hold, session) = Hold::new(slot, self.clock.clone(), holding);
-                Ok(Arrived::Entry(Entry::new(hold, session)))
-            }
+            Entered::Held(session) => Ok(Arrived::Entry(Entry::new(Hold::new(slot), session))),
             Entered::Granted(place) => {
-                Ok(Arrived::Enter(Enter::granted(in_line(slot, place, false))))
+                let line = InLine::new(slot, place, false);
+                Ok(Arrived::Enter(Enter::granted(line)))
             }
             Entered::InLine(place) => {
-                let line = in_line(slot, place, true);
+                let line = InLine::new(slot, place, true);
                 Ok(Arrived::Enter(Enter::waiting(line, &self.shards)))
             }
             Entered::Busy => Ok(Arrived::Busy),
@@ -458,7 +364,6 @@ impl<K, V, H, S> Clone for Registry<K, V, H, S> {
     fn clone(&self) -> Self {
         Self {
             shards: Arc::clone(&self.shards),
-            clock: self.clock.clone(),
             hasher: Arc::clone(&self.hasher),
         }
     }

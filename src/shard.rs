@@ -1,43 +1,24 @@
-//! The map in shards, each behind its map lock: how slots come into it, are replaced, and leave it.
+//! One shard of the map, behind its map lock: how slots come into it, are replaced, and leave it.
 
 use crate::{
     EnterError, Incarnation, Tick, ToKey,
-    line::{Lane, Line, Place},
-    slot::{self, Holding, Locked},
+    common::Common,
+    line::{Lane, Line},
+    outcome::{Entered, Legacy},
+    slot::{self, Locked},
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    transitions::{Entered, Legacy},
-    wake::{each, raise, wake_all},
+    wake::wake_all,
 };
 use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
 use parking_lot::RwLock;
-use std::{mem, task::Waker};
+use std::mem;
 
 /// The session is in a box: it moves from the slot to its holder and back by one word, whatever its size.
 pub(crate) type Slot<K, V, H> = slot::Slot<K, Box<V>, H, Shard<K, V, H>>;
-
-/// All shards of a registry. Registries, waiting entries and iterators share it; guards and granted entries do not.
-pub(crate) struct Shards<K, V, H> {
-    all: Box<[Arc<Shard<K, V, H>>]>,
-    common: Arc<Common>,
-}
-
-/// What all shards share. Read often, written by `close`, and counted in only if `max_sessions` is set.
-pub(crate) struct Common {
-    closed: AtomicBool,
-    slots: AtomicUsize,
-    limits: Limits,
-}
-
-/// What a builder may limit.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) sessions: Option<usize>,
-    pub(crate) waiting: usize,
-}
 
 /// One part of the map. On cache lines of its own.
 pub(crate) struct Shard<K, V, H> {
@@ -48,10 +29,12 @@ pub(crate) struct Shard<K, V, H> {
     common: Arc<Common>,
 }
 
-/// What the map lock guards. Held for a bounded number of steps; scans are linear in one shard. Under it, one slot lock may
-/// be taken. The only user code under it is `ToKey::is_key`.
+/// What the map lock guards. Held for a bounded number of steps, also by a scan. Under it, one slot lock may be taken. The
+/// only user code under it is `ToKey::is_key`.
 pub(crate) struct Map<K, V, H> {
     pub(crate) table: HashTable<Arc<Slot<K, V, H>>>,
+    /// How often the table may have put its slots into other buckets.
+    pub(crate) moves: u64,
     /// Superseded slots whose holders have not let go.
     pub(crate) departing: Vec<Arc<Slot<K, V, H>>>,
     next_line: u64,
@@ -72,9 +55,8 @@ pub(crate) struct Arrival {
 
 /// What a replacement did.
 pub(crate) struct Succession<K, V, H> {
-    /// The new slot, and its vacancy.
+    /// The new slot, whose vacancy is the caller's.
     pub(crate) slot: Arc<Slot<K, V, H>>,
-    pub(crate) holding: Holding<Box<V>>,
     /// The old slot, if there was one.
     pub(crate) old: Option<(Arc<Slot<K, V, H>>, Remains<V, H>)>,
 }
@@ -87,106 +69,24 @@ pub(crate) struct Remains<V, H> {
     pub(crate) held: bool,
 }
 
-impl Common {
-    /// Read under the lock that decides: the slot lock for a grant or a place in a line, the map's write lock for a slot.
-    #[inline]
-    pub(crate) fn closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
-    }
-
-    /// Under the shard's write lock, once the key is known to be absent.
-    fn count_in(&self) -> bool {
-        let Some(most) = self.limits.sessions else {
-            return true;
-        };
-        let room = |slots| (slots < most).then_some(slots + 1);
-        self.slots
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
-            .is_ok()
-    }
-
-    /// How many slots were counted in and not out, if they are counted.
-    pub(crate) fn counted(&self) -> Option<usize> {
-        let limited = self.limits.sessions.is_some();
-        limited.then(|| self.slots.load(Ordering::Relaxed))
-    }
-
-    fn count_out(&self) {
-        if self.limits.sessions.is_some() {
-            self.slots.fetch_sub(1, Ordering::Relaxed);
-        }
-    }
-}
-
-impl<K, V, H> Shards<K, V, H> {
-    /// `count` is a power of two; `first` is the first number of an incarnation.
-    pub(crate) fn new(count: usize, first: u64, limits: Limits) -> Self {
-        let common = Arc::new(Common {
-            closed: AtomicBool::new(false),
-            slots: AtomicUsize::new(0),
-            limits,
-        });
-        let shard = |index: usize| {
-            Arc::new(Shard {
-                map: CachePadded::new(RwLock::new(Map {
-                    table: HashTable::new(),
-                    departing: Vec::new(),
-                    next_line: 0,
-                    next_ticket: 1,
-                })),
-                numbers: AtomicU64::new(first + index as u64),
-                stride: count as u64,
-                common: Arc::clone(&common),
-            })
+impl<K, V, H> Shard<K, V, H> {
+    /// Its incarnations are `first`, and on in steps of `stride`.
+    pub(crate) fn new(first: u64, stride: u64, common: Arc<Common>) -> Self {
+        let map = Map {
+            table: HashTable::new(),
+            moves: 0,
+            departing: Vec::new(),
+            next_line: 0,
+            next_ticket: 1,
         };
         Self {
-            all: (0..count).map(shard).collect(),
+            map: CachePadded::new(RwLock::new(map)),
+            numbers: AtomicU64::new(first),
+            stride,
             common,
         }
     }
 
-    /// The map takes its buckets from the hash's low bits and its tags from the highest: these are from between.
-    #[inline]
-    pub(crate) fn of(&self, hash: u64) -> &Arc<Shard<K, V, H>> {
-        &self.all[(hash >> 40) as usize & (self.all.len() - 1)]
-    }
-
-    pub(crate) fn all(&self) -> &[Arc<Shard<K, V, H>>] {
-        &self.all
-    }
-
-    pub(crate) fn common(&self) -> &Common {
-        &self.common
-    }
-
-    /// No newcomer from now on: one store, which every grant, place and insertion reads under the lock that decides it.
-    /// Then each line is sent away and each grant that nobody has looked at is revoked.
-    ///
-    /// Between the store and a shard's sweep, somebody who read the flag before may still join a line or insert a slot
-    /// there: that was under a lock which the sweep takes later, and it is found. Whoever takes that lock after the sweep
-    /// sees the flag. Hence every shard's lock is taken, an empty one's too. A turn that ends before its slot's sweep may
-    /// still grant; it is revoked, or was looked at before `close` returned. Models: `c13_closing`.
-    pub(crate) fn close(&self, now: Tick) {
-        self.common.closed.store(true, Ordering::Release);
-        let mut lines = Vec::new();
-        let mut vacant = Vec::new();
-        for shard in &self.all {
-            let map = shard.map.read();
-            for slot in &map.table {
-                let mut locked = slot.lock();
-                lines.push(locked.send_away());
-                if locked.revoke() {
-                    vacant.push((shard, Arc::clone(slot)));
-                }
-            }
-        }
-        let panicked = each(vacant, |(shard, slot)| shard.let_go(&slot, now));
-        let wakers = lines.into_iter().flat_map(Line::into_wakers);
-        raise(panicked.or(each(wakers, Waker::wake)));
-    }
-}
-
-impl<K, V, H> Shard<K, V, H> {
     #[inline]
     #[track_caller]
     pub(crate) fn read<R>(&self, look: impl FnOnce(&Map<K, V, H>) -> R) -> R {
@@ -231,13 +131,11 @@ impl<K, V, H> Shard<K, V, H> {
         match map.table.find(hash, |slot| query.is_key(&slot.key)) {
             Some(slot) => Ok((Arc::clone(slot), this.enter(slot, arrival))),
             None => {
-                let (mut slot, holding) = Self::admit(this, map, hash, key, arrival.now)?;
+                let mut slot = Self::admit(this, map, hash, key, arrival.now)?;
                 let entered = if arrival.take {
-                    Entered::Held(holding)
+                    Entered::Held(None)
                 } else {
-                    let place = Place::new(arrival.lane, holding.ticket.get());
-                    slot.grant_first(place);
-                    Entered::Granted(place)
+                    Entered::Granted(slot.grant_first(arrival.lane))
                 };
                 Ok((Self::insert(map, hash, slot), entered))
             }
@@ -251,7 +149,7 @@ impl<K, V, H> Shard<K, V, H> {
         hash: u64,
         key: &mut Option<K>,
         now: Tick,
-    ) -> Result<(Slot<K, V, H>, Holding<Box<V>>), EnterError> {
+    ) -> Result<Slot<K, V, H>, EnterError> {
         if this.common.closed() {
             return Err(EnterError::Closed);
         }
@@ -262,12 +160,15 @@ impl<K, V, H> Shard<K, V, H> {
         let line = map.next_line;
         map.next_line += 1;
         let line = (line, Line::default(), map.next_ticket);
-        let home = Arc::downgrade(this);
+        let home = (Arc::downgrade(this), this.common.clock.clone());
         Ok(Slot::new((key, hash), line, home, this.draw(), now))
     }
 
     fn insert(map: &mut Map<K, V, H>, hash: u64, slot: Slot<K, V, H>) -> Arc<Slot<K, V, H>> {
         let slot = Arc::new(slot);
+        if map.table.len() == map.table.capacity() {
+            map.moves += 1;
+        }
         map.table
             .insert_unique(hash, Arc::clone(&slot), |held| held.hash);
         slot
@@ -293,13 +194,9 @@ impl<K, V, H> Shard<K, V, H> {
             if purpose != Purpose::Replace {
                 return Ok(None);
             }
-            let (slot, holding) = Self::admit(this, map, hash, key, now)?;
+            let slot = Self::admit(this, map, hash, key, now)?;
             let slot = Self::insert(map, hash, slot);
-            return Ok(Some(Succession {
-                slot,
-                holding,
-                old: None,
-            }));
+            return Ok(Some(Succession { slot, old: None }));
         };
         let mut locked = held.lock();
         if !chosen(&locked) {
@@ -317,8 +214,8 @@ impl<K, V, H> Shard<K, V, H> {
         } = locked.supersede();
         let key = key.take().expect("the key was made before the lock");
         let line = (held.line, line, next_ticket);
-        let home = Weak::clone(&held.home);
-        let (slot, holding) = Slot::new((key, hash), line, home, this.draw(), now);
+        let home = (Weak::clone(&held.home), held.clock.clone());
+        let slot = Slot::new((key, hash), line, home, this.draw(), now);
         drop(locked);
         let slot = Arc::new(slot);
         let old = mem::replace(held, Arc::clone(&slot));
@@ -332,7 +229,6 @@ impl<K, V, H> Shard<K, V, H> {
         };
         Ok(Some(Succession {
             slot,
-            holding,
             old: Some((old, remains)),
         }))
     }

@@ -3,8 +3,8 @@
 //! The transitions themselves are the methods of [`Locked`], in `transitions.rs`.
 
 use crate::{
-    Incarnation, Phase, Status, Tick, Ticket,
-    line::{Line, Place},
+    Clock, Incarnation, Phase, Status, Tick, Ticket,
+    line::{Lane, Line, Place},
     status::{Board, Changes, Glance},
     sync::{Arc, Weak},
 };
@@ -49,6 +49,8 @@ pub(crate) struct Slot<K, V, H, Home> {
     /// Weak: a session that rests must not keep its registry alive. Upgraded only when a slot is let go or was superseded,
     /// not in a turn.
     pub(crate) home: Weak<Home>,
+    /// The registry's. Here, so that a guard consists of its slot alone.
+    pub(crate) clock: Clock,
     board: Board,
     state: Mutex<State<V, H>>,
 }
@@ -83,23 +85,16 @@ pub(crate) struct Grant {
     pub(crate) rested: Tick,
 }
 
-/// What somebody holds from now on: a turn, or a vacancy if there is no session.
-pub(crate) struct Holding<V> {
-    pub(crate) session: Option<V>,
-    pub(crate) ticket: Ticket,
-    pub(crate) incarnation: Incarnation,
-}
-
 impl<K, V, H, Home> Slot<K, V, H, Home> {
-    /// A slot whose vacancy begins now, and its holder. It inherits `line` and `next_ticket`, from the slot that it
+    /// A slot whose vacancy begins now, and is the caller's. It inherits `line` and `next_ticket`, from the slot that it
     /// replaces or from the map.
     pub(crate) fn new(
         (key, hash): (K, u64),
         (line_number, line, next_ticket): (u64, Line, u64),
-        home: Weak<Home>,
+        (home, clock): (Weak<Home>, Clock),
         incarnation: Incarnation,
         now: Tick,
-    ) -> (Self, Holding<V>) {
+    ) -> Self {
         let ticket = Ticket(next_ticket);
         let status = Status {
             phase: Phase::Starting,
@@ -120,29 +115,38 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
             superseded: false,
             departed: false,
         };
-        let slot = Self {
+        Self {
             key,
             hash,
             line: line_number,
             home,
+            clock,
             board: Board::new(&status),
             state: Mutex::new(state),
-        };
-        let holding = Holding {
-            session: None,
-            ticket,
-            incarnation,
-        };
-        (slot, holding)
+        }
     }
 
     /// Before others can reach the slot: its vacancy is granted instead of held.
-    pub(crate) fn grant_first(&mut self, place: Place) {
+    pub(crate) fn grant_first(&mut self, lane: Lane) -> Place {
         let state = self.state.get_mut();
+        let place = Place::new(lane, state.next_ticket - 1);
         state.grant = Some(Grant {
             place,
             rested: state.status.since,
         });
+        place
+    }
+
+    /// The number of the session. Its holder's alone to ask: nobody else changes it meanwhile, nor the ticket.
+    #[inline]
+    pub(crate) fn incarnation(&self) -> Incarnation {
+        self.board.number()
+    }
+
+    /// The ticket of the holder, for the holder.
+    #[inline]
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.board.ticket()
     }
 
     /// Here and in what else takes a lock for others, `track_caller` tells the traces of the models whose critical section it

@@ -207,6 +207,18 @@ impl Board {
         })
     }
 
+    /// The number of the incarnation, for its holder: it was posted before, and nobody else changes it.
+    #[inline]
+    pub(crate) fn number(&self) -> Incarnation {
+        Incarnation(self.number.load(Ordering::Relaxed))
+    }
+
+    /// The ticket of the holder, for the holder.
+    #[inline]
+    pub(crate) fn ticket(&self) -> Ticket {
+        Ticket(self.ticket.load(Ordering::Relaxed))
+    }
+
     /// Without a lock, in one load.
     #[inline]
     pub(crate) fn glance(&self) -> Glance {

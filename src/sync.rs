@@ -1,14 +1,14 @@
 //! The one screen that differs between the crate that ships and the crate that is checked.
 //!
-//! Atomics, `Arc` and `Weak`, whether this thread unwinds, the parker of a waiting thread, the two readings of time, and
-//! the seed of the hashes: everything that a model checker must see or decide comes through here, and nothing else in the crate
+//! Atomics, `Arc` and `Weak`, whether this thread unwinds, the parker of a waiting thread, the two readings of time, the
+//! step of a scan, and the seed of the hashes: everything that a model checker must see or decide comes through here, and nothing else in the crate
 //! names it. The locks are `parking_lot`'s by name; loom-tests and shuttle-tests put their own crate under that name.
 
 /// loom-tests and shuttle-tests each bring an `engine` with these names.
 #[cfg(feature = "model")]
 pub(crate) use engine::{
-    Arc, Deadline, Parker, RandomState, Weak, atomic, catch_unwind, coarse_millis, panicking,
-    resume_unwind,
+    Arc, Deadline, Parker, RandomState, SCAN_STEP, Weak, atomic, catch_unwind, coarse_millis,
+    panicking, resume_unwind,
 };
 
 /// shuttle-tests alone: loom's models are of the core.
@@ -18,7 +18,7 @@ pub(crate) use engine::in_runtime;
 #[cfg(all(not(feature = "model"), feature = "tokio"))]
 pub(crate) use self::real::in_runtime;
 #[cfg(not(feature = "model"))]
-pub(crate) use self::real::{Deadline, Parker, coarse_millis};
+pub(crate) use self::real::{Deadline, Parker, SCAN_STEP, coarse_millis};
 #[cfg(not(feature = "model"))]
 pub(crate) use std::{
     hash::RandomState,
@@ -35,6 +35,9 @@ mod real {
         task::{Wake, Waker},
         time::{Duration, Instant},
     };
+
+    /// How many buckets a scan goes over under one hold of the map lock. At worst each slot is a cache miss: some 50 us.
+    pub(crate) const SCAN_STEP: usize = 512;
 
     /// Milliseconds of the platform's coarse monotonic clock.
     #[inline]

@@ -6,7 +6,8 @@
 use crate::{
     Incarnation, Phase, Status, Tick, Ticket,
     line::{Lane, Line, Place},
-    slot::{Grant, Holding, Locked},
+    outcome::{Claim, Entered, Left, Legacy, Look},
+    slot::{Grant, Locked},
     status::Changes,
     sync::Arc,
 };
@@ -27,7 +28,7 @@ impl<V, H> Locked<'_, V, H> {
             let ticket = self.draw_ticket();
             self.begin(Phase::Busy, Some(ticket), now);
             if take {
-                return Entered::Held(self.hold(ticket));
+                return Entered::Held(self.state.session.take());
             }
             let place = Place::new(lane, ticket.0);
             self.state.grant = Some(Grant { place, rested });
@@ -63,7 +64,7 @@ impl<V, H> Locked<'_, V, H> {
             .take_if(|grant| grant.place == place)
             .is_some()
         {
-            return Look::Granted(self.hold(Ticket(place.ticket())));
+            return Look::Granted(self.state.session.take());
         }
         if let Some(registered) = self.state.line.waker(place) {
             if offered.is_some() {
@@ -191,20 +192,21 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     /// The turn of a session that rests, if nothing has happened since this version was read.
-    pub(crate) fn claim_at(&mut self, version: u64, now: Tick) -> Option<Holding<V>> {
+    pub(crate) fn claim_at(&mut self, version: u64, now: Tick) -> Option<V> {
         (self.version() == version).then(|| self.claim_rested(now))?
     }
 
     /// The turn of a session that rests.
-    pub(crate) fn claim_rested(&mut self, now: Tick) -> Option<Holding<V>> {
+    pub(crate) fn claim_rested(&mut self, now: Tick) -> Option<V> {
         let rests = !self.state.superseded && self.state.status.phase == Phase::Idle;
         rests.then(|| self.take_rested(now))
     }
 
-    fn take_rested(&mut self, now: Tick) -> Holding<V> {
+    fn take_rested(&mut self, now: Tick) -> V {
         let ticket = self.draw_ticket();
         self.begin(Phase::Busy, Some(ticket), now);
-        self.hold(ticket)
+        let session = self.state.session.take();
+        session.expect("a session at rest is in its slot")
     }
 
     /// The session of a turn is on its way out.
@@ -218,12 +220,12 @@ impl<V, H> Locked<'_, V, H> {
         &mut self,
         draw: impl FnOnce() -> Incarnation,
         now: Tick,
-    ) -> (Incarnation, Option<Arc<H>>) {
+    ) -> Option<Arc<H>> {
         if !self.state.superseded {
             self.number(draw());
         }
         self.begin(Phase::Starting, self.state.status.turn, now);
-        (self.state.status.incarnation, self.state.handle.take())
+        self.state.handle.take()
     }
 
     /// A vacancy is filled; its holder has the turn.
@@ -341,36 +343,6 @@ impl<V, H> Locked<'_, V, H> {
         self.state.version
     }
 
-    /// What holds of a current slot between any two transitions.
-    pub(crate) fn check_invariants(&self) {
-        let state = &*self.state;
-        let session = state.session.is_some();
-        let granted = state.grant.is_some();
-        match state.status.phase {
-            Phase::Idle => {
-                assert!(session && !granted, "I7: what is idle rests, ungranted");
-                assert!(state.line.is_empty(), "I8: nobody waits for a free slot");
-            }
-            Phase::Busy => assert_eq!(session, granted, "I9: a busy session rests only if granted"),
-            Phase::Starting => assert!(!session, "I10: a vacancy has no session"),
-            Phase::Closing => assert!(!session && !granted, "I11: who closes has the session"),
-        }
-        let idle = state.status.phase == Phase::Idle;
-        assert_eq!(
-            state.status.turn.is_none(),
-            idle,
-            "I12: who is not idle has a ticket"
-        );
-        let drawn = |ticket: Option<u64>| ticket.is_none_or(|ticket| ticket < state.next_ticket);
-        let turn = state.status.turn.map(Ticket::get);
-        assert!(
-            drawn(turn) && drawn(state.line.highest_ticket()),
-            "I13: tickets are drawn before they are used"
-        );
-        let posted = self.board.read().map(|(status, _)| status);
-        assert_eq!(posted, Some(self.status()), "I14: the board says what is");
-    }
-
     #[inline]
     fn draw_ticket(&mut self) -> Ticket {
         let ticket = Ticket(self.state.next_ticket);
@@ -398,79 +370,4 @@ impl<V, H> Locked<'_, V, H> {
         self.change().number = true;
         self.state.status.incarnation = number;
     }
-
-    /// Moves the session out to its holder.
-    #[inline]
-    fn hold(&mut self, ticket: Ticket) -> Holding<V> {
-        Holding {
-            session: self.state.session.take(),
-            ticket,
-            incarnation: self.state.status.incarnation,
-        }
-    }
-}
-
-/// What an arriving `Enter` finds.
-pub(crate) enum Entered<V> {
-    /// The turn, or the vacancy, is the caller's.
-    Held(Holding<V>),
-    /// It was granted, or stands in the line.
-    Granted(Place),
-    InLine(Place),
-    Busy,
-    QueueFull,
-    Closed,
-}
-
-/// How it stands with a place in the line.
-pub(crate) enum Look<V> {
-    /// The grant is taken.
-    Granted(Holding<V>),
-    /// In the line, and will be woken.
-    Waits,
-    /// In the line, but this waker must be cloned first, which is not done under a lock.
-    NeedsWaker,
-    /// This slot was superseded: the line is elsewhere.
-    Moved,
-    /// Dismissed, or the registry closed.
-    SentAway,
-}
-
-/// What became of a place that was given up.
-pub(crate) enum Left<V, H> {
-    /// The line is shorter by one. The waker, to be dropped after the lock.
-    Line { _waker: Option<Waker> },
-    /// It was granted: the next in line is, or the session rests.
-    Passed(Option<Waker>),
-    /// It was granted a vacancy: the slot must be let go.
-    Vacancy,
-    /// It was granted in a registry that is gone: nobody else can have it.
-    Orphan {
-        _session: Option<V>,
-        _handle: Option<Arc<H>>,
-    },
-    /// This slot was superseded: the line is elsewhere.
-    Moved,
-    /// It was sent away before.
-    SentAway,
-}
-
-/// Whether a resting session could be claimed.
-pub(crate) enum Claim<V> {
-    Taken(Holding<V>),
-    /// Used or touched within the time.
-    Young,
-    /// Not resting here, or not any more.
-    Moved,
-}
-
-/// What a superseded slot leaves to its replacement and to who replaced it.
-pub(crate) struct Legacy<V, H> {
-    pub(crate) line: Line,
-    pub(crate) next_ticket: u64,
-    /// The session, if it was resting; a grant that nobody had looked at is back in the line.
-    pub(crate) session: Option<V>,
-    pub(crate) handle: Option<Arc<H>>,
-    /// Somebody holds a guard of the slot.
-    pub(crate) held: bool,
 }

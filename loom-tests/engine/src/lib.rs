@@ -7,6 +7,7 @@
 //! | `panicking`, `catch_unwind`, `resume_unwind` | std's | std's, remembered per model thread |
 //! | `Parker`, `Deadline` | crossbeam's, the system's clock | loom's notification; a deadline passes at any moment |
 //! | `coarse_millis` | the platform's coarse clock | always 0 |
+//! | `SCAN_STEP` | hundreds of buckets | 2: the smallest table takes two steps |
 //! | `RandomState` | std's, seeded at random | one seed |
 //!
 //! Models, not the source, use [`unwind`] and [`panic_now`].
@@ -25,6 +26,9 @@ pub use self::park::{Deadline, Parker};
 pub fn coarse_millis() -> u64 {
     0
 }
+
+/// The smallest table has four buckets, and is seen in two steps.
+pub const SCAN_STEP: usize = 2;
 
 /// Keys have the same hash in every run: a random one would put them into other shards each time, and an execution could
 /// not be repeated.

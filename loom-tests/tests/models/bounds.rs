@@ -198,7 +198,7 @@ models! {
     C5_THREE = bounded "c05_cancel::the_first_of_three_leaves", 2, [8674, 8674], one_outcome;
     C5_DROP_REPLACE = exhaustive "c05_cancel::dropped_against_replace", 2, 58140, one_outcome;
     C5_LOOK_REPLACE = exhaustive "c05_cancel::looked_against_replace", 2, 24633;
-    C5_IDLE_TIME = exhaustive "c05_cancel::a_grant_dropped_leaves_the_idle_time", 2, 327;
+    C5_IDLE_TIME = exhaustive "c05_cancel::a_grant_dropped_leaves_the_idle_time", 2, 81;
     C5_COUNT = exhaustive "c05_cancel::the_count_of_those_who_left", 2, 2005;
     C5_DEADLINE_REPLACE = exhaustive "c05_cancel::deadline_against_replace", 2, 23412;
     "C6", "The centrepiece: one who replaces against each kind of end, without a bound; a third who comes in between, bounded.":
@@ -228,7 +228,7 @@ models! {
     C6_TWO_DEPARTURES = exhaustive "c06_two_at_once::two_departures", 2, 5334;
     "C7", "A cleanup against one who makes the session active; a third who touches it too, bounded.":
     C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 3564;
-    C7_CLEANUP_TURN_END = exhaustive "c07_claim::cleanup_against_turn_end", 2, 45;
+    C7_CLEANUP_TURN_END = exhaustive "c07_claim::cleanup_against_turn_end", 2, 15;
     C7_CLEANUP_TOUCH = exhaustive "c07_claim::cleanup_against_touch", 2, 108;
     C7_CLEANUP_GRANT = exhaustive "c07_claim::cleanup_against_grant", 2, 108;
     C7_OBSERVED = exhaustive "c07_claim::observed_claim_against_touch", 2, 12;
@@ -290,6 +290,9 @@ models! {
     C15_NUMBERS = exhaustive "c15_snapshot::numbers_against_replace", 1, 13;
     C15_SUPERSEDED = exhaustive "c15_snapshot::a_superseded_holder_draws_no_number", 2, 147;
     C15_WAITING = wide "c15_snapshot::waiting_against_turn_end", 2, [44419, 44419];
+    C15_SCAN_GROWTH = bounded "c15_scan::snapshot_against_growth", 1, [1, 1];
+    C15_SCAN_END = bounded "c15_scan::snapshot_against_an_end", 1, [1, 1];
+    C15_CLEANUP_GROWTH = bounded "c15_scan::cleanup_against_growth", 1, [1, 1];
     "idiom", "One who uses a session against one who asks or cleans up: no hand-written design needs more to fail.":
     IDIOM_MAP_LOCK = exhaustive "idioms::a_map_lock_across_the_turn", 1, 1, one_outcome;
     IDIOM_SAMPLE = exhaustive "idioms::sampled_then_removed", 1, 1;

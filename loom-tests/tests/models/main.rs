@@ -32,6 +32,7 @@ mod c09_locks;
 mod c11_no_stuck_key;
 mod c12_nothing_lost;
 mod c13_closing;
+mod c15_scan;
 mod c15_snapshot;
 
 mod idioms;

@@ -179,6 +179,9 @@ pub fn coarse_millis() -> u64 {
     0
 }
 
+/// The smallest table has four buckets, and is seen in two steps.
+pub const SCAN_STEP: usize = 2;
+
 /// Keys have the same hash in every run: a random one would put them into other shards each time, and an execution could
 /// not be repeated.
 #[derive(Clone, Debug, Default)]

@@ -21,7 +21,7 @@ use trace::Trace;
 /// | the drop of an `Enter` | leaves; lets go of the vacancy that it was granted |
 /// | the drop of a turn in a panic | vacates; lets go |
 /// | `remove` | replaces; lets go of the new vacancy |
-/// | `snapshot` | which keys are there, for each shard; the status of each |
+/// | `snapshot` | for each key whether it is there; the status of each that is |
 /// | `claim_idle`, when it claims none | each key is passed over |
 /// | `cleanup_idle` | for each session: claims, vacates, until its closer runs; then lets go. Each other key is passed over |
 /// | `close` | the flag; for each key: newcomers are refused, the line is swept, a vacancy that was granted is let go |

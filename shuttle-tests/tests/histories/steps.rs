@@ -152,10 +152,10 @@ pub(crate) enum Step {
         key: Key,
         handle: Option<u32>,
     },
-    /// Which keys of one shard are there.
-    Keys {
-        shard: Vec<Key>,
-        here: Vec<Key>,
+    /// Whether a key has a slot.
+    Here {
+        key: Key,
+        here: bool,
     },
     Len(usize),
 
@@ -195,7 +195,7 @@ impl Step {
             | Self::SeenHandle { .. }
             | Self::PassOver { .. }
             | Self::Handle { .. }
-            | Self::Keys { .. }
+            | Self::Here { .. }
             | Self::Len(_)
             | Self::IsClosed(_) => true,
             _ => false,

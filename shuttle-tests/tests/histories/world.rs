@@ -125,15 +125,6 @@ impl World {
         0..self.shape.keys
     }
 
-    /// The keys of each shard.
-    pub(crate) fn shards(&self) -> impl Iterator<Item = Vec<Key>> + '_ {
-        let of = move |shard| {
-            self.keys()
-                .filter(move |&key| usize::from(key) % self.shape.shards == shard)
-        };
-        (0..self.shape.shards).map(move |shard| of(shard).collect())
-    }
-
     /// C12: what rests is in the map, and nothing else; with the last registry it goes too.
     pub(crate) fn rests(self) {
         self.sessions.check_invariants();

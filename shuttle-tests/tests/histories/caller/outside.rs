@@ -91,16 +91,15 @@ impl Caller {
         (answer, Step::Status { key, seen, got })
     }
 
-    /// Which keys are there is one step for each shard, under its map lock; the status of each is a step of its own.
+    /// Whether a key is there is one step for each, under the map lock; the status of each is a step of its own.
     pub(crate) fn snapshot(&self) -> Vec<Looked> {
         let call = self.called("snapshot");
         let all = self.world.sessions.snapshot();
         let mut chains = Vec::new();
         let mut answers = Vec::new();
-        for shard in self.world.shards() {
-            let is_here = |key: &Key| all.iter().any(|seen| seen.key() == key);
-            let here = shard.iter().copied().filter(is_here).collect();
-            chains.push(vec![Step::Keys { shard, here }]);
+        for key in self.world.keys() {
+            let here = all.iter().any(|seen| *seen.key() == key);
+            chains.push(vec![Step::Here { key, here }]);
         }
         for seen in &all {
             let (answer, step) = self.status_of(*seen.key(), None, Some(seen.status()));

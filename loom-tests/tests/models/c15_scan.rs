@@ -1,0 +1,110 @@
+//! C15: a scan in steps sees each session that stays once, whatever comes, goes, or moves to another bucket between them.
+
+use crate::{
+    bounds,
+    harness::check,
+    kit::{Core, Key, Registry, Tally, registry, rest, spawn, turn_of},
+};
+use std::time::Duration;
+use turnwise::Turn;
+
+/// As many as the smallest table holds: the next makes it grow.
+const FULL: u64 = 3;
+
+fn full(tally: &Tally) -> Registry {
+    let registry = registry();
+    (0..FULL).for_each(|key| rest(&registry, &Key(key), tally));
+    registry
+}
+
+fn keys(registry: &Core) -> Vec<u64> {
+    let mut keys: Vec<_> = registry
+        .snapshot()
+        .iter()
+        .map(|seen| seen.key().0)
+        .collect();
+    keys.sort_unstable();
+    keys
+}
+
+/// A snapshot against a newcomer, for whom the table grows: those who were there are seen once, whatever bucket they had.
+#[test]
+fn snapshot_against_growth() {
+    check(
+        &bounds::C15_SCAN_GROWTH,
+        &["without the newcomer", "with the newcomer"],
+        || {
+            let tally = Tally::default();
+            let registry = full(&tally);
+            let newcomer = spawn({
+                let (registry, tally) = (registry.clone(), tally.clone());
+                move || rest(&registry, &Key(FULL), &tally)
+            });
+            let seen = keys(&registry);
+            newcomer.join().expect("newcomer");
+            assert_eq!(seen[..3], [0, 1, 2], "C15: who stays is seen once");
+            match seen[3..] {
+                [] => "without the newcomer",
+                [FULL] => "with the newcomer",
+                _ => panic!("C15: {seen:?}"),
+            }
+        },
+    );
+}
+
+/// A snapshot against a session that ends and another that is replaced: who stays is seen, and nobody twice.
+#[test]
+fn snapshot_against_an_end() {
+    check(
+        &bounds::C15_SCAN_END,
+        &["before the end", "after the end"],
+        || {
+            let tally = Tally::default();
+            let registry = full(&tally);
+            let ending = spawn({
+                let registry = registry.clone();
+                move || drop(Turn::vacate(turn_of(&registry, &Key(0))))
+            });
+            let seen = keys(&registry);
+            ending.join().expect("ending");
+            match seen[..] {
+                [0, 1, 2] => "before the end",
+                [1, 2] => "after the end",
+                _ => panic!("C15: {seen:?}"),
+            }
+        },
+    );
+}
+
+/// A cleanup against a newcomer for whom the table grows: each that was idle is closed, once.
+#[test]
+fn cleanup_against_growth() {
+    check(
+        &bounds::C15_CLEANUP_GROWTH,
+        &[
+            "without the newcomer",
+            "with the newcomer",
+            "the newcomer is busy",
+        ],
+        || {
+            let tally = Tally::default();
+            let registry = full(&tally);
+            let newcomer = spawn({
+                let (registry, tally) = (registry.clone(), tally.clone());
+                move || rest(&registry, &Key(FULL), &tally)
+            });
+            let mut closed = Vec::new();
+            let sweep = registry.cleanup_idle(Duration::ZERO, |key, _, _| closed.push(key.0));
+            newcomer.join().expect("newcomer");
+            closed.sort_unstable();
+            assert_eq!(closed[..3], [0, 1, 2], "C15: who stays is closed once");
+            assert_eq!(sweep.closed, closed.len());
+            match (&closed[3..], sweep.busy) {
+                ([], 0) => "without the newcomer",
+                ([FULL], 0) => "with the newcomer",
+                ([], 1) => "the newcomer is busy",
+                _ => panic!("C15: {closed:?}, {sweep:?}"),
+            }
+        },
+    );
+}
