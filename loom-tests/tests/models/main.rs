@@ -1,7 +1,7 @@
 //! The models of turnwise's claims, explored by loom over the source that ships.
 //!
 //! `harness` runs one model, `bounds` holds the bound of each, `kit` and `tracked` what they share. `canaries` and `source`
-//! check the checking. `idioms` shows how the usual designs fail. Each other module is a claim of PROOFS.md.
+//! check the checking, `readme` what the README quotes. `idioms` shows how the usual designs fail. Each other module is a claim of PROOFS.md.
 
 // A test executable exports nothing.
 #![allow(missing_docs)]
@@ -17,6 +17,7 @@ mod canaries;
 mod canaries_runs;
 mod canaries_trace;
 mod paths;
+mod readme;
 mod source;
 
 mod c01_exclusion;
