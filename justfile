@@ -5,7 +5,7 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
-features := "tokio tokio,tracing tokio,serde serde tracing pi"
+features := "tokio tokio,tracing tokio,serde serde tracing testing pi"
 pi := "1.5.2"
 pi_sum := "691bde186273b457d9d1c41d0fd47b57853b5e85ded1add1a1f6b78e66c261f4"
 node := "22.23.3"

@@ -22,6 +22,7 @@
 //! | `slot`, `transitions`, `outcome` | the slot lock; the state machine of one key, with its tables; what it answers |
 //! | `line`, `status` | who waits; what anyone may know without the lock |
 //! | `wake`, `clock`, `key`, `error` | waking and waiting; time; how keys are looked up; refusals |
+//! | `testing` (feature `testing`) | a backend that misbehaves on demand, for the tests of who embeds the manager |
 //! | `manager` (feature `tokio`) | the session manager: what knows how to start, check and stop sessions |
 //! | `pi` (feature `pi`) | the adapter to the agent pi |
 //! | `sync` | the one screen that differs between what ships and what is checked |
@@ -62,6 +63,8 @@ mod shards;
 mod slot;
 mod status;
 mod sync;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod transitions;
 mod wake;
 

@@ -14,9 +14,13 @@ pub(crate) use engine::{
 /// shuttle-tests alone: loom's models are of the core.
 #[cfg(all(feature = "model", feature = "tokio"))]
 pub(crate) use engine::in_runtime;
+#[cfg(all(feature = "model", feature = "testing"))]
+pub(crate) use engine::panic_now;
 
 #[cfg(all(not(feature = "model"), feature = "tokio"))]
 pub(crate) use self::real::in_runtime;
+#[cfg(all(not(feature = "model"), feature = "testing"))]
+pub(crate) use self::real::panic_now;
 #[cfg(not(feature = "model"))]
 pub(crate) use self::real::{Deadline, Parker, SCAN_STEP, coarse_millis};
 #[cfg(not(feature = "model"))]
@@ -52,6 +56,12 @@ mod real {
     pub(crate) fn in_runtime<R>(runtime: &tokio::runtime::Handle, act: impl FnOnce() -> R) -> R {
         let _within = runtime.enter();
         act()
+    }
+
+    /// A panic that a script asks for: it says nothing, for nothing is wrong.
+    #[cfg(feature = "testing")]
+    pub(crate) fn panic_now() -> ! {
+        std::panic::resume_unwind(Box::new("the script says so"))
     }
 
     /// When a waiting thread gives up: real time, whatever the registry's clock says.

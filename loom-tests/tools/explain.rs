@@ -106,7 +106,7 @@ fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
     let of_adapters = mutant.as_ref().map(|text| field(text, "claim"));
     let of_adapters = of_adapters.is_some_and(|claim| claim.is_ok_and(|of| of.starts_with('A')));
     let executable = if of_adapters {
-        tree.build_test("shuttle-tests", "adapters")?
+        tree.build_test("turnwise-shuttle", "adapters")?
     } else {
         tree.build_test("loom-tests", "models")?
     };

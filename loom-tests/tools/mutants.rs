@@ -37,22 +37,26 @@ use std::{
 /// A test program that notices mutants.
 #[derive(Debug, PartialEq, Eq)]
 struct Suite {
+    folder: &'static str,
     package: &'static str,
     test: &'static str,
 }
 
 const MODELS: Suite = Suite {
+    folder: "loom-tests",
     package: "loom-tests",
     test: "models",
 };
 
 const HISTORIES: Suite = Suite {
-    package: "shuttle-tests",
+    folder: "shuttle-tests",
+    package: "turnwise-shuttle",
     test: "histories",
 };
 
 const ADAPTERS: Suite = Suite {
-    package: "shuttle-tests",
+    folder: "shuttle-tests",
+    package: "turnwise-shuttle",
     test: "adapters",
 };
 
@@ -175,7 +179,7 @@ fn mutants(filter: &str) -> Result<Vec<Mutant>, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut mutants = Vec::new();
     for suite in FOLDERS {
-        let folder = root.join(suite.package).join("mutants");
+        let folder = root.join(suite.folder).join("mutants");
         if !folder.exists() {
             continue;
         }

@@ -90,7 +90,7 @@ fn forbidden(file: &Path) -> Vec<(&'static str, &'static str)> {
     let is_root = file.file_name().is_some_and(|name| name == "lib.rs");
     let more = match () {
         () if is_root || lies_in("pi") => &[][..],
-        () if lies_in("manager") => NOT_OF_THE_MANAGER,
+        () if lies_in("manager") || lies_in("testing") => NOT_OF_THE_MANAGER,
         () => NOT_OF_THE_CORE,
     };
     [FORBIDDEN, more].concat()

@@ -79,7 +79,7 @@ pub(crate) fn models(size: Size) -> Result<Run, String> {
 
 /// Of the core, and the scenarios of the manager.
 pub(crate) fn histories(size: Size) -> Result<Run, String> {
-    let test = ["test", "--package", "shuttle-tests", "--no-fail-fast"];
+    let test = ["test", "--package", "turnwise-shuttle", "--no-fail-fast"];
     let programs = ["--test", "histories", "--test", "adapters"];
     let test = [&test[..], &programs].concat();
     let mut run = engine(&test, size, "history-row ", &HISTORIES)?;

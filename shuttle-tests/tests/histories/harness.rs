@@ -146,7 +146,7 @@ impl Failure {
         let told = trace.tell(&name.replace("::", "."));
         format!(
             "FAILED {claims} {name}: {words}\n\n{told}\n{how}\n\
-             replay: {REPLAY}={choices} cargo test -p shuttle-tests --test {PROGRAM} {name} -- --exact --nocapture\n"
+             replay: {REPLAY}={choices} cargo test -p turnwise-shuttle --test {PROGRAM} {name} -- --exact --nocapture\n"
         )
     }
 }
