@@ -1,13 +1,14 @@
 //! The registry side by side with what people use instead: `just bench`.
 //!
 //! Times are ratios to the floor (parking_lot's locks by hand, std's map), taken in one run; see `measure`. Without an
-//! argument all workloads run; with one, those that have it in their name.
+//! argument all workloads run; with one, those that have it in their name. `--readme` keeps the summary in README.md.
 
 mod contenders;
 mod map;
 mod measure;
 mod report;
 mod special;
+mod summary;
 mod workloads;
 
 use std::{env, error::Error, path::Path};
@@ -26,6 +27,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map_or("", String::as_str);
     let mut tables = workloads::tables(filter);
     tables.extend(special::tables(filter));
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
-    report::write(&tables, &folder)
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    report::write(&tables, &home.join("target/bench"))?;
+    if args.iter().any(|arg| arg == "--readme") {
+        summary::keep(&tables, &home.join("README.md"))?;
+    }
+    Ok(())
 }

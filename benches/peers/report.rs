@@ -29,7 +29,7 @@ pub(crate) fn write(tables: &[Table], folder: &Path) -> Result<(), Box<dyn Error
     plot(tables, &folder.join("peers.svg"))
 }
 
-fn machine() -> String {
+pub(crate) fn machine() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = cpu
         .lines()

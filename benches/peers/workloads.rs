@@ -48,7 +48,7 @@ fn but(left_out: &[&str]) -> Vec<Make<u64>> {
 
 /// How many acts a batch has, and how many rounds there are.
 const ACTS: usize = 20_000;
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 21;
 
 /// Each workload whose name has `filter` in it.
 pub(crate) fn tables(filter: &str) -> Vec<Table> {

@@ -12,6 +12,9 @@ pub mod embedding {}
 #[doc = include_str!("backend.md")]
 pub mod backend {}
 
+#[doc = include_str!("core.md")]
+pub mod core {}
+
 #[doc = include_str!("cancel_safety.md")]
 pub mod cancel_safety {}
 

@@ -1,0 +1,53 @@
+//! One row for each workload, for README.md: what the registry costs, and the fastest of the others.
+
+use crate::{
+    measure::Line,
+    report::machine,
+    workloads::{TURNWISE, Table},
+};
+use std::{error::Error, fmt::Write as _, fs, path::Path};
+
+const BEGIN: &str = "<!-- speed: begin, written by `just bench --readme` -->\n";
+const END: &str = "<!-- speed: end -->";
+
+/// Puts the rows between the marks.
+pub(crate) fn keep(tables: &[Table], readme: &Path) -> Result<(), Box<dyn Error>> {
+    let text = fs::read_to_string(readme)?;
+    let (before, rest) = text.split_once(BEGIN).ok_or("the README has no mark")?;
+    let (_, after) = rest
+        .split_once(END)
+        .ok_or("the README has no second mark")?;
+    let rows = rows(tables)?;
+    fs::write(readme, format!("{before}{BEGIN}{rows}{END}{after}"))?;
+    Ok(())
+}
+
+fn rows(tables: &[Table]) -> Result<String, std::fmt::Error> {
+    let mut rows = format!(
+        "{}. Ratios of times (of bytes in W7) to the first contender of each workload.\n\n\
+         | workload | turnwise | to the first | the fastest other | |\n|---|---:|---|---|---:|\n",
+        machine()
+    );
+    for Table { name, lines, .. } in tables {
+        let is_ours = |line: &&Line| line.name.starts_with(TURNWISE);
+        let fastest = |lines: &mut dyn Iterator<Item = &Line>| {
+            let best = lines.min_by(|one, other| one.ratio.total_cmp(&other.ratio));
+            best.map_or((String::new(), f64::NAN), |line| {
+                (line.name.clone(), line.ratio)
+            })
+        };
+        let ours: Vec<String> = lines
+            .iter()
+            .filter(is_ours)
+            .map(|line| format!("{:.2}", line.ratio))
+            .collect();
+        let (peer, ratio) = fastest(&mut lines.iter().filter(|line| !is_ours(line)));
+        writeln!(
+            rows,
+            "| {name} | {} | {} | {peer} | {ratio:.2} |",
+            ours.join("; "),
+            lines[0].name
+        )?;
+    }
+    Ok(rows)
+}
