@@ -81,6 +81,11 @@ impl<K: Key, const N: usize> Map<K> for Turnwise<K, N> {
         let entry = self.0.enter(key).await.expect("it is open");
         drop(entry.occupied().map(Turn::vacate));
     }
+
+    async fn pair(&self, key: &K) {
+        let entry = self.0.enter(key).await.expect("it is open");
+        drop(Turn::vacate(entry.or_insert_with(Words::new)));
+    }
 }
 
 /// The registry, with this thread.
@@ -110,6 +115,11 @@ impl<K: Key, const N: usize> Map<K> for Blocking<K, N> {
     async fn remove(&self, key: &K) {
         let entry = self.0.enter_blocking(key).expect("it is open");
         drop(entry.occupied().map(Turn::vacate));
+    }
+
+    async fn pair(&self, key: &K) {
+        let entry = self.0.enter_blocking(key).expect("it is open");
+        drop(Turn::vacate(entry.or_insert_with(Words::new)));
     }
 }
 

@@ -52,6 +52,13 @@ pub(crate) trait Map<K: Key>: Send + Sync + 'static {
     fn look(&self, key: &K) -> impl Future<Output = u64> + Send;
     fn insert(&self, key: &K) -> impl Future<Output = ()> + Send;
     fn remove(&self, key: &K) -> impl Future<Output = ()> + Send;
+    /// A session comes and goes.
+    fn pair(&self, key: &K) -> impl Future<Output = ()> + Send {
+        async move {
+            self.insert(key).await;
+            self.remove(key).await;
+        }
+    }
 }
 
 /// One step of a workload.
@@ -78,8 +85,7 @@ impl<K: Key, M: Map<K>> Contender<K> for M {
                         black_box(self.look(key).await);
                     }
                     Act::Pair => {
-                        self.insert(key).await;
-                        self.remove(key).await;
+                        self.pair(key).await;
                     }
                     Act::Insert => self.insert(key).await,
                 }
