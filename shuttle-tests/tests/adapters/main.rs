@@ -20,6 +20,7 @@ mod a4_drain;
 mod a5_start;
 mod a6_abort;
 mod backend;
+mod everything;
 mod ledger;
 mod limits;
 mod record;
