@@ -75,7 +75,7 @@ fn close_against_a_grant() {
 #[test]
 fn replace_against_the_end_of_a_start() {
     let name = "small::replace_against_the_end_of_a_start";
-    let outcomes = exhausted(name, "C6 C14", 61, || {
+    let outcomes = exhausted(name, "C6 C14", 823, || {
         let (world, _) = World::new(&SHAPE);
         let caller = world.caller(1);
         let Some((first, Entry::Vacant(vacancy))) = caller.try_enter(0) else {
@@ -101,7 +101,7 @@ fn replace_against_the_end_of_a_start() {
 /// that drop nobody has the vacancy, and it is held: a replacement that comes there finds a holder.
 #[test]
 fn replace_against_a_cancel() {
-    let outcomes = exhausted("small::replace_against_a_cancel", "C5 C14", 272, || {
+    let outcomes = exhausted("small::replace_against_a_cancel", "C5 C14", 32_708, || {
         let (world, _) = World::new(&SHAPE);
         let caller = world.caller(1);
         let place = caller.enter(0, false);

@@ -1,0 +1,78 @@
+//! The desk in random schedules: any task that can go on may be the next. Time does not pass by itself: a limit passes when
+//! a test says so, with `tokio::time::trigger_timeouts`.
+
+use checked::{Desk, Store};
+use std::sync::Arc;
+use std::time::Duration;
+use turnwise::SessionManager;
+use turnwise::testing::{Act, Scripted};
+
+const SCHEDULES: usize = 300;
+
+/// Two senders and a stop: a line that was answered is written, once.
+#[test]
+fn what_was_answered_is_written() {
+    shuttle::check_random(
+        || {
+            shuttle::future::block_on(senders_and_a_stop());
+        },
+        SCHEDULES,
+    );
+}
+
+/// That the schedules do interleave: a test that stops before the lines are sent in all of them would show nothing.
+#[test]
+#[should_panic(expected = "stopped in between")]
+fn a_stop_comes_in_between() {
+    shuttle::check_random(
+        || {
+            shuttle::future::block_on(async {
+                if senders_and_a_stop().await > 1 {
+                    panic!("stopped in between");
+                }
+            });
+        },
+        SCHEDULES,
+    );
+}
+
+/// How many sessions there were.
+async fn senders_and_a_stop() -> usize {
+    let store = Arc::<Store>::default();
+    let (scripted, script) = Scripted::around(Desk(Arc::clone(&store)));
+    let documents = SessionManager::builder(scripted)
+        .shards(1)
+        .build()
+        .expect("the settings make sense");
+    script.on_stop(Act::pass());
+
+    let senders = ["one", "two"].map(|line| {
+        let sending = documents.send_message("a", line.to_owned());
+        // The stop may abort it.
+        tokio::spawn(async move { sending.await.is_ok().then_some(line) })
+    });
+    documents.stop("a").await.expect("nothing fails");
+    let mut answered = Vec::new();
+    for sender in senders {
+        answered.extend(sender.await.expect("nothing panics"));
+    }
+    // The deadline is never reached: nothing passes it.
+    documents.shutdown(Duration::from_secs(3600)).await;
+
+    let lines = store.read("a");
+    for line in answered {
+        let written = lines.iter().filter(|written| *written == line);
+        assert_eq!(
+            written.count(),
+            1,
+            "{line}: what was answered is written, once"
+        );
+    }
+    assert_eq!(store.lent(), 0, "lent for ever");
+    script.assert_played();
+    script.assert_never_two();
+    let starts = script.record().into_iter();
+    starts
+        .filter(|call| call.method == turnwise::testing::Method::Start)
+        .count()
+}
