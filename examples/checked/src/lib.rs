@@ -102,17 +102,20 @@ impl Backend for Desk {
 impl Agent for Desk {
     type Message = String;
     type Event = Infallible;
-    /// How many lines there are now.
-    type Reply = usize;
+    /// How many lines there are now; `None` if it was cancelled before its own was written.
+    type Reply = Option<usize>;
 
     async fn send(
         &self,
         draft: &mut Draft,
         line: String,
-        _: &TurnContext<Infallible>,
-    ) -> Result<usize, Lent> {
+        cx: &TurnContext<Infallible>,
+    ) -> Result<Option<usize>, Lent> {
         tokio::task::yield_now().await; // it is spelled
-        draft.lines.push(line); // also if it was aborted meanwhile: what is answered is written
-        Ok(draft.lines.len())
+        if cx.is_cancelled() {
+            return Ok(None);
+        }
+        draft.lines.push(line);
+        Ok(Some(draft.lines.len()))
     }
 }

@@ -49,7 +49,7 @@ async fn senders_and_a_stop() -> usize {
     let senders = ["one", "two"].map(|line| {
         let sending = documents.send_message("a", line.to_owned());
         // The stop may abort it.
-        tokio::spawn(async move { sending.await.is_ok().then_some(line) })
+        tokio::spawn(async move { sending.await.ok().flatten().map(|_| line) })
     });
     documents.stop("a").await.expect("nothing fails");
     let mut answered = Vec::new();
