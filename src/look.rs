@@ -53,7 +53,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     /// The status of a key's session, or of its start; `None` if the key has no slot. Waits for no turn, start or close; takes no slot
-    /// lock, unless a transition of this very slot came between, and then once.
+    /// lock, unless a transition of this very slot came between, and then once. Two atomic read-modify-writes: the map lock's.
     #[doc(alias = "get_status")]
     #[inline]
     pub fn status<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Status> {
