@@ -151,12 +151,12 @@ macro_rules! models {
 models! {
     "C1", "Two threads that enter are every pair of ways into a session; the third shows that the second hands on.":
     C1_ENTER_ENTER = exhaustive "c01_exclusion::enter_against_enter", 2, 594;
-    C1_BLOCKING_ASYNC = exhaustive "c01_exclusion::blocking_against_async", 2, 1701;
-    C1_ENTER_CLAIM = exhaustive "c01_exclusion::enter_against_claim", 2, 1515;
+    C1_BLOCKING_ASYNC = exhaustive "c01_exclusion::blocking_against_async", 2, 1908;
+    C1_ENTER_CLAIM = exhaustive "c01_exclusion::enter_against_claim", 2, 2628;
     C1_START_START = exhaustive "c01_exclusion::start_against_start", 2, 2340;
     C1_THREE_ENTER = bounded "c01_exclusion::three_enter", 2, [7293, 266013];
     "C2", "The end of one session against one who comes is where two could be alive; two who come show that only one of them starts the next.":
-    C2_CLEANUP_ENTER = exhaustive "c02_one_incarnation::cleanup_against_enter", 2, 8928;
+    C2_CLEANUP_ENTER = exhaustive "c02_one_incarnation::cleanup_against_enter", 2, 11835;
     C2_CLOSE_TWO = bounded "c02_one_incarnation::close_against_two", 2, [3850, 3850], one_outcome;
     C2_CLOSING_DROPPED = exhaustive "c02_one_incarnation::closing_dropped", 2, 1272;
     C2_VACANCY_DROPPED = exhaustive "c02_one_incarnation::vacancy_dropped", 2, 4257;
@@ -164,40 +164,40 @@ models! {
     C2_CLOSED_FILLED = exhaustive "c02_one_incarnation::closed_and_filled", 2, 3735;
     C2_PANIC_IN_DROP = exhaustive "c02_one_incarnation::a_drop_that_panics", 2, 1272;
     C2_PANIC_IN_TURN = exhaustive "c02_one_incarnation::a_turn_that_panics", 2, 579, one_outcome;
-    C2_PANIC_IN_CLOSER = exhaustive "c02_one_incarnation::a_closer_that_panics", 2, 8928;
-    C2_CANCELLED_START = exhaustive "c02_one_incarnation::a_cancelled_start", 2, 87, one_outcome;
+    C2_PANIC_IN_CLOSER = exhaustive "c02_one_incarnation::a_closer_that_panics", 2, 11835;
+    C2_CANCELLED_START = exhaustive "c02_one_incarnation::a_cancelled_start", 2, 105, one_outcome;
     C2_UNWINDING = exhaustive "c02_one_incarnation::a_turn_while_the_thread_unwinds", 1, 291;
     "C3", "Places are taken before the threads start, so each order that is seen is the registry's doing; a longer line repeats what three show.":
-    C3_TURN_END = bounded "c03_order::across_the_end_of_a_turn", 2, [1764, 1764], one_outcome;
-    C3_INCARNATION = bounded "c03_order::across_an_incarnation", 2, [3743, 3743], one_outcome;
-    C3_REPLACEMENT = bounded "c03_order::across_a_replacement", 1, [3892, 3892], one_outcome;
-    C3_PUT_BACK = wide "c03_order::an_unlooked_grant_is_put_back", 2, [16195, 16195], one_outcome;
-    C3_FIRST_LANE = bounded "c03_order::the_first_lane", 2, [2761, 2761];
+    C3_TURN_END = bounded "c03_order::across_the_end_of_a_turn", 2, [2237, 2237], one_outcome;
+    C3_INCARNATION = bounded "c03_order::across_an_incarnation", 2, [4520, 4520], one_outcome;
+    C3_REPLACEMENT = bounded "c03_order::across_a_replacement", 1, [4213, 4213], one_outcome;
+    C3_PUT_BACK = wide "c03_order::an_unlooked_grant_is_put_back", 2, [19665, 19665], one_outcome;
+    C3_FIRST_LANE = bounded "c03_order::the_first_lane", 2, [3072, 3072];
     C3_DISMISSED = bounded "c03_order::a_dismissed_line", 2, [5252, 5252];
     C3_TICKETS = bounded "c03_order::tickets_tell_the_order", 2, [3977, 3977];
     C3_POLLED = exhaustive "c03_order::polled_or_not", 1, 4, one_outcome;
     C3_AFTER_REPLACEMENT = bounded "c03_order::after_a_replacement", 1, [504, 504], one_outcome;
     C3_ABSENCE = exhaustive "c03_order::after_an_absence", 1, 59;
-    C3_FIRST_REPLACED = bounded "c03_order::the_first_lane_across_a_replacement", 1, [3892, 3892], one_outcome;
+    C3_FIRST_REPLACED = bounded "c03_order::the_first_lane_across_a_replacement", 1, [4213, 4213], one_outcome;
     "C4", "A wake-up is lost between one who grants and one who waits: two threads, without a bound. The chain needs a third.":
     C4_TURN_END_ENTER = bounded "c04_progress::turn_end_against_enter", 2, [3609, 3609];
     C4_TURN_END_POLL = exhaustive "c04_progress::turn_end_against_poll", 1, 4;
     C4_CHANGED_WAKER = exhaustive "c04_progress::a_change_of_wakers", 1, 16;
-    C4_CHAIN = bounded "c04_progress::each_wakes_the_next", 2, [1754, 1754], one_outcome;
+    C4_CHAIN = bounded "c04_progress::each_wakes_the_next", 2, [2060, 2060], one_outcome;
     C4_PANIC_IN_WAKER = exhaustive "c04_progress::a_waker_that_panics", 1, 4;
     C4_DEPARTURE = exhaustive "c04_progress::departure_against_wait", 2, 324, one_outcome;
     C4_DEPARTURE_WAKERS = exhaustive "c04_progress::departure_with_another_waker", 1, 18;
     "C5", "One who leaves against one who grants, or replaces: two threads, without a bound. Three in line, by tickets that main takes.":
     C5_DROP_UNPOLLED = exhaustive "c05_cancel::dropped_unpolled", 2, 36, one_outcome;
     C5_DROP_POLLED = exhaustive "c05_cancel::dropped_polled", 2, 36, one_outcome;
-    C5_DROP_GRANTED = exhaustive "c05_cancel::granted_and_dropped", 2, 81;
+    C5_DROP_GRANTED = exhaustive "c05_cancel::granted_and_dropped", 2, 90;
     C5_DROP_VACANCY = exhaustive "c05_cancel::granted_vacancy_dropped", 2, 333, one_outcome;
     C5_LAST_TWO = exhaustive "c05_cancel::the_last_two_leave", 2, 165, one_outcome;
     C5_DEADLINE = exhaustive "c05_cancel::deadline_against_turn_end", 2, 54;
-    C5_DEADLINE_AGAIN = bounded "c05_cancel::deadline_and_again", 2, [4826, 4826];
-    C5_THREE = bounded "c05_cancel::the_first_of_three_leaves", 2, [8674, 8674], one_outcome;
+    C5_DEADLINE_AGAIN = bounded "c05_cancel::deadline_and_again", 2, [5044, 5044];
+    C5_THREE = bounded "c05_cancel::the_first_of_three_leaves", 2, [9451, 9451], one_outcome;
     C5_DROP_REPLACE = exhaustive "c05_cancel::dropped_against_replace", 2, 58140, one_outcome;
-    C5_LOOK_REPLACE = exhaustive "c05_cancel::looked_against_replace", 2, 24633;
+    C5_LOOK_REPLACE = exhaustive "c05_cancel::looked_against_replace", 2, 29970;
     C5_IDLE_TIME = exhaustive "c05_cancel::a_grant_dropped_leaves_the_idle_time", 2, 81;
     C5_COUNT = exhaustive "c05_cancel::the_count_of_those_who_left", 2, 2005;
     C5_DEADLINE_REPLACE = exhaustive "c05_cancel::deadline_against_replace", 2, 23412;
@@ -210,12 +210,12 @@ models! {
     C6_REPLACE_FILL_LINE = exhaustive "c06_identity::replace_against_fill_in_line", 2, 93;
     C6_REPLACE_CLOSE_END = exhaustive "c06_identity::replace_against_close_end", 2, 18;
     C6_REPLACE_CLOSE_END_LINE = exhaustive "c06_identity::replace_against_close_end_in_line", 2, 57;
-    C6_REPLACE_CLEANUP = exhaustive "c06_identity::replace_against_cleanup", 2, 969;
-    C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [4370, 4370];
+    C6_REPLACE_CLEANUP = exhaustive "c06_identity::replace_against_cleanup", 2, 1200;
+    C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [4915, 4915];
     C6_REMOVE_ENTER = exhaustive "c06_two_at_once::remove_then_enter_against_turn_end", 2, 1053;
-    C6_REMOVE_ENTER_LINE = bounded "c06_two_at_once::remove_then_enter_against_turn_end_in_line", 2, [10579, 10579];
-    C6_TWO_CLEANUPS = exhaustive "c06_two_at_once::two_cleanups", 2, 13896;
-    C6_TWO_CLEANUPS_ENTER = bounded "c06_two_at_once::two_cleanups_and_enter", 2, [9802, 9802];
+    C6_REMOVE_ENTER_LINE = bounded "c06_two_at_once::remove_then_enter_against_turn_end_in_line", 2, [12147, 12147];
+    C6_TWO_CLEANUPS = exhaustive "c06_two_at_once::two_cleanups", 2, 54054;
+    C6_TWO_CLEANUPS_ENTER = bounded "c06_two_at_once::two_cleanups_and_enter", 2, [11194, 11194];
     C6_REPLACE_TWICE = exhaustive "c06_two_at_once::replace_twice", 2, 48;
     C6_REPLACE_TWICE_LINE = exhaustive "c06_two_at_once::replace_twice_in_line", 2, 48;
     C6_REPLACE_GRANT = exhaustive "c06_two_at_once::replace_against_unlooked_grant", 2, 99;
@@ -227,36 +227,36 @@ models! {
     C6_HANDLE_REPLACE = exhaustive "c06_two_at_once::handle_against_replace", 2, 18;
     C6_TWO_DEPARTURES = exhaustive "c06_two_at_once::two_departures", 2, 5334;
     "C7", "A cleanup against one who makes the session active; a third who touches it too, bounded.":
-    C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 3564;
+    C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 4722;
     C7_CLEANUP_TURN_END = exhaustive "c07_claim::cleanup_against_turn_end", 2, 15;
-    C7_CLEANUP_TOUCH = exhaustive "c07_claim::cleanup_against_touch", 2, 108;
-    C7_CLEANUP_GRANT = exhaustive "c07_claim::cleanup_against_grant", 2, 108;
+    C7_CLEANUP_TOUCH = exhaustive "c07_claim::cleanup_against_touch", 2, 120;
+    C7_CLEANUP_GRANT = exhaustive "c07_claim::cleanup_against_grant", 2, 120;
     C7_OBSERVED = exhaustive "c07_claim::observed_claim_against_touch", 2, 12;
-    C7_THREE = bounded "c07_claim::cleanup_turn_and_touch", 2, [2449, 2449];
+    C7_THREE = bounded "c07_claim::cleanup_turn_and_touch", 2, [2611, 2611];
     C7_TWO_TOUCHES = exhaustive "c07_claim::two_touches", 2, 36, one_outcome;
     "C8", "One who asks while a guard is held and another joins and leaves: without a bound. A wait for the guard would be a deadlock.":
     C8_STATUS_TURN = exhaustive "c08_status::status_of_a_turn", 2, 13515;
     C8_STATUS_START = exhaustive "c08_status::status_of_a_start", 2, 13515;
     C8_STATUS_CLOSE = exhaustive "c08_status::status_of_a_close", 2, 13515;
-    C8_SNAPSHOT_TURN = exhaustive "c08_status::snapshot_of_a_turn", 2, 60552;
-    C8_SNAPSHOT_START = bounded "c08_status::snapshot_of_a_start", 2, [2858, 2858];
-    C8_SNAPSHOT_CLOSE = bounded "c08_status::snapshot_of_a_close", 2, [2858, 2858];
-    C8_CLEANUP_TURN = exhaustive "c08_status::cleanup_of_a_turn", 2, 225;
-    C8_CLEANUP_START = exhaustive "c08_status::cleanup_of_a_start", 2, 225;
-    C8_CLEANUP_CLOSE = exhaustive "c08_status::cleanup_of_a_close", 2, 225;
+    C8_SNAPSHOT_TURN = exhaustive "c08_status::snapshot_of_a_turn", 2, 63657;
+    C8_SNAPSHOT_START = bounded "c08_status::snapshot_of_a_start", 2, [2918, 2918];
+    C8_SNAPSHOT_CLOSE = bounded "c08_status::snapshot_of_a_close", 2, [2918, 2918];
+    C8_CLEANUP_TURN = exhaustive "c08_status::cleanup_of_a_turn", 2, 270;
+    C8_CLEANUP_START = exhaustive "c08_status::cleanup_of_a_start", 2, 270;
+    C8_CLEANUP_CLOSE = exhaustive "c08_status::cleanup_of_a_close", 2, 270;
     C8_OTHER_KEY = exhaustive "c08_status::another_key", 1, 1, one_outcome;
     "C9", "User code that calls back, where it could meet a lock that is held.":
     C9_WAKER = exhaustive "c09_locks::a_waker_that_enters", 1, 4;
-    C9_CLOSER = bounded "c09_locks::a_closer_that_enters", 2, [3921, 3921];
+    C9_CLOSER = bounded "c09_locks::a_closer_that_enters", 2, [4049, 4049];
     C9_HANDLE = exhaustive "c09_locks::handles", 1, 17;
     "C10", "Scans and changes over two shards: the locks of one while those of the other are taken.":
-    C10_SHARDS = wide "c09_locks::all_shards", 2, [24585, 24585];
+    C10_SHARDS = wide "c09_locks::all_shards", 2, [27183, 27183];
     "C11", "A start that ends without a session against one who comes; a replacement as the third.":
     C11_FAILS = exhaustive "c11_no_stuck_key::a_start_that_fails", 2, 1443;
     C11_PANICS = exhaustive "c11_no_stuck_key::a_start_that_panics", 2, 1443;
-    C11_CANCELLED = exhaustive "c11_no_stuck_key::a_start_that_is_cancelled", 2, 2499;
-    C11_TWO_WAIT = bounded "c11_no_stuck_key::a_vacancy_dropped_with_two_in_line", 2, [5506, 5506], one_outcome;
-    C11_REPLACE = wide "c11_no_stuck_key::a_start_that_fails_against_replace", 2, [22365, 22365];
+    C11_CANCELLED = exhaustive "c11_no_stuck_key::a_start_that_is_cancelled", 2, 2679;
+    C11_TWO_WAIT = bounded "c11_no_stuck_key::a_vacancy_dropped_with_two_in_line", 2, [6050, 6050], one_outcome;
+    C11_REPLACE = wide "c11_no_stuck_key::a_start_that_fails_against_replace", 2, [24820, 24820];
     "C12", "Two who both could return or drop the same session.":
     C12_RELEASE = exhaustive "c12_nothing_lost::release_against_replace", 2, 2349;
     C12_REGISTRY_DROP = exhaustive "c12_nothing_lost::registry_drop_against_turn_end", 2, 36, one_outcome;
@@ -271,18 +271,18 @@ models! {
     C12_MAX_WAITING = exhaustive "c12_nothing_lost::max_waiting", 2, 168;
     C12_QUESTION = exhaustive "c12_nothing_lost::a_question_about_a_key_that_leaves", 1, 862;
     "C13", "A close against each thing that it ends or lets go on, in one shard and in two.":
-    C13_GRANT = bounded "c13_closing::close_against_grant", 2, [510, 510];
+    C13_GRANT = bounded "c13_closing::close_against_grant", 2, [804, 804];
     C13_AFTER = exhaustive "c13_closing::no_grant_after_close", 1, 36, one_outcome;
-    C13_JOIN = exhaustive "c13_closing::close_against_join", 2, 252, one_outcome;
+    C13_JOIN = exhaustive "c13_closing::close_against_join", 2, 255, one_outcome;
     C13_START = bounded "c13_closing::close_against_start", 2, [745, 745];
     C13_GRANTED_START = exhaustive "c13_closing::close_against_granted_start", 1, 159;
     C13_DRAIN = exhaustive "c13_closing::drain_against_turn_end", 2, 120, one_outcome;
-    C13_DRAIN_SUPERSEDED = exhaustive "c13_closing::drain_against_superseded", 2, 2835, one_outcome;
-    C13_DRAIN_REMOVE = wide "c13_closing::drain_against_remove", 2, [53553, 53553];
+    C13_DRAIN_SUPERSEDED = exhaustive "c13_closing::drain_against_superseded", 2, 5094, one_outcome;
+    C13_DRAIN_REMOVE = wide "c13_closing::drain_against_remove", 2, [62322, 62322];
     C13_LOOK_AFTER = exhaustive "c13_closing::look_after_close", 1, 24;
-    C13_LOOKS_AGAIN = bounded "c13_closing::drain_looks_again", 1, [697, 697], one_outcome;
-    C13_DRAIN_STARTS = bounded "c13_closing::drain_against_starts", 1, [1746, 1746], one_outcome;
-    C13_REPLACE = exhaustive "c13_closing::close_against_replace", 1, 32;
+    C13_LOOKS_AGAIN = bounded "c13_closing::drain_looks_again", 1, [805, 805], one_outcome;
+    C13_DRAIN_STARTS = bounded "c13_closing::drain_against_starts", 1, [2069, 2069], one_outcome;
+    C13_REPLACE = exhaustive "c13_closing::close_against_replace", 1, 43;
     "C15", "One who looks, word by word, against one who changes what is looked at. Two looks, bounded.":
     C15_LOOK = exhaustive "c15_snapshot::a_look_against_a_new_incarnation", 1, 47140;
     C15_NEXT_TURN = exhaustive "c15_snapshot::a_look_against_the_next_turn", 1, 75307;
@@ -290,13 +290,13 @@ models! {
     C15_NUMBERS = exhaustive "c15_snapshot::numbers_against_replace", 1, 13;
     C15_SUPERSEDED = exhaustive "c15_snapshot::a_superseded_holder_draws_no_number", 2, 147;
     C15_WAITING = wide "c15_snapshot::waiting_against_turn_end", 2, [44419, 44419];
-    C15_SCAN_GROWTH = bounded "c15_scan::snapshot_against_growth", 1, [1, 1];
-    C15_SCAN_END = bounded "c15_scan::snapshot_against_an_end", 1, [1, 1];
-    C15_CLEANUP_GROWTH = bounded "c15_scan::cleanup_against_growth", 1, [1, 1];
+    C15_SCAN_GROWTH = bounded "c15_scan::snapshot_against_growth", 1, [2309, 2309];
+    C15_SCAN_END = bounded "c15_scan::snapshot_against_an_end", 1, [2384, 2384];
+    C15_CLEANUP_GROWTH = bounded "c15_scan::cleanup_against_growth", 1, [93, 93];
     "idiom", "One who uses a session against one who asks or cleans up: no hand-written design needs more to fail.":
     IDIOM_MAP_LOCK = exhaustive "idioms::a_map_lock_across_the_turn", 1, 1, one_outcome;
     IDIOM_SAMPLE = exhaustive "idioms::sampled_then_removed", 1, 1;
     IDIOM_COUNT = exhaustive "idioms::counted_then_removed", 1, 1;
     IDIOM_TURNWISE_STATUS = exhaustive "idioms::turnwise_status", 1, 28682, one_outcome;
-    IDIOM_TURNWISE_CLEANUP = exhaustive "idioms::turnwise_cleanup", 1, 1986;
+    IDIOM_TURNWISE_CLEANUP = exhaustive "idioms::turnwise_cleanup", 1, 2841;
 }
