@@ -39,15 +39,25 @@ fn rows(tables: &[Table]) -> Result<String, std::fmt::Error> {
         let ours: Vec<String> = lines
             .iter()
             .filter(is_ours)
-            .map(|line| format!("{:.2}", line.ratio))
+            .map(|line| shown(line.ratio))
             .collect();
         let (peer, ratio) = fastest(&mut lines.iter().filter(|line| !is_ours(line)));
         writeln!(
             rows,
-            "| {name} | {} | {} | {peer} | {ratio:.2} |",
+            "| {name} | {} | {} | {peer} | {} |",
             ours.join("; "),
-            lines[0].name
+            lines[0].name,
+            shown(ratio)
         )?;
     }
     Ok(rows)
+}
+
+/// A ratio, with as many digits as it needs.
+fn shown(ratio: f64) -> String {
+    match ratio {
+        ..0.0001 => "< 0.0001".to_owned(),
+        ..0.1 => format!("{ratio:.4}"),
+        _ => format!("{ratio:.2}"),
+    }
 }
