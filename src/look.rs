@@ -28,8 +28,8 @@ impl<K, V, H, S> Registry<K, V, H, S> {
 }
 
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
-    /// Sends the line of a key away: each who waits gets [`EnterError::Dismissed`]. The turn goes on, and who was granted
-    /// it already keeps it. Returns how many were sent away.
+    /// Sends the line of a key away: each who waits gets [`EnterError::Dismissed`](crate::EnterError::Dismissed). The turn goes
+    /// on, and who was granted it already keeps it. Returns how many were sent away.
     pub fn dismiss<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> usize {
         let line = self.with(key, |slot| slot.lock().send_away());
         let line = line.unwrap_or_default();
