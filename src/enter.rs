@@ -237,7 +237,7 @@ impl<K, V, H> Enter<K, V, H> {
     /// The ticket, which the turn will have too. `None` if the entry was refused; the reason comes with the first poll.
     pub fn ticket(&self) -> Option<Ticket> {
         let line = self.state.line()?;
-        Some(Ticket(line.place.ticket()))
+        Some(line.place.ticket())
     }
 
     /// How many stand before this place in the line; 0 if it was granted. Counts them under the slot lock: for people to
@@ -301,10 +301,10 @@ impl<K, V, H> fmt::Debug for Enter<K, V, H> {
         match &self.state {
             State::Granted(line) => debug
                 .field("state", &"granted")
-                .field("ticket", &Ticket(line.place.ticket())),
+                .field("ticket", &line.place.ticket()),
             State::Waiting { line, .. } => debug
                 .field("state", &"waiting")
-                .field("ticket", &Ticket(line.place.ticket())),
+                .field("ticket", &line.place.ticket()),
             State::Refused(error) => debug.field("refused", error),
             State::Done => debug.field("done", &true),
         };

@@ -74,10 +74,9 @@ impl<V, H> Locked<'_, V, H> {
             idle,
             "I12: who is not idle has a ticket"
         );
-        let drawn = |ticket: Option<u64>| ticket.is_none_or(|ticket| ticket < state.next_ticket);
-        let turn = state.status.turn.map(Ticket::get);
+        let drawn = |ticket: Option<Ticket>| ticket.is_none_or(|ticket| ticket < state.next_ticket);
         assert!(
-            drawn(turn) && drawn(state.line.highest_ticket()),
+            drawn(state.status.turn) && drawn(state.line.highest_ticket()),
             "I13: tickets are drawn before they are used"
         );
         let posted = self.board.read().map(|(status, _)| status);

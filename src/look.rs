@@ -81,7 +81,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// How many stand before this ticket in the line of its key; 0 if it is not there. Counts them under the slot lock.
     #[cfg(feature = "tokio")]
     pub(crate) fn ahead<Q: ?Sized + ToKey<K>>(&self, key: &Q, ticket: Ticket) -> usize {
-        let place = Place::new(Lane::Line, ticket.get());
+        let place = Place::new(Lane::Line, ticket);
         let ahead = self.with(key, |slot| slot.lock().ahead(place));
         ahead.flatten().unwrap_or(0)
     }

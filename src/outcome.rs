@@ -1,6 +1,7 @@
 //! What the transitions of a slot answer, and what they set free.
 
 use crate::{
+    Ticket,
     line::{Line, Place},
     sync::Arc,
 };
@@ -63,7 +64,7 @@ pub(crate) enum Claim<V> {
 /// What a superseded slot leaves to its replacement and to who replaced it.
 pub(crate) struct Legacy<V, H> {
     pub(crate) line: Line,
-    pub(crate) next_ticket: u64,
+    pub(crate) next_ticket: Ticket,
     /// The session, if it was resting; a grant that nobody had looked at is back in the line.
     pub(crate) session: Option<V>,
     pub(crate) handle: Option<Arc<H>>,

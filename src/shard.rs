@@ -1,7 +1,7 @@
 //! One shard of the map, behind its map lock: how slots come into it, are replaced, and leave it.
 
 use crate::{
-    EnterError, Incarnation, Tick, ToKey,
+    EnterError, Incarnation, Tick, Ticket, ToKey,
     common::Common,
     line::{Lane, Line},
     outcome::{Entered, Legacy},
@@ -39,7 +39,7 @@ pub(crate) struct Map<K, V, H> {
     pub(crate) departing: Vec<Arc<Slot<K, V, H>>>,
     next_line: u64,
     /// Higher than every ticket of a slot that has left.
-    next_ticket: u64,
+    next_ticket: Ticket,
 }
 
 /// How an `Enter` arrives.
@@ -77,7 +77,7 @@ impl<K, V, H> Shard<K, V, H> {
             moves: 0,
             departing: Vec::new(),
             next_line: 0,
-            next_ticket: 1,
+            next_ticket: Ticket::FIRST,
         };
         Self {
             map: CachePadded::new(RwLock::new(map)),

@@ -71,7 +71,7 @@ pub(crate) struct State<V, H> {
     pub(crate) touched: Tick,
     /// Of the board; even.
     pub(crate) version: u64,
-    pub(crate) next_ticket: u64,
+    pub(crate) next_ticket: Ticket,
     /// The map does not hold this slot any more.
     pub(crate) superseded: bool,
     /// The holder of a superseded slot has let go.
@@ -86,16 +86,15 @@ pub(crate) struct Grant {
 }
 
 impl<K, V, H, Home> Slot<K, V, H, Home> {
-    /// A slot whose vacancy begins now, and is the caller's. It inherits `line` and `next_ticket`, from the slot that it
+    /// A slot whose vacancy begins now, and is the caller's. It inherits `line` and its ticket, from the slot that it
     /// replaces or from the map.
     pub(crate) fn new(
         (key, hash): (K, u64),
-        (line_number, line, next_ticket): (u64, Line, u64),
+        (line_number, line, ticket): (u64, Line, Ticket),
         (home, clock): (Weak<Home>, Clock),
         incarnation: Incarnation,
         now: Tick,
     ) -> Self {
-        let ticket = Ticket(next_ticket);
         let status = Status {
             phase: Phase::Starting,
             since: now,
@@ -111,7 +110,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
             status,
             touched: now,
             version: 0,
-            next_ticket: next_ticket + 1,
+            next_ticket: ticket.next(),
             superseded: false,
             departed: false,
         };
@@ -129,7 +128,8 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
     /// Before others can reach the slot: its vacancy is granted instead of held.
     pub(crate) fn grant_first(&mut self, lane: Lane) -> Place {
         let state = self.state.get_mut();
-        let place = Place::new(lane, state.next_ticket - 1);
+        let ticket = state.status.turn.expect("a vacancy has a ticket");
+        let place = Place::new(lane, ticket);
         state.grant = Some(Grant {
             place,
             rested: state.status.since,

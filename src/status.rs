@@ -4,7 +4,7 @@ use crate::{
     Tick,
     sync::atomic::{AtomicU64, Ordering},
 };
-use std::{fmt, time::Duration};
+use std::{fmt, num::NonZeroU64, time::Duration};
 
 /// One life of a session, from the begin of its start to the end of its close. A fencing token: the numbers of a key's
 /// incarnations strictly increase, though not one by one, and no two sessions of a registry have the same.
@@ -23,12 +23,26 @@ impl Incarnation {
 /// also over times when it had no session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Ticket(pub(crate) u64);
+pub struct Ticket(pub(crate) NonZeroU64);
 
 impl Ticket {
+    pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// `None` of 0, which no ticket is.
+    #[inline]
+    pub(crate) fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// At a billion a second they would last for 292 years.
+    #[inline]
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
     /// The number.
     pub fn get(self) -> u64 {
-        self.0
+        self.0.get()
     }
 }
 
@@ -201,7 +215,7 @@ impl Board {
                 since,
                 waiting,
                 incarnation: Incarnation(number),
-                turn: (ticket != 0).then_some(Ticket(ticket)),
+                turn: Ticket::new(ticket),
             };
             (status, sequence)
         })
@@ -216,7 +230,7 @@ impl Board {
     /// The ticket of the holder, for the holder.
     #[inline]
     pub(crate) fn ticket(&self) -> Ticket {
-        Ticket(self.ticket.load(Ordering::Relaxed))
+        Ticket::new(self.ticket.load(Ordering::Relaxed)).expect("a holder has a ticket")
     }
 
     /// Without a lock, in one load.

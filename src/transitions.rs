@@ -30,7 +30,7 @@ impl<V, H> Locked<'_, V, H> {
             if take {
                 return Entered::Held(self.state.session.take());
             }
-            let place = Place::new(lane, ticket.0);
+            let place = Place::new(lane, ticket);
             self.state.grant = Some(Grant { place, rested });
             return Entered::Granted(place);
         }
@@ -43,7 +43,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Takes a place in the line.
     pub(crate) fn join(&mut self, lane: Lane) -> Place {
-        let place = Place::new(lane, self.draw_ticket().0);
+        let place = Place::new(lane, self.draw_ticket());
         self.state.line.join(place);
         self.change();
         place
@@ -175,7 +175,7 @@ impl<V, H> Locked<'_, V, H> {
     fn grant_next(&mut self, phase: Phase, rested: Tick, now: Tick) -> Option<Waker> {
         let (place, waker) = self.state.line.next()?;
         self.state.grant = Some(Grant { place, rested });
-        self.begin(phase, Some(Ticket(place.ticket())), now);
+        self.begin(phase, Some(place.ticket()), now);
         waker
     }
 
@@ -234,7 +234,7 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     /// The map forgets this slot. Tickets go on from the one returned, should the key come again.
-    pub(crate) fn retire(&mut self) -> (u64, Option<Arc<H>>) {
+    pub(crate) fn retire(&mut self) -> (Ticket, Option<Arc<H>>) {
         self.state.superseded = true;
         self.state.departed = true;
         self.change();
@@ -324,10 +324,10 @@ impl<V, H> Locked<'_, V, H> {
 
     /// How many stand before this place, or `None` if it is not in this line.
     pub(crate) fn ahead(&self, place: Place) -> Option<usize> {
-        let here = self.state.line.contains(place);
-        here.then(|| self.state.line.ahead(place))
+        self.state.line.ahead(place)
     }
 
+    #[inline]
     pub(crate) fn status(&self) -> Status {
         Status {
             waiting: Status::waiting(self.state.line.len()),
@@ -345,8 +345,8 @@ impl<V, H> Locked<'_, V, H> {
 
     #[inline]
     fn draw_ticket(&mut self) -> Ticket {
-        let ticket = Ticket(self.state.next_ticket);
-        self.state.next_ticket += 1;
+        let ticket = self.state.next_ticket;
+        self.state.next_ticket = ticket.next();
         ticket
     }
 
