@@ -1,7 +1,10 @@
 //! What others may reach while a session is started or used: the switch that cancels its turn. One [`Control`] an
 //! incarnation, which is the registry's handle.
 
-use super::{error::StartFailure, run::quietly};
+use super::{
+    error::{StartFailure, TurnError},
+    run::quietly,
+};
 use crate::{Ticket, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -17,6 +20,16 @@ pub(super) enum Cause {
     Stop,
     /// The manager shuts down, and the deadline is over.
     Shutdown,
+}
+
+impl<E> TurnError<E> {
+    /// What the caller of a turn that was ended so is told.
+    pub(super) fn of(cause: Cause) -> Self {
+        match cause {
+            Cause::TurnTimeout => Self::TurnTimedOut,
+            Cause::Abort | Cause::Stop | Cause::Shutdown => Self::Aborted,
+        }
+    }
 }
 
 /// The switch of one turn, from the call that asks for it to its end.
