@@ -3,7 +3,7 @@
 
 use super::{
     error::{StartFailure, TurnError},
-    run::quietly,
+    run::{found, quietly},
 };
 use crate::{Ticket, sync::Arc};
 use parking_lot::Mutex;
@@ -56,17 +56,9 @@ impl Switch {
         self.state.lock().cause
     }
 
-    /// Resolves when the turn is to end. Enabled before the look, so that a cancel between look and wait is not lost.
+    /// Resolves when the turn is to end.
     pub(super) async fn cancelled(&self) -> Cause {
-        loop {
-            let told = self.told.notified();
-            let mut told = std::pin::pin!(told);
-            told.as_mut().enable();
-            if let Some(cause) = self.cause() {
-                return cause;
-            }
-            told.await;
-        }
+        found(&self.told, || self.cause()).await
     }
 
     pub(super) fn set_note(&self, note: Arc<str>) {

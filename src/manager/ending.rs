@@ -3,14 +3,14 @@
 use super::{
     error::{StopEnd, StopError},
     report::DrainReport,
-    run::quietly,
+    run::{found, quietly},
 };
 use crate::sync::{
     Arc, RandomState,
     atomic::{AtomicBool, Ordering},
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, hash::Hash, mem, pin::pin};
+use std::{collections::HashMap, hash::Hash, mem};
 use tokio::{
     sync::{Notify, oneshot},
     time::Instant,
@@ -152,17 +152,9 @@ impl<K> Ending<K> {
         }
     }
 
-    /// Enabled before the look, so that a move between look and wait is not lost.
+    /// What is found in the state, now or after a move.
     pub(super) async fn wait<T>(&self, mut look: impl FnMut(&State<K>) -> Option<T>) -> T {
-        loop {
-            let moved = self.moved.notified();
-            let mut moved = pin!(moved);
-            moved.as_mut().enable();
-            if let Some(found) = look(&self.state.lock()) {
-                return found;
-            }
-            moved.await;
-        }
+        found(&self.moved, || look(&self.state.lock())).await
     }
 }
 

@@ -32,7 +32,7 @@ mod events;
 mod listen;
 mod place;
 mod report;
-mod run;
+pub(crate) mod run;
 mod sending;
 mod settings;
 mod shared;
