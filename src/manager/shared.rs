@@ -106,7 +106,7 @@ impl<B: Backend> Shared<B> {
     }
 }
 
-/// The same without its type, which a `Backend` cannot name.
+/// Those who listen to an `Agent` ([`Outputs`](super::listen::Outputs)), without their types, which a `Backend` cannot name.
 pub(super) struct Erased {
     pub(super) outputs: Arc<dyn Any + Send + Sync>,
     pub(super) end: Arc<dyn Fn() + Send + Sync>,
