@@ -1,4 +1,4 @@
-//! The settings of a registry.
+//! The settings of a registry, and how one comes to be.
 
 use crate::{Clock, Registry, common::Limits, registry::DefaultHasher, shards::Shards};
 use std::{fmt, marker::PhantomData};
@@ -96,6 +96,27 @@ impl<K, V, H, S> Builder<K, V, H, S> {
         let shards = shards.clamp(1, MOST_SHARDS).next_power_of_two();
         let shards = Shards::new(shards, self.first_incarnation, self.limits, self.clock);
         Registry::from_parts(shards, self.hasher)
+    }
+}
+
+impl<K, V> Registry<K, V> {
+    /// An empty registry with the default settings. With another type of handles: [`Registry::default`] or
+    /// [`Registry::builder`].
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<K, V, H> Default for Registry<K, V, H> {
+    fn default() -> Self {
+        Builder::default().build()
+    }
+}
+
+impl<K, V, H> Registry<K, V, H> {
+    /// For other settings: limits, shards, hasher, clock.
+    pub fn builder() -> Builder<K, V, H> {
+        Builder::default()
     }
 }
 

@@ -2,29 +2,31 @@
 //!
 //! # The map of the house
 //!
-//! Top down; each module knows those below it, and none above.
+//! Top down, and in a row from left to right: each module knows those after it, and none before.
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `builder` | the settings |
-//! | `registry` | every call that enters a key, replaces or removes it |
-//! | `look` | every call that asks of a key, or does something to it, without its turn |
+//! | `guide` | how to use it, at length |
+//! | `pi` (feature `pi`) | the adapter to the agent pi |
+//! | `testing` (feature `testing`) | a backend that misbehaves on demand, for the tests of who embeds the manager |
+//! | `manager` (feature `tokio`) | the session manager: what knows how to start, check and stop sessions |
+//! | `builder` | the settings, and how a registry comes to be |
+//! | `invariants` | what must hold between any two calls, as code |
 //! | `idle`, `drain` | scans: idle sessions, all sessions; the end of the registry |
+//! | `look` | every call that asks of a key, or does something to it, without its turn |
+//! | `registry` | every call that enters a key, replaces or removes it |
 //! | `observed` | what was seen, to act on it only if it still holds; what a replacement gives back |
-//! | `entry` | what `enter` gives, in the shape of std's map entries |
 //! | `enter` | a place in the line, and the future that waits in it |
+//! | `entry` | what `enter` gives, in the shape of std's map entries |
 //! | `guard` | `Turn`, `Vacancy`, `Closing`: the type of the guard is the phase |
 //! | `hold` | what each guard is built on |
 //! | `shards` | all parts of the map; no newcomer any more |
 //! | `scan` | every slot of a shard, in steps |
 //! | `shard` | the map lock; how slots come into the map, are replaced, and leave it |
 //! | `common` | what all shards share |
-//! | `slot`, `transitions`, `outcome` | the slot lock; the state machine of one key, with its tables; what it answers |
+//! | `transitions`, `outcome`, `slot` | the state machine of one key; what it answers; the slot lock, with the tables of states |
 //! | `line`, `status` | who waits; what anyone may know without the lock |
 //! | `wake`, `clock`, `key`, `error` | waking and waiting; time; how keys are looked up; refusals |
-//! | `testing` (feature `testing`) | a backend that misbehaves on demand, for the tests of who embeds the manager |
-//! | `manager` (feature `tokio`) | the session manager: what knows how to start, check and stop sessions |
-//! | `pi` (feature `pi`) | the adapter to the agent pi |
 //! | `sync` | the one screen that differs between what ships and what is checked |
 //!
 //! Deliberately absent from the core: `unsafe`; a task or thread of its own; a time that is not the [`Clock`]'s; a lock held across a

@@ -1,7 +1,7 @@
 //! The registry: every call that names a key.
 
 use crate::{
-    Builder, Enter, EnterError, Entry, Old, Replaced, Tick, ToKey, TryEnterError,
+    Enter, EnterError, Entry, Old, Replaced, Tick, ToKey, TryEnterError,
     enter::InLine,
     hold::Hold,
     line::Lane,
@@ -33,27 +33,6 @@ pub type DefaultHasher = RandomState;
 pub struct Registry<K, V, H = (), S = DefaultHasher> {
     shards: Arc<Shards<K, V, H>>,
     hasher: Arc<S>,
-}
-
-impl<K, V> Registry<K, V> {
-    /// An empty registry with the default settings. With another type of handles: [`Registry::default`] or
-    /// [`Registry::builder`].
-    pub fn new() -> Self {
-        Self::default()
-    }
-}
-
-impl<K, V, H> Default for Registry<K, V, H> {
-    fn default() -> Self {
-        Builder::default().build()
-    }
-}
-
-impl<K, V, H> Registry<K, V, H> {
-    /// For other settings: limits, shards, hasher, clock.
-    pub fn builder() -> Builder<K, V, H> {
-        Builder::default()
-    }
 }
 
 impl<K, V, H, S> Registry<K, V, H, S> {

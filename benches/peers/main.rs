@@ -4,6 +4,7 @@
 //! argument all workloads run; with one, those that have it in their name. `--readme` keeps the summary in README.md.
 
 mod contenders;
+mod crates;
 mod map;
 mod measure;
 mod report;

@@ -1,7 +1,8 @@
 //! The workloads in which one number is not the time of an act: a turn that is held, fairness, cleanup, growth, memory.
 
 use crate::{
-    contenders::{Blocking, Dash, Floor, Mixed, Papaya, Scc, Turnwise},
+    contenders::{Blocking, Floor, Mixed, Turnwise},
+    crates::{Dash, Papaya, Scc},
     map::{Act, Key, Make, Map, V},
     measure::{Line, at, sorted},
     workloads::{FLOOR, TURNWISE, Table},
@@ -256,15 +257,18 @@ fn of_sweeps(name: &'static str, pick: fn(&(Duration, Duration)) -> Duration) ->
         (*name, best.as_secs_f64() * 1e6)
     };
     let all: Vec<_> = sweeps().iter().map(best).collect();
+    against_the_first(name, &all)
+}
+
+/// Microseconds.
+fn against_the_first(name: &'static str, all: &[(&'static str, f64)]) -> Table {
     let base = all[0].1;
+    let lines = all.iter().map(|(name, value)| line(name, *value, base));
     Table {
         name,
         unit: "us",
         goal: None,
-        lines: all
-            .iter()
-            .map(|(name, value)| line(name, *value, base))
-            .collect(),
+        lines: lines.collect(),
     }
 }
 
@@ -295,16 +299,7 @@ fn growth(name: &'static str) -> Table {
         Make::of::<Papaya>("papaya + Mutex"),
     ];
     let all: Vec<_> = makes.into_iter().map(longest).collect();
-    let base = all[0].1;
-    Table {
-        name,
-        unit: "us",
-        goal: None,
-        lines: all
-            .iter()
-            .map(|(name, value)| line(name, *value, base))
-            .collect(),
-    }
+    against_the_first(name, &all)
 }
 
 /// Each in a process of its own, so that none has the other's memory.

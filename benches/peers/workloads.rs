@@ -1,9 +1,8 @@
 //! The workloads in which acts follow each other as fast as they can.
 
 use crate::{
-    contenders::{
-        Actors, Blocking, Dash, Floor, Idiom, Lockable, MapLock, Mixed, Moka, Papaya, Scc, Turnwise,
-    },
+    contenders::{Actors, Blocking, Floor, Idiom, MapLock, Mixed, Turnwise},
+    crates::{Dash, Lockable, Moka, Papaya, Scc},
     map::{Act, Contender, Key, Make},
     measure::{Batch, Line, compare, run_batch},
 };

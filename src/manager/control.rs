@@ -1,7 +1,10 @@
 //! What others may reach while a session is started or used: the switch that cancels its turn. One [`Control`] an
 //! incarnation, which is the registry's handle.
 
-use super::{error::StartFailure, run::quietly};
+use super::{
+    error::{StartFailure, TurnError},
+    run::{found, quietly},
+};
 use crate::{Ticket, sync::Arc};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -17,6 +20,16 @@ pub(super) enum Cause {
     Stop,
     /// The manager shuts down, and the deadline is over.
     Shutdown,
+}
+
+impl<E> TurnError<E> {
+    /// What the caller of a turn that was ended so is told.
+    pub(super) fn of(cause: Cause) -> Self {
+        match cause {
+            Cause::TurnTimeout => Self::TurnTimedOut,
+            Cause::Abort | Cause::Stop | Cause::Shutdown => Self::Aborted,
+        }
+    }
 }
 
 /// The switch of one turn, from the call that asks for it to its end.
@@ -43,17 +56,9 @@ impl Switch {
         self.state.lock().cause
     }
 
-    /// Resolves when the turn is to end. Enabled before the look, so that a cancel between look and wait is not lost.
+    /// Resolves when the turn is to end.
     pub(super) async fn cancelled(&self) -> Cause {
-        loop {
-            let told = self.told.notified();
-            let mut told = std::pin::pin!(told);
-            told.as_mut().enable();
-            if let Some(cause) = self.cause() {
-                return cause;
-            }
-            told.await;
-        }
+        found(&self.told, || self.cause()).await
     }
 
     pub(super) fn set_note(&self, note: Arc<str>) {

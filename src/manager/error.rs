@@ -1,8 +1,11 @@
 //! Why a call of the manager was refused or failed. What was handed in comes back.
 
-use super::control::Cause;
-use crate::{EnterError, TryEnterError, sync::Arc};
-use std::{error::Error, fmt};
+use super::run::discard;
+use crate::{
+    EnterError, TryEnterError,
+    sync::{Arc, catch_unwind},
+};
+use std::{error::Error, fmt, panic::AssertUnwindSafe};
 
 /// What can go wrong in a turn, in the order in which it can.
 #[derive(Debug)]
@@ -37,13 +40,6 @@ pub enum TurnError<E> {
 }
 
 impl<E> TurnError<E> {
-    pub(super) fn of(cause: Cause) -> Self {
-        match cause {
-            Cause::TurnTimeout => Self::TurnTimedOut,
-            Cause::Abort | Cause::Stop | Cause::Shutdown => Self::Aborted,
-        }
-    }
-
     /// The same refusal once more; `None` if it is the agent's own error.
     pub(super) fn again(&self) -> Option<Self> {
         Some(match self {
@@ -159,6 +155,9 @@ pub enum StopError<E> {
     Closed,
 }
 
+/// How the backend's stop went.
+pub(super) type StopEnd<E> = Result<(), StopError<E>>;
+
 impl<E: fmt::Display> fmt::Display for StopError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -203,6 +202,26 @@ impl<E> From<StartFailure<E>> for TurnError<E> {
             StartFailure::Failed(error) => Self::Start(error),
             StartFailure::TimedOut => Self::StartTimedOut,
             StartFailure::Panicked => Self::StartPanicked,
+        }
+    }
+}
+
+/// An error and its causes: `cannot connect: connection refused`. The texts are user code, which may panic.
+pub(super) fn error_text(error: &dyn Error) -> Arc<str> {
+    let text = || {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text = format!("{text}: {error}");
+            cause = error.source();
+        }
+        text
+    };
+    match catch_unwind(AssertUnwindSafe(text)) {
+        Ok(text) => text.into(),
+        Err(payload) => {
+            discard(payload);
+            "an error whose text panicked".into()
         }
     }
 }

@@ -3,33 +3,20 @@
 use super::{
     backend::Agent,
     events::{Hub, Queue, Subscription},
-    shared::Shared,
+    shared::{Erased, Shared},
 };
 use crate::sync::{
     Arc, RandomState,
     atomic::{AtomicUsize, Ordering},
 };
 use parking_lot::Mutex;
-use std::{any::Any, collections::HashMap, hash::Hash};
+use std::{collections::HashMap, hash::Hash};
 
 /// Those who listen, by key.
 pub(super) struct Outputs<K, E> {
     /// How many keys are listened to: without any, an event costs one load.
     count: AtomicUsize,
     hubs: Mutex<HashMap<K, Arc<Hub<E>>, RandomState>>,
-}
-
-/// The same without its type, which a `Backend` cannot name.
-pub(super) struct Erased {
-    outputs: Arc<dyn Any + Send + Sync>,
-    end: Arc<dyn Fn() + Send + Sync>,
-}
-
-impl Erased {
-    /// Ends all: to be called when the lock that this is behind is released.
-    pub(super) fn end(&self) -> Arc<dyn Fn() + Send + Sync> {
-        Arc::clone(&self.end)
-    }
 }
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'static> Outputs<K, E> {

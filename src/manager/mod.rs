@@ -1,16 +1,21 @@
 //! The session manager: the registry, and the knowledge how to start, check and stop a session.
 //!
+//! Top down, and in a row from left to right: each module knows those after it, and none before.
+//!
 //! | module | its one idea |
 //! |---|---|
-//! | `backend` | what a user writes |
-//! | `settings` | timeouts, limits, options |
+//! | `sending` | a message, in a task of its own |
 //! | `place` | a call's place in line, and how it becomes the turn of a session that is there and healthy |
 //! | `turn` | that turn; how user code runs in one |
-//! | `sending` | a message, in a task of its own |
-//! | `stop`, `sweep`, `shutdown` | how sessions end: one, the idle ones, all |
+//! | `shutdown`, `sweep`, `stop` | how sessions end: all, the idle ones, one |
+//! | `listen` | what sessions say, to whoever listens |
+//! | `shared` | what all handles and tasks share |
+//! | `settings` | timeouts, limits, options |
+//! | `ending` | how far the end of all is, and what became of whom |
+//! | `trace`, `report`, `events` | what is told: to the log; in which words; to whoever subscribes |
+//! | `backend` | what a user writes |
 //! | `control` | what others may reach of a turn: the switch that cancels it |
-//! | `events`, `listen`, `report`, `trace` | what is told |
-//! | `shared`, `run`, `error` | what all share; how user code is run; refusals |
+//! | `error`, `run` | refusals; how user code is run |
 //!
 //! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
 //! them no other is taken, but that of a key's listeners under that of all; nothing is awaited, nobody is woken, and of user
@@ -21,12 +26,13 @@
 
 mod backend;
 mod control;
+mod ending;
 mod error;
 mod events;
 mod listen;
 mod place;
 mod report;
-mod run;
+pub(crate) mod run;
 mod sending;
 mod settings;
 mod shared;
@@ -97,6 +103,27 @@ impl<B: Backend> Clone for SessionManager<B> {
     }
 }
 
+impl<B: Backend> ManagerBuilder<B> {
+    /// The manager. Its tasks run in the tokio runtime of the caller.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`] tells what is missing or makes no sense.
+    pub fn build(self) -> Result<SessionManager<B>, BuildError> {
+        let runtime = settings::runtime()?;
+        self.settings.check()?;
+        let registry = self.registry();
+        let idle = self.settings.stop_idle_after;
+        let shared = Arc::new(Shared::new(self.backend, registry, self.settings, runtime));
+        if let Some(idle) = idle {
+            shared.runtime.spawn(sweep::reap(Arc::clone(&shared), idle));
+        }
+        Ok(SessionManager {
+            owner: Arc::new(Owner(shared)),
+        })
+    }
+}
+
 impl<B: Backend> SessionManager<B> {
     /// Settings first.
     ///
@@ -105,12 +132,6 @@ impl<B: Backend> SessionManager<B> {
     /// `build`'s: [`BuildError`].
     pub fn builder(backend: B) -> ManagerBuilder<B> {
         ManagerBuilder::new(backend)
-    }
-
-    fn own(shared: Arc<Shared<B>>) -> Self {
-        Self {
-            owner: Arc::new(Owner(shared)),
-        }
     }
 
     fn shared(&self) -> &Arc<Shared<B>> {
@@ -135,7 +156,7 @@ impl<B: Backend> SessionManager<B> {
         options: TurnOptions,
     ) -> Entering<B> {
         let place = Place::take(self.shared(), key, &options, false);
-        Entering::new(place, Arc::clone(&self.owner))
+        place.entering(Arc::clone(&self.owner))
     }
 
     /// Stops the session, if there is one, and starts it anew: in line, so the turns that wait go first. Gives the turn of
@@ -146,7 +167,7 @@ impl<B: Backend> SessionManager<B> {
     /// As of [`turn`](Self::turn). That the stop failed is told by events.
     pub fn restart<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
         let place = Place::take(self.shared(), key, &TurnOptions::default(), true);
-        Entering::new(place, Arc::clone(&self.owner))
+        place.entering(Arc::clone(&self.owner))
     }
 
     /// Runs a closure in a turn. If it is dropped half-way or panics, if it takes longer than `Timeouts::turn`, or goes on

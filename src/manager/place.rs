@@ -3,13 +3,13 @@
 use super::{
     backend::{Backend, StopReason},
     control::{Begun, Cause, Control, Failures, Switch},
-    error::{StartFailure, TurnError},
+    error::{StartFailure, TurnError, error_text},
     report::SessionEvent,
     run::{Ended, bounded, either, let_go, uncut, within},
-    settings::{TurnOptions, WhenFull, error_text},
+    settings::{TurnOptions, WhenFull},
     shared::{Entered, Held, Leaving, Resident, Seat, Shared, Vacant, Waiting},
     stop,
-    turn::SessionTurn,
+    turn::{Entering, SessionTurn},
 };
 use crate::{Entry, Phase, Ticket, ToKey, Turn, sync::Arc};
 use std::{pin::pin, time::Duration};
@@ -95,6 +95,15 @@ impl<B: Backend> Place<B> {
             State::Waits(enter, _) => enter.ticket(),
             State::Refused(_) => None,
         }
+    }
+
+    /// The same, for its caller, who has `keep` until the turn has come: a call that waits counts as a handle of the manager.
+    pub(super) fn entering(self, keep: impl Send + 'static) -> Entering<B> {
+        Entering::new(self.ticket(), async move {
+            let turn = self.turn().await;
+            drop(keep);
+            turn
+        })
     }
 
     /// Waits in line, then for the session. Dropped in line, it leaves; dropped later, start and stop run on, and the next

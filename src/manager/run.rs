@@ -10,7 +10,7 @@ use std::{
     task::Poll,
     time::Duration,
 };
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, sync::Notify};
 
 /// What a panic carried.
 pub(super) type Payload = Box<dyn Any + Send>;
@@ -134,6 +134,20 @@ pub(super) async fn either<A, B>(
         right.as_mut().poll(cx).map(Err)
     })
     .await
+}
+
+/// What `look` finds, which is asked again at each word. The wait for that is enabled before the look, so that what is told
+/// between the two is not lost.
+pub(crate) async fn found<T>(told: &Notify, mut look: impl FnMut() -> Option<T>) -> T {
+    loop {
+        let word = told.notified();
+        let mut word = pin!(word);
+        word.as_mut().enable();
+        if let Some(found) = look() {
+            return found;
+        }
+        word.await;
+    }
 }
 
 /// Runs to its end, also when who waits for it goes away: if it is not ready at once, in a task of its own. `None` if the

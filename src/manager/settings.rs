@@ -1,11 +1,9 @@
 //! The settings of a manager, and how one call may differ from them.
 
-use super::{SessionManager, backend::Backend, run::discard, shared::Shared, sweep};
-use crate::{
-    Clock, Registry,
-    sync::{Arc, catch_unwind},
-};
-use std::{error::Error, fmt, panic::AssertUnwindSafe, time::Duration};
+use super::{backend::Backend, run::discard};
+use crate::{Clock, Registry, sync::catch_unwind};
+use std::{error::Error, fmt, time::Duration};
+use tokio::runtime::Handle;
 
 /// How long things may take. With units: all are [`Duration`]s of tokio's clock.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -148,11 +146,11 @@ impl fmt::Display for BuildError {
 
 impl Error for BuildError {}
 
-/// Settings of a [`SessionManager`]; see [`SessionManager::builder`].
+/// Settings of a [`SessionManager`](crate::SessionManager); see [`SessionManager::builder`](crate::SessionManager::builder).
 #[must_use = "a builder does nothing until `build`"]
 pub struct ManagerBuilder<B: Backend> {
-    backend: B,
-    settings: Settings,
+    pub(super) backend: B,
+    pub(super) settings: Settings,
     max_waiting: Option<usize>,
     first_incarnation: u64,
     clock: Clock,
@@ -225,26 +223,32 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// The manager. Its tasks run in the tokio runtime of the caller.
-    ///
-    /// # Errors
-    ///
-    /// [`BuildError`] tells what is missing or makes no sense.
-    pub fn build(self) -> Result<SessionManager<B>, BuildError> {
-        let runtime = tokio::runtime::Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        // tokio has no question for this, and would panic in the middle of a turn.
-        if let Err(payload) = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))) {
-            discard(payload);
-            return Err(BuildError::NoTime);
+    /// What a manager of these settings keeps its sessions in.
+    pub(super) fn registry<V, H>(&self) -> Registry<B::Key, V, H> {
+        let mut builder = Registry::builder()
+            .clock(self.clock.clone())
+            .first_incarnation(self.first_incarnation);
+        if let Some(most) = self.max_waiting {
+            builder = builder.max_waiting(most);
         }
+        if let Some(shards) = self.shards {
+            builder = builder.shards(shards);
+        }
+        builder.build()
+    }
+}
+
+impl Settings {
+    /// They make sense.
+    pub(super) fn check(&self) -> Result<(), BuildError> {
         let Timeouts {
             wait,
             start,
             turn,
             abort,
             stop,
-        } = self.settings.timeouts;
-        let given = [wait, turn, self.settings.stop_idle_after];
+        } = self.timeouts;
+        let given = [wait, turn, self.stop_idle_after];
         let zero = |limit: &Duration| limit.is_zero();
         if [start, abort, stop]
             .iter()
@@ -253,30 +257,22 @@ impl<B: Backend> ManagerBuilder<B> {
         {
             return Err(BuildError::ZeroTimeout);
         }
-        if matches!(self.settings.max_sessions, Some((0, _))) {
+        if matches!(self.max_sessions, Some((0, _))) {
             return Err(BuildError::ZeroLimit);
         }
-        let mut builder = Registry::builder()
-            .clock(self.clock)
-            .first_incarnation(self.first_incarnation);
-        if let Some(most) = self.max_waiting {
-            builder = builder.max_waiting(most);
-        }
-        if let Some(shards) = self.shards {
-            builder = builder.shards(shards);
-        }
-        let idle = self.settings.stop_idle_after;
-        let shared = Arc::new(Shared::new(
-            self.backend,
-            builder.build(),
-            self.settings,
-            runtime,
-        ));
-        if let Some(idle) = idle {
-            shared.runtime.spawn(sweep::reap(Arc::clone(&shared), idle));
-        }
-        Ok(SessionManager::own(shared))
+        Ok(())
     }
+}
+
+/// The runtime of the caller, if it will do.
+pub(super) fn runtime() -> Result<Handle, BuildError> {
+    let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+    // tokio has no question for this, and would panic in the middle of a turn.
+    if let Err(payload) = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))) {
+        discard(payload);
+        return Err(BuildError::NoTime);
+    }
+    Ok(runtime)
 }
 
 impl<B: Backend> fmt::Debug for ManagerBuilder<B> {
@@ -287,25 +283,5 @@ impl<B: Backend> fmt::Debug for ManagerBuilder<B> {
             .field("max_waiting", &self.max_waiting)
             .field("stop_idle_after", &self.settings.stop_idle_after)
             .finish_non_exhaustive()
-    }
-}
-
-/// An error and its causes: `cannot connect: connection refused`. The texts are user code, which may panic.
-pub(super) fn error_text(error: &dyn Error) -> Arc<str> {
-    let text = || {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
-            cause = error.source();
-        }
-        text
-    };
-    match catch_unwind(AssertUnwindSafe(text)) {
-        Ok(text) => text.into(),
-        Err(payload) => {
-            discard(payload);
-            "an error whose text panicked".into()
-        }
     }
 }

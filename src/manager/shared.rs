@@ -3,12 +3,11 @@
 use super::{
     backend::Backend,
     control::Control,
+    ending::Ending,
     events::Hub,
-    listen::Erased,
     report::SessionEvent,
     run::quietly,
     settings::{Settings, Timeouts},
-    shutdown::Ending,
     trace,
 };
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
+use std::any::Any;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 /// What rests in a slot.
@@ -103,6 +103,19 @@ impl<B: Backend> Shared<B> {
             trace::event(&event);
             self.events.publish(event);
         });
+    }
+}
+
+/// Those who listen to an `Agent` ([`Outputs`](super::listen::Outputs)), without their types, which a `Backend` cannot name.
+pub(super) struct Erased {
+    pub(super) outputs: Arc<dyn Any + Send + Sync>,
+    pub(super) end: Arc<dyn Fn() + Send + Sync>,
+}
+
+impl Erased {
+    /// Ends all: to be called when the lock that this is behind is released.
+    pub(super) fn end(&self) -> Arc<dyn Fn() + Send + Sync> {
+        Arc::clone(&self.end)
     }
 }
 

@@ -3,12 +3,11 @@
 use super::{
     backend::{Backend, StopReason},
     control::Cause,
-    error::StopError,
+    ending::Fate,
+    error::{StopEnd, StopError, error_text},
     report::SessionEvent,
     run::{Ended, bounded, let_go, quietly},
-    settings::error_text,
     shared::{Leaving, Shared, Vacant},
-    shutdown::Fate,
 };
 use crate::{Entry, ToKey, Turn, sync::Arc};
 use std::{
@@ -18,9 +17,6 @@ use std::{
     task::{Context, Poll},
 };
 use tokio::{task::JoinHandle, time::Instant};
-
-/// How the backend's stop went.
-pub(super) type StopEnd<E> = Result<(), StopError<E>>;
 
 /// Stops a session within its timeout, its key held; then, however that went, the vacancy is the caller's. Not to be cut
 /// short: it runs in a task that nobody aborts.

@@ -2,12 +2,11 @@
 
 use super::{
     backend::{Backend, StopReason},
-    error::StopError,
+    error::{StopEnd, StopError, error_text},
     report::{SessionEvent, Skip, SweepReport},
     run::{either, let_go},
-    settings::error_text,
     shared::{Held, STOPS_AT_ONCE, Shared},
-    stop::{self, StopEnd},
+    stop,
 };
 use crate::{Phase, Turn, observed::Unclaimed, sync::Arc};
 use std::{collections::VecDeque, pin::pin, time::Duration};

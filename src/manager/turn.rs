@@ -4,7 +4,6 @@ use super::{
     backend::{Backend, StopReason},
     control::{Begun, Cause, Switch},
     error::TurnError,
-    place::Place,
     report::{Outcome, SessionEvent},
     run::{Payload, caught, drop_caught, either, within},
     shared::{Held, Shared},
@@ -253,16 +252,12 @@ pub struct Entering<B: Backend> {
 }
 
 impl<B: Backend> Entering<B> {
-    pub(super) fn new(place: Place<B>, keep: impl Send + 'static) -> Self {
-        Self {
-            ticket: place.ticket(),
-            turn: Box::pin(async move {
-                let turn = place.turn().await;
-                // A call that waits counts as a handle of the manager.
-                drop(keep);
-                turn
-            }),
-        }
+    pub(super) fn new(
+        ticket: Option<Ticket>,
+        turn: impl Future<Output = Result<SessionTurn<B>, TurnError<B::Error>>> + Send + 'static,
+    ) -> Self {
+        let turn = Box::pin(turn);
+        Self { ticket, turn }
     }
 
     /// The ticket, which the turn will have too. `None` if the call was refused; the reason comes with the first poll.

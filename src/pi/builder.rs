@@ -1,8 +1,7 @@
 //! The settings of an agent.
 
-use super::{PiAgent, PiDialog};
+use super::dialog::PiDialog;
 use crate::sync::Arc;
-use parking_lot::Mutex;
 use std::{
     ffi::{OsStr, OsString},
     fmt,
@@ -51,7 +50,7 @@ impl Default for Settings {
     }
 }
 
-/// Settings of a [`PiAgent`]; see [`PiAgent::builder`].
+/// Settings of a [`PiAgent`](super::PiAgent); see [`PiAgent::builder`](super::PiAgent::builder).
 ///
 /// The manager's [`Timeouts`](crate::Timeouts) should be longer than those here, so that pi's own words are heard: `start`
 /// than [`ready_timeout`](Self::ready_timeout), `abort` than [`abort_timeout`](Self::abort_timeout), `stop` than twice
@@ -59,7 +58,7 @@ impl Default for Settings {
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Clone, Default)]
 pub struct PiBuilder {
-    settings: Settings,
+    pub(super) settings: Settings,
 }
 
 impl PiBuilder {
@@ -158,14 +157,6 @@ impl PiBuilder {
     pub fn line_limit(mut self, limit: usize) -> Self {
         self.settings.line_limit = limit;
         self
-    }
-
-    /// Builds the agent.
-    pub fn build(self) -> PiAgent {
-        PiAgent {
-            settings: Arc::new(self.settings),
-            starting: Mutex::default(),
-        }
     }
 }
 

@@ -56,15 +56,18 @@
 //!
 //! # The map
 //!
+//! Top down, and in a row from left to right: each module knows those after it, and none before.
+//!
 //! | module | its one idea |
 //! |---|---|
-//! | `builder` | the settings |
 //! | `session` | a pi that runs, as a turn sees it |
 //! | `drive` | the task of one pi, which does all its I/O |
 //! | `protocol`, `questions` | what may be said to pi when, without I/O; what its extensions ask |
 //! | `process`, `tail`, `leftovers` | how it is made, ended and reaped; its stderr; what its tools leave |
+//! | `builder` | the settings |
+//! | `dialog` | a question, for whoever answers it |
 //! | `record`, `lines` | a line, read; bytes as lines |
-//! | `message`, `dialog`, `error` | what is sent and comes back |
+//! | `message`, `error` | what is sent and comes back |
 //! | `session_id` | names out of keys |
 
 mod builder;
@@ -110,6 +113,16 @@ pub struct PiAgent {
     settings: Arc<Settings>,
     /// Processes whose start has not ended yet, to be waited for should it be cut short.
     starting: Mutex<HashMap<(String, Incarnation), watch::Receiver<Phase>>>,
+}
+
+impl PiBuilder {
+    /// Builds the agent.
+    pub fn build(self) -> PiAgent {
+        PiAgent {
+            settings: Arc::new(self.settings),
+            starting: Mutex::default(),
+        }
+    }
 }
 
 impl PiAgent {

@@ -46,6 +46,8 @@
 //! # Ok(()) }
 //! ```
 //!
+//! Top down: each module knows those below it, and none above.
+//!
 //! | module | its one idea |
 //! |---|---|
 //! | `scripted` | the backend, and the hand that plays it |

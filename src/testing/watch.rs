@@ -1,5 +1,6 @@
 //! State that may be waited for.
 
+use crate::manager::run::found;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -27,16 +28,8 @@ impl<T> Watched<T> {
         changed
     }
 
-    /// Resolves when the state is so. Enabled before the look, so that a change between look and wait is not lost.
+    /// Resolves when the state is so.
     pub(super) async fn until(&self, mut is_so: impl FnMut(&T) -> bool) {
-        loop {
-            let changed = self.changed.notified();
-            let mut changed = std::pin::pin!(changed);
-            changed.as_mut().enable();
-            if self.look(&mut is_so) {
-                return;
-            }
-            changed.await;
-        }
+        found(&self.changed, || self.look(&mut is_so).then_some(())).await;
     }
 }

@@ -16,37 +16,9 @@ mod arc;
 pub mod atomic;
 mod panic;
 mod park;
+mod still;
 
 pub use self::arc::{Arc, Weak};
 pub use self::panic::{catch_unwind, panic_now, panicking, resume_unwind, unwind};
-pub use self::park::{Deadline, Parker};
-
-/// A clock that stands still: models move a manual clock where time is the matter.
-#[must_use]
-pub fn coarse_millis() -> u64 {
-    0
-}
-
-/// The smallest table has four buckets, and is seen in two steps.
-pub const SCAN_STEP: usize = 2;
-
-/// Keys have the same hash in every run: a random one would put them into other shards each time, and an execution could
-/// not be repeated.
-#[derive(Clone, Debug, Default)]
-pub struct RandomState;
-
-impl RandomState {
-    /// The one seed.
-    #[must_use]
-    pub fn new() -> Self {
-        Self
-    }
-}
-
-impl std::hash::BuildHasher for RandomState {
-    type Hasher = std::hash::DefaultHasher;
-
-    fn build_hasher(&self) -> Self::Hasher {
-        Self::Hasher::new()
-    }
-}
+pub use self::park::Parker;
+pub use self::still::{Deadline, RandomState, SCAN_STEP, coarse_millis};

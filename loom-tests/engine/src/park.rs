@@ -1,4 +1,4 @@
-//! A thread that waits: loom's notification in the place of a parker, and deadlines that pass at any moment.
+//! A thread that waits: loom's notification in the place of a parker.
 //!
 //! Not `loom::thread::park`: in 0.7.3 an unpark makes its thread runnable even while it waits for a lock ("expected to be
 //! able to acquire lock" is then a false alarm), and a lock that is released forgets the token of an unpark that came before
@@ -7,15 +7,14 @@
 //!
 //! What this cannot see: the parker's own code, and time.
 
+use crate::Deadline;
 use loom::sync::Notify;
 use parking_lot::record::{What, record};
 use std::{
-    cell::Cell,
     fmt,
     rc::Rc,
     sync::Arc,
     task::{Wake, Waker},
-    time::Duration,
 };
 
 /// Puts this model thread to sleep until its waker is used. May wake for nothing.
@@ -85,28 +84,5 @@ impl Parker {
 impl fmt::Debug for Parker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Parker").finish_non_exhaustive()
-    }
-}
-
-/// A limit of time. In a model it may pass at any moment: it has not passed at the first question and has at every later
-/// one, and how much the others do in between is loom's to explore.
-#[derive(Debug)]
-pub struct Deadline {
-    asked: Cell<bool>,
-}
-
-impl Deadline {
-    /// How long does not matter.
-    #[must_use]
-    pub fn after(_limit: Duration) -> Self {
-        Self {
-            asked: Cell::new(false),
-        }
-    }
-
-    /// Not at the first question, and ever after.
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        self.asked.replace(true)
     }
 }

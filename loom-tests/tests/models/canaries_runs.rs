@@ -4,8 +4,9 @@
 //! run in an executable of their own, because a deadlock ends the process.
 
 use crate::{
+    bell::{Bell, block_on},
     bounds, harness,
-    tracked::{Bell, Tally, block_on},
+    tracked::Tally,
 };
 use engine::{Arc, Parker, Weak, atomic};
 use loom::thread::spawn;

@@ -1,7 +1,10 @@
 //! What models share: the core's types as models use them, and how a model begins.
 
 use crate::harness;
-pub(crate) use crate::tracked::{Bell, Handle, Key, Plain, Session, Tally, block_on, poll_once};
+pub(crate) use crate::{
+    bell::{Bell, block_on, poll_once},
+    tracked::{Handle, Key, Plain, Session, Tally},
+};
 use loom::thread::JoinHandle;
 use parking_lot::record::{self, What, record};
 use std::{ops::Deref, sync::Arc};

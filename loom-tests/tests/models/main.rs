@@ -1,21 +1,26 @@
 //! The models of turnwise's claims, explored by loom over the source that ships.
 //!
-//! `harness` runs one model, `bounds` holds the bound of each, `kit` and `tracked` what they share. `canaries` and `source`
-//! check the checking, `readme` what the README quotes. `idioms` shows how the usual designs fail. Each other module is a claim of PROOFS.md.
+//! `harness` runs one model, `bounds` holds the bound of each, `kit`, `tracked` and `bell` what they share. `canaries` check
+//! the checking; `source`, `layers` and `files` keep the house in order, `readme` what the README quotes. `idioms` shows how
+//! the usual designs fail. Each other module is a claim of PROOFS.md.
 
 // A test executable exports nothing.
 #![allow(missing_docs)]
 // A model keeps the registry to its end, so that whose drop is the last is no question.
 #![allow(clippy::redundant_clone)]
 
+mod bell;
 mod bounds;
 mod harness;
 mod kit;
 mod tracked;
 
 mod canaries;
+mod canaries_layers;
 mod canaries_runs;
 mod canaries_trace;
+mod files;
+mod layers;
 mod paths;
 mod readme;
 mod source;

@@ -11,7 +11,9 @@ pub(crate) fn paths(source: &str) -> Vec<(usize, String)> {
         let token = word_at(rest);
         let length = if token == "use" {
             let end = rest.find(';').unwrap_or(rest.len());
-            write_out("", &rest[token.len()..end], line, &mut found);
+            let mut named = Vec::new();
+            write_out("", &rest[token.len()..end], &mut named);
+            found.extend(named.into_iter().map(|named| (line, named.path)));
             end
         } else if token == "static" && rest[token.len()..].trim_start().starts_with("mut ") {
             found.push((line, "static mut".to_owned()));
@@ -37,16 +39,52 @@ pub(crate) fn paths(source: &str) -> Vec<(usize, String)> {
     found
 }
 
-/// One tree of a `use`: `a::{b, c as d}` is `a::b` and `a::c`.
-fn write_out(before: &str, tree: &str, line: usize, into: &mut Vec<(usize, String)>) {
+/// What a `use` brings: a name, and the path that it stands for.
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) path: String,
+}
+
+/// The names that the `use` trees of a source bring.
+pub(crate) fn uses(source: &str) -> Vec<Named> {
+    let code = code_of(source);
+    let mut found = Vec::new();
+    let mut rest = code.as_str();
+    while let Some(head) = rest.chars().next() {
+        let word = word_at(rest);
+        let length = if word == "use" {
+            let end = rest.find(';').unwrap_or(rest.len());
+            write_out("", &rest[word.len()..end], &mut found);
+            end
+        } else {
+            word.len().max(head.len_utf8())
+        };
+        rest = &rest[length..];
+    }
+    found
+}
+
+/// One tree of a `use`: `a::{b, c as d}` is `a::b`, and `a::c` by the name of `d`. A module that is imported whole stands
+/// for all that is in it; of one without a name, `super::*`, the star stays.
+fn write_out(before: &str, tree: &str, into: &mut Vec<Named>) {
     let tree = tree.trim();
     let Some(brace) = tree.find('{') else {
-        let name = tree.split_whitespace().next().unwrap_or_default();
-        let path = format!("{before}{name}");
-        let path = path.trim_end_matches("::*").trim_end_matches("::self");
-        if !name.is_empty() {
-            into.push((line, path.to_owned()));
-        }
+        let mut words = tree.split_whitespace();
+        let Some(last) = words.next() else {
+            return;
+        };
+        let path = format!("{before}{last}");
+        let whole = path.trim_end_matches("::*").trim_end_matches("::self");
+        let path = match whole {
+            "crate" | "super" | "self" => path.as_str(),
+            whole => whole,
+        };
+        let own = path.rsplit("::").next().unwrap_or(path);
+        let name = words.nth(1).unwrap_or(own); // the word after `as`
+        into.push(Named {
+            name: name.to_owned(),
+            path: path.to_owned(),
+        });
         return;
     };
     let inside = tree[brace + 1..].trim_end().trim_end_matches('}');
@@ -61,13 +99,13 @@ fn write_out(before: &str, tree: &str, line: usize, into: &mut Vec<(usize, Strin
             '{' => depth += 1,
             '}' => depth -= 1,
             ',' if depth == 0 => {
-                write_out(&before, &inside[begin..at], line, into);
+                write_out(&before, &inside[begin..at], into);
                 begin = at + 1;
             }
             _ => {}
         }
     }
-    write_out(&before, &inside[begin..], line, into);
+    write_out(&before, &inside[begin..], into);
 }
 
 fn is_word(letter: char) -> bool {

@@ -4,11 +4,11 @@
 //! written out before the look, so that `use std::{fmt, sync::Arc}` hides nothing. The core knows no adapter and no runtime;
 //! the manager names of tokio what shuttle's tokio models.
 
-use crate::paths::{code_of, paths, words};
-use std::{
-    fs,
-    path::{Path, PathBuf},
+use crate::{
+    files::{read, sources},
+    paths::{code_of, paths, words},
 };
+use std::path::Path;
 
 /// Paths that only `src/sync.rs` may name, and what they would hide from the checkers.
 const FORBIDDEN: &[(&str, &str)] = &[
@@ -247,36 +247,6 @@ pub(crate) use std::panic as
     assert!(names("std::panic", "std::panic::catch_unwind"));
     assert!(!names("std::panicky", "std::panic::catch_unwind"));
     assert!(!names("std", "std::sync"));
-}
-
-fn sources() -> Vec<PathBuf> {
-    fn walk(folder: &Path, into: &mut Vec<PathBuf>) {
-        for entry in fs::read_dir(folder).expect("the source is beside loom-tests") {
-            let path = entry.expect("a folder that is readable").path();
-            if path.is_dir() {
-                walk(&path, into);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                into.push(path);
-            }
-        }
-    }
-    let mut files = Vec::new();
-    walk(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"),
-        &mut files,
-    );
-    files.sort();
-    for must in ["registry.rs", "manager/place.rs", "manager/shutdown.rs"] {
-        assert!(
-            files.iter().any(|file| file.ends_with(must)),
-            "{must} is not looked at: {files:?}"
-        );
-    }
-    files
-}
-
-fn read(file: &Path) -> String {
-    fs::read_to_string(file).expect("a source is text")
 }
 
 /// Does `path` name `forbidden`, something in it, or a module through which it can be reached?

@@ -6,6 +6,7 @@
 //! `layout` decides what stands in which row and which lock is held from where to where; `table` and `picture` draw that.
 
 mod layout;
+mod pen;
 mod picture;
 mod table;
 

@@ -1,19 +1,13 @@
 //! A trace as SVG: a lane per actor, a box for the time that a lock is held, arrows from who spawns or wakes to whom.
-//!
-//! Colours are of the picture's own light background, so that it looks the same on a dark page.
+//! `pen` draws it.
 
 use crate::{
     Action, Kind, Lock, Trace,
     layout::{Layout, Row, Span, words, wrap},
+    pen::{GREEN, INK, LETTER, ORANGE, PALE, Pen, RED, RULE, letters},
 };
-use svg::{
-    Document, Node,
-    node::element::{Circle, Line, Path, Rectangle, Text},
-};
+use svg::node::element::{Circle, Line};
 
-const FONT: &str = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace";
-/// Of a letter at 12 pixels; wide enough for the fonts above.
-const LETTER: f64 = 7.3;
 const LANE: f64 = 350.0;
 const LEFT: f64 = 44.0;
 const RIGHT: f64 = 16.0;
@@ -29,12 +23,6 @@ const INSET: f64 = 9.0;
 /// Stands at the right of what published.
 const PUBLISH: &str = "publish";
 
-const INK: &str = "#1f2328";
-const PALE: &str = "#6e7781";
-const RULE: &str = "#d0d7de";
-const RED: &str = "#cf222e";
-const GREEN: &str = "#1a7f37";
-const ORANGE: &str = "#bc4c00";
 /// Fill and edge: the map lock shared, the map lock alone, then the slots in the order of their first lock.
 const READ: (&str, &str) = ("#eef1f4", "#57606a");
 const WRITE: (&str, &str) = ("#d0d6dd", "#424a53");
@@ -60,7 +48,7 @@ pub(crate) fn draw(trace: &Trace) -> String {
     }
     picture.omitted();
     picture.legend();
-    format!("{}\n", picture.finish())
+    picture.pen.finish()
 }
 
 struct Picture<'a> {
@@ -73,7 +61,8 @@ struct Picture<'a> {
     /// Where each row begins, and where the last one ends.
     tops: Vec<f64>,
     width: f64,
-    document: Document,
+    /// On a sheet that is made when the height is known.
+    pen: Pen,
 }
 
 impl<'a> Picture<'a> {
@@ -110,7 +99,7 @@ impl<'a> Picture<'a> {
             head,
             tops: Vec::new(),
             width,
-            document: Document::new(),
+            pen: Pen::on(0.0, 0.0),
         };
         picture.place();
         picture
@@ -206,17 +195,12 @@ impl<'a> Picture<'a> {
 
     fn lanes(&mut self) {
         let height = self.bottom() + 44.0;
-        self.document = Document::new()
-            .set("xmlns", "http://www.w3.org/2000/svg")
-            .set("viewBox", (0, 0, self.width, height))
-            .set("width", self.width)
-            .set("height", height)
-            .set("font-family", FONT)
-            .set("font-size", 12);
-        self.rectangle((0.5, 0.5, self.width - 1.0, height - 1.0), "#ffffff", RULE);
+        self.pen = Pen::on(self.width, height);
+        self.pen
+            .rectangle((0.5, 0.5, self.width - 1.0, height - 1.0), "#ffffff", RULE);
         for (index, (line, colour)) in self.head.clone().iter().enumerate() {
             let place = (LEFT - 20.0, 28.0 + index as f64 * HEAD_LINE);
-            self.text(place, line, colour, |text| match *colour {
+            self.pen.text(place, line, colour, |text| match *colour {
                 INK => text.set("font-size", 15).set("font-weight", "bold"),
                 RED => text.set("font-size", 13).set("font-weight", "bold"),
                 _ => text.set("font-size", 13),
@@ -226,12 +210,14 @@ impl<'a> Picture<'a> {
             let (x, y) = (self.lane(actor), self.names());
             if actor % 2 == 0 {
                 let band = (x, y, LANE, self.bottom() - y + 4.0);
-                self.rectangle(band, "#f8f9fb", "none");
+                self.pen.rectangle(band, "#f8f9fb", "none");
             }
-            self.line((x + 10.0, y + 26.0), (x + 10.0, self.bottom()), RULE, 2.0);
-            self.rectangle((x + 2.0, y + 4.0, LANE - 10.0, 22.0), "#eaeef2", "none");
+            self.pen
+                .line((x + 10.0, y + 26.0), (x + 10.0, self.bottom()), RULE, 2.0);
+            self.pen
+                .rectangle((x + 2.0, y + 4.0, LANE - 10.0, 22.0), "#eaeef2", "none");
             let name = self.trace.actors[actor].clone();
-            self.text((x + 12.0, y + 19.0), &name, INK, |text| {
+            self.pen.text((x + 12.0, y + 19.0), &name, INK, |text| {
                 text.set("font-weight", "bold")
             });
         }
@@ -247,7 +233,7 @@ impl<'a> Picture<'a> {
         let next = self.tops[span.rows.end];
         let end = next - 4.0 - if span.depth > 0 { 2.0 } else { 0.0 };
         let area = (x, top, LANE - 30.0 - 1.6 * inset, end - top);
-        self.rectangle(area, fill, edge);
+        self.pen.rectangle(area, fill, edge);
     }
 
     fn row(&mut self, at: usize, row: &Row<'_>) {
@@ -256,7 +242,7 @@ impl<'a> Picture<'a> {
         let y = top + PAD + LINE - 4.0;
         let middle = y - 4.0;
         let number = (at + 1).to_string();
-        self.text((LEFT - 12.0, y), &number, "#8c959f", |text| {
+        self.pen.text((LEFT - 12.0, y), &number, "#8c959f", |text| {
             text.set("text-anchor", "end").set("font-size", 10)
         });
         let colour = colour(&row.step.action);
@@ -267,7 +253,8 @@ impl<'a> Picture<'a> {
             } else {
                 (self.lane(row.step.actor) + 16.0, LANE - 22.0)
             };
-            self.rectangle((from, top + 1.0, wide, height), "#ffebe9", RED);
+            self.pen
+                .rectangle((from, top + 1.0, wide, height), "#ffebe9", RED);
         }
         if !self.is_everybodys(row) {
             let life = self.lane(row.step.actor) + 10.0;
@@ -279,7 +266,7 @@ impl<'a> Picture<'a> {
                 .set("cy", middle)
                 .set("r", if colour == RED { 5.0 } else { 3.0 })
                 .set("fill", if colour == INK { PALE } else { colour });
-            self.add(dot);
+            self.pen.add(dot);
         }
         let to = match row.step.action {
             Action::Wake(to) | Action::Spawn(to) if to != row.step.actor => Some(to),
@@ -293,7 +280,7 @@ impl<'a> Picture<'a> {
             } else {
                 self.lane(row.step.actor) + 6.0
             };
-            self.arrow(from, self.lane(to) + 10.0, middle, colour);
+            self.pen.arrow(from, self.lane(to) + 10.0, middle, colour);
         }
         let mut bottom = y;
         for (index, line) in lines.iter().enumerate() {
@@ -302,7 +289,7 @@ impl<'a> Picture<'a> {
         }
         if row.publishes {
             let end = self.text_end(row);
-            self.text((end, bottom), PUBLISH, PALE, |text| {
+            self.pen.text((end, bottom), PUBLISH, PALE, |text| {
                 text.set("text-anchor", "end").set("font-size", 11)
             });
         }
@@ -323,7 +310,7 @@ impl<'a> Picture<'a> {
             .set("stroke", ORANGE)
             .set("stroke-width", 2)
             .set("stroke-dasharray", "2 5");
-        self.add(line);
+        self.pen.add(line);
     }
 
     /// One line of a row: a lock's name in the lock's colour, what is said of a lock on the lock's shade.
@@ -333,29 +320,26 @@ impl<'a> Picture<'a> {
                 let (_, edge) = self.shade(lock);
                 let name = lock.to_string();
                 let section = line.get(name.len()..).unwrap_or_default().trim_start();
-                self.text((x, y), &name, edge, |text| text.set("font-weight", "bold"));
+                self.pen
+                    .text((x, y), &name, edge, |text| text.set("font-weight", "bold"));
                 let x = x + (name.len() + 1) as f64 * LETTER;
-                self.text((x, y), section, INK, |text| text.set("font-weight", "600"));
+                self.pen
+                    .text((x, y), section, INK, |text| text.set("font-weight", "600"));
             }
             Action::Of(_, lock) => {
                 let (fill, edge) = self.shade(lock);
                 let wide = line.chars().count() as f64 * LETTER + 8.0;
-                self.rectangle((x - 4.0, y - 11.5, wide, LINE - 1.0), fill, edge);
-                self.text((x, y), line, INK, |text| text.set("font-weight", "600"));
+                self.pen
+                    .rectangle((x - 4.0, y - 11.5, wide, LINE - 1.0), fill, edge);
+                self.pen
+                    .text((x, y), line, INK, |text| text.set("font-weight", "600"));
             }
             Action::Fail(_) => {
-                self.text((x, y), line, RED, |text| text.set("font-weight", "600"));
+                self.pen
+                    .text((x, y), line, RED, |text| text.set("font-weight", "600"));
             }
-            action => self.text((x, y), line, colour(action), |text| text),
+            action => self.pen.text((x, y), line, colour(action), |text| text),
         }
-    }
-
-    fn arrow(&mut self, from: f64, to: f64, y: f64, colour: &'static str) {
-        let back = if to > from { -7.0 } else { 7.0 };
-        let end = to + if to > from { -5.0 } else { 5.0 };
-        self.line((from, y), (end, y), colour, 1.4);
-        let head = format!("M{end},{y} l{back},-4 l0,8 z");
-        self.add(Path::new().set("d", head).set("fill", colour));
     }
 
     fn omitted(&mut self) {
@@ -365,9 +349,10 @@ impl<'a> Picture<'a> {
         }
         let (top, height) = (self.tops[omitted.start], LINE + 4.0 * PAD);
         let band = (LEFT, top, self.width - LEFT - RIGHT, height - 2.0);
-        self.rectangle(band, "#ffffff", RULE);
+        self.pen.rectangle(band, "#ffffff", RULE);
         let words = format!("{} steps are left out", omitted.len());
-        self.text((LEFT + 14.0, top + PAD + LINE), &words, PALE, |text| text);
+        self.pen
+            .text((LEFT + 14.0, top + PAD + LINE), &words, PALE, |text| text);
     }
 
     /// What the colours mean.
@@ -386,56 +371,15 @@ impl<'a> Picture<'a> {
             }
         }
         for ((fill, edge), words) in entries {
-            self.rectangle((x, y - 11.0, 14.0, 14.0), fill, edge);
-            self.text((x + 20.0, y), &words, PALE, |text| {
+            self.pen.rectangle((x, y - 11.0, 14.0, 14.0), fill, edge);
+            self.pen.text((x + 20.0, y), &words, PALE, |text| {
                 text.set("font-size", 11)
             });
             x += 44.0 + words.len() as f64 * LETTER;
         }
         let time = "time runs down; a row is one step";
-        self.text((x, y), time, PALE, |text| text.set("font-size", 11));
-    }
-
-    fn rectangle(&mut self, (x, y, width, height): (f64, f64, f64, f64), fill: &str, edge: &str) {
-        let rectangle = Rectangle::new()
-            .set("x", x)
-            .set("y", y)
-            .set("width", width)
-            .set("height", height)
-            .set("rx", 4)
-            .set("fill", fill)
-            .set("stroke", edge);
-        self.add(rectangle);
-    }
-
-    fn line(&mut self, from: (f64, f64), to: (f64, f64), colour: &str, width: f64) {
-        let line = Line::new()
-            .set("x1", from.0)
-            .set("y1", from.1)
-            .set("x2", to.0)
-            .set("y2", to.1)
-            .set("stroke", colour)
-            .set("stroke-width", width);
-        self.add(line);
-    }
-
-    fn text(
-        &mut self,
-        (x, y): (f64, f64),
-        words: &str,
-        colour: &str,
-        with: impl FnOnce(Text) -> Text,
-    ) {
-        let text = Text::new(words).set("x", x).set("y", y).set("fill", colour);
-        self.add(with(text));
-    }
-
-    fn add(&mut self, node: impl Into<Box<dyn Node>>) {
-        self.document.append(node);
-    }
-
-    fn finish(self) -> Document {
-        self.document
+        self.pen
+            .text((x, y), time, PALE, |text| text.set("font-size", 11));
     }
 }
 
@@ -447,8 +391,4 @@ fn colour(action: &Action) -> &'static str {
         Action::Wait | Action::Woken | Action::End | Action::Spawn(_) | Action::Publish => PALE,
         Action::Lock(_) | Action::Unlock(_) | Action::Say(_) | Action::Of(..) => INK,
     }
-}
-
-fn letters(width: f64) -> usize {
-    (width / LETTER) as usize
 }

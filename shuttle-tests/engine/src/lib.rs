@@ -13,7 +13,12 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::panic::{self, AssertUnwindSafe, UnwindSafe};
 use std::task::{Poll, Wake, Waker};
-use std::time::Duration;
+
+// loom's engine has the same.
+#[path = "../../../loom-tests/engine/src/still.rs"]
+mod still;
+
+pub use still::{Deadline, RandomState, SCAN_STEP, coarse_millis};
 
 /// shuttle's `Arc` and `Weak` are std's: a count is no scheduling point of its own. Between two scheduling points nothing
 /// runs in between, so both orders of a last drop and an upgrade are still seen, as parts of larger steps.
@@ -147,58 +152,5 @@ impl Wake for Token {
         if let Some(waiter) = waiter {
             waiter.wake();
         }
-    }
-}
-
-/// A moment that may come at any time: shuttle has no clock. It has not passed when it is asked for the first time, and
-/// has when it is asked again; how much happens in between is the scheduler's choice.
-#[derive(Debug)]
-pub struct Deadline {
-    asked: Cell<bool>,
-}
-
-impl Deadline {
-    /// The length does not matter.
-    #[must_use]
-    pub fn after(_limit: Duration) -> Self {
-        Self {
-            asked: Cell::new(false),
-        }
-    }
-
-    /// Has it passed?
-    #[must_use]
-    pub fn passed(&self) -> bool {
-        self.asked.replace(true)
-    }
-}
-
-/// The system's coarse clock stands still; tests move a manual one.
-#[must_use]
-pub fn coarse_millis() -> u64 {
-    0
-}
-
-/// The smallest table has four buckets, and is seen in two steps.
-pub const SCAN_STEP: usize = 2;
-
-/// Keys have the same hash in every run: a random one would put them into other shards each time, and an execution could
-/// not be repeated.
-#[derive(Clone, Debug, Default)]
-pub struct RandomState;
-
-impl RandomState {
-    /// The one seed.
-    #[must_use]
-    pub fn new() -> Self {
-        Self
-    }
-}
-
-impl std::hash::BuildHasher for RandomState {
-    type Hasher = std::hash::DefaultHasher;
-
-    fn build_hasher(&self) -> Self::Hasher {
-        Self::Hasher::new()
     }
 }

@@ -1,8 +1,7 @@
 //! Turns that are cancelled: pi goes on, the tool does not, and the next turn meets nothing of it.
 
-use super::{event, pid, said};
+use super::{event, in_a_tool, pid, said};
 use pi_tests::{World, runs, within};
-use std::fs;
 use turnwise::pi::{PiAgent, PiEvent};
 use turnwise::{SendError, Sending, SessionManager, TurnError};
 
@@ -80,29 +79,11 @@ async fn in_a_tool() {
     let world = World::new().await;
     let sessions = world.manager();
     let first = pid(&sessions, "a").await;
-    let mut sending =
-        sessions.send_message("a", "tool echo $$ > tool; echo told; sleep 600".into());
-    event(&mut sending, |event| {
-        matches!(event, PiEvent::ToolStarted { .. })
-    })
-    .await;
-    let tool = within(tool(&world)).await;
-    assert!(runs(tool));
+    let (sending, tool) = in_a_tool(&world, &sessions).await;
     cancel(&sessions, sending).await;
     assert!(!runs(tool), "pi ends what it has begun");
     assert_eq!(pid(&sessions, "a").await, first, "pi is well");
     world.ends(sessions).await;
-}
-
-/// The number that a tool writes into a file, when it has.
-pub(crate) async fn tool(world: &World) -> u32 {
-    loop {
-        let text = fs::read_to_string(world.path("work/tool")).unwrap_or_default();
-        match text.trim().parse() {
-            Ok(pid) if text.ends_with('\n') => return pid,
-            _ => tokio::task::yield_now().await,
-        }
-    }
 }
 
 #[tokio::test]
@@ -163,13 +144,7 @@ async fn without_time_for_it() {
         .build()
         .expect("a runtime is there");
     let first = pid(&sessions, "a").await;
-    let mut sending =
-        sessions.send_message("a", "tool echo $$ > tool; echo told; sleep 600".into());
-    event(&mut sending, |event| {
-        matches!(event, PiEvent::ToolStarted { .. })
-    })
-    .await;
-    let tool = within(tool(&world)).await;
+    let (sending, tool) = in_a_tool(&world, &sessions).await;
     let stopped = std::process::Command::new("kill")
         .args(["-STOP", &first.to_string()])
         .status();

@@ -1,6 +1,6 @@
 //! Nothing is left, whatever was under way.
 
-use super::{aborts::tool, event, said};
+use super::{event, in_a_tool, said, tool};
 use pi_tests::{World, runs, within};
 use std::time::Duration;
 use turnwise::pi::PiEvent;
@@ -51,14 +51,7 @@ fn the_end_of_the_runtime() {
     let world = runtime.block_on(async {
         let world = World::new().await;
         let sessions = world.manager();
-        let mut sending =
-            sessions.send_message("a", "tool echo $$ > tool; echo told; sleep 600".into());
-        event(&mut sending, |event| {
-            matches!(event, PiEvent::ToolStarted { .. })
-        })
-        .await;
-        let tool = within(tool(&world)).await;
-        assert!(runs(tool));
+        let (sending, tool) = in_a_tool(&world, &sessions).await;
         sending.detach();
         assert!(!world.processes().is_empty());
         world

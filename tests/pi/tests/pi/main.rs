@@ -8,6 +8,8 @@ mod failures;
 mod resumes;
 mod turns;
 
+use pi_tests::World;
+use std::fs;
 use turnwise::pi::{PiAgent, PiError, PiEvent, PiReply};
 use turnwise::{Missable, SendError, Sending, SessionManager, TurnError};
 
@@ -45,4 +47,28 @@ async fn event(sending: &mut Sending<PiAgent>, is_it: impl Fn(&PiEvent) -> bool)
 async fn pid(sessions: &SessionManager<PiAgent>, key: &str) -> u32 {
     let turn = pi_tests::within(sessions.turn(key)).await;
     turn.expect("it has one").pid().expect("it runs")
+}
+
+/// A turn in the middle of a tool, and the number of the tool's process.
+async fn in_a_tool(world: &World, sessions: &SessionManager<PiAgent>) -> (Sending<PiAgent>, u32) {
+    let mut sending =
+        sessions.send_message("a", "tool echo $$ > tool; echo told; sleep 600".into());
+    event(&mut sending, |event| {
+        matches!(event, PiEvent::ToolStarted { .. })
+    })
+    .await;
+    let tool = pi_tests::within(tool(world)).await;
+    assert!(pi_tests::runs(tool));
+    (sending, tool)
+}
+
+/// The number that a tool writes into a file, when it has.
+async fn tool(world: &World) -> u32 {
+    loop {
+        let text = fs::read_to_string(world.path("work/tool")).unwrap_or_default();
+        match text.trim().parse() {
+            Ok(pid) if text.ends_with('\n') => return pid,
+            _ => tokio::task::yield_now().await,
+        }
+    }
 }

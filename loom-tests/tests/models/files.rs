@@ -1,0 +1,68 @@
+//! The files of the house: where they lie, and how long they may be.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// A file is one idea: who needs more lines has two.
+const MOST_LINES: usize = 400;
+
+#[test]
+fn no_file_is_too_long() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = rust_files(&root);
+    for must in [
+        "src/lib.rs",
+        "benches/gate.rs",
+        "properties/main.rs",
+        "models/files.rs",
+    ] {
+        assert!(
+            files.iter().any(|file| file.ends_with(must)),
+            "{must} is not looked at"
+        );
+    }
+    let too_long: Vec<_> = files
+        .iter()
+        .map(|file| (read(file).lines().count(), file.display()))
+        .filter(|(lines, _)| *lines > MOST_LINES)
+        .collect();
+    assert!(
+        too_long.is_empty(),
+        "more than {MOST_LINES} lines: {too_long:#?}"
+    );
+}
+
+/// The library's own source: every file below `src`.
+pub(crate) fn sources() -> Vec<PathBuf> {
+    let files = rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"));
+    for must in ["registry.rs", "manager/place.rs", "manager/shutdown.rs"] {
+        assert!(
+            files.iter().any(|file| file.ends_with(must)),
+            "{must} is not looked at"
+        );
+    }
+    files
+}
+
+pub(crate) fn read(file: &Path) -> String {
+    fs::read_to_string(file).expect("a source is text")
+}
+
+/// The sources below a folder, but for what was built and what is hidden.
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).expect("the folders of the workspace are readable") {
+        let entry = entry.expect("a folder that is readable");
+        let (path, name) = (entry.path(), entry.file_name());
+        let is_ours = name != "target" && !name.to_string_lossy().starts_with('.');
+        if path.is_dir() && is_ours {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}

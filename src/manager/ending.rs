@@ -1,0 +1,193 @@
+//! How far a manager is with its end, and what became of its sessions.
+
+use super::{
+    error::{StopEnd, StopError},
+    report::DrainReport,
+    run::{found, quietly},
+};
+use crate::sync::{
+    Arc, RandomState,
+    atomic::{AtomicBool, Ordering},
+};
+use parking_lot::Mutex;
+use std::{collections::HashMap, hash::Hash, mem};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::Instant,
+};
+
+/// What became of one session.
+#[derive(Clone, Debug)]
+pub(super) enum Fate {
+    Stopped,
+    Failed(Arc<str>),
+    Abandoned,
+}
+
+impl Fate {
+    pub(super) fn of<E>(end: &StopEnd<E>, error: Option<&Arc<str>>) -> Self {
+        match (end, error) {
+            (Err(StopError::Abandoned), _) => Self::Abandoned,
+            (Err(_), Some(error)) => Self::Failed(Arc::clone(error)),
+            _ => Self::Stopped,
+        }
+    }
+
+    /// Of two sessions of one key, what is worse is told.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Stopped => 0,
+            Self::Failed(_) => 1,
+            Self::Abandoned => 2,
+        }
+    }
+}
+
+/// How far a manager is with its end.
+///
+/// | stage | from | what holds |
+/// |---|---|---|
+/// | open | | calls are admitted |
+/// | begun | the first [`begin`](Ending::begin) | every end of a session is recorded; the registry is closed; one task drains it |
+/// | overdue | the deadline | each turn that is under way, or comes within reach from now on, is cancelled |
+/// | done | the drain's end, or of its patience | the report is there; what is given back later is stopped all the same |
+pub(super) struct Ending<K> {
+    state: Mutex<State<K>>,
+    overdue: AtomicBool,
+    over: AtomicBool,
+    /// A stage begins, or the deadline moves.
+    moved: Notify,
+}
+
+pub(super) struct State<K> {
+    /// From `begun` on.
+    fates: Option<HashMap<K, Fate, RandomState>>,
+    /// `None`: no turn is cut short.
+    pub(super) deadline: Option<Instant>,
+    report: Option<Arc<DrainReport<K>>>,
+    /// Who waits for the report. Each is told by itself: should the waker of one panic, the others hear it all the same.
+    asked: Vec<oneshot::Sender<Arc<DrainReport<K>>>>,
+}
+
+impl<K> Ending<K> {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Mutex::new(State {
+                fates: None,
+                deadline: None,
+                report: None,
+                asked: Vec::new(),
+            }),
+            overdue: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            moved: Notify::new(),
+        }
+    }
+
+    /// Takes the deadline, if it is earlier. True of the first call.
+    pub(super) fn begin(&self, deadline: Option<Instant>) -> bool {
+        let mut state = self.state.lock();
+        state.deadline = [state.deadline, deadline].into_iter().flatten().min();
+        let first = state.fates.is_none();
+        state.fates.get_or_insert_default();
+        first
+    }
+
+    /// Whoever waits for a stage, or for a deadline, looks again.
+    pub(super) fn tell_all(&self) {
+        self.moved.notify_waiters();
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.state.lock().deadline
+    }
+
+    /// The deadline is over.
+    /// The report is made.
+    pub(super) fn set_overdue(&self) {
+        self.overdue.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn overdue(&self) -> bool {
+        self.overdue.load(Ordering::SeqCst)
+    }
+
+    /// The report is made.
+    pub(super) fn set_over(&self) {
+        self.over.store(true, Ordering::SeqCst);
+    }
+
+    /// Nothing more will be told.
+    pub(super) fn over(&self) -> bool {
+        self.over.load(Ordering::SeqCst)
+    }
+
+    /// Resolves once a shutdown has begun.
+    pub(super) async fn begun(&self) {
+        self.wait(|state| state.fates.as_ref().map(drop)).await;
+    }
+
+    pub(super) fn ask(&self) -> oneshot::Receiver<Arc<DrainReport<K>>> {
+        let (ask, asked) = oneshot::channel();
+        let mut state = self.state.lock();
+        match &state.report {
+            None => {
+                state.asked.retain(|asked| !asked.is_closed());
+                state.asked.push(ask);
+            }
+            Some(report) => drop(ask.send(Arc::clone(report))),
+        }
+        asked
+    }
+
+    pub(super) fn answer(&self, report: DrainReport<K>) {
+        let report = Arc::new(report);
+        let asked = {
+            let mut state = self.state.lock();
+            state.report = Some(Arc::clone(&report));
+            mem::take(&mut state.asked)
+        };
+        for asked in asked {
+            quietly(|| drop(asked.send(Arc::clone(&report))));
+        }
+    }
+
+    /// What is found in the state, now or after a move.
+    pub(super) async fn wait<T>(&self, mut look: impl FnMut(&State<K>) -> Option<T>) -> T {
+        found(&self.moved, || look(&self.state.lock())).await
+    }
+}
+
+impl<K: Clone + Eq + Hash> Ending<K> {
+    /// A session has ended; its key is not free yet.
+    pub(super) fn record(&self, key: &K, fate: Fate) {
+        let key = key.clone();
+        let mut state = self.state.lock();
+        let Some(fates) = &mut state.fates else {
+            return;
+        };
+        match fates.get_mut(&key) {
+            Some(before) if before.rank() >= fate.rank() => {}
+            Some(before) => *before = fate,
+            None => drop(fates.insert(key, fate)),
+        }
+    }
+
+    /// What was recorded.
+    pub(super) fn report(&self) -> DrainReport<K> {
+        let fates = self.state.lock().fates.as_mut().map(mem::take);
+        let mut report = DrainReport {
+            stopped: Vec::new(),
+            failed: Vec::new(),
+            abandoned: Vec::new(),
+        };
+        for (key, fate) in fates.into_iter().flatten() {
+            match fate {
+                Fate::Stopped => report.stopped.push(key),
+                Fate::Failed(error) => report.failed.push((key, error)),
+                Fate::Abandoned => report.abandoned.push(key),
+            }
+        }
+        report
+    }
+}
