@@ -4,12 +4,14 @@ use crate::{
     Clock,
     sync::atomic::{AtomicBool, AtomicUsize, Ordering},
 };
+use crossbeam_utils::CachePadded;
 
-/// What all shards share. Read often, written by `close`, and counted in only if `max_sessions` is set.
+/// What all shards share. Read often, written by `close`; the count, which is kept only if `max_sessions` is set, is on lines
+/// of its own.
 pub(crate) struct Common {
     pub(crate) clock: Clock,
     closed: AtomicBool,
-    slots: AtomicUsize,
+    slots: CachePadded<AtomicUsize>,
     pub(crate) limits: Limits,
 }
 
@@ -25,7 +27,7 @@ impl Common {
         Self {
             clock,
             closed: AtomicBool::new(false),
-            slots: AtomicUsize::new(0),
+            slots: CachePadded::new(AtomicUsize::new(0)),
             limits,
         }
     }
