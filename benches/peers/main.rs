@@ -6,6 +6,7 @@
 mod contenders;
 mod map;
 mod measure;
+mod page;
 mod report;
 mod special;
 mod summary;

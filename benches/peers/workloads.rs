@@ -5,7 +5,7 @@ use crate::{
         Actors, Blocking, Dash, Floor, Idiom, Lockable, MapLock, Mixed, Moka, Papaya, Scc, Turnwise,
     },
     map::{Act, Contender, Key, Make},
-    measure::{Batch, Line, compare, run_batch},
+    measure::{Batch, Line, compare, together},
 };
 use serde::Serialize;
 
@@ -121,7 +121,9 @@ fn run<K: Key>(
         .into_iter()
         .zip(&contenders)
         .map(|(name, (_, contender))| -> Batch<'_> {
-            (name, Box::new(move || run_batch(&**contender, acts)))
+            let jobs = acts.iter().map(|acts| move || contender.run(acts));
+            let jobs: Vec<_> = jobs.collect();
+            (name, Box::new(move || together(&jobs)))
         });
     let lines = compare(batches.collect(), acts[0].len(), ROUNDS);
     Table {
