@@ -7,6 +7,7 @@ use crate::{
     told::{self, Found, Plot, Table},
     work,
 };
+use parking_lot::RwLock;
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     thread,
@@ -78,34 +79,31 @@ fn beside<'a>(name: &str, job: Job<'a>, other: impl Fn() + Sync + 'a) -> Batch<'
     (name.to_owned(), Box::new(run))
 }
 
-/// On lines that are nobody else's. It says which is next.
+/// A lock as a shard's, on lines that are nobody else's. It says which is next.
 #[repr(align(128))]
-struct Apart(AtomicU64);
+struct Apart(RwLock<u64>);
 
-/// 1,000 lines in a circle, at random.
+/// 1,000 locks in a circle, at random.
 fn circle() -> Vec<Apart> {
     let mut order: Vec<u64> = (0..KEYS).collect();
     fastrand::Rng::with_seed(7).shuffle(&mut order);
     let mut next = vec![0; order.len()];
-    for (index, line) in order.iter().enumerate() {
-        next[*line as usize] = order[(index + 1) % order.len()];
+    for (index, lock) in order.iter().enumerate() {
+        next[*lock as usize] = order[(index + 1) % order.len()];
     }
-    let line = |next| Apart(AtomicU64::new(next));
-    next.into_iter().map(line).collect()
+    let lock = |next| Apart(RwLock::new(next));
+    next.into_iter().map(lock).collect()
 }
 
-/// Goes around, and reads and then writes each line, as taking the map lock does; none is known before the one before it has
-/// come. Two that do so write to each line by turns, so each has to come from the other.
-fn around(lines: &[Apart], from: u64) -> Job<'_> {
+/// Goes around, and takes each lock to read; none is known before the one before it was there. Two that do so take each by
+/// turns, so its line always has to come from the other.
+fn around(locks: &[Apart], from: u64) -> Job<'_> {
     Box::new(move || {
-        let mut line = from;
+        let mut lock = from;
         for _ in 0..ACTS {
-            let word = &lines[line as usize].0;
-            let seen = word.load(Relaxed);
-            let _ = word.compare_exchange(seen, seen + (1 << 32), Relaxed, Relaxed);
-            line = seen & u64::from(u32::MAX);
+            lock = *locks[lock as usize].0.read();
         }
-        std::hint::black_box(line);
+        std::hint::black_box(lock);
     })
 }
 
@@ -115,8 +113,8 @@ const OWN: &str = "turns, 2 threads, keys of their own";
 const OWN_IN_ONE: &str = "the same, 1 shard";
 const OWN_IN_MANY: &str = "the same, 1,024 shards";
 const SHARED: &str = "turns, 2 threads, the same 1,000 keys";
-const LINES: &str = "to read and write a line, one after the other, 1 thread";
-const LINES_OF_OTHERS: &str = "the same, the other thread wrote it last";
+const LOCKS: &str = "a read lock, each after the other, 1 thread";
+const LOCKS_OF_OTHERS: &str = "the same, which the other thread had last";
 
 /// By the name of each.
 fn measure() -> Vec<Line> {
@@ -158,9 +156,9 @@ fn measure() -> Vec<Line> {
             "status, 2 threads, the same 1,000 keys",
             vec![looks(&here, all(1)), looks(&here, all(2))],
         ),
-        batch(LINES, vec![around(&alone, 0)]),
+        batch(LOCKS, vec![around(&alone, 0)]),
         batch(
-            LINES_OF_OTHERS,
+            LOCKS_OF_OTHERS,
             vec![around(&both, 0), around(&both, KEYS / 2)],
         ),
     ];
@@ -185,46 +183,37 @@ pub(crate) fn run() -> Found {
         let (from, to) = line.quartiles;
         here.row(&*line.name, &[line.nanos, line.ratio, from, to]);
     }
-    let costs = Costs {
+    // Of two cores, the other one was the last in half of the turns.
+    let slot = 2.0 * (nanos(SHARED) - nanos(OWN));
+    let costs = |line| Costs {
         alone: nanos(ALONE),
         beside: nanos(APART),
-        line: nanos(LINES_OF_OTHERS) - nanos(LINES),
-        // Half of them: of two cores, the other one was the last in half of the turns.
-        slot: 2.0 * (nanos(SHARED) - nanos(OWN)),
+        line,
+        slot,
     };
-    let mut parameters = Table::new(
-        "cores-costs",
-        &["what the model is made of, ns", "measured"],
-    );
-    parameters.row("a turn, no other core at work", &[costs.alone]);
+    let low = costs(nanos(LOCKS_OF_OTHERS) - nanos(LOCKS));
+    let high = costs(2.0 * (nanos(OWN) - nanos(APART)));
+    let mut parameters = Table::new("cores-costs", &["what the model is made of, ns", ""]);
+    parameters.row("a turn, no other core at work", &[low.alone]);
     parameters.row(
         "a turn, another core at work on what is its own",
-        &[costs.beside],
+        &[low.beside],
     );
-    parameters.row("one line that another core wrote last", &[costs.line]);
     parameters.row(
-        "the lines of a slot and its session, all together",
-        &[costs.slot],
+        "low: the line of a map lock that another core had last, a lock and nothing else",
+        &[low.line],
     );
+    parameters.row("high: the same, what it adds to a turn", &[high.line]);
+    parameters.row("the lines of a slot and its session, all together", &[slot]);
     let shared = Keys::Shared(KEYS as usize);
-    let cases: [(&'static str, Keys, Option<usize>, [f64; 2]); 3] = [
-        (
-            "keys of its own",
-            Keys::Own,
-            None,
-            [costs.alone, nanos(OWN)],
-        ),
-        (
-            "the same 1,000 keys",
-            shared,
-            None,
-            [costs.alone, nanos(SHARED)],
-        ),
+    let cases = [
+        ("keys of its own", Keys::Own, None, nanos(OWN)),
+        ("the same 1,000 keys", shared, None, nanos(SHARED)),
         (
             "its own, all in 1 shard",
             Keys::Own,
             Some(1),
-            [costs.alone, nanos(OWN_IN_ONE)],
+            nanos(OWN_IN_ONE),
         ),
     ];
     let mut model = Table::new(
@@ -233,34 +222,46 @@ pub(crate) fn run() -> Found {
             "each core's keys; cores",
             "lines moved, paper",
             "simulated",
-            "ns a turn, paper",
-            "simulated",
+            "ns a turn, paper, low",
+            "high",
+            "simulated, low",
+            "high",
             "measured",
-            "turns a us of all cores, simulated",
         ],
     );
     let mut lines = Vec::new();
-    for (name, keys, fixed, measured) in cases {
-        let mut simulated = Vec::new();
+    for (colour, (name, keys, fixed, of_two)) in cases.into_iter().enumerate() {
+        let measured = [low.alone, of_two];
+        let mut simulated = [Vec::new(), Vec::new()];
         for cores in [1, 2, 4, 8, 16, 32, 64] {
             let shards = fixed.unwrap_or_else(|| shards(cores));
-            let on_paper = paper(costs, cores, shards, keys);
-            let (time, moves) = simulate(costs, cores, shards, keys);
+            let on_paper = [low, high].map(|costs| paper(costs, cores, shards, keys));
+            let [(fast, _), (slow, moves)] =
+                [low, high].map(|costs| simulate(costs, cores, shards, keys));
             let here = measured.get(cores - 1).copied().unwrap_or(f64::NAN);
-            let all = 1e3 * cores as f64 / time;
             model.row(
                 format!("{name}; {cores}"),
-                &[moved(cores, keys), moves, on_paper, time, here, all],
+                &[
+                    moved(cores, keys),
+                    moves,
+                    on_paper[0],
+                    on_paper[1],
+                    fast,
+                    slow,
+                    here,
+                ],
             );
-            simulated.push((cores as f64, all));
+            for (points, time) in simulated.iter_mut().zip([fast, slow]) {
+                points.push((cores as f64, 1e3 * cores as f64 / time));
+            }
         }
-        lines.push(told::Line::new(format!("{name}: simulated"), simulated));
+        let [fast, slow] = simulated;
+        lines.push(told::Line::new(format!("{name}: model, low and high"), fast).coloured(colour));
+        lines.push(told::Line::new("", slow).coloured(colour));
         let both = [1.0, 2.0].into_iter().zip(measured);
         let points = both.map(|(cores, time)| (cores, 1e3 * cores / time));
-        lines.push(told::Line::marks(
-            format!("{name}: measured"),
-            points.collect(),
-        ));
+        let marks = told::Line::marks(format!("{name}: measured"), points.collect());
+        lines.push(marks.coloured(colour));
     }
     Found {
         tables: vec![here, parameters, model],

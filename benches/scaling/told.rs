@@ -31,9 +31,12 @@ pub(crate) struct Plot {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Line {
+    /// Without a name it is not in the legend.
     pub(crate) name: String,
     /// Points alone: measured, beside a model's line.
-    pub(crate) marks: bool,
+    marks: bool,
+    /// That of the place where it stands, if none is chosen.
+    colour: Option<usize>,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
@@ -75,6 +78,7 @@ impl Line {
         Self {
             name: name.into(),
             marks: false,
+            colour: None,
             points,
         }
     }
@@ -84,6 +88,17 @@ impl Line {
             marks: true,
             ..Self::new(name, points)
         }
+    }
+
+    pub(crate) fn coloured(self, colour: usize) -> Self {
+        Self {
+            colour: Some(colour),
+            ..self
+        }
+    }
+
+    fn colour(&self, index: usize) -> RGBColor {
+        COLOURS[self.colour.unwrap_or(index) % COLOURS.len()]
     }
 }
 
@@ -167,7 +182,7 @@ fn draw(plot: &Plot, path: &Path) -> Result<(), Box<dyn Error>> {
         .bold_line_style(BLACK.mix(0.15))
         .draw()?;
     for (index, line) in plot.lines.iter().enumerate() {
-        let colour = COLOURS[index % COLOURS.len()];
+        let colour = line.colour(index);
         let points = line.points.iter().copied();
         let points = points.filter(|(_, y)| y.is_finite() && *y > 0.0);
         if line.marks {
@@ -186,9 +201,11 @@ fn draw(plot: &Plot, path: &Path) -> Result<(), Box<dyn Error>> {
 
 fn legend(area: &DrawingArea<SVGBackend<'_>, Shift>, plot: &Plot) -> Result<(), Box<dyn Error>> {
     let style = TextStyle::from(("sans-serif", 14)).pos(Pos::new(HPos::Left, VPos::Center));
-    for (index, line) in plot.lines.iter().enumerate() {
-        let colour = COLOURS[index % COLOURS.len()];
-        let y = 55 + 28 * index as i32;
+    let named = plot.lines.iter().enumerate();
+    let named = named.filter(|(_, line)| !line.name.is_empty());
+    for (place, (index, line)) in named.enumerate() {
+        let colour = line.colour(index);
+        let y = 55 + 28 * place as i32;
         if line.marks {
             area.draw(&Cross::new((20, y), 6, colour.stroke_width(3)))?;
         } else {
