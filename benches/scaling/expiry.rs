@@ -4,7 +4,7 @@ use crate::{
     lists::{Lazy, Linked, Ordered, Scan, Way},
     measure::{Batch, ask, at, compare, resident, sorted, together},
     sessions::{HOUR, SCANS, hour_of},
-    told::{Found, Table},
+    told::{Found, Line, Plot, Table},
 };
 use std::{
     hint::black_box,
@@ -97,12 +97,6 @@ struct Load {
     in_tick: usize,
 }
 
-fn filled<W: Way>(keys: u64) -> W {
-    let way = W::new();
-    (0..keys).for_each(|key| way.turn(key));
-    way
-}
-
 /// Each thread in its own part of the keys.
 fn turns<W: Way>(way: &W, load: Load) -> Batch<'_> {
     let part = load.keys / load.threads;
@@ -129,15 +123,20 @@ fn turns<W: Way>(way: &W, load: Load) -> Batch<'_> {
 
 /// Nanoseconds a turn in each way.
 fn per_turn(load: Load) -> [f64; 4] {
-    let scan: Scan = filled(load.keys);
-    let ordered: Ordered = filled(load.keys);
-    let linked: Linked = filled(load.keys);
-    let lazy: Lazy = filled(load.keys);
+    let ways = (Scan::new(), Ordered::new(), Linked::new(), Lazy::new());
+    let (scan, ordered, linked, lazy) = &ways;
+    // Side by side: what is built first would have another heap than what is built last.
+    for key in 0..load.keys {
+        scan.turn(key);
+        ordered.turn(key);
+        linked.turn(key);
+        lazy.turn(key);
+    }
     let batches = vec![
-        turns(&scan, load),
-        turns(&ordered, load),
-        turns(&linked, load),
-        turns(&lazy, load),
+        turns(scan, load),
+        turns(ordered, load),
+        turns(linked, load),
+        turns(lazy, load),
     ];
     let lines = compare(batches, ACTS, ROUNDS);
     // By the ratio, which is of pairs in the same round.
@@ -148,7 +147,8 @@ fn per_turn(load: Load) -> [f64; 4] {
 pub(crate) fn bytes(name: &str, count: usize) -> Result<f64, String> {
     fn of<W: Way>(count: usize) -> f64 {
         let before = resident();
-        let way: W = filled(count as u64);
+        let way = W::new();
+        (0..count as u64).for_each(|key| way.turn(key));
         let bytes = (resident() - before) / count as f64;
         drop(black_box(way));
         bytes
@@ -178,6 +178,13 @@ pub(crate) fn run() -> Found {
         ("a million keys, a tick each turn", MILLION, 1, 1),
         ("a million keys, 10,000 turns a tick", MILLION, 1, IN_TICK),
     ];
+    let turns = loads.map(|(_, keys, threads, in_tick)| {
+        per_turn(Load {
+            keys,
+            threads,
+            in_tick,
+        })
+    });
     let sweeps = sweeps();
     let head: Vec<&str> = ["a million sessions"]
         .into_iter()
@@ -201,31 +208,54 @@ pub(crate) fn run() -> Found {
     of_a_million.row("bytes a session", &bytes.collect::<Vec<_>>());
 
     let mut of_turns = Table::new("expiry-turns", &head);
-    of_turns.head[0] = "a turn, ns".to_owned();
+    "a turn, ns".clone_into(&mut of_turns.head[0]);
     let mut even = Table::new("expiry-even", &head[..3]);
-    even.head = [
-        "turns from one sweep to the next above which it costs more than the scan",
-        sweeps[1].name,
-        sweeps[2].name,
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    for (name, keys, threads, in_tick) in loads {
-        let load = Load {
-            keys,
-            threads,
-            in_tick,
-        };
-        let nanos = per_turn(load);
+    "thousands of turns from one sweep to the next, above which it costs more than the scan"
+        .clone_into(&mut even.head[0]);
+    even.head[1..].clone_from_slice(&of_turns.head[2..4]);
+    let mut of_million = [0.0; 4];
+    for ((name, ..), nanos) in loads.into_iter().zip(turns) {
         of_turns.row(name, &nanos);
-        let even_at = |index: usize| {
-            let saved = (later[0] - later[index]) * 1e6;
-            saved / (nanos[index] - nanos[0]).max(0.1)
+        // Less than a nanosecond is not told apart from none.
+        let even_at = |index: usize| match nanos[index] - nanos[0] {
+            ..1.0 => f64::NAN,
+            more => (later[0] - later[index]) * 1e3 / more,
         };
         even.row(name, &[even_at(1), even_at(2)]);
+        of_million = nanos;
     }
+    let first = row(|way| &way.first);
+    let lines = sweeps.iter().enumerate().map(|(index, way)| {
+        let cost = |turns: f64| {
+            let more = (of_million[index] - of_million[0]).max(0.0) * turns / 1e6;
+            let again = (first[index] - later[index]).max(0.0) * looked_at(turns);
+            (
+                turns,
+                later[index] + more + if index == LAZY { again } else { 0.0 },
+            )
+        };
+        let turns = (0..=20).map(|step| 1e4 * 10_f64.powf(f64::from(step) / 5.0));
+        Line::new(way.name, turns.map(cost).collect())
+    });
+    let plot = Plot {
+        name: "expiry",
+        caption: "a million sessions: sweep of 1 %, and what the turns before it paid for it",
+        x: "turns from one sweep to the next",
+        y: "ms from one sweep to the next",
+        lines: lines.collect(),
+    };
     Found {
         tables: vec![of_a_million, of_turns, even],
-        plots: Vec::new(),
+        plots: vec![plot],
     }
+}
+
+/// Of which way it is that looks again.
+const LAZY: usize = 3;
+
+/// The part of a million that a sweep of the lazy wheel looks at and finds used: each that was used since it was looked at last,
+/// once in the idle time, in which there are four sweeps. Turns are of keys at random.
+fn looked_at(turns: f64) -> f64 {
+    let used = 1.0 - (-4.0 * turns / MILLION as f64).exp();
+    used / 4.0
 }

@@ -77,7 +77,7 @@ fn builds() -> (Vec<Sessions>, Vec<f64>) {
     for _ in 0..BUILDS {
         last.clear();
         for (times, count) in times.iter_mut().zip(COUNTS) {
-            // A thousand take less than the clock's steps between them: as often as a hundred thousand, but not forever.
+            // Few are built often, so that what is measured is not one surprise.
             let again = (100_000 / count).max(1);
             let begun = Instant::now();
             let mut built: Vec<_> = (0..again).map(|_| Sessions::build(count)).collect();
