@@ -133,10 +133,12 @@ pub(crate) fn preemptions() -> u64 {
         .unwrap_or(0)
 }
 
-/// The bytes of this process that are in memory; not a number where nobody tells.
+/// The bytes of this process that are in memory, without those of its program; not a number where nobody tells.
 pub(crate) fn resident() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
     line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
         .map_or(f64::NAN, |kilobytes| kilobytes * 1024.0)
 }

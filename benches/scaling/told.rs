@@ -109,6 +109,7 @@ pub(crate) fn shown(value: f64) -> String {
         0.0 => "0".to_owned(),
         ..0.1 => format!("{value:.4}"),
         ..10.0 => format!("{value:.2}"),
+        ..100.0 if value.fract() == 0.0 => format!("{value}"),
         ..100.0 => format!("{value:.1}"),
         _ => {
             let digits = format!("{:.0}", value.abs());
