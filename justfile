@@ -164,6 +164,10 @@ browser:
 bench *FILTER:
     cargo bench -q -p turnwise-benches --bench peers -- {{ FILTER }}
 
+# turns, waiters, sessions and cleanups as there are more of them, with plots; FILTER chooses a part, --keep keeps benches/SCALING.md
+scaling *ARGS:
+    cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
+
 # instructions of the paths that matter, against benches/instructions.json; with --record they are written there
 bench-gate *MODE:
     cargo bench -q -p turnwise-benches --bench gate -- {{ MODE }}

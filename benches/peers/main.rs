@@ -7,6 +7,7 @@ mod contenders;
 mod crates;
 mod map;
 mod measure;
+mod page;
 mod report;
 mod special;
 mod summary;

@@ -1,13 +1,12 @@
 //! How it is measured: side by side, in one process, in turns.
 //!
 //! In each round every contender runs one batch, in an order that is reversed from round to round; what counts is the ratio of
-//! its time to the baseline's of the same round. A batch in which a thread was preempted is thrown away and run again. Of the
-//! ratios the median is told, and the quartiles.
+//! its time to the baseline's of the same round. A batch that was disturbed (a thread was preempted, or two did not run at once) is
+//! thrown away and run again. Of the ratios the median is told, and the quartiles.
 
-use crate::map::{Act, Contender};
 use serde::Serialize;
 use std::{
-    sync::Barrier,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
     time::{Duration, Instant},
 };
@@ -21,15 +20,15 @@ pub(crate) struct Line {
     pub(crate) quartiles: (f64, f64),
     /// Nanoseconds an act, the median.
     pub(crate) nanos: f64,
-    /// Batches that were run again because of a preemption.
+    /// Batches that were disturbed, and run again.
     pub(crate) again: u32,
 }
 
-/// Something that runs one batch and says how long it took; `None` if it was preempted.
+/// Something that runs one batch and says how long it took; `None` if it was disturbed.
 pub(crate) type Batch<'a> = (String, Box<dyn FnMut() -> Option<Duration> + 'a>);
 
-/// A batch that is always preempted is taken as it is in the end.
-const TRIES: u32 = 8;
+/// A batch that is disturbed so often is left out of its round.
+const TRIES: u32 = 32;
 
 /// The first is the baseline.
 pub(crate) fn compare(mut batches: Vec<Batch<'_>>, acts: usize, rounds: usize) -> Vec<Line> {
@@ -43,15 +42,10 @@ pub(crate) fn compare(mut batches: Vec<Batch<'_>>, acts: usize, rounds: usize) -
         let back: Vec<usize> = forth.iter().rev().copied().collect();
         for index in if round % 2 == 0 { forth } else { back } {
             let run = &mut batches[index].1;
-            let mut time = None;
-            for _ in 0..TRIES {
-                time = run();
-                if time.is_some() {
-                    break;
-                }
-                again[index] += 1;
-            }
-            times[index].push(time);
+            let mut tries = (0..TRIES)
+                .map(|_| run())
+                .inspect(|time| again[index] += u32::from(time.is_none()));
+            times[index].push(tries.find_map(|time| time));
         }
     }
     let line = |index: usize| {
@@ -88,40 +82,45 @@ pub(crate) fn at(sorted: &[f64], part: f64) -> f64 {
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// Runs acts on as many threads as there are lists of them, from one moment on. `None` if one of them was preempted.
-pub(crate) fn run_batch<K: Sync>(
-    contender: &dyn Contender<K>,
-    acts: &[Vec<(Act, K)>],
-) -> Option<Duration> {
-    if let [acts] = acts {
+/// Runs each job on a thread of its own, all from one moment on; a single one on this thread. How long the longest took; `None`
+/// if one of them was preempted, or began when another was on its way: then they had one core, and ran one after the other.
+pub(crate) fn together<F: Fn() + Sync>(jobs: &[F]) -> Option<Duration> {
+    let timed = |job: &F| {
         let before = preemptions();
         let begun = Instant::now();
-        contender.run(acts);
-        let took = begun.elapsed();
-        return (preemptions() == before).then_some(took);
+        job();
+        let ended = Instant::now();
+        (preemptions() == before).then_some((begun, ended))
+    };
+    if let [job] = jobs {
+        let (begun, ended) = timed(job)?;
+        return Some(ended - begun);
     }
-    let barrier = Barrier::new(acts.len());
-    let run = |acts| {
-        barrier.wait();
-        let before = preemptions();
-        let begun = Instant::now();
-        contender.run(acts);
-        (begun.elapsed(), preemptions() == before)
+    // Not asleep: who is woken begins late.
+    let here = AtomicUsize::new(0);
+    let run = |job| {
+        here.fetch_add(1, Relaxed);
+        while here.load(Relaxed) < jobs.len() {
+            std::hint::spin_loop();
+        }
+        timed(job)
     };
     let run = &run;
-    let ends: Vec<_> = thread::scope(|scope| {
-        let threads: Vec<_> = acts
-            .iter()
-            .map(|acts| scope.spawn(move || run(acts)))
-            .collect();
-        threads
+    let ends = thread::scope(|scope| {
+        let threads = jobs.iter().map(|job| scope.spawn(move || run(job)));
+        let threads: Vec<_> = threads.collect();
+        let ends = threads
             .into_iter()
-            .map(|thread| thread.join().expect("no contender panics"))
-            .collect()
+            .map(|thread| thread.join().expect("no contender panics"));
+        ends.collect::<Vec<_>>()
     });
-    let undisturbed = ends.iter().all(|(_, undisturbed)| *undisturbed);
-    let longest = ends.iter().map(|(took, _)| *took).max();
-    undisturbed.then_some(longest?)
+    let ends: Vec<_> = ends.into_iter().collect::<Option<_>>()?;
+    let longest = ends.iter().map(|(begun, ended)| *ended - *begun).max()?;
+    let (first, last) = (
+        ends.iter().map(|(begun, _)| *begun).min()?,
+        ends.iter().map(|(begun, _)| *begun).max()?,
+    );
+    (last - first < longest / 10).then_some(longest)
 }
 
 /// How often this thread was preempted so far; always 0 where nobody tells.
@@ -132,4 +131,25 @@ pub(crate) fn preemptions() -> u64 {
         .find_map(|line| line.strip_prefix("nonvoluntary_ctxt_switches:"));
     line.and_then(|count| count.trim().parse().ok())
         .unwrap_or(0)
+}
+
+/// The bytes of this process that are in memory, without those of its program; not a number where nobody tells.
+pub(crate) fn resident() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("RssAnon:"));
+    line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
+        .map_or(f64::NAN, |kilobytes| kilobytes * 1024.0)
+}
+
+/// What this program says, run again with these arguments: each measurement of memory is in a process of its own, so that none
+/// has the other's.
+pub(crate) fn ask(args: &[&str]) -> f64 {
+    let own = std::env::current_exe().expect("this program has a path");
+    let output = std::process::Command::new(&own).args(args).output();
+    let told = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    told.ok()
+        .and_then(|told| told.trim().parse().ok())
+        .unwrap_or(f64::NAN)
 }

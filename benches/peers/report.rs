@@ -2,6 +2,7 @@
 
 use crate::{
     measure::Line,
+    page::machine,
     workloads::{TURNWISE, Table},
 };
 use plotters::prelude::*;
@@ -27,23 +28,6 @@ pub(crate) fn write(tables: &[Table], folder: &Path) -> Result<(), Box<dyn Error
         serde_json::to_string_pretty(&data)? + "\n",
     )?;
     plot(tables, &folder.join("peers.svg"))
-}
-
-pub(crate) fn machine() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu
-        .lines()
-        .find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let rustc = std::process::Command::new("rustc")
-        .arg("--version")
-        .output();
-    let rustc = rustc.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned());
-    format!(
-        "{}, {cores} cores; {}",
-        model.unwrap_or("a processor without a name"),
-        rustc.unwrap_or_default()
-    )
 }
 
 fn text(tables: &[Table], machine: &str) -> Result<String, std::fmt::Error> {

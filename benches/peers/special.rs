@@ -4,7 +4,7 @@ use crate::{
     contenders::{Blocking, Floor, Mixed, Turnwise},
     crates::{Dash, Papaya, Scc},
     map::{Act, Key, Make, Map, V},
-    measure::{Line, at, sorted},
+    measure::{Line, ask, at, resident, sorted},
     workloads::{FLOOR, TURNWISE, Table},
 };
 use parking_lot::{Mutex, RwLock};
@@ -302,18 +302,8 @@ fn growth(name: &'static str) -> Table {
     against_the_first(name, &all)
 }
 
-/// Each in a process of its own, so that none has the other's memory.
 fn memory(name: &'static str) -> Table {
-    let own = std::env::current_exe().expect("this program has a path");
-    let ask = |name: &str| {
-        let output = std::process::Command::new(&own)
-            .args(["--bytes", name])
-            .output();
-        let told = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-        told.ok()
-            .and_then(|told| told.trim().parse().ok())
-            .unwrap_or(f64::NAN)
-    };
+    let ask = |name: &str| ask(&["--bytes", name]);
     let all: Vec<_> = weighed()
         .iter()
         .map(|make| (make.name, ask(make.name)))
@@ -342,17 +332,11 @@ fn weighed() -> [Make<u64>; 5] {
 
 /// What the process of one contender says.
 pub(crate) fn bytes(name: &str) {
-    let resident = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok())
-            .unwrap_or(f64::NAN)
-    };
     let make = weighed().into_iter().find(|make| make.name == name);
     let map = (make.expect("a contender of this name").make)();
     let before = resident();
     for key in 0..MILLION {
         map.run(&[(Act::Insert, u64::of(key))]);
     }
-    println!("{}", (resident() - before) * 1024.0 / MILLION as f64);
+    println!("{}", (resident() - before) / MILLION as f64);
 }

@@ -2,24 +2,17 @@
 
 use crate::{
     measure::Line,
-    report::machine,
+    page::{self, machine},
     workloads::{TURNWISE, Table},
 };
-use std::{error::Error, fmt::Write as _, fs, path::Path};
+use std::{error::Error, fmt::Write as _, path::Path};
 
 const BEGIN: &str = "<!-- speed: begin, written by `just bench --readme` -->\n";
 const END: &str = "<!-- speed: end -->";
 
 /// Puts the rows between the marks.
 pub(crate) fn keep(tables: &[Table], readme: &Path) -> Result<(), Box<dyn Error>> {
-    let text = fs::read_to_string(readme)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("the README has no mark")?;
-    let (_, after) = rest
-        .split_once(END)
-        .ok_or("the README has no second mark")?;
-    let rows = rows(tables)?;
-    fs::write(readme, format!("{before}{BEGIN}{rows}{END}{after}"))?;
-    Ok(())
+    page::keep(readme, BEGIN, END, &rows(tables)?)
 }
 
 fn rows(tables: &[Table]) -> Result<String, std::fmt::Error> {

@@ -4,7 +4,7 @@ use crate::{
     contenders::{Actors, Blocking, Floor, Idiom, MapLock, Mixed, Turnwise},
     crates::{Dash, Lockable, Moka, Papaya, Scc},
     map::{Act, Contender, Key, Make},
-    measure::{Batch, Line, compare, run_batch},
+    measure::{Batch, Line, compare, together},
 };
 use serde::Serialize;
 
@@ -120,7 +120,9 @@ fn run<K: Key>(
         .into_iter()
         .zip(&contenders)
         .map(|(name, (_, contender))| -> Batch<'_> {
-            (name, Box::new(move || run_batch(&**contender, acts)))
+            let jobs = acts.iter().map(|acts| move || contender.run(acts));
+            let jobs: Vec<_> = jobs.collect();
+            (name, Box::new(move || together(&jobs)))
         });
     let lines = compare(batches.collect(), acts[0].len(), ROUNDS);
     Table {
