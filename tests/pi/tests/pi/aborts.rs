@@ -1,6 +1,6 @@
 //! Turns that are cancelled: pi goes on, the tool does not, and the next turn meets nothing of it.
 
-use super::{event, in_a_tool, pid, said};
+use super::{event, pid, said, within_a_tool};
 use pi_tests::{World, runs, within};
 use turnwise::pi::{PiAgent, PiEvent};
 use turnwise::{SendError, Sending, SessionManager, TurnError};
@@ -79,7 +79,7 @@ async fn in_a_tool() {
     let world = World::new().await;
     let sessions = world.manager();
     let first = pid(&sessions, "a").await;
-    let (sending, tool) = in_a_tool(&world, &sessions).await;
+    let (sending, tool) = within_a_tool(&world, &sessions).await;
     cancel(&sessions, sending).await;
     assert!(!runs(tool), "pi ends what it has begun");
     assert_eq!(pid(&sessions, "a").await, first, "pi is well");
@@ -144,7 +144,7 @@ async fn without_time_for_it() {
         .build()
         .expect("a runtime is there");
     let first = pid(&sessions, "a").await;
-    let (sending, tool) = in_a_tool(&world, &sessions).await;
+    let (sending, tool) = within_a_tool(&world, &sessions).await;
     let stopped = std::process::Command::new("kill")
         .args(["-STOP", &first.to_string()])
         .status();

@@ -1,6 +1,6 @@
 //! A pi that dies: its turn fails with words, nothing is sent twice, and the next message goes on with the conversation.
 
-use super::{event, in_a_tool, pid, said, send};
+use super::{event, pid, said, send, within_a_tool};
 use pi_tests::{World, runs, within};
 use std::process::Command;
 use turnwise::pi::{PiError, PiEvent};
@@ -71,7 +71,7 @@ async fn in_a_tool() {
     let world = World::new().await;
     let sessions = world.manager();
     let first = pid(&sessions, "a").await;
-    let (sending, tool) = in_a_tool(&world, &sessions).await;
+    let (sending, tool) = within_a_tool(&world, &sessions).await;
     kill(first);
     crash(within(sending).await);
     assert!(!runs(tool), "it would go on beside the next one");

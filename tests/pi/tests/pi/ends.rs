@@ -1,6 +1,6 @@
 //! Nothing is left, whatever was under way.
 
-use super::{event, in_a_tool, said, tool};
+use super::{event, said, tool, within_a_tool};
 use pi_tests::{World, runs, within};
 use std::time::Duration;
 use turnwise::pi::PiEvent;
@@ -51,7 +51,7 @@ fn the_end_of_the_runtime() {
     let world = runtime.block_on(async {
         let world = World::new().await;
         let sessions = world.manager();
-        let (sending, tool) = in_a_tool(&world, &sessions).await;
+        let (sending, _tool) = within_a_tool(&world, &sessions).await;
         sending.detach();
         assert!(!world.processes().is_empty());
         world

@@ -50,7 +50,10 @@ async fn pid(sessions: &SessionManager<PiAgent>, key: &str) -> u32 {
 }
 
 /// A turn in the middle of a tool, and the number of the tool's process.
-async fn in_a_tool(world: &World, sessions: &SessionManager<PiAgent>) -> (Sending<PiAgent>, u32) {
+async fn within_a_tool(
+    world: &World,
+    sessions: &SessionManager<PiAgent>,
+) -> (Sending<PiAgent>, u32) {
     let mut sending =
         sessions.send_message("a", "tool echo $$ > tool; echo told; sleep 600".into());
     event(&mut sending, |event| {
