@@ -24,10 +24,13 @@ pub(crate) struct Line {
     pub(crate) again: u32,
 }
 
-/// Something that runs one batch and says how long it took; `None` if it was disturbed.
-pub(crate) type Batch<'a> = (String, Box<dyn FnMut() -> Option<Duration> + 'a>);
+/// Something that runs one batch and says how long it took.
+pub(crate) type Batch<'a> = (String, Box<dyn FnMut() -> Took + 'a>);
 
-/// A batch that is disturbed so often is left out of its round.
+/// An error: it was disturbed. With a time, if its threads ran at once all the same, and one was preempted.
+pub(crate) type Took = Result<Duration, Option<Duration>>;
+
+/// Of a batch that is disturbed so often the fastest is taken: its threads put each other to sleep.
 const TRIES: u32 = 32;
 
 /// The first is the baseline.
@@ -35,17 +38,20 @@ pub(crate) fn compare(mut batches: Vec<Batch<'_>>, acts: usize, rounds: usize) -
     let mut times = vec![Vec::with_capacity(rounds); batches.len()];
     let mut again = vec![0; batches.len()];
     for (_, run) in &mut batches {
-        run(); // to warm up
+        let _ = run(); // to warm up
     }
     for round in 0..rounds {
         let forth: Vec<usize> = (0..batches.len()).collect();
         let back: Vec<usize> = forth.iter().rev().copied().collect();
         for index in if round % 2 == 0 { forth } else { back } {
             let run = &mut batches[index].1;
-            let mut tries = (0..TRIES)
-                .map(|_| run())
-                .inspect(|time| again[index] += u32::from(time.is_none()));
-            times[index].push(tries.find_map(|time| time));
+            let mut time = run();
+            for _ in 1..TRIES {
+                let Err(disturbed) = time else { break };
+                again[index] += 1;
+                time = run().map_err(|again| again.into_iter().chain(disturbed).min());
+            }
+            times[index].push(time.map_or_else(|disturbed| disturbed, Some));
         }
     }
     let line = |index: usize| {
@@ -82,19 +88,26 @@ pub(crate) fn at(sorted: &[f64], part: f64) -> f64 {
     sorted.get(index).copied().unwrap_or(f64::NAN)
 }
 
-/// Runs each job on a thread of its own, all from one moment on; a single one on this thread. How long the longest took; `None`
-/// if one of them was preempted, or began when another was on its way: then they had one core, and ran one after the other.
-pub(crate) fn together<F: Fn() + Sync>(jobs: &[F]) -> Option<Duration> {
+/// Runs each job on a thread of its own, all from one moment on; a single one on this thread. How long the longest took. It
+/// was disturbed if one of them was preempted, or began when another was on its way: then they had one core, and ran one after
+/// the other.
+pub(crate) fn together<F: Fn() + Sync>(jobs: &[F]) -> Took {
     let timed = |job: &F| {
         let before = preemptions();
         let begun = Instant::now();
         job();
-        let ended = Instant::now();
-        (preemptions() == before).then_some((begun, ended))
+        (begun, begun.elapsed(), preemptions() == before)
+    };
+    let took = |took, undisturbed| {
+        if undisturbed {
+            Ok(took)
+        } else {
+            Err(Some(took))
+        }
     };
     if let [job] = jobs {
-        let (begun, ended) = timed(job)?;
-        return Some(ended - begun);
+        let (_, longest, undisturbed) = timed(job);
+        return took(longest, undisturbed);
     }
     // Not asleep: who is woken begins late.
     let here = AtomicUsize::new(0);
@@ -106,21 +119,21 @@ pub(crate) fn together<F: Fn() + Sync>(jobs: &[F]) -> Option<Duration> {
         timed(job)
     };
     let run = &run;
-    let ends = thread::scope(|scope| {
+    let ends: Vec<_> = thread::scope(|scope| {
         let threads = jobs.iter().map(|job| scope.spawn(move || run(job)));
         let threads: Vec<_> = threads.collect();
-        let ends = threads
-            .into_iter()
-            .map(|thread| thread.join().expect("no contender panics"));
-        ends.collect::<Vec<_>>()
+        let ends = threads.into_iter().map(|thread| thread.join());
+        ends.map(|end| end.expect("no contender panics")).collect()
     });
-    let ends: Vec<_> = ends.into_iter().collect::<Option<_>>()?;
-    let longest = ends.iter().map(|(begun, ended)| *ended - *begun).max()?;
-    let (first, last) = (
-        ends.iter().map(|(begun, _)| *begun).min()?,
-        ends.iter().map(|(begun, _)| *begun).max()?,
-    );
-    (last - first < longest / 10).then_some(longest)
+    let longest = ends.iter().map(|(_, took, _)| *took).max();
+    let longest = longest.expect("there are jobs");
+    let begun = || ends.iter().map(|(begun, ..)| *begun);
+    let apart = begun().max().zip(begun().min());
+    let at_once = apart.is_some_and(|(last, first)| last - first < longest / 10);
+    if !at_once {
+        return Err(None);
+    }
+    took(longest, ends.iter().all(|(.., undisturbed)| *undisturbed))
 }
 
 /// How often this thread was preempted so far; always 0 where nobody tells.

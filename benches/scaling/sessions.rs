@@ -98,7 +98,7 @@ fn random(all: &[Sessions], act: impl Fn(&Sessions, u64) + Copy) -> Vec<f64> {
             let keys: Vec<u64> = (0..ACTS).map(|_| random.u64(..sessions.count)).collect();
             let begun = Instant::now();
             keys.into_iter().for_each(|key| act(sessions, key));
-            Some(begun.elapsed())
+            Ok(begun.elapsed())
         };
         (sessions.count.to_string(), Box::new(run))
     });

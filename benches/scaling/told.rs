@@ -175,6 +175,7 @@ fn draw(plot: &Plot, path: &Path) -> Result<(), Box<dyn Error>> {
         .configure_mesh()
         .x_desc(plot.x)
         .y_desc(plot.y)
+        .y_labels(8)
         .axis_desc_style(("sans-serif", 15))
         .label_style(("sans-serif", 13))
         .x_label_formatter(&|value| tick(*value))

@@ -129,7 +129,7 @@ fn times(act: &str) -> Vec<Line> {
             };
             // As if it had been so many acts as the others do.
             let acts = each * lines.waiters.len();
-            Some(took.mul_f64(ACTS as f64 / acts as f64))
+            Ok(took.mul_f64(ACTS as f64 / acts as f64))
         };
         (length.to_string(), Box::new(run))
     });
