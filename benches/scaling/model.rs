@@ -7,8 +7,8 @@ use std::{cmp::Reverse, collections::BinaryHeap};
 
 /// Lines that a turn writes: the word of the shard's map lock, in a line of its own;
 pub(crate) const LOCK_LINES: f64 = 1.0;
-/// the slot: 224 of its 232 bytes, at every sixteenth byte, so 4 lines in three of four places and 5 in the fourth;
-pub(crate) const SLOT_LINES: f64 = 4.25;
+/// the slot: 194 of its 200 bytes, at every sixteenth byte, so 4 lines;
+pub(crate) const SLOT_LINES: f64 = 4.0;
 /// the word of the session that the turn's work writes.
 pub(crate) const SESSION_LINES: f64 = 1.0;
 
