@@ -31,7 +31,7 @@ pub(crate) type Batch<'a> = (String, Box<dyn FnMut() -> Took + 'a>);
 pub(crate) type Took = Result<Duration, Option<Duration>>;
 
 /// Of a batch that is disturbed so often the fastest is taken: its threads put each other to sleep.
-const TRIES: u32 = 32;
+const TRIES: u32 = 8;
 
 /// The first is the baseline.
 pub(crate) fn compare(mut batches: Vec<Batch<'_>>, acts: usize, rounds: usize) -> Vec<Line> {
