@@ -166,12 +166,7 @@ impl<K, V, H> Drop for InLine<K, V, H> {
         match left {
             Some(Left::Passed(waker)) => wake_all(waker),
             // Nobody holds the vacancy now. Newcomers may join its line before it is let go: they are seen there.
-            Some(Left::Vacancy) => {
-                let slot = self.slot.as_ref().expect(STANDS);
-                if let Some(shard) = slot.home.upgrade() {
-                    shard.let_go(slot, now);
-                }
-            }
+            Some(Left::Vacancy) => drop(self.slot.take().map(Hold::new)),
             // What these hold is dropped here, after the locks.
             Some(Left::Line { .. } | Left::Orphan { .. } | Left::SentAway | Left::Moved) | None => {
             }
@@ -188,7 +183,8 @@ impl<K, V, H> Drop for InLine<K, V, H> {
 /// key, and those behind it wait.
 ///
 /// One that had to wait counts as a [`Registry`](crate::Registry): the registry lives on, should all others be dropped. One
-/// that was granted in the call does not, but keeps its grant.
+/// that was granted in the call does not, but keeps its grant. If it is put back into the line, because the slot is replaced
+/// before it looks, it still does not count: should the registry go then, it is refused with [`EnterError::Closed`].
 #[must_use = "this holds a place in the line, or the key: await it, wait for it, or drop it"]
 pub struct Enter<K, V, H = ()> {
     state: State<K, V, H>,

@@ -8,7 +8,7 @@ use std::{fmt, time::Duration};
 
 impl<K, V, H, S> Registry<K, V, H, S> {
     /// Every slot as it is at its own moment, with its identity. A key that stays is seen once; one that comes or goes
-    /// meanwhile may be seen or not.
+    /// meanwhile may be seen or not, and one that goes and comes back, twice: the two are different incarnations.
     pub fn snapshot(&self) -> Vec<Observed<K, V, H>> {
         let mut all = Vec::new();
         for shard in self.shards().all() {

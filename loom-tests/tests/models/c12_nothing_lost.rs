@@ -177,6 +177,29 @@ fn registry_drop_against_a_grant_given_up() {
     });
 }
 
+/// A granted vacancy is given up while its slot is removed and the registry goes: who waits for the departure is told.
+#[test]
+fn registry_drop_against_a_vacancy_given_up() {
+    let outcomes = ["it departed", "nobody was there"];
+    check(&bounds::C12_VACANCY_GIVEN_UP, &outcomes, || {
+        let registry = registry();
+        let granted = registry.enter(&Key(1));
+        let giver = spawn(move || drop(granted));
+        let old = registry.remove(&Key(1));
+        drop(registry);
+        let outcome = match old {
+            Some(Old::Held(departure)) => {
+                departure.wait();
+                "it departed"
+            }
+            Some(Old::Rested(_)) => panic!("C12: a session that was never started"),
+            None => "nobody was there",
+        };
+        giver.join().expect("giver");
+        outcome
+    });
+}
+
 /// Two keys, room for one: who is refused leaves no count behind.
 #[test]
 fn max_sessions() {
