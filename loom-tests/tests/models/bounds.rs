@@ -265,7 +265,7 @@ models! {
     C12_REGISTRY_ENTER = exhaustive "c12_nothing_lost::registry_drop_against_enters", 1, 36, one_outcome;
     C12_REGISTRY_GRANT = exhaustive "c12_nothing_lost::registry_drop_against_a_grant", 1, 50;
     C12_REGISTRY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_grant_given_up", 1, 17, one_outcome;
-    C12_VACANCY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_vacancy_given_up", 1, 17;
+    C12_VACANCY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_vacancy_given_up", 1, 35488;
     C12_MAX_SESSIONS = exhaustive "c12_nothing_lost::max_sessions", 2, 249;
     C12_MAX_ONE_KEY = exhaustive "c12_nothing_lost::max_sessions_of_one_key", 2, 2340;
     C12_MAX_REPLACE = exhaustive "c12_nothing_lost::max_sessions_against_replace", 1, 5;
