@@ -29,9 +29,9 @@
 //! | `wake`, `clock`, `key`, `error` | waking and waiting; time; how keys are looked up; refusals |
 //! | `sync` | the one screen that differs between what ships and what is checked |
 //!
-//! Deliberately absent from the core: `unsafe`; a task or thread of its own; a time that is not the [`Clock`]'s; a lock held across a
-//! turn, a start, a close or a wait; user code under a lock (but [`ToKey::is_key`], under a map lock); a counter that all
-//! sessions write.
+//! Deliberately absent from the core: `unsafe`; a task or thread of its own; a time that is not the [`Clock`]'s (but the deadline of
+//! [`Enter::wait_timeout`]); a lock held across a turn, a start, a close or a wait; user code under a lock (but [`ToKey::is_key`],
+//! under a map lock); a word that the turns of all sessions write.
 #![forbid(unsafe_code)]
 // Says of each item which feature brings it, where the documentation is built for its host.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{fmt, num::NonZeroU64, time::Duration};
 
-/// One life of a session, from the begin of its start to the end of its close. A fencing token: the numbers of a key's
+/// One life of a session, from the beginning of its start to the end of its close. A fencing token: the numbers of a key's
 /// incarnations strictly increase, though not one by one, and no two sessions of a registry have the same. (But
 /// who is superseded and starts another session outside the map keeps his number: it is lower than that of who replaced him.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

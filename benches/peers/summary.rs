@@ -17,8 +17,8 @@ pub(crate) fn keep(tables: &[Table], readme: &Path) -> Result<(), Box<dyn Error>
 
 fn rows(tables: &[Table]) -> Result<String, std::fmt::Error> {
     let mut rows = format!(
-        "{}. Ratios of times (of bytes in W7) to the first contender of each workload.\n\n\
-         | workload | turnwise | to the first | the fastest other | |\n|---|---:|---|---|---:|\n",
+        "{}. Ratios of times (of bytes in W7).\n\n\
+         | workload | turnwise | compared with | the fastest other | its ratio |\n|---|---:|---|---|---:|\n",
         machine()
     );
     for Table { name, lines, .. } in tables {

@@ -38,7 +38,7 @@ pub(crate) struct Books {
     stops_done: Count,
     /// What must never be.
     wrong: Count,
-    /// By key: from the begin of a start to the end of a stop.
+    /// By key: from the beginning of a start to the end of a stop.
     live: Vec<AtomicBool>,
     /// By key: the last message that a session has heard.
     last: Vec<AtomicU64>,

@@ -89,7 +89,7 @@ pub trait Backend: Send + Sync + 'static {
         }
     }
 
-    /// Asked at the begin of each turn of a session that was there before. What is not healthy is stopped, and started
+    /// Asked at the beginning of each turn of a session that was there before. What is not healthy is stopped, and started
     /// anew in the same turn. `true` by default.
     fn is_healthy(&self, session: &mut Self::Session) -> impl Future<Output = bool> + Send {
         let _ = session;

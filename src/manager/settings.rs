@@ -185,7 +185,7 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// How many sessions may be there at once, from the begin of a start to the end of a stop. By default, as many as come.
+    /// How many sessions may be there at once, from the beginning of a start to the end of a stop. By default, as many as come.
     pub fn max_sessions(mut self, most: usize, full: WhenFull) -> Self {
         self.settings.max_sessions = Some((most, full));
         self

@@ -119,7 +119,7 @@ impl Erased {
     }
 }
 
-/// How many sessions are there, from the begin of a start to the end of a stop. Counted here and not by the registry,
+/// How many sessions are there, from the beginning of a start to the end of a stop. Counted here and not by the registry,
 /// which counts slots: so a call takes its place in line in the call, and room is made in its turn.
 pub(super) struct Seats {
     taken: Arc<AtomicUsize>,

@@ -93,7 +93,7 @@ pub enum Told {
 }
 
 impl Protocol {
-    /// At the begin of a process. `answered`: somebody takes [`questions`](Self::question).
+    /// At the beginning of a process. `answered`: somebody takes [`questions`](Self::question).
     pub fn new(answered: bool) -> Self {
         Self {
             questions: Questions::new(answered),

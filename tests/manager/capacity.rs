@@ -1,4 +1,4 @@
-//! How many sessions there may be, from the begin of a start to the end of a stop, and who gives way.
+//! How many sessions there may be, from the beginning of a start to the end of a stop, and who gives way.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};

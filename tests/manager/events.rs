@@ -78,7 +78,7 @@ async fn the_life_of_a_session_is_told() {
             waited: line_and_start,
         } = began
         else {
-            panic!("the begin of a turn, not {began:?}")
+            panic!("the beginning of a turn, not {began:?}")
         };
         is(key, *incarnation);
         assert_eq!((*turn, seconds(line_and_start)), (ticket, waited));

@@ -17,7 +17,7 @@ pub(crate) struct Ledger {
 
 #[derive(Debug, Default)]
 pub(crate) struct Page {
-    /// The session that has the key, from the begin of its start to the end of its stop.
+    /// The session that has the key, from the beginning of its start to the end of its stop.
     here: Option<u64>,
     highest: u64,
     in_turn: bool,
@@ -120,7 +120,7 @@ pub(crate) struct Live {
     pub(crate) key: String,
     pub(crate) number: u64,
     pipe: Vec<u64>,
-    /// From the end of its start to the begin of its stop.
+    /// From the end of its start to the beginning of its stop.
     counts: bool,
     ledger: Arc<Ledger>,
 }

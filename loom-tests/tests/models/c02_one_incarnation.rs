@@ -1,4 +1,4 @@
-//! C2: without `replace` and `remove`, at most one session of a key exists from the begin of its start to the end of its
+//! C2: without `replace` and `remove`, at most one session of a key exists from the beginning of its start to the end of its
 //! close, also when guards are dropped early, in a panic or by cancellation.
 //!
 //! `Tally::only_session` asserts at each start that no other session is alive, and that the start is ordered after the end of

@@ -1,4 +1,4 @@
-//! What must hold of sessions and messages, whatever becomes of calls: at most one session of a key from the begin of its
+//! What must hold of sessions and messages, whatever becomes of calls: at most one session of a key from the beginning of its
 //! start to the end of its stop, each step of its life from where it may come, each message heard at most once and in order.
 //! Plain std, invisible to the scheduler, so that the book-keeping adds no schedules of its own.
 

@@ -12,7 +12,7 @@ pub(crate) use crate::steps::Key;
 /// May a key have more than one session for a while? With `replace` and `remove` it may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lives {
-    /// C2: from the begin of a start to the end of the close.
+    /// C2: from the beginning of a start to the end of the close.
     One,
     /// The superseded ones beside the current.
     Many,

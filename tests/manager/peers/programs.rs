@@ -183,7 +183,7 @@ async fn who_comes_while_a_session_closes_waits_in_line() {
     stage.end(m).await;
 }
 
-/// enquire-mcp, qmd and sglang stamped activity at the begin of a turn alone: a long turn aged itself to death.
+/// enquire-mcp, qmd and sglang stamped activity at the beginning of a turn alone: a long turn aged itself to death.
 #[tokio::test(start_paused = true)]
 async fn a_long_turn_does_not_age_itself_to_death() {
     let (m, stage) = stage(|builder| builder.stop_idle_after(10 * MINUTE));

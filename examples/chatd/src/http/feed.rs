@@ -23,7 +23,7 @@ use turnwise::{SessionEvent, Subscription};
 
 /// Not more often than people see.
 const PACE: Duration = Duration::from_millis(50);
-/// Some changes announce themselves to nobody: who leaves a line, a note, the begin of a stop.
+/// Some changes announce themselves to nobody: who leaves a line, a note, the beginning of a stop.
 const LOOK: Duration = Duration::from_millis(250);
 
 /// An event `sessions` now, and with each change, until the daemon ends. A client that reads slowly sees less of them.
