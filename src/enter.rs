@@ -25,8 +25,8 @@ pub(crate) struct InLine<K, V, H> {
     /// Where the place was when last looked at; `None` once it is granted and taken, or sent away. If that slot was
     /// superseded, the line has moved to the current one.
     slot: Option<Arc<Slot<K, V, H>>>,
-    /// The slot before: dropped when nothing can be lost by a panic in it.
-    former: Option<Arc<Slot<K, V, H>>>,
+    /// The slot before, and the shard that knew where the line is now: dropped when nothing can be lost by a panic in it.
+    former: Option<Moved<K, V, H>>,
     place: Place,
     /// The first look will most likely need a waker.
     fresh: bool,
@@ -81,7 +81,7 @@ impl<K, V, H> InLine<K, V, H> {
             }
         };
         // The waker that was not needed is dropped when nothing can be lost by a panic in it.
-        drop(offered);
+        drop((offered, self.former.take()));
         turned
     }
 
@@ -94,9 +94,10 @@ impl<K, V, H> InLine<K, V, H> {
     ) -> Option<R> {
         drop(self.former.take());
         let slot = self.slot.as_ref().expect(STANDS);
-        let (answer, current) = ask_line(slot, self.place, ask);
-        if current.is_some() {
-            self.former = mem::replace(&mut self.slot, current);
+        let (answer, moved) = ask_line(slot, self.place, ask);
+        if let Some((current, shard)) = moved {
+            let before = self.slot.replace(current).expect(STANDS);
+            self.former = Some((before, shard));
         }
         answer
     }
@@ -116,16 +117,18 @@ impl<K, V, H> InLine<K, V, H> {
 /// A place has its slot until a look ends it.
 const STANDS: &str = "a place has its slot until it is granted or sent away";
 
-/// What the slot says where the line of `slot` is now, and that slot if it is another. `ask` answers `None` if its slot was
-/// superseded; the current one is then locked under the map's lock, where nobody can supersede it. There is no answer if
-/// the line is gone: sent away, and its slot removed.
+/// What the slot says where the line of `slot` is now, and that slot and its shard if it is another. `ask` answers `None` if its
+/// slot was superseded; the current one is then locked under the map's lock, where nobody can supersede it. There is no answer
+/// if the line is gone: sent away, and its slot removed.
+///
+/// The caller keeps the shard until the answer is in its hands: this may be its last reference, should the registry go.
 #[inline]
 #[track_caller]
 fn ask_line<K, V, H, R>(
     slot: &Slot<K, V, H>,
     place: Place,
     mut ask: impl FnMut(&mut Locked<'_, Box<V>, H>, Place) -> Option<R>,
-) -> (Option<R>, Option<Arc<Slot<K, V, H>>>) {
+) -> (Option<R>, Option<Moved<K, V, H>>) {
     let answer = ask(&mut slot.lock(), place);
     if answer.is_some() {
         return (answer, None);
@@ -136,10 +139,16 @@ fn ask_line<K, V, H, R>(
     let found = shard.read(|map| {
         let current = map.find_line(slot.hash, slot.line)?;
         let answer = ask(&mut current.lock(), place);
-        Some((answer, Some(Arc::clone(current))))
+        Some((answer, Arc::clone(current)))
     });
-    found.unwrap_or((None, None))
+    match found {
+        Some((answer, current)) => (answer, Some((current, shard))),
+        None => (None, None),
+    }
 }
+
+/// Where a line is now.
+type Moved<K, V, H> = (Arc<Slot<K, V, H>>, Arc<Shard<K, V, H>>);
 
 fn why_sent_away<K, V, H>(slot: &Slot<K, V, H>) -> EnterError {
     let closed = |shard: Arc<Shard<K, V, H>>| shard.common().closed();

@@ -16,7 +16,8 @@ use std::{
 ///
 /// Dropping it ends the turn: the next in line is granted, or the session rests. If the turn was superseded meanwhile
 /// ([`Registry::replace`](crate::Registry::replace)), its session is dropped. If the drop is part of a panic that began
-/// during the turn, the session is half-changed: it is dropped and its incarnation ends.
+/// during the turn, the session is half-changed: it is dropped and its incarnation ends. A turn that began while its thread
+/// unwound already (in a destructor) hands its session on whatever happens, as std's mutexes are not poisoned then.
 ///
 /// Its functions are associated functions, as `Arc`'s are, so that they hide none of the session's methods:
 /// `Turn::vacate(turn)`, not `turn.vacate()`.
@@ -32,7 +33,8 @@ pub struct Turn<K, V, H = ()> {
     /// There until the turn ends, as the hold's slot is. Dropped before the hold, should it come to that.
     session: Option<Box<V>>,
     hold: Hold<K, V, H>,
-    /// The thread was unwinding already when the turn began: then its end in an unwinding thread means nothing.
+    /// The thread was unwinding already when the turn began: then its end in an unwinding thread means nothing. (A count of panics
+    /// would tell more; std has none.)
     unwinding: Flag,
 }
 
@@ -291,7 +293,10 @@ impl<K, V, H> Closing<K, V, H> {
 fn begin_start<K, V, H>(hold: Hold<K, V, H>) -> (Vacancy<K, V, H>, Option<Arc<H>>) {
     let now = hold.now();
     let shard = hold.slot().home.upgrade();
-    let handle = shard.and_then(|shard| hold.slot().lock().begin_start(|| shard.draw(), now));
+    let draw = shard.as_ref().map(|shard| || shard.draw());
+    let handle = hold.slot().lock().begin_start(draw, now);
+    // Before the guard is returned: it may be the last reference.
+    drop(shard);
     (Vacancy { hold }, handle)
 }
 

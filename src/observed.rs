@@ -150,8 +150,8 @@ impl<K, V, H> Observed<K, V, H> {
         let replaced = succession
             .map(|succession| Some(Replaced::new(succession?)))
             .map_err(|_| ReplaceError::Closed);
-        // A key that was not needed is dropped when nothing can be lost by a panic in it.
-        drop(key);
+        // A key that was not needed, and what may be the last reference: dropped when nothing can be lost by a panic in them.
+        drop((key, shard));
         replaced
     }
 }

@@ -25,8 +25,8 @@ pub type DefaultHasher = RandomState;
 /// who come later stand in a line, first in, first out, futures and threads alike. Status, snapshot and the search for
 /// idle sessions never wait for a turn. `H` is the type of the [handles](Self::handle) that a holder may leave for others.
 ///
-/// It is a cheap handle itself: clones share the sessions. When the last clone goes (an [`Enter`] that waits counts as
-/// one), sessions at rest are dropped, and turns that are still held are superseded.
+/// It is a cheap handle itself: clones share the sessions. When the last clone goes (an [`Enter`] that waits, a
+/// [`Drain`](crate::Drain) and a [`ClaimIdle`](crate::ClaimIdle) count as one), sessions at rest are dropped, and turns that are still held are superseded.
 ///
 /// No call holds a lock while user code runs, except that [`ToKey::is_key`] runs under the lock of one shard of the map.
 /// No call blocks for longer than a bounded number of steps under a lock, except those that say that they wait.

@@ -215,7 +215,8 @@ impl<K, V, H> Shard<K, V, H> {
         let key = key.take().expect("the key was made before the lock");
         let line = (held.line, line, next_ticket);
         let home = (Weak::clone(&held.home), held.clock.clone());
-        let slot = Slot::new((key, hash), line, home, this.draw(), now);
+        // Of the old slot: by it those in line find the new one, whatever the key says now.
+        let slot = Slot::new((key, held.hash), line, home, this.draw(), now);
         drop(locked);
         let slot = Arc::new(slot);
         let old = mem::replace(held, Arc::clone(&slot));

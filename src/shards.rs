@@ -67,7 +67,8 @@ impl<K, V, H> Shards<K, V, H> {
                 }
             });
         }
-        let panicked = each(vacant, |(shard, slot)| shard.let_go(&slot, now));
+        // The slots, and their keys, go when everybody was told.
+        let panicked = each(&vacant, |(shard, slot)| shard.let_go(slot, now));
         let wakers = lines.into_iter().flat_map(Line::into_wakers);
         raise(panicked.or(each(wakers, Waker::wake)));
     }

@@ -65,6 +65,8 @@ pub(crate) struct State<V, H> {
     pub(crate) line: Line,
     /// Who may take the slot at the next look.
     pub(crate) grant: Option<Grant>,
+    /// The grant, if there is one, was not made in the call.
+    pub(crate) from_line: bool,
     /// As posted, but for `waiting`, which is the length of the line.
     pub(crate) status: Status,
     /// Somebody said so: the time from which a resting session counts as idle is the later of this and `since`.
@@ -107,6 +109,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
             handle: None,
             line,
             grant: None,
+            from_line: false,
             status,
             touched: now,
             version: 0,

@@ -32,6 +32,7 @@ impl<V, H> Locked<'_, V, H> {
             }
             let place = Place::new(lane, ticket);
             self.state.grant = Some(Grant { place, rested });
+            self.state.from_line = false;
             return Entered::Granted(place);
         }
         match limit {
@@ -175,6 +176,7 @@ impl<V, H> Locked<'_, V, H> {
     fn grant_next(&mut self, phase: Phase, rested: Tick, now: Tick) -> Option<Waker> {
         let (place, waker) = self.state.line.next()?;
         self.state.grant = Some(Grant { place, rested });
+        self.state.from_line = true;
         self.begin(phase, Some(place.ticket()), now);
         waker
     }
@@ -215,13 +217,14 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     /// A close has ended; its holder has the vacancy. A number is drawn only on a current slot: a superseded holder keeps
-    /// its own, which is lower than its replacement's. The handle of the incarnation that ended comes back.
+    /// its own, which is lower than its replacement's; and there is none to draw when the registry is gone. The handle of the
+    /// incarnation that ended comes back.
     pub(crate) fn begin_start(
         &mut self,
-        draw: impl FnOnce() -> Incarnation,
+        draw: Option<impl FnOnce() -> Incarnation>,
         now: Tick,
     ) -> Option<Arc<H>> {
-        if !self.state.superseded {
+        if let Some(draw) = draw.filter(|_| !self.state.superseded) {
             self.number(draw());
         }
         self.begin(Phase::Starting, self.state.status.turn, now);
@@ -261,13 +264,16 @@ impl<V, H> Locked<'_, V, H> {
         }
     }
 
-    /// The registry is gone: what rests here is to be dropped. A grant stays, and what is granted: its `Enter` gets a
-    /// superseded turn or vacancy.
+    /// The registry is gone: what rests here is to be dropped. A grant that was made in the call stays, and what is granted: its
+    /// `Enter` gets a superseded turn or vacancy. One that came from the line goes: who waits there keeps the registry, but an
+    /// `Enter` that was put back does not, and may know an older slot only, from which it would never find this one.
+    /// Models: `c12_nothing_lost`.
     pub(crate) fn orphan(&mut self) -> (Option<V>, Option<Arc<H>>, Line) {
         self.state.superseded = true;
         let line = self.send_away();
         self.change();
-        if self.state.status.phase != Phase::Idle {
+        let out_of_reach = self.state.from_line && self.state.grant.take().is_some();
+        if self.state.status.phase != Phase::Idle && !out_of_reach {
             return (None, None, line);
         }
         (self.state.session.take(), self.state.handle.take(), line)

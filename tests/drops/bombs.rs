@@ -34,6 +34,11 @@ impl Log {
             .push(what);
     }
 
+    /// How much happened.
+    pub fn happened(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// When it happened, if it did.
     pub fn position(&self, what: &str) -> Option<usize> {
         let log = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,5 +8,6 @@
 
 mod bombs;
 mod entries;
+mod gone;
 mod lines;
 mod times;

@@ -196,11 +196,11 @@ models! {
     C5_DEADLINE = exhaustive "c05_cancel::deadline_against_turn_end", 2, 54;
     C5_DEADLINE_AGAIN = bounded "c05_cancel::deadline_and_again", 2, [5044, 5044];
     C5_THREE = bounded "c05_cancel::the_first_of_three_leaves", 2, [9451, 9451], one_outcome;
-    C5_DROP_REPLACE = exhaustive "c05_cancel::dropped_against_replace", 2, 58140, one_outcome;
+    C5_DROP_REPLACE = exhaustive "c05_cancel::dropped_against_replace", 2, 50715, one_outcome;
     C5_LOOK_REPLACE = exhaustive "c05_cancel::looked_against_replace", 2, 29970;
     C5_IDLE_TIME = exhaustive "c05_cancel::a_grant_dropped_leaves_the_idle_time", 2, 81;
     C5_COUNT = exhaustive "c05_cancel::the_count_of_those_who_left", 2, 2005;
-    C5_DEADLINE_REPLACE = exhaustive "c05_cancel::deadline_against_replace", 2, 23412;
+    C5_DEADLINE_REPLACE = exhaustive "c05_cancel::deadline_against_replace", 2, 24777;
     "C6", "The centrepiece: one who replaces against each kind of end, without a bound; a third who comes in between, bounded.":
     C6_REPLACE_TURN_END = exhaustive "c06_identity::replace_against_turn_end", 2, 39;
     C6_REPLACE_TURN_END_LINE = exhaustive "c06_identity::replace_against_turn_end_in_line", 2, 39;
@@ -213,7 +213,7 @@ models! {
     C6_REPLACE_CLEANUP = exhaustive "c06_identity::replace_against_cleanup", 2, 1200;
     C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [4915, 4915];
     C6_REMOVE_ENTER = exhaustive "c06_two_at_once::remove_then_enter_against_turn_end", 2, 1053;
-    C6_REMOVE_ENTER_LINE = bounded "c06_two_at_once::remove_then_enter_against_turn_end_in_line", 2, [12147, 12147];
+    C6_REMOVE_ENTER_LINE = bounded "c06_two_at_once::remove_then_enter_against_turn_end_in_line", 2, [12048, 12048];
     C6_TWO_CLEANUPS = exhaustive "c06_two_at_once::two_cleanups", 2, 54054;
     C6_TWO_CLEANUPS_ENTER = bounded "c06_two_at_once::two_cleanups_and_enter", 2, [11194, 11194];
     C6_REPLACE_TWICE = exhaustive "c06_two_at_once::replace_twice", 2, 48;
@@ -256,7 +256,7 @@ models! {
     C11_PANICS = exhaustive "c11_no_stuck_key::a_start_that_panics", 2, 1443;
     C11_CANCELLED = exhaustive "c11_no_stuck_key::a_start_that_is_cancelled", 2, 2679;
     C11_TWO_WAIT = bounded "c11_no_stuck_key::a_vacancy_dropped_with_two_in_line", 2, [6050, 6050], one_outcome;
-    C11_REPLACE = wide "c11_no_stuck_key::a_start_that_fails_against_replace", 2, [24820, 24820];
+    C11_REPLACE = wide "c11_no_stuck_key::a_start_that_fails_against_replace", 2, [24612, 24612];
     "C12", "Two who both could return or drop the same session.":
     C12_RELEASE = exhaustive "c12_nothing_lost::release_against_replace", 2, 2349;
     C12_REGISTRY_DROP = exhaustive "c12_nothing_lost::registry_drop_against_turn_end", 2, 36, one_outcome;
@@ -265,6 +265,7 @@ models! {
     C12_REGISTRY_ENTER = exhaustive "c12_nothing_lost::registry_drop_against_enters", 1, 36, one_outcome;
     C12_REGISTRY_GRANT = exhaustive "c12_nothing_lost::registry_drop_against_a_grant", 1, 50;
     C12_REGISTRY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_grant_given_up", 1, 17, one_outcome;
+    C12_REGISTRY_PUT_BACK = exhaustive "c12_nothing_lost::registry_drop_against_a_grant_put_back", 1, 13, one_outcome;
     C12_VACANCY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_vacancy_given_up", 1, 35488;
     C12_MAX_SESSIONS = exhaustive "c12_nothing_lost::max_sessions", 2, 249;
     C12_MAX_ONE_KEY = exhaustive "c12_nothing_lost::max_sessions_of_one_key", 2, 2340;
@@ -279,7 +280,7 @@ models! {
     C13_GRANTED_START = exhaustive "c13_closing::close_against_granted_start", 1, 159;
     C13_DRAIN = exhaustive "c13_closing::drain_against_turn_end", 2, 120, one_outcome;
     C13_DRAIN_SUPERSEDED = exhaustive "c13_closing::drain_against_superseded", 2, 5094, one_outcome;
-    C13_DRAIN_REMOVE = wide "c13_closing::drain_against_remove", 2, [62322, 62322];
+    C13_DRAIN_REMOVE = wide "c13_closing::drain_against_remove", 2, [62005, 62005];
     C13_LOOK_AFTER = exhaustive "c13_closing::look_after_close", 1, 24;
     C13_LOOKS_AGAIN = bounded "c13_closing::drain_looks_again", 1, [805, 805], one_outcome;
     C13_DRAIN_STARTS = bounded "c13_closing::drain_against_starts", 1, [2069, 2069], one_outcome;

@@ -177,6 +177,28 @@ fn registry_drop_against_a_grant_given_up() {
     });
 }
 
+/// The same of one that was put back: granted anew, it would never learn of it.
+#[test]
+fn registry_drop_against_a_grant_put_back() {
+    check(&bounds::C12_REGISTRY_PUT_BACK, &["dropped"], || {
+        let (registry, tally) = (registry(), Tally::default());
+        rest(&registry, &Key(1), &tally);
+        let mut granted = registry.enter(&Key(1));
+        let replaced = registry.replace(&Key(1)).expect("open");
+        drop(replaced.old);
+        let turn = replaced.vacancy.fill(tally.session());
+        let seen = registry.observe(&Key(1));
+        let holder = spawn(move || drop(turn));
+        drop(registry);
+        holder.join().expect("holder");
+        let told = poll_once(&mut granted).map(Result::err);
+        assert_eq!(told, Poll::Ready(Some(EnterError::Closed)));
+        assert_eq!(tally.dropped(), 2, "C12: each once");
+        drop(seen);
+        "dropped"
+    });
+}
+
 /// A granted vacancy is given up while its slot is removed and the registry goes: who waits for the departure is told.
 #[test]
 fn registry_drop_against_a_vacancy_given_up() {
