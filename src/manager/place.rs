@@ -133,7 +133,8 @@ impl<B: Backend> Place<B> {
         };
         let runtime = shared.runtime.clone();
         let found = uncut(&runtime, establish(shared, taken, switch, restart, called));
-        found.await.unwrap_or(Err(TurnError::Closed))
+        let turn = found.await.unwrap_or(Err(TurnError::Closed))?;
+        Ok(SessionTurn::taken(turn))
     }
 }
 
@@ -228,7 +229,7 @@ async fn establish<B: Backend>(
     if let Some(cause) = switch.cause() {
         drop(begun);
         drop(seat); // before the next in line looks for one
-        let_go(entry);
+        let_go(Unlooked(Some(entry)));
         return Err(TurnError::of(cause));
     }
     let turn = match entry {
@@ -251,7 +252,7 @@ async fn establish<B: Backend>(
     };
     if let Some(cause) = switch.cause() {
         drop(begun);
-        let_go(turn);
+        let_go(Unlooked(Some(Entry::Occupied(turn))));
         return Err(TurnError::of(cause));
     }
     Ok(SessionTurn::begin(shared, turn, begun, switch, called))

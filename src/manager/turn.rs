@@ -42,7 +42,8 @@ pub struct SessionTurn<B: Backend> {
     pub(super) outcome: Outcome,
     /// Something is half-done: should the turn end now, the session is dirty.
     half_done: bool,
-    /// The thread was unwinding already when the turn began.
+    /// The thread was unwinding already when its caller got the turn; or nobody has got it, and a thread that unwinds meanwhile has
+    /// done nothing to the session.
     unwinding: bool,
 }
 
@@ -69,8 +70,14 @@ impl<B: Backend> SessionTurn<B> {
             began,
             outcome: Outcome::Done,
             half_done: false,
-            unwinding: panicking(),
+            unwinding: true,
         }
+    }
+
+    /// Its caller gets it.
+    pub(super) fn taken(mut this: Self) -> Self {
+        this.unwinding = panicking();
+        this
     }
 
     fn held(this: &Self) -> &Held<B> {
@@ -223,6 +230,9 @@ impl<B: Backend> Drop for SessionTurn<B> {
         });
         if panicked || self.half_done {
             stop::aside(&self.shared, Turn::vacate(turn), StopReason::Dirty);
+        } else {
+            // Not by a drop, which would end the session without a stop if this thread unwinds.
+            drop(Turn::release(turn));
         }
     }
 }

@@ -4,7 +4,7 @@
 //! passed over if a newer pi should write it in another way.
 
 use super::message::{PiEvent, PiUsage};
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::{Error, Value, from_slice};
 use std::{borrow::Cow, time::Duration};
 
@@ -70,7 +70,31 @@ pub(super) struct Asks {
 ///
 /// What is wrong, and where.
 pub(super) fn read(line: &[u8]) -> Result<Record, String> {
-    typed(line).map_err(|error| format!("{error} in {}", begin_of(line)))
+    typed(&without_halves(line)).map_err(|error| format!("{error} in {}", begin_of(line)))
+}
+
+/// The line with U+FFFD in the place of each half of a surrogate pair that stands alone. Strings of JavaScript may have one, where
+/// a text was cut in the middle of an emoji, and it writes them as escapes; strings of Rust have none.
+fn without_halves(line: &[u8]) -> Cow<'_, [u8]> {
+    let unit = |at: usize| {
+        let digits = line.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut mended = Cow::Borrowed(line);
+    let mut at = 0;
+    while let Some(&byte) = line.get(at) {
+        at += match (byte, unit(at), unit(at + 6)) {
+            (b'\\', Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 12,
+            (b'\\', Some(0xD800..=0xDFFF), _) => {
+                mended.to_mut()[at..at + 6].copy_from_slice(b"\\ufffd");
+                6
+            }
+            // Another escape: what follows the backslash may be one itself.
+            (b'\\', ..) => 2,
+            _ => 1,
+        };
+    }
+    mended
 }
 
 /// Enough of a line to know it by.
@@ -119,38 +143,35 @@ fn message_end(line: &[u8]) -> Result<Record, Error> {
         role: Cow<'a, str>,
     }
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Message {
+    #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+    struct Message<'a> {
         #[serde(default)]
-        content: Vec<Block>,
+        content: Vec<Block<'a>>,
         stop_reason: String,
         error_message: Option<String>,
         #[serde(default)]
         usage: Value,
     }
+    /// Of other kinds nothing is read: thoughts, and what tools are called with, however deep.
     #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Block {
-        Text { r#type: TextOnly, text: String },
-        Other(IgnoredAny),
-    }
-    #[derive(Deserialize)]
-    enum TextOnly {
-        #[serde(rename = "text")]
-        Text,
+    struct Block<'a> {
+        #[serde(default, rename = "type", borrow)]
+        kind: Cow<'a, str>,
+        #[serde(default)]
+        text: Value,
     }
 
     let Line { message } = from_slice::<Line<Role<'_>>>(line)?;
     if message.role != "assistant" {
         return Ok(Record::Other);
     }
-    let Line { message } = from_slice::<Line<Message>>(line)?;
+    let Line { message } = from_slice::<Line<Message<'_>>>(line)?;
     let text = message.content.into_iter().filter_map(|block| match block {
-        Block::Text {
-            r#type: TextOnly::Text,
-            text,
-        } => Some(text),
-        Block::Other(_) => None,
+        Block {
+            kind,
+            text: Value::String(text),
+        } if kind == "text" => Some(text),
+        _ => None,
     });
     Ok(Record::Said(Said {
         text: text.collect(),

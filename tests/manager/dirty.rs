@@ -1,7 +1,9 @@
 //! A2: what is half-done is not handed on. A session that was left in the middle of something is stopped; the next in line
 //! waits for that and starts afresh.
 
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
 
 use turnwise::{SessionEvent, SessionTurn, StopReason, TurnError};
 
@@ -254,5 +256,75 @@ async fn a_dirty_session_whose_stop_goes_wrong_frees_its_key() {
         panicked,
     ];
     assert_eq!(errors, expected);
+    stage.end(m).await;
+}
+
+/// Calls it in a thread that unwinds, as the destructor of a holder is called.
+fn in_unwinding(act: impl FnOnce()) {
+    struct Last<F: FnOnce()>(Option<F>);
+    impl<F: FnOnce()> Drop for Last<F> {
+        fn drop(&mut self) {
+            if let Some(act) = self.0.take() {
+                act();
+            }
+        }
+    }
+    let unwound = catch_unwind(AssertUnwindSafe(|| {
+        let _last = Last(Some(act));
+        explode();
+    }));
+    assert!(unwound.is_err());
+}
+
+/// What it is ready with at its first poll.
+fn at_once<F: Future>(future: F) -> F::Output {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => panic!("it is not ready"),
+    }
+}
+
+/// A start has ended, and whoever asked for it unwinds before it has looked: nobody has used the session.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_nobody_saw_is_clean() {
+    let (m, stage) = plain();
+    let gate = Gate::new();
+    stage
+        .script
+        .tell("a", Step::Start, Act::Until(gate.clone()));
+    let mut entering = Box::pin(m.turn("a"));
+    tokio::select! {
+        biased;
+        _ = &mut entering => unreachable!("the gate is shut"),
+        () = gate.reached() => {}
+    }
+    gate.open();
+    settled().await;
+    in_unwinding(|| drop(entering));
+    settled().await;
+    assert_eq!(stage.script.stops("a"), []);
+    drop(m.turn("a").await.expect("it rests"));
+    stage.end(m).await;
+}
+
+/// A destructor uses the turn whose place was taken before the panic.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_a_destructor_uses_leaves_its_session_in_place() {
+    let (m, stage) = plain();
+    let first = m.send_message("a", say("first")).await.expect("free");
+    let entering = m.turn("a");
+    in_unwinding(|| {
+        let turn = at_once(entering);
+        assert_eq!(turn.expect("open").number, first.number);
+    });
+    let aborted = m.turn("a");
+    assert!(m.abort("a", None));
+    in_unwinding(|| {
+        let turn = at_once(aborted);
+        assert!(matches!(turn, Err(TurnError::Aborted)));
+    });
+    let next = m.send_message("a", say("next")).await.expect("it rests");
+    assert_eq!(next.number, first.number);
+    assert_eq!(stage.script.stops("a"), []);
     stage.end(m).await;
 }

@@ -1,7 +1,10 @@
 //! Bytes as lines, and lines that are no records.
 
 use super::Pi;
-use turnwise::pi::wire::{BytesMut, Decoder, LineError, Lines};
+use turnwise::pi::{
+    PiEvent,
+    wire::{BytesMut, Decoder, LineError, Lines, Told},
+};
 
 #[test]
 fn what_pi_does_not_write_is_an_error() {
@@ -45,6 +48,54 @@ fn what_pi_does_not_write_is_an_error() {
         "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"stopReason\":\"stop\",\"usage\":7}}",
     ] {
         assert_eq!(pi.0.line(line.as_bytes()), Ok(()), "{line}");
+    }
+}
+
+/// `JSON.stringify` writes half an emoji as an escape: of a text that was cut there, by a limit, an abort, or between two deltas.
+#[test]
+fn half_an_emoji_is_read() {
+    let end = |content: &str, stop: &str| {
+        let message =
+            format!("{{\"role\":\"assistant\",\"content\":[{content}],\"stopReason\":\"{stop}\"}}");
+        format!("{{\"type\":\"message_end\",\"message\":{message}}}")
+    };
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for line in [
+        end(r#"{"type":"text","text":"hi \ud83d"}"#, "length"),
+        end(
+            r#"{"type":"toolCall","arguments":{"content":"\ud83d"}}"#,
+            "toolUse",
+        ),
+        end(
+            &format!(r#"{{"type":"toolCall","arguments":{deep}}}"#),
+            "toolUse",
+        ),
+        end(
+            r#"{"type":"thinking","thinking":"\udc00 hm"},{"type":"text","text":"hi"}"#,
+            "stop",
+        ),
+        end("", "error").replace("}}", r#","errorMessage":"503 \uD83D"}}"#),
+        r#"{"type":"response","id":"9","success":true,"data":{"messages":["\ud83d"]}}"#.to_owned(),
+    ] {
+        assert_eq!(Pi::working().0.line(line.as_bytes()), Ok(()), "{line}");
+    }
+    for (written, read) in [
+        (r"a\ud83d", "a\u{FFFD}"),
+        (r"\ude00b", "\u{FFFD}b"),
+        (r"\ud83d\ude00", "\u{1F600}"),
+        (r"\ud83d\ud83d\ude00\ude00", "\u{FFFD}\u{1F600}\u{FFFD}"),
+        (r"\\ud83d \\\ud83d\n", "\\ud83d \\\u{FFFD}\n"),
+    ] {
+        let mut pi = Pi::working();
+        let update = format!(
+            r#"{{"type":"message_update","assistantMessageEvent":{{"type":"text_delta","delta":"{written}"}}}}"#
+        );
+        assert_eq!(pi.0.line(update.as_bytes()), Ok(()), "{written}");
+        let told: Vec<_> = pi.0.told.drain(..).collect();
+        assert!(
+            matches!(&told[..], [Told::Event(PiEvent::Text(text))] if text == read),
+            "{written}: {told:?}"
+        );
     }
 }
 

@@ -44,11 +44,12 @@ pub(crate) async fn run<A: Chat>(agent: A, args: Args) -> Result<DrainReport<Str
     drop(timeout(limits::FAREWELL, terminal).await);
     drop(end_http);
     drop(timeout(limits::FAREWELL, served).await);
-    say(&tell(&report, took));
+    let told = tell(&report, took);
+    drop(timeout(limits::FAREWELL, aside(async move { say(&told) })).await);
     Ok(report)
 }
 
-/// In a thread of its own, until it resolves: a terminal whose output is held (Ctrl-S) holds nothing else.
+/// In a thread of its own, until it resolves: an output that is held (Ctrl-S), or that nobody reads, holds nothing else.
 fn aside(work: impl Future<Output = ()> + Send + 'static) -> oneshot::Receiver<()> {
     let (over, is_over) = oneshot::channel();
     let runtime = tokio::runtime::Handle::current();

@@ -201,6 +201,17 @@ impl Words {
                     left -= length;
                 }
             }
+            // JSON as JavaScript writes it, which serde_json would not.
+            ("half", _) => {
+                let delta = r#""delta":{"role":"assistant","content":"half \ud83d"}"#;
+                let chunk = format!(
+                    r#"{{"id":"1","object":"chat.completion.chunk","created":1,"model":"stub-1","choices":[{{"index":0,{delta},"finish_reason":null}}]}}"#
+                );
+                into.send(Ok(format!("data: {chunk}\n\n").into()))
+                    .await
+                    .ok()?;
+                return end(into, "length").await;
+            }
             ("cut", _) => {
                 say(into, "cut ").await?;
                 let cut = io::Error::from(io::ErrorKind::ConnectionReset);

@@ -38,6 +38,10 @@ impl PiArgs {
             .program(&self.program)
             .args(&self.arguments)
             .session_dir(session_dir)
+            // It is the daemon's, and the agent can be talked into telling what it knows.
+            .configure(|_, command| {
+                command.env_remove("CHATD_TOKEN");
+            })
             .ready_timeout(args.start_timeout.mul_f64(0.9))
             .abort_timeout(args.abort_timeout.mul_f64(0.6))
             .stop_grace(args.stop_timeout.mul_f64(0.4));

@@ -115,6 +115,12 @@ impl Daemon {
         assert!(kill.expect("there is a shell").success());
     }
 
+    /// Waits for its end, and reads nothing that it prints: the exit code.
+    pub(crate) async fn ends_unread(mut self) -> Option<i32> {
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends");
+        status.expect("it was started").code()
+    }
+
     /// Waits for its end: the exit code, and what it printed until then.
     pub(crate) async fn ends(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();

@@ -169,3 +169,17 @@ async fn a_terminal_that_is_held_holds_nothing_else() {
     daemon.types("/quit").await;
     assert_eq!(daemon.ends().await.0, Some(0));
 }
+
+#[tokio::test]
+async fn an_output_that_nobody_reads_does_not_hold_the_end() {
+    let mut daemon = Daemon::start(&[]).await;
+    let long = "x".repeat(65_000);
+    for _ in 0..4 {
+        daemon.types(&long).await;
+    }
+    daemon
+        .until("main", |session| session["phase"] == "idle")
+        .await;
+    daemon.signal("TERM").await;
+    assert_eq!(daemon.ends_unread().await, Some(0));
+}

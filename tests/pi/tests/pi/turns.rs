@@ -196,3 +196,19 @@ async fn a_process_serves_many_turns_and_a_stream_ends_with_its_reply() {
         .expect("it is answered");
     world.ends(sessions).await;
 }
+
+/// The model's words end in the middle of an emoji.
+#[tokio::test]
+async fn half_an_emoji_is_an_answer() {
+    let world = World::new().await;
+    let sessions = world.manager();
+    let before = pid(&sessions, "a").await;
+    let reply = send(&sessions, "a", "half").await.expect("it is answered");
+    assert_eq!(
+        (&*reply.text, reply.stop),
+        ("half \u{FFFD}", PiStop::Length)
+    );
+    assert_eq!(said(&sessions, "a", "hello").await, "hello");
+    assert_eq!(pid(&sessions, "a").await, before);
+    world.ends(sessions).await;
+}
