@@ -151,7 +151,7 @@ pub enum StopError<E> {
     Panicked,
     /// The backend's `stop` took longer than `Timeouts::stop`, and was dropped.
     Abandoned,
-    /// The manager shuts down, which stops the session.
+    /// The manager shuts down, which stops the session. Its turn was cancelled all the same.
     Closed,
 }
 

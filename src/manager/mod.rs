@@ -80,8 +80,8 @@ use std::{fmt, future::Future, time::Duration};
 /// | [`status`](Self::status), [`snapshot`](Self::snapshot), [`touch`](Self::touch), [`dismiss`](Self::dismiss), [`abort`](Self::abort), [`listen`](Self::listen), [`subscribe`](Self::subscribe) | nothing | |
 ///
 /// No call blocks its thread. Calls may be made and futures polled anywhere: what they wait for goes on in the runtime that
-/// the manager was built in, which must have time. When that runtime is gone, they end with `Closed`. A panic of the
-/// backend ends a session, never the manager.
+/// the manager was built in, which must have time. When that runtime is gone, they end with `Closed`, or as if the time of what
+/// has a limit were over. A panic of the backend ends a session, never the manager.
 pub struct SessionManager<B: Backend> {
     owner: Arc<Owner<B>>,
 }
@@ -279,8 +279,10 @@ impl<B: Backend> SessionManager<B> {
     /// not end within `Timeouts::abort` are cut short. Every session is stopped, sixteen at a time.
     ///
     /// The report names every key that had a session. It comes at the latest after the deadline and one of each of
-    /// `Timeouts::abort` and `Timeouts::start` and two of `Timeouts::stop`; a plain [`SessionTurn`] that is still held
-    /// then is reported as abandoned, and its session is stopped when it is given back after all.
+    /// `Timeouts::abort` and `Timeouts::start` and two of `Timeouts::stop`, and one more of these for each sixteen sessions that are
+    /// there at the deadline; a plain [`SessionTurn`] that is still held then is reported as abandoned, and its session is stopped
+    /// when it is given back after all. (Should the runtime end before, sessions go with its tasks, and the report tells only what
+    /// was stopped until then, and what is still in the registry.)
     ///
     /// A second call may bring the deadline forward, and gets the same report.
     pub fn shutdown(

@@ -140,8 +140,8 @@ impl<B: Backend> Place<B> {
 
 impl<E> Joined<E> {
     /// Behind the start or the session that has this control. Between the join and the look at the handle another
-    /// incarnation may have come, of the same line; or it has left no handle yet, and this place, should a start fail
-    /// before it, tries itself.
+    /// incarnation may have come, of the same line; or there is no handle yet, from a grant of a vacancy to its look, and this
+    /// place, should a start fail before it, tries itself. Several that joined there try one after the other.
     fn behind(control: Option<&Control<E>>) -> Self {
         let failures = control.map(|control| Arc::clone(&control.failures));
         let failures = failures.unwrap_or_default();

@@ -6,7 +6,7 @@ use super::{
     ending::Fate,
     report::DrainReport,
     run::{either, let_go, quietly, within},
-    shared::{Erased, Leaving, Resident, Shared},
+    shared::{Erased, Leaving, Resident, STOPS_AT_ONCE, Shared},
     stop,
 };
 use crate::{
@@ -53,8 +53,10 @@ async fn run<B: Backend>(reports: Reports<B>, mut drain: Sessions<B>) {
             }
         }
         let timeouts = shared.timeouts();
-        // A turn that is cut short, an abandoned start or a stop before ours, and ours.
-        let stops = timeouts.stop.saturating_mul(2);
+        // A turn that is cut short, an abandoned start or a stop before ours, and ours, which waits for those before it.
+        let before = shared.registry.len() / STOPS_AT_ONCE;
+        let before = u32::try_from(before).unwrap_or(u32::MAX);
+        let stops = timeouts.stop.saturating_mul(before.saturating_add(2));
         let patience = timeouts.abort.saturating_add(timeouts.start);
         drain_until(&shared, &mut drain, Some(patience.saturating_add(stops))).await;
     }

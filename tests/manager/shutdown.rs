@@ -237,6 +237,20 @@ async fn a_plain_turn_that_is_held_to_the_end_is_abandoned_and_stopped_when_it_i
     assert_eq!(stage.end(m).await, report, "the report is the report");
 }
 
+/// Sixteen stop at once, and none of them is given up because others were before it.
+#[tokio::test(start_paused = true)]
+async fn many_sessions_whose_stops_are_slow_are_all_stopped() {
+    let (m, stage) = plain();
+    for key in 0..120 {
+        let key = key.to_string();
+        drop(m.turn(&key).await.expect("free"));
+        stage.script.tell(&key, Step::Stop, Act::Take(9 * SECOND));
+    }
+    let report = m.shutdown(Duration::ZERO).await;
+    assert_eq!(report.stopped.len(), 120);
+    assert_eq!(stage.end(m).await, report);
+}
+
 /// The last handle: as a shutdown without a deadline. Those who wait are handles too.
 #[tokio::test(start_paused = true)]
 async fn the_last_handle_shuts_the_manager_down_without_a_deadline() {
