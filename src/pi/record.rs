@@ -78,7 +78,7 @@ pub(super) fn read(line: &[u8]) -> Result<Record, String> {
 fn without_halves(line: &[u8]) -> Cow<'_, [u8]> {
     let unit = |at: usize| {
         let digits = line.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+        u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
     };
     let mut mended = Cow::Borrowed(line);
     let mut at = 0;
