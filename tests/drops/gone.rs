@@ -1,8 +1,14 @@
 //! The last registry goes in the middle of a call, or somebody acts after it has gone.
 
-use crate::bombs::{Bomb, Log, panics};
-use std::{cell::RefCell, sync::Arc, time::Duration};
-use turnwise::{Registry, Turn};
+use crate::bombs::{Bomb, Log, panics, poll};
+use std::{
+    cell::RefCell,
+    hash::{Hash, Hasher},
+    sync::{Arc, Mutex, mpsc},
+    task::{Wake, Waker},
+    time::Duration,
+};
+use turnwise::{Registry, ToKey, Turn};
 
 thread_local! {
     /// What the next clone of a key does.
@@ -78,4 +84,67 @@ fn scans_and_drains_keep_the_registry() {
     assert_eq!(log.happened(), 1);
     drop(drain);
     assert_eq!(log.happened(), 2);
+}
+
+/// A key that does something when it is dropped.
+struct Last(u8, Arc<Mutex<Option<Box<dyn FnOnce() + Send>>>>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        let act = self.1.lock().expect("nobody panics").take();
+        if let Some(act) = act {
+            act();
+        }
+    }
+}
+
+/// A waker that tells.
+struct Tell(mpsc::Sender<()>);
+
+impl Wake for Tell {
+    fn wake(self: Arc<Self>) {
+        self.0.send(()).expect("it is heard");
+    }
+}
+
+struct Lookup<'a>(u8, &'a Last);
+
+impl Hash for Lookup<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl ToKey<Last> for Lookup<'_> {
+    fn is_key(&self, key: &Last) -> bool {
+        key.0 == self.0
+    }
+    fn to_key(&self) -> Last {
+        Last(self.0, Arc::clone(&self.1.1))
+    }
+}
+
+/// `close` takes the vacancy back that an `Enter` was granted which had been put back: it is the last to have that slot, and key.
+#[test]
+fn a_key_whose_drop_waits_for_who_was_sent_away() {
+    let registry: Registry<Last, u8> = Registry::new();
+    let (idle, acts) = (Last(0, Arc::default()), Last(0, Arc::default()));
+    let entry = registry.enter_blocking(&Lookup(2, &idle)).expect("open");
+    let _turn = entry.or_insert(0);
+    let mut waits = registry.enter(&Lookup(2, &idle));
+    let (tell, told) = mpsc::channel();
+    let waker = Waker::from(Arc::new(Tell(tell)));
+    assert!(poll(&mut waits, &waker).is_pending());
+
+    let _put_back = registry.enter(&Lookup(1, &acts));
+    let replaced = registry.replace(&Lookup(1, &acts)).expect("open");
+    drop(replaced);
+    let (done, heard) = mpsc::channel();
+    *acts.1.lock().expect("nobody panics") = Some(Box::new(move || {
+        let told = told.recv_timeout(Duration::from_secs(20));
+        done.send(told).expect("it is heard");
+    }));
+    registry.close();
+    let told = heard.recv().expect("the key was dropped");
+    assert_eq!(told, Ok(()), "the drop of a key waits for ever");
 }
