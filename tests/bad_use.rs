@@ -4,7 +4,7 @@
 //! Claims: C5, C12, C13.
 
 use std::future::Future;
-use std::hash::{Hash, Hasher};
+use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::mpsc;
@@ -310,4 +310,56 @@ fn what_was_observed_in_a_registry_that_is_gone_has_moved() {
     assert_eq!(seen.replace().err(), Some(ReplaceError::Moved));
     assert_eq!(seen.remove().err(), Some(Moved));
     assert_eq!((seen.handle(), seen.status().phase), (None, Phase::Idle));
+}
+
+/// A key that hashes in two ways, against the contract of its lookup: at a replacement its line is found all the same.
+#[test]
+fn a_hash_that_changes_between_two_calls() {
+    /// Its hash is the second.
+    struct Changes(u8, u64);
+    impl Hash for Changes {
+        fn hash<H: Hasher>(&self, state: &mut H) {
+            state.write_u64(self.1);
+        }
+    }
+    impl ToKey<u8> for Changes {
+        fn is_key(&self, key: &u8) -> bool {
+            *key == self.0
+        }
+        fn to_key(&self) -> u8 {
+            self.0
+        }
+    }
+    #[derive(Default)]
+    struct Plain(u64);
+    impl Hasher for Plain {
+        fn finish(&self) -> u64 {
+            self.0
+        }
+        fn write(&mut self, _: &[u8]) {
+            unreachable!("a key writes one number");
+        }
+        fn write_u64(&mut self, number: u64) {
+            self.0 = number;
+        }
+    }
+    let hasher = BuildHasherDefault::<Plain>::default();
+    let builder = Registry::<u8, u8>::builder().shards(1);
+    let registry = builder.hasher(hasher).build();
+    let turn = registry.enter_blocking(&Changes(1, 1)).expect("open");
+    let turn = turn.or_insert(0);
+    let mut waits = registry.enter(&Changes(1, 1));
+    // The same bucket while the table is small, and another when it has grown.
+    let replaced = registry.replace(&Changes(1, 33)).expect("open");
+    drop(turn);
+    for key in 100..200 {
+        let entry = registry.enter_blocking(&Changes(key, key.into()));
+        drop(entry.expect("open").or_insert(0));
+    }
+    assert!(
+        poll(&mut waits, Waker::noop()).is_pending(),
+        "it lost its place"
+    );
+    drop(replaced.vacancy.fill(1));
+    assert!(poll(&mut waits, Waker::noop()).is_ready());
 }
