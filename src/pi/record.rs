@@ -143,9 +143,9 @@ fn message_end(line: &[u8]) -> Result<Record, Error> {
         role: Cow<'a, str>,
     }
     #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase", bound(deserialize = "'de: 'a"))]
+    #[serde(rename_all = "camelCase")]
     struct Message<'a> {
-        #[serde(default)]
+        #[serde(default, borrow)]
         content: Vec<Block<'a>>,
         stop_reason: String,
         error_message: Option<String>,

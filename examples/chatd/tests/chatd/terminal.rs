@@ -149,18 +149,22 @@ async fn without_input_it_serves_on() {
     );
 }
 
-/// As when a person holds the output (Ctrl-S), on a machine with one core.
-#[tokio::test]
-async fn a_terminal_that_is_held_holds_nothing_else() {
-    let mut daemon = Daemon::start_with(&[], &[("TOKIO_WORKER_THREADS", "1")]).await;
+/// Nobody reads what it prints; so much of it does not fit into a pipe.
+async fn hold(daemon: &mut Daemon) {
     let long = "x".repeat(65_000);
     for _ in 0..4 {
         daemon.types(&long).await;
     }
-    // Nobody reads what it prints; so much of it does not fit into a pipe.
     daemon
         .until("main", |session| session["phase"] == "idle")
         .await;
+}
+
+/// As when a person holds the output (Ctrl-S), on a machine with one core.
+#[tokio::test]
+async fn a_terminal_that_is_held_holds_nothing_else() {
+    let mut daemon = Daemon::start_with(&[], &[("TOKIO_WORKER_THREADS", "1")]).await;
+    hold(&mut daemon).await;
     for number in 1..10 {
         let (_, answer) = daemon.say("b", "hello").answer().await;
         assert_eq!(answer["reply"], format!("({number}) hello"));
@@ -173,13 +177,7 @@ async fn a_terminal_that_is_held_holds_nothing_else() {
 #[tokio::test]
 async fn an_output_that_nobody_reads_does_not_hold_the_end() {
     let mut daemon = Daemon::start(&[]).await;
-    let long = "x".repeat(65_000);
-    for _ in 0..4 {
-        daemon.types(&long).await;
-    }
-    daemon
-        .until("main", |session| session["phase"] == "idle")
-        .await;
+    hold(&mut daemon).await;
     daemon.signal("TERM").await;
     assert_eq!(daemon.ends_unread().await, Some(0));
 }
