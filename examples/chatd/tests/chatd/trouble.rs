@@ -64,3 +64,31 @@ async fn a_stop_that_does_not_end_is_told_and_its_key_is_free() {
         "so here"
     );
 }
+
+/// The agent is a script that writes down what it was given, and is no pi.
+#[cfg(all(unix, feature = "pi"))]
+#[tokio::test]
+async fn the_token_is_not_given_to_the_agent() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+    let folder = std::env::temp_dir().join(format!("chatd-token-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a folder");
+    let (program, given) = (folder.join("agent"), folder.join("given"));
+    let script = format!("#!/bin/sh\nenv > '{}'\nexit 1\n", given.display());
+    fs::write(&program, script).expect("a script");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("it may be run");
+    let [program, sessions] = [&program, &folder].map(|path| path.to_str().expect("a path"));
+    let args = [
+        "--agent",
+        "pi",
+        "--pi-program",
+        program,
+        "--pi-session-dir",
+        sessions,
+    ];
+    let mut daemon = Daemon::start_with(&args, &[("CHATD_TOKEN", "secret-of-the-daemon")]).await;
+    daemon.types("hello").await;
+    daemon.sees("[main] (").await;
+    let given = fs::read_to_string(&given).expect("it was started");
+    assert!(given.contains("PATH=") && !given.contains("secret-of-the-daemon"));
+    fs::remove_dir_all(&folder).expect("it is ours");
+}
