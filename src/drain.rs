@@ -175,7 +175,7 @@ impl<K, V, H> Drain<K, V, H> {
             return None;
         }
         // Ahead of nobody: the registry is closed.
-        let place = locked.join(Lane::Line);
+        let place = locked.join(Lane::Line, None);
         drop(locked);
         let line = InLine::new(slot, place, true);
         self.out.push(Out::InLine(line));

@@ -9,7 +9,7 @@ use crate::{
     shards::Shards,
     slot::Locked,
     sync::{Arc, Deadline},
-    wake::{block_on, wake_all},
+    wake::block_on,
 };
 use std::{
     fmt,
@@ -173,12 +173,11 @@ impl<K, V, H> Drop for InLine<K, V, H> {
             other => Some(other),
         });
         match left {
-            Some(Left::Passed(waker)) => wake_all(waker),
+            Some(Left::Passed(passed)) => passed.finish(),
             // Nobody holds the vacancy now. Newcomers may join its line before it is let go: they are seen there.
             Some(Left::Vacancy) => drop(self.slot.take().map(Hold::new)),
             // What these hold is dropped here, after the locks.
-            Some(Left::Line { .. } | Left::Orphan { .. } | Left::SentAway | Left::Moved) | None => {
-            }
+            Some(Left::Line(_) | Left::Orphan { .. } | Left::SentAway | Left::Moved) | None => {}
         }
     }
 }

@@ -5,7 +5,6 @@ use crate::{
     hold::{HELD, Hold},
     shard::Slot,
     sync::{Arc, panicking},
-    wake::wake_all,
 };
 use std::{
     fmt,
@@ -88,12 +87,6 @@ impl<K, V, H> Turn<K, V, H> {
         this.hold.slot().glance().waiting as usize
     }
 
-    /// True if somebody waits ahead of the line, to end the session. Takes the slot lock for a moment.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn first_waits(this: &Self) -> bool {
-        this.hold.first_waits()
-    }
-
     /// Leaves a handle for others to reach by [`Registry::handle`](crate::Registry::handle). It stays until it is set
     /// again or the incarnation ends; the one before is dropped. Takes the slot lock for a moment.
     pub fn set_handle(this: &Self, handle: Arc<H>) {
@@ -131,10 +124,10 @@ fn rest<K, V, H>(session: Box<V>, hold: &mut Hold<K, V, H>) -> Option<Box<V>> {
     let now = hold.now();
     let rested = hold.slot().lock().rest(session, now);
     match rested {
-        Ok(waker) => {
+        Ok(passed) => {
             // The session is in the slot: there is nothing to let go, also if the waker panics.
             let slot = hold.disarm();
-            wake_all(waker);
+            passed.finish();
             drop(slot);
             None
         }
@@ -205,12 +198,6 @@ impl<K, V, H> Vacancy<K, V, H> {
     /// kept. May be outdated when it returns, if true. Takes the slot lock for a moment.
     pub fn is_current(&self) -> bool {
         self.hold.is_current()
-    }
-
-    /// True if somebody waits ahead of the line, to end the session. Takes the slot lock for a moment.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn first_waits(&self) -> bool {
-        self.hold.first_waits()
     }
 
     /// Leaves a handle for others to reach while the session is being started, such as a switch that aborts it. It goes

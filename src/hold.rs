@@ -1,6 +1,6 @@
 //! What each guard is built on.
 
-use crate::{Incarnation, Tick, Ticket, shard::Slot, sync::Arc, wake::wake_all};
+use crate::{Incarnation, Tick, Ticket, line::wake_lines, shard::Slot, sync::Arc};
 use std::fmt;
 
 /// The exclusive right to a slot, without its session. Its drop lets the slot go, which gives the vacancy to the next in line
@@ -43,11 +43,6 @@ impl<K, V, H> Hold<K, V, H> {
 
     pub(crate) fn is_current(&self) -> bool {
         !self.slot().lock().superseded()
-    }
-
-    #[cfg(feature = "tokio")]
-    pub(crate) fn first_waits(&self) -> bool {
-        self.slot().lock().first_waits()
     }
 
     pub(crate) fn set_handle(&self, handle: Arc<H>) {
@@ -96,9 +91,9 @@ fn let_go<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
         Some(shard) => shard.let_go(slot, now),
         // The registry is gone; who waits for this departure does not need it.
         None => {
-            let (line, handle) = slot.lock().depart();
-            wake_all(line.into_wakers());
-            drop(handle);
+            let (line, handles) = slot.lock().depart();
+            wake_lines([line]);
+            drop(handles);
         }
     }
 }

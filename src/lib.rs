@@ -14,6 +14,7 @@
 //! | `invariants` | what must hold between any two calls, as code |
 //! | `idle`, `drain` | scans: idle sessions, all sessions; the end of the registry |
 //! | `look` | every call that asks of a key, or does something to it, without its turn |
+//! | `reach` | what anyone may do to a call by its number |
 //! | `registry` | every call that enters a key, replaces or removes it |
 //! | `observed` | what was seen, to act on it only if it still holds; what a replacement gives back |
 //! | `enter` | a place in the line, and the future that waits in it |
@@ -58,6 +59,7 @@ mod observed;
 mod outcome;
 #[cfg(all(feature = "pi", unix))]
 pub mod pi;
+mod reach;
 mod registry;
 mod scan;
 mod shard;

@@ -1,6 +1,10 @@
-//! The line of one slot: who waits, in which order, and how to wake them.
+//! The line of one slot: who waits, in which order, how to wake them, and what each left for others to reach.
 
-use crate::Ticket;
+use crate::{
+    Ticket,
+    sync::Arc,
+    wake::{Panicked, each, raise},
+};
 use std::{collections::BTreeMap, mem, num::NonZeroU64, task::Waker};
 
 /// A place in the line: the lane, then the ticket. The first lane sorts before the other, and each by ticket, so the order
@@ -35,19 +39,32 @@ impl Place {
     }
 }
 
-/// Those who wait, by place. A waiter that was never polled has no waker yet.
-///
-/// A tree: joining, leaving and granting cost O(log n), and its memory follows those who wait now.
-type Waiters = BTreeMap<Place, Option<Waker>>;
-
-/// One word in the slot: most slots have no line.
-#[derive(Debug, Default)]
-pub(crate) struct Line {
-    /// `None` while nobody waits.
-    waiters: Option<Box<Waiters>>,
+/// A call that waits.
+pub(crate) struct Waiter<H> {
+    /// `None` until it is polled.
+    pub(crate) waker: Option<Waker>,
+    /// The handle that the call left for others to reach. It goes with the call from here into its turn.
+    pub(crate) caller: Option<Arc<H>>,
 }
 
-impl Line {
+/// The calls that wait, by place.
+///
+/// A tree: joining, leaving and granting cost O(log n), and its memory follows those who wait now.
+type Waiters<H> = BTreeMap<Place, Waiter<H>>;
+
+/// One word in the slot: most slots have no line.
+pub(crate) struct Line<H> {
+    /// `None` while nobody waits.
+    waiters: Option<Box<Waiters<H>>>,
+}
+
+impl<H> Default for Line<H> {
+    fn default() -> Self {
+        Self { waiters: None }
+    }
+}
+
+impl<H> Line<H> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
         self.waiters.as_ref().map_or(0, |waiters| waiters.len())
@@ -59,20 +76,24 @@ impl Line {
     }
 
     /// Takes this place: a newcomer's, or that of a grant which is put back.
-    pub(crate) fn join(&mut self, place: Place) {
-        let before = self.waiters.get_or_insert_default().insert(place, None);
+    pub(crate) fn join(&mut self, place: Place, caller: Option<Arc<H>>) {
+        let waiter = Waiter {
+            waker: None,
+            caller,
+        };
+        let before = self.waiters.get_or_insert_default().insert(place, waiter);
         debug_assert!(before.is_none(), "a place is taken once");
     }
 
-    /// Leaves the line. The waker is returned so that it is dropped after the lock.
-    pub(crate) fn leave(&mut self, place: Place) -> Option<Option<Waker>> {
+    /// Leaves the line. What it had there is returned so that it is dropped after the lock.
+    pub(crate) fn leave(&mut self, place: Place) -> Option<Waiter<H>> {
         let left = self.waiters.as_mut()?.remove(&place);
         self.trim();
         left
     }
 
     /// The next to be granted leaves the line.
-    pub(crate) fn next(&mut self) -> Option<(Place, Option<Waker>)> {
+    pub(crate) fn next(&mut self) -> Option<(Place, Waiter<H>)> {
         let next = self.waiters.as_mut()?.pop_first();
         self.trim();
         next
@@ -80,7 +101,8 @@ impl Line {
 
     /// The waker that stands at this place, if somebody does.
     pub(crate) fn waker(&mut self, place: Place) -> Option<&mut Option<Waker>> {
-        self.waiters.as_mut()?.get_mut(&place)
+        let waiter = self.waiters.as_mut()?.get_mut(&place)?;
+        Some(&mut waiter.waker)
     }
 
     /// How many stand before this place, if somebody stands there. Counts them.
@@ -90,11 +112,39 @@ impl Line {
         here.then(|| waiters.range(..place).count())
     }
 
-    /// True if somebody stands in the lane ahead of the line.
+    /// The place of this ticket, if it waits, and its handle.
+    pub(crate) fn caller(&self, ticket: Ticket) -> Option<(Place, Option<&Arc<H>>)> {
+        let waiters = self.waiters.as_ref()?;
+        [Lane::Line, Lane::First].into_iter().find_map(|lane| {
+            let place = Place::new(lane, ticket);
+            let waiter = waiters.get(&place)?;
+            Some((place, waiter.caller.as_ref()))
+        })
+    }
+
+    /// The handles of those who stand in the line, but not ahead of it, after one ticket and before another: so many at most.
     #[cfg(feature = "tokio")]
-    pub(crate) fn first_waits(&self) -> bool {
-        let next = self.waiters.as_ref().and_then(|all| all.keys().next());
-        next.is_some_and(|place| place.0.get() & Place::LINE == 0)
+    pub(crate) fn callers(
+        &self,
+        after: Option<Ticket>,
+        before: Ticket,
+        most: usize,
+    ) -> Vec<(Ticket, Option<Arc<H>>)> {
+        let first = after.map_or(Ticket::FIRST, Ticket::next);
+        let range = Place::new(Lane::Line, first)..Place::new(Lane::Line, before.max(first));
+        let waiters = self.waiters.iter().flat_map(|all| all.range(range.clone()));
+        waiters
+            .take(most)
+            .map(|(place, waiter)| (place.ticket(), waiter.caller.clone()))
+            .collect()
+    }
+
+    /// The handle of the next one to be granted, if that stands ahead of the line.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn first_caller(&self) -> Option<&Arc<H>> {
+        let (place, waiter) = self.waiters.as_ref()?.first_key_value()?;
+        let first = place.0.get() & Place::LINE == 0;
+        first.then_some(waiter.caller.as_ref())?
     }
 
     /// Everybody leaves; to be woken after the lock.
@@ -102,24 +152,25 @@ impl Line {
         mem::take(self)
     }
 
-    /// Everybody leaves who does not stand ahead of the line.
+    /// Everybody leaves who does not stand ahead of the line and has a ticket before this one.
     #[cfg(feature = "tokio")]
-    pub(crate) fn clear_line(&mut self) -> Self {
-        let lowest = Place::new(Lane::Line, Ticket::FIRST);
-        let left = self.waiters.as_mut().map(|all| all.split_off(&lowest));
+    pub(crate) fn clear_line(&mut self, before: Option<Ticket>) -> Self {
+        let mut left = None;
+        if let Some(all) = &mut self.waiters {
+            let mut line = all.split_off(&Place::new(Lane::Line, Ticket::FIRST));
+            if let Some(before) = before {
+                all.append(&mut line.split_off(&Place::new(Lane::Line, before)));
+            }
+            left = Some(Box::new(line));
+        }
         self.trim();
-        let mut line = Self {
-            waiters: left.map(Box::new),
-        };
+        let mut line = Self { waiters: left };
         line.trim();
         line
     }
 
-    pub(crate) fn into_wakers(self) -> impl Iterator<Item = Waker> {
-        self.waiters
-            .into_iter()
-            .flat_map(|all| all.into_values())
-            .flatten()
+    fn into_waiters(self) -> impl Iterator<Item = Waiter<H>> {
+        self.waiters.into_iter().flat_map(|all| all.into_values())
     }
 
     /// The last place of all, for the check that tickets are drawn before they are used.
@@ -132,4 +183,22 @@ impl Line {
     fn trim(&mut self) {
         self.waiters.take_if(|waiters| waiters.is_empty());
     }
+}
+
+/// Wakes all who waited in these lines, also when a waker panics; the first panic then goes on. The handles that they left are
+/// dropped when all are woken.
+pub(crate) fn wake_lines<H>(lines: impl IntoIterator<Item = Line<H>>) {
+    let (panicked, callers) = wake_each(lines);
+    raise(panicked);
+    drop(callers);
+}
+
+/// The same, for a caller that has more to do before the panic goes on and the handles are dropped.
+pub(crate) fn wake_each<H>(lines: impl IntoIterator<Item = Line<H>>) -> (Panicked, Vec<Arc<H>>) {
+    let (mut wakers, mut callers) = (Vec::new(), Vec::new());
+    for waiter in lines.into_iter().flat_map(Line::into_waiters) {
+        wakers.extend(waiter.waker);
+        callers.extend(waiter.caller);
+    }
+    (each(wakers, Waker::wake), callers)
 }

@@ -2,10 +2,9 @@
 
 use crate::{
     Observed, Registry, Status, ToKey,
-    line::Line,
+    line::wake_lines,
     shard::{Shard, Slot},
     sync::Arc,
-    wake::wake_all,
 };
 #[cfg(feature = "tokio")]
 use crate::{
@@ -34,21 +33,25 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         let line = self.with(key, |slot| slot.lock().send_away());
         let line = line.unwrap_or_default();
         let count = line.len();
-        wake_all(Line::into_wakers(line));
+        wake_lines([line]);
         count
     }
 
     /// As [`dismiss`](Self::dismiss), but those ahead of the line stay; and a [`drain`](Self::drain), which is all that stands
-    /// in the lines of a closed registry.
+    /// in the lines of a closed registry; and, with a ticket, those who came with it or later.
     #[cfg(feature = "tokio")]
-    pub(crate) fn dismiss_line<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> usize {
+    pub(crate) fn dismiss_line<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+        before: Option<Ticket>,
+    ) -> usize {
         let line = self.with(key, |slot| {
             let mut locked = slot.lock();
-            (!self.is_closed()).then(|| locked.send_line_away())
+            (!self.is_closed()).then(|| locked.send_line_away(before))
         });
         let line = line.flatten().unwrap_or_default();
         let count = line.len();
-        wake_all(Line::into_wakers(line));
+        wake_lines([line]);
         count
     }
 

@@ -72,6 +72,13 @@ impl<K, V, H> Observed<K, V, H> {
         if same { locked.handle() } else { None }
     }
 
+    /// What the call that has this slot by now left for others to reach; with a ticket, only if it is that one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn caller(&self, only: Option<crate::Ticket>) -> Option<Arc<H>> {
+        let caller = self.slot.lock().caller(only);
+        caller.map(|(_, handle)| handle)
+    }
+
     /// The turn of a resting session, if nothing at all has happened to it since it was looked at.
     ///
     /// # Errors
@@ -237,7 +244,9 @@ impl<K, V, H> Future for Departure<K, V, H> {
             drop(locked); // before the waker
             return Poll::Ready(());
         }
-        let place = *this.place.get_or_insert_with(|| locked.join(Lane::Line));
+        let place = *this
+            .place
+            .get_or_insert_with(|| locked.join(Lane::Line, None));
         let before = locked.watch(place, waker);
         drop(locked);
         drop(before);

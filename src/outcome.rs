@@ -2,8 +2,9 @@
 
 use crate::{
     Ticket,
-    line::{Line, Place},
+    line::{Line, Place, Waiter},
     sync::Arc,
+    wake::wake_all,
 };
 use std::task::Waker;
 
@@ -33,18 +34,37 @@ pub(crate) enum Look<V> {
     SentAway,
 }
 
+/// A turn has ended: how to wake the next in line, and the handle that the call which had the turn left for others.
+pub(crate) struct Passed<H> {
+    pub(crate) waker: Option<Waker>,
+    pub(crate) caller: Option<Arc<H>>,
+}
+
+impl<H> Passed<H> {
+    /// After the locks. The handle is dropped when nothing can be lost by a panic in it.
+    #[inline]
+    pub(crate) fn finish(self) {
+        let Self { waker, caller } = self;
+        wake_all(waker);
+        drop(caller);
+    }
+}
+
+/// What an incarnation and the call that had it left for others to reach, to be dropped after the locks.
+pub(crate) type Handles<H> = [Option<Arc<H>>; 2];
+
 /// What became of a place that was given up.
 pub(crate) enum Left<V, H> {
-    /// The line is shorter by one. The waker, to be dropped after the lock.
-    Line { _waker: Option<Waker> },
+    /// The line is shorter by one. What stood there is to be dropped after the lock.
+    Line(Waiter<H>),
     /// It was granted: the next in line is, or the session rests.
-    Passed(Option<Waker>),
+    Passed(Passed<H>),
     /// It was granted a vacancy: the slot must be let go.
     Vacancy,
     /// It was granted in a registry that is gone: nobody else can have it.
     Orphan {
         _session: Option<V>,
-        _handle: Option<Arc<H>>,
+        _handles: Handles<H>,
     },
     /// This slot was superseded: the line is elsewhere.
     Moved,
@@ -63,7 +83,7 @@ pub(crate) enum Claim<V> {
 
 /// What a superseded slot leaves to its replacement and to who replaced it.
 pub(crate) struct Legacy<V, H> {
-    pub(crate) line: Line,
+    pub(crate) line: Line<H>,
     pub(crate) next_ticket: Ticket,
     /// The session, if it was resting; a grant that nobody had looked at is back in the line.
     pub(crate) session: Option<V>,

@@ -89,13 +89,38 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// ```
     #[inline]
     pub fn enter<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
-        self.enter_lane(key, Lane::Line)
+        self.enter_lane(key, Lane::Line, &mut None)
+    }
+
+    /// As [`enter`](Self::enter), and leaves a handle for others to reach by [`caller`](Self::caller): from this call on, while it
+    /// waits, and to the end of the turn. It is dropped then.
+    ///
+    /// ```
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    /// use turnwise::{EnterError, Registry};
+    ///
+    /// let sessions: Registry<String, u32, AtomicBool> = Registry::new();
+    /// let turn = sessions.enter_blocking("a")?.or_insert(1);
+    ///
+    /// let queued = sessions.enter_with("a", Arc::new(AtomicBool::new(false)));
+    /// let ticket = queued.ticket().expect("open");
+    ///
+    /// // Anyone who knows the number of the call reaches it, wherever it is.
+    /// let (_, cancelled) = sessions.caller("a", Some(ticket)).expect("it waits");
+    /// cancelled.store(true, Ordering::Relaxed);
+    /// assert!(sessions.withdraw("a", ticket));
+    /// assert_eq!(queued.wait().unwrap_err(), EnterError::Dismissed);
+    /// # drop(turn);
+    /// # Ok::<(), EnterError>(())
+    /// ```
+    pub fn enter_with<Q: ?Sized + ToKey<K>>(&self, key: &Q, handle: Arc<H>) -> Enter<K, V, H> {
+        self.enter_lane(key, Lane::Line, &mut Some(handle))
     }
 
     /// As [`enter`](Self::enter), but ahead of the line; in order among those who do so. For stop and restart: a full line
     /// does not refuse it.
     pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
-        self.enter_lane(key, Lane::First)
+        self.enter_lane(key, Lane::First, &mut None)
     }
 
     /// As [`enter`](Self::enter) and [`Enter::wait`]: waits with this thread. A free session is held in the call: eight atomic
@@ -117,7 +142,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
     ) -> Result<Entry<K, V, H>, EnterError> {
-        match self.arrive(key, self.arrival(Lane::Line, true, true))? {
+        match self.arrive(key, self.arrival(Lane::Line, true, true), &mut None)? {
             Arrived::Entry(entry) => Ok(entry),
             Arrived::Enter(enter) => enter.wait(),
             Arrived::Busy => unreachable!("who may wait is not turned away as busy"),
@@ -128,31 +153,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// that ends while this waits still gives a vacancy: its key was there.)
     pub fn enter_existing<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Enter<K, V, H>> {
         let arrival = self.arrival(Lane::Line, false, true);
-        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival)?;
-        Some(Self::to_enter(self.arrived(slot, entered)))
-    }
-
-    /// As [`enter`](Self::enter), but what is free is taken in the call.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn enter_or_take<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-    ) -> Result<Entry<K, V, H>, Enter<K, V, H>> {
-        match self.arrive(key, self.arrival(Lane::Line, true, true)) {
-            Ok(Arrived::Entry(entry)) => Ok(entry),
-            Ok(Arrived::Busy) => unreachable!("who may wait is not turned away as busy"),
-            waits => Err(Self::to_enter(waits)),
-        }
-    }
-
-    /// As [`enter_first`](Self::enter_first), but an absent key stays absent.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn enter_first_existing<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-    ) -> Option<Enter<K, V, H>> {
-        let arrival = self.arrival(Lane::First, false, true);
-        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival)?;
+        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival, &mut None)?;
         Some(Self::to_enter(self.arrived(slot, entered)))
     }
 
@@ -165,7 +166,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
     ) -> Result<Entry<K, V, H>, TryEnterError> {
-        match self.arrive(key, self.arrival(Lane::Line, true, false)) {
+        match self.arrive(key, self.arrival(Lane::Line, true, false), &mut None) {
             Ok(Arrived::Entry(entry)) => Ok(entry),
             Ok(Arrived::Enter(_) | Arrived::Busy) => Err(TryEnterError::Busy),
             Err(EnterError::RegistryFull) => Err(TryEnterError::RegistryFull),
@@ -233,7 +234,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     #[inline]
-    fn arrival(&self, lane: Lane, take: bool, wait: bool) -> Arrival {
+    pub(crate) fn arrival(&self, lane: Lane, take: bool, wait: bool) -> Arrival {
         Arrival {
             lane,
             take,
@@ -243,12 +244,17 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     #[inline]
-    fn enter_lane<Q: ?Sized + ToKey<K>>(&self, key: &Q, lane: Lane) -> Enter<K, V, H> {
-        Self::to_enter(self.arrive(key, self.arrival(lane, false, true)))
+    fn enter_lane<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+        lane: Lane,
+        handle: &mut Option<Arc<H>>,
+    ) -> Enter<K, V, H> {
+        Self::to_enter(self.arrive(key, self.arrival(lane, false, true), handle))
     }
 
     #[inline(always)]
-    fn to_enter(arrived: Result<Arrived<K, V, H>, EnterError>) -> Enter<K, V, H> {
+    pub(crate) fn to_enter(arrived: Result<Arrived<K, V, H>, EnterError>) -> Enter<K, V, H> {
         match arrived {
             Ok(Arrived::Enter(enter)) => enter,
             Ok(Arrived::Entry(_) | Arrived::Busy) => {
@@ -263,15 +269,16 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// Inlined with what follows it, so that of all that can come only what can come there is made: moving the larger of
     /// these types costs more than the locks.
     #[inline(always)]
-    fn arrive<Q: ?Sized + ToKey<K>>(
+    pub(crate) fn arrive<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
         arrival: Arrival,
+        handle: &mut Option<Arc<H>>,
     ) -> Result<Arrived<K, V, H>, EnterError> {
         let hash = self.hash(key);
-        match self.arrive_present(key, hash, arrival) {
+        match self.arrive_present(key, hash, arrival, handle) {
             Some((slot, entered)) => self.arrived(slot, entered),
-            None => self.arrive_absent(key, hash, arrival),
+            None => self.arrive_absent(key, hash, arrival, handle),
         }
     }
 
@@ -282,11 +289,12 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         key: &Q,
         hash: u64,
         arrival: Arrival,
+        handle: &mut Option<Arc<H>>,
     ) -> Option<(Arc<Slot<K, V, H>>, Entered<Box<V>>)> {
         let shard = self.shards.of(hash);
         shard.read(|map| {
             let slot = map.find(hash, key)?;
-            let entered = shard.enter(slot, arrival);
+            let entered = shard.enter(slot, arrival, handle);
             Some((Arc::clone(slot), entered))
         })
     }
@@ -297,10 +305,11 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         key: &Q,
         hash: u64,
         arrival: Arrival,
+        handle: &mut Option<Arc<H>>,
     ) -> Result<Arrived<K, V, H>, EnterError> {
         let mut made = Some(key.to_key());
         let shard = self.shards.of(hash);
-        let entered = Shard::enter_absent(shard, key, hash, &mut made, arrival);
+        let entered = Shard::enter_absent(shard, key, hash, &mut made, arrival, handle);
         let arrived = entered.and_then(|(slot, entered)| self.arrived(slot, entered));
         // A key that was not needed is dropped when nothing can be lost by a panic in it.
         drop(made);
@@ -308,7 +317,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     #[inline(always)]
-    fn arrived(
+    pub(crate) fn arrived(
         &self,
         slot: Arc<Slot<K, V, H>>,
         entered: Entered<Box<V>>,
@@ -331,7 +340,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
 }
 
 /// An entry that has arrived.
-enum Arrived<K, V, H> {
+pub(crate) enum Arrived<K, V, H> {
     Entry(Entry<K, V, H>),
     Enter(Enter<K, V, H>),
     Busy,

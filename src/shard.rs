@@ -3,14 +3,13 @@
 use crate::{
     EnterError, Incarnation, Tick, Ticket, ToKey,
     common::Common,
-    line::{Lane, Line},
+    line::{Lane, Line, wake_lines},
     outcome::{Entered, Legacy},
     slot::{self, Locked},
     sync::{
         Arc, Weak,
         atomic::{AtomicU64, Ordering},
     },
-    wake::wake_all,
 };
 use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
@@ -104,8 +103,22 @@ impl<K, V, H> Shard<K, V, H> {
 
     /// An `Enter` arrives at a slot that was found in the map, whose lock is still held: so it is current.
     #[inline]
-    pub(crate) fn enter(&self, slot: &Arc<Slot<K, V, H>>, arrival: Arrival) -> Entered<Box<V>> {
-        let mut locked = slot.lock();
+    pub(crate) fn enter(
+        &self,
+        slot: &Arc<Slot<K, V, H>>,
+        arrival: Arrival,
+        caller: &mut Option<Arc<H>>,
+    ) -> Entered<Box<V>> {
+        self.enter_locked(&mut slot.lock(), arrival, caller)
+    }
+
+    #[inline]
+    pub(crate) fn enter_locked(
+        &self,
+        locked: &mut Locked<'_, Box<V>, H>,
+        arrival: Arrival,
+        caller: &mut Option<Arc<H>>,
+    ) -> Entered<Box<V>> {
         if self.common.closed() {
             return Entered::Closed;
         }
@@ -114,24 +127,27 @@ impl<K, V, H> Shard<K, V, H> {
             Lane::First => usize::MAX,
             Lane::Line => self.common.limits.waiting,
         });
-        locked.enter(arrival.lane, arrival.take, limit, arrival.now)
+        locked.enter(arrival.lane, arrival.take, limit, caller, arrival.now)
     }
 
     /// An `Enter` arrives at a key that was absent a moment ago. Between that look and the write lock the key may have
-    /// come: then it enters there. `key` is taken if the slot is inserted; else it is left to be dropped after the lock.
+    /// come: then it enters there. `key` is taken if the slot is inserted, `caller` if there is a place; else they are left to
+    /// be dropped after the lock.
     pub(crate) fn enter_absent<Q: ?Sized + ToKey<K>>(
         this: &Arc<Self>,
         query: &Q,
         hash: u64,
         key: &mut Option<K>,
         arrival: Arrival,
+        caller: &mut Option<Arc<H>>,
     ) -> Result<(Arc<Slot<K, V, H>>, Entered<Box<V>>), EnterError> {
         let mut map = this.map.write();
         let map = &mut *map;
         match map.table.find(hash, |slot| query.is_key(&slot.key)) {
-            Some(slot) => Ok((Arc::clone(slot), this.enter(slot, arrival))),
+            Some(slot) => Ok((Arc::clone(slot), this.enter(slot, arrival, caller))),
             None => {
                 let mut slot = Self::admit(this, map, hash, key, arrival.now)?;
+                slot.set_caller(caller.take());
                 let entered = if arrival.take {
                     Entered::Held(None)
                 } else {
@@ -252,26 +268,26 @@ impl<K, V, H> Shard<K, V, H> {
             let here = |held: &Arc<_>| Arc::ptr_eq(held, slot);
             let departed = map.departing.iter().position(here);
             let departed = departed.map(|index| map.departing.swap_remove(index));
-            let (line, handle) = slot.lock().depart();
+            let (line, handles) = slot.lock().depart();
             drop(guard);
-            wake_all(line.into_wakers());
-            return drop((departed, handle));
+            wake_lines([line]);
+            return drop((departed, handles));
         };
         let mut locked = slot.lock();
         if locked.waits() {
-            let (waker, handle) = locked.hand_on(self.draw(), now);
+            let (passed, handle) = locked.hand_on(self.draw(), now);
             drop(locked);
             drop(guard);
-            wake_all(waker);
+            passed.finish();
             return drop(handle);
         }
-        let (next_ticket, handle) = locked.retire();
+        let (next_ticket, handles) = locked.retire();
         drop(locked);
         let (gone, _) = entry.remove();
         map.next_ticket = map.next_ticket.max(next_ticket);
         self.common.count_out();
         drop(guard);
-        drop((gone, handle));
+        drop((gone, handles));
     }
 }
 
@@ -313,12 +329,12 @@ impl<K, V, H> Drop for Shard<K, V, H> {
         let (mut sessions, mut handles) = (Vec::new(), Vec::new());
         let mut lines = Vec::new();
         for slot in &slots {
-            let (session, handle, line) = slot.lock().orphan();
+            let (session, left, line) = slot.lock().orphan();
             sessions.extend(session);
-            handles.extend(handle);
+            handles.extend(left.into_iter().flatten());
             lines.push(line);
         }
-        wake_all(lines.into_iter().flat_map(Line::into_wakers));
+        wake_lines(lines);
         drop((sessions, handles, slots));
     }
 }

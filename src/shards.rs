@@ -3,12 +3,11 @@
 use crate::{
     Clock, Tick,
     common::{Common, Limits},
-    line::Line,
+    line::wake_each,
     shard::Shard,
     sync::Arc,
     wake::{each, raise},
 };
-use std::task::Waker;
 
 /// All shards of a registry. Registries, waiting entries and iterators share it; guards and granted entries do not.
 ///
@@ -58,18 +57,22 @@ impl<K, V, H> Shards<K, V, H> {
         self.common.close();
         let mut lines = Vec::new();
         let mut vacant = Vec::new();
+        let mut callers = Vec::new();
         for shard in &self.all {
             shard.scan(|(): &mut (), slot| {
                 let mut locked = slot.lock();
                 lines.push(locked.send_away());
-                if locked.revoke() {
+                let (is_vacant, caller) = locked.revoke();
+                callers.extend(caller);
+                if is_vacant {
                     vacant.push((shard, Arc::clone(slot)));
                 }
             });
         }
-        // The slots, and their keys, go when everybody was told.
+        // The slots, their keys and the handles go when everybody was told.
         let panicked = each(&vacant, |(shard, slot)| shard.let_go(slot, now));
-        let wakers = lines.into_iter().flat_map(Line::into_wakers);
-        raise(panicked.or(each(wakers, Waker::wake)));
+        let (second, waited) = wake_each(lines);
+        raise(panicked.or(second));
+        drop((callers, waited));
     }
 }

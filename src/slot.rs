@@ -62,7 +62,9 @@ pub(crate) struct State<V, H> {
     pub(crate) session: Option<V>,
     /// What the holder left for others to reach.
     pub(crate) handle: Option<Arc<H>>,
-    pub(crate) line: Line,
+    /// What the call that has `status.turn` left for others to reach, from its grant to the end of its turn.
+    pub(crate) caller: Option<Arc<H>>,
+    pub(crate) line: Line<H>,
     /// Who may take the slot at the next look.
     pub(crate) grant: Option<Grant>,
     /// The grant, if there is one, was not made in the call.
@@ -92,7 +94,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
     /// replaces or from the map.
     pub(crate) fn new(
         (key, hash): (K, u64),
-        (line_number, line, ticket): (u64, Line, Ticket),
+        (line_number, line, ticket): (u64, Line<H>, Ticket),
         (home, clock): (Weak<Home>, Clock),
         incarnation: Incarnation,
         now: Tick,
@@ -107,6 +109,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
         let state = State {
             session: None,
             handle: None,
+            caller: None,
             line,
             grant: None,
             from_line: false,
@@ -126,6 +129,11 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
             board: Board::new(&status),
             state: Mutex::new(state),
         }
+    }
+
+    /// Before others can reach the slot: its vacancy is that of a call that left this handle.
+    pub(crate) fn set_caller(&mut self, caller: Option<Arc<H>>) {
+        self.state.get_mut().caller = caller;
     }
 
     /// Before others can reach the slot: its vacancy is granted instead of held.

@@ -6,7 +6,7 @@
 use crate::{
     Incarnation, Phase, Status, Tick, Ticket,
     line::{Lane, Line, Place},
-    outcome::{Claim, Entered, Left, Legacy, Look},
+    outcome::{Claim, Entered, Handles, Left, Legacy, Look, Passed},
     slot::{Grant, Locked},
     status::Changes,
     sync::Arc,
@@ -14,19 +14,22 @@ use crate::{
 use std::{mem, task::Waker, time::Duration};
 
 impl<V, H> Locked<'_, V, H> {
-    /// An `Enter` arrives. `take`: it looks at once; `limit`: how many may wait, or `None` if it will not wait.
+    /// An `Enter` arrives. `take`: it looks at once; `limit`: how many may wait, or `None` if it will not wait; `caller`: its
+    /// handle, which is taken if it gets a place.
     #[inline]
     pub(crate) fn enter(
         &mut self,
         lane: Lane,
         take: bool,
         limit: Option<usize>,
+        caller: &mut Option<Arc<H>>,
         now: Tick,
     ) -> Entered<V> {
         if self.state.status.phase == Phase::Idle {
             let rested = self.state.status.since;
             let ticket = self.draw_ticket();
             self.begin(Phase::Busy, Some(ticket), now);
+            self.state.caller = caller.take();
             if take {
                 return Entered::Held(self.state.session.take());
             }
@@ -38,14 +41,14 @@ impl<V, H> Locked<'_, V, H> {
         match limit {
             None => Entered::Busy,
             Some(limit) if self.state.line.len() >= limit => Entered::QueueFull,
-            Some(_) => Entered::InLine(self.join(lane)),
+            Some(_) => Entered::InLine(self.join(lane, caller.take())),
         }
     }
 
     /// Takes a place in the line.
-    pub(crate) fn join(&mut self, lane: Lane) -> Place {
+    pub(crate) fn join(&mut self, lane: Lane, caller: Option<Arc<H>>) -> Place {
         let place = Place::new(lane, self.draw_ticket());
-        self.state.line.join(place);
+        self.state.line.join(place, caller);
         self.change();
         place
     }
@@ -86,15 +89,15 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Gives up a place.
     pub(crate) fn leave(&mut self, place: Place, now: Tick) -> Left<V, H> {
-        if let Some(waker) = self.state.line.leave(place) {
+        if let Some(waiter) = self.state.line.leave(place) {
             self.change();
-            return Left::Line { _waker: waker };
+            return Left::Line(waiter);
         }
         if let Some(grant) = self.state.grant.take_if(|grant| grant.place == place) {
             if self.state.superseded {
                 return Left::Orphan {
                     _session: self.state.session.take(),
-                    _handle: self.state.handle.take(),
+                    _handles: self.handles(),
                 };
             }
             return if self.state.session.is_some() {
@@ -111,31 +114,32 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     /// The registry closes: a grant that nobody has looked at is taken back, from now on nobody waits. True if that leaves
-    /// a vacancy that nobody has, to be let go.
-    pub(crate) fn revoke(&mut self) -> bool {
+    /// a vacancy that nobody has, to be let go. The handle of that call comes back.
+    pub(crate) fn revoke(&mut self) -> (bool, Option<Arc<H>>) {
         let Some(grant) = self.state.grant.take() else {
-            return false;
+            return (false, None);
         };
+        let caller = self.state.caller.take();
         if self.state.session.is_none() {
-            return true;
+            return (true, caller);
         }
         // The line was sent away before: nobody is there to pass it to.
         self.begin(Phase::Idle, None, grant.rested);
-        false
+        (false, caller)
     }
 
     /// Everybody leaves the line.
-    pub(crate) fn send_away(&mut self) -> Line {
+    pub(crate) fn send_away(&mut self) -> Line<H> {
         if !self.state.line.is_empty() {
             self.change();
         }
         self.state.line.clear()
     }
 
-    /// The same, but for those ahead of the line.
+    /// The same, but for those ahead of the line, and those who came with this ticket or later.
     #[cfg(feature = "tokio")]
-    pub(crate) fn send_line_away(&mut self) -> Line {
-        let line = self.state.line.clear_line();
+    pub(crate) fn send_line_away(&mut self, before: Option<Ticket>) -> Line<H> {
+        let line = self.state.line.clear_line(before);
         if !line.is_empty() {
             self.change();
         }
@@ -144,7 +148,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// A turn ends and its session rests, or goes to the next in line. It comes back if the slot was superseded.
     #[inline]
-    pub(crate) fn rest(&mut self, session: V, now: Tick) -> Result<Option<Waker>, V> {
+    pub(crate) fn rest(&mut self, session: V, now: Tick) -> Result<Passed<H>, V> {
         if self.state.superseded {
             return Err(session);
         }
@@ -154,10 +158,14 @@ impl<V, H> Locked<'_, V, H> {
 
     /// The session is here and nobody has it: the next in line does, or it rests, since `rested`.
     #[inline]
-    fn pass(&mut self, rested: Tick, now: Tick) -> Option<Waker> {
+    fn pass(&mut self, rested: Tick, now: Tick) -> Passed<H> {
         if self.state.line.is_empty() {
             self.begin(Phase::Idle, None, rested);
-            return None;
+            let caller = self.state.caller.take();
+            return Passed {
+                waker: None,
+                caller,
+            };
         }
         self.grant_next(Phase::Busy, rested, now)
     }
@@ -167,18 +175,23 @@ impl<V, H> Locked<'_, V, H> {
         &mut self,
         number: Incarnation,
         now: Tick,
-    ) -> (Option<Waker>, Option<Arc<H>>) {
+    ) -> (Passed<H>, Option<Arc<H>>) {
         self.number(number);
-        let waker = self.grant_next(Phase::Starting, now, now);
-        (waker, self.state.handle.take())
+        let passed = self.grant_next(Phase::Starting, now, now);
+        (passed, self.state.handle.take())
     }
 
-    fn grant_next(&mut self, phase: Phase, rested: Tick, now: Tick) -> Option<Waker> {
-        let (place, waker) = self.state.line.next()?;
+    /// The turn or the vacancy goes to the next in line, and with it the handle that this call left. Somebody waits.
+    fn grant_next(&mut self, phase: Phase, rested: Tick, now: Tick) -> Passed<H> {
+        let next = self.state.line.next();
+        let (place, waiter) = next.expect("it was asked whether somebody waits");
         self.state.grant = Some(Grant { place, rested });
         self.state.from_line = true;
         self.begin(phase, Some(place.ticket()), now);
-        waker
+        Passed {
+            waker: waiter.waker,
+            caller: mem::replace(&mut self.state.caller, waiter.caller),
+        }
     }
 
     /// The turn of a session that rests and was not active within `idle_for`.
@@ -237,11 +250,11 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     /// The map forgets this slot. Tickets go on from the one returned, should the key come again.
-    pub(crate) fn retire(&mut self) -> (Ticket, Option<Arc<H>>) {
+    pub(crate) fn retire(&mut self) -> (Ticket, Handles<H>) {
         self.state.superseded = true;
         self.state.departed = true;
         self.change();
-        (self.state.next_ticket, self.state.handle.take())
+        (self.state.next_ticket, self.handles())
     }
 
     /// Another slot takes the place of this one in the map.
@@ -250,7 +263,7 @@ impl<V, H> Locked<'_, V, H> {
         let held = granted.is_none() && self.state.status.phase != Phase::Idle;
         let mut line = self.state.line.clear();
         if let Some(grant) = granted {
-            line.join(grant.place);
+            line.join(grant.place, self.state.caller.take());
         }
         self.state.superseded = true;
         self.state.departed = !held;
@@ -268,21 +281,21 @@ impl<V, H> Locked<'_, V, H> {
     /// `Enter` gets a superseded turn or vacancy. One that came from the line goes: who waits there keeps the registry, but an
     /// `Enter` that was put back does not, and may know an older slot only, from which it would never find this one.
     /// Models: `c12_nothing_lost`.
-    pub(crate) fn orphan(&mut self) -> (Option<V>, Option<Arc<H>>, Line) {
+    pub(crate) fn orphan(&mut self) -> (Option<V>, Handles<H>, Line<H>) {
         self.state.superseded = true;
         let line = self.send_away();
         self.change();
         let out_of_reach = self.state.from_line && self.state.grant.take().is_some();
         if self.state.status.phase != Phase::Idle && !out_of_reach {
-            return (None, None, line);
+            return (None, [None, None], line);
         }
-        (self.state.session.take(), self.state.handle.take(), line)
+        (self.state.session.take(), self.handles(), line)
     }
 
-    /// The holder of a superseded slot has let go: those who waited for it are to be woken, its handle to be dropped.
-    pub(crate) fn depart(&mut self) -> (Line, Option<Arc<H>>) {
+    /// The holder of a superseded slot has let go: those who waited for it are to be woken, its handles to be dropped.
+    pub(crate) fn depart(&mut self) -> (Line<H>, Handles<H>) {
         self.state.departed = true;
-        (self.send_away(), self.state.handle.take())
+        (self.send_away(), self.handles())
     }
 
     /// Who waits for the departure is woken by this waker; the one before comes back.
@@ -293,7 +306,7 @@ impl<V, H> Locked<'_, V, H> {
     /// Nobody waits there any more.
     pub(crate) fn unwatch(&mut self, place: Place) -> Option<Waker> {
         self.change();
-        self.state.line.leave(place)?
+        self.state.line.leave(place)?.waker
     }
 
     pub(crate) fn departed(&self) -> bool {
@@ -323,9 +336,9 @@ impl<V, H> Locked<'_, V, H> {
         !self.state.line.is_empty()
     }
 
-    #[cfg(feature = "tokio")]
-    pub(crate) fn first_waits(&self) -> bool {
-        self.state.line.first_waits()
+    /// What an incarnation and a call have left for others, once both are over.
+    fn handles(&mut self) -> Handles<H> {
+        [self.state.handle.take(), self.state.caller.take()]
     }
 
     /// How many stand before this place, or `None` if it is not in this line.

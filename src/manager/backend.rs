@@ -1,6 +1,6 @@
 //! What a user of the manager writes: how to start, stop and check a session, and how to answer a message with one.
 
-use super::control::Switch;
+use super::call::Switched;
 use crate::{Incarnation, Ticket, sync::Arc};
 use std::{error::Error, fmt, future::Future, hash::Hash};
 
@@ -176,7 +176,7 @@ pub enum StopReason {
 pub struct TurnContext<E> {
     pub(super) incarnation: Incarnation,
     pub(super) ticket: Ticket,
-    pub(super) switch: Arc<Switch>,
+    pub(super) call: Arc<dyn Switched>,
     pub(super) out: Arc<dyn Fn(E) + Send + Sync>,
 }
 
@@ -198,17 +198,17 @@ impl<E> TurnContext<E> {
 
     /// A line for the status, until the turn ends or says another: `retrying 2 of 3`, `waiting for a dialog`.
     pub fn note(&self, note: impl Into<Arc<str>>) {
-        self.switch.set_note(note.into());
+        self.call.switch().set_note(note.into());
     }
 
     /// Resolves when the turn is to end. Cancel-safe.
     pub async fn cancelled(&self) {
-        self.switch.cancelled().await;
+        self.call.switch().cancelled().await;
     }
 
     /// True once the turn is to end.
     pub fn is_cancelled(&self) -> bool {
-        self.switch.cause().is_some()
+        self.call.switch().cause().is_some()
     }
 
     /// The same turn for an agent inside of this one, whose events are of another type: what `f` makes of them is emitted.
@@ -269,7 +269,7 @@ impl<E> TurnContext<E> {
         TurnContext {
             incarnation: self.incarnation,
             ticket: self.ticket,
-            switch: Arc::clone(&self.switch),
+            call: Arc::clone(&self.call),
             out: Arc::new(move |event| {
                 if let Some(event) = f(event) {
                     out(event);

@@ -49,11 +49,10 @@ impl Fate {
 /// |---|---|---|
 /// | open | | calls are admitted |
 /// | begun | the first [`begin`](Ending::begin) | every end of a session is recorded; the registry is closed; one task drains it |
-/// | overdue | the deadline | each turn that is under way, or comes within reach from now on, is cancelled |
+/// | overdue | the deadline | each call that has a session or a start is cancelled; no other comes |
 /// | done | the drain's end, or of its patience | the report is there; what is given back later is stopped all the same |
 pub(super) struct Ending<K> {
     state: Mutex<State<K>>,
-    overdue: AtomicBool,
     over: AtomicBool,
     /// A stage begins, or the deadline moves.
     moved: Notify,
@@ -78,19 +77,16 @@ impl<K> Ending<K> {
                 report: None,
                 asked: Vec::new(),
             }),
-            overdue: AtomicBool::new(false),
             over: AtomicBool::new(false),
             moved: Notify::new(),
         }
     }
 
-    /// Takes the deadline, if it is earlier. True of the first call.
-    pub(super) fn begin(&self, deadline: Option<Instant>) -> bool {
+    /// Takes the deadline, if it is earlier.
+    pub(super) fn begin(&self, deadline: Option<Instant>) {
         let mut state = self.state.lock();
         state.deadline = [state.deadline, deadline].into_iter().flatten().min();
-        let first = state.fates.is_none();
         state.fates.get_or_insert_default();
-        first
     }
 
     /// Whoever waits for a stage, or for a deadline, looks again.
@@ -100,16 +96,6 @@ impl<K> Ending<K> {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.state.lock().deadline
-    }
-
-    /// The deadline is over.
-    /// The report is made.
-    pub(super) fn set_overdue(&self) {
-        self.overdue.store(true, Ordering::SeqCst);
-    }
-
-    pub(super) fn overdue(&self) -> bool {
-        self.overdue.load(Ordering::SeqCst)
     }
 
     /// The report is made.

@@ -2,7 +2,7 @@
 
 use super::run::discard;
 use crate::{
-    EnterError, TryEnterError,
+    EnterError,
     sync::{Arc, catch_unwind},
 };
 use std::{error::Error, fmt, panic::AssertUnwindSafe};
@@ -71,16 +71,6 @@ impl<E> From<EnterError> for TurnError<E> {
     }
 }
 
-impl<E> From<TryEnterError> for TurnError<E> {
-    fn from(error: TryEnterError) -> Self {
-        match error {
-            TryEnterError::Busy => Self::Busy,
-            TryEnterError::Closed => Self::Closed,
-            TryEnterError::RegistryFull => Self::RegistryFull,
-        }
-    }
-}
-
 impl<E> fmt::Display for TurnError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -145,14 +135,25 @@ impl<M, E: Error + 'static> Error for SendError<M, E> {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StopError<E> {
-    /// The backend's `stop` failed.
-    Failed(E),
+    /// The backend's `stop` failed. All who asked for this stop share the error.
+    Failed(Arc<E>),
     /// The backend's `stop` panicked.
     Panicked,
     /// The backend's `stop` took longer than `Timeouts::stop`, and was dropped.
     Abandoned,
     /// The manager shuts down, which stops the session. Its turn was cancelled all the same.
     Closed,
+}
+
+impl<E> Clone for StopError<E> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Failed(error) => Self::Failed(Arc::clone(error)),
+            Self::Panicked => Self::Panicked,
+            Self::Abandoned => Self::Abandoned,
+            Self::Closed => Self::Closed,
+        }
+    }
 }
 
 /// How the backend's stop went.

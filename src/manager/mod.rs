@@ -14,7 +14,7 @@
 //! | `ending` | how far the end of all is, and what became of whom |
 //! | `trace`, `report`, `events` | what is told: to the log; in which words; to whoever subscribes |
 //! | `backend` | what a user writes |
-//! | `control` | what others may reach of a turn: the switch that cancels it |
+//! | `call` | what others may reach of a call: the switch that cancels it |
 //! | `error`, `run` | refusals; how user code is run |
 //!
 //! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
@@ -23,9 +23,29 @@
 //!
 //! **What must not be cut short** (a start, a look at health, a stop) runs in a task that owns the slot's guard; a caller
 //! that goes away only stops waiting.
+//!
+//! **Every call reaches a turn in every state.** A call leaves its [`Call`](call::Call) in the registry in the critical section in which
+//! it takes its place, and another call finds it there by its ticket, whatever has become of it. The columns are what the other
+//! call answers, and then what becomes of the call. `tests/manager/table` has this table, and runs each cell.
+//!
+//! | | `abort(ticket)` | `abort(None)` | its drop | `dismiss` | `stop` | `restart` | `shutdown`, begun | `shutdown`, deadline | `status` | `listen` |
+//! |---|---|---|---|---|---|---|---|---|---|---|
+//! | no session | false | false | - | 0 | false | its turn | nothing | nothing | none | - |
+//! | idle | false | false | - | 0 | true | its turn | stopped | stopped | Idle | - |
+//! | queued | true; `Aborted` at once, message back | true, the turn before it; reply | leaves at once | 1; `Dismissed` at once, message back | true; reply of the next session | its turn; reply | stopped; `Closed` at once, message back | stopped; `Closed` at once, message back | Busy, 1 waits; reply | all of it; reply |
+//! | granted, not polled | true; `Aborted` at once, message back | true; `Aborted` at once, message back | idle at once | 0; reply | true; `Aborted` at once, message back | its turn; reply | stopped; `Closed` at once, message back | stopped; `Closed` at once, message back | Busy, of its ticket; reply | all of it; reply |
+//! | taken in the call, not polled | true; `Aborted` at once, message back | true; `Aborted` at once, message back | idle when its task runs | 0; reply | true; `Aborted` at once, message back | its turn; reply | stopped; reply | stopped; `Aborted` at once, message back | Busy, of its ticket; reply | all of it; reply |
+//! | starting | true; `Aborted` after it, message back | true; `Aborted` after it, message back | goes on for the next | 0; reply | true; `Aborted` after it, message back | its turn; reply | stopped; reply | stopped; `Aborted` after it, message back | Starting, of its ticket; reply | all of it; reply |
+//! | health check | true; `Aborted` after it, message back | true; `Aborted` after it, message back | goes on for the next | 0; reply | true; `Aborted` after it, message back | its turn; reply | stopped; reply | stopped; `Aborted` after it, message back | Busy, of its ticket; reply | all of it; reply |
+//! | stop of an unhealthy session | true; `Aborted` after it, message back | true; `Aborted` after it, message back | the stop goes on | 0; reply | false; `Aborted` after it, message back | its turn; reply | stopped; reply | stopped; `Aborted` after it, message back | Closing, of its ticket; reply | all of it; reply |
+//! | message running | true; cancelled, `Aborted` | true; cancelled, `Aborted` | cancelled | 0; reply | true; cancelled, `Aborted` | its turn; reply | stopped; reply | stopped; cancelled, `Aborted` | Busy, of its ticket; reply | what follows; reply |
+//! | closure running | true; `Aborted` after `Timeouts::abort` | true; `Aborted` after `Timeouts::abort` | dirty | 0; its value | false, it is dirty; `Aborted` after `Timeouts::abort` | its turn; its value | stopped; its value | stopped; `Aborted` after `Timeouts::abort` | Busy, of its ticket; its value | nothing; its value |
+//! | plain turn held | true; cancelled, ends when it is given back | true; cancelled, ends when it is given back | idle at once | 0; goes on | true; cancelled, ends when it is given back | its turn; goes on | stopped; goes on | stopped; cancelled, ends when it is given back | Busy, of its ticket; goes on | nothing; goes on |
+//! | over, dirty session stopping | false | false | - | 0 | false | its turn | stopped | stopped | Closing | - |
+//! | stop running | false | false | - | 0 | true, the same stop | its turn | stopped | stopped | Closing | - |
 
 mod backend;
-mod control;
+mod call;
 mod ending;
 mod error;
 mod events;
@@ -51,7 +71,7 @@ pub use settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull};
 pub use stop::Stopping;
 pub use turn::{Entering, SessionTurn};
 
-use self::{control::Cause, listen::Outputs, place::Place, shared::Shared, turn::Drove};
+use self::{call::Call, listen::Outputs, place::Place, shared::Shared, turn::Drove};
 use crate::{
     Status, Ticket, ToKey,
     sync::{Arc, resume_unwind},
@@ -118,6 +138,7 @@ impl<B: Backend> ManagerBuilder<B> {
         if let Some(idle) = idle {
             shared.runtime.spawn(sweep::reap(Arc::clone(&shared), idle));
         }
+        shutdown::keep(&shared);
         Ok(SessionManager {
             owner: Arc::new(Owner(shared)),
         })
@@ -205,7 +226,7 @@ impl<B: Backend> SessionManager<B> {
     #[doc(alias = "get_status")]
     pub fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
         let seen = self.shared().registry.observe(key)?;
-        Some(self.describe(seen.status(), || seen.handle()))
+        Some(self.describe(seen.status(), |turn| seen.caller(Some(turn))))
     }
 
     /// Every key with a session, a start or a line, and its status. Waits for nothing.
@@ -213,7 +234,7 @@ impl<B: Backend> SessionManager<B> {
         let seen = self.shared().registry.snapshot();
         seen.iter()
             .map(|seen| {
-                let status = self.describe(seen.status(), || seen.handle());
+                let status = self.describe(seen.status(), |turn| seen.caller(Some(turn)));
                 (seen.key().clone(), status)
             })
             .collect()
@@ -222,12 +243,9 @@ impl<B: Backend> SessionManager<B> {
     fn describe(
         &self,
         status: Status,
-        handle: impl FnOnce() -> Option<Arc<control::Control<B::Error>>>,
+        caller: impl FnOnce(Ticket) -> Option<Arc<Call<B::Error>>>,
     ) -> SessionStatus {
-        let note = status.turn.and_then(|turn| {
-            let switch = handle()?.switch(Some(turn))?;
-            switch.note()
-        });
+        let note = status.turn.and_then(|turn| caller(turn)?.switch.note());
         SessionStatus {
             phase: status.phase,
             for_: status.age(self.shared().registry.now()),
@@ -246,14 +264,19 @@ impl<B: Backend> SessionManager<B> {
     /// Sends the line of a key away, each with [`TurnError::Dismissed`], and says how many that were. The turn under way
     /// goes on, and so does a [`stop`](Self::stop), which is ahead of the line: a user's `/stop` is `dismiss` and `abort`.
     pub fn dismiss<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> usize {
-        self.shared().registry.dismiss_line(key)
+        self.shared().registry.dismiss_line(key, None)
     }
 
-    /// Cancels the turn of a key that is under way; with a ticket, only if it is that one. `false` if there is none, or it
-    /// has not begun: one that waits in line is cancelled by its own [`Sending`].
+    /// Cancels a call by its ticket, in whatever state it is; without a ticket, the call that has the session. `false` if there
+    /// is no such call, or its turn has ended.
+    ///
+    /// A call that has no turn yet ends at once with [`TurnError::Aborted`], and its message comes back; the next in line moves
+    /// up before this returns. A turn is [cancelled](TurnContext::cancelled), and has `Timeouts::abort` to end. A start is not
+    /// cut short: the call ends after it, and the next in line has the session. A [`stop`](Self::stop) is not aborted.
     pub fn abort<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q, only: Option<Ticket>) -> bool {
-        let control = self.shared().registry.handle(key);
-        control.is_some_and(|control| control.cancel(only, Cause::Abort))
+        let shared = self.shared();
+        let found = shared.registry.caller(key, only);
+        found.is_some_and(|(ticket, call)| !call.stops && shared.abort(key, ticket, &call))
     }
 
     /// Cancels the turn under way, waits `Timeouts::abort` for its end at most, stops the session. Goes ahead of those in

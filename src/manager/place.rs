@@ -2,10 +2,10 @@
 
 use super::{
     backend::{Backend, StopReason},
-    control::{Begun, Cause, Control, Failures, Switch},
+    call::{Call, Cause},
     error::{StartFailure, TurnError, error_text},
     report::SessionEvent,
-    run::{Ended, bounded, either, let_go, uncut, within},
+    run::{Ended, bounded, either, let_go, quietly, uncut, within},
     settings::{TurnOptions, WhenFull},
     shared::{Entered, Held, Leaving, Resident, Seat, Shared, Vacant, Waiting},
     stop,
@@ -17,8 +17,8 @@ use tokio::time::Instant;
 
 /// What a call has from the moment that it is called. Its drop leaves no trace: the place in line, or the key, goes on.
 pub(super) struct Place<B: Backend> {
-    pub(super) switch: Arc<Switch>,
-    pub(super) restart: bool,
+    pub(super) call: Arc<Call<B::Error>>,
+    restart: bool,
     wait: Option<Duration>,
     called: Instant,
     state: State<B>,
@@ -26,23 +26,9 @@ pub(super) struct Place<B: Backend> {
 }
 
 enum State<B: Backend> {
-    Taken(Taken<B>),
-    Waits(Waiting<B>, Joined<B::Error>),
-    Refused(TurnError<B::Error>),
-}
-
-/// The failed starts of a line, and how many there were when this place was taken.
-struct Joined<E> {
-    failures: Arc<Failures<E>>,
-    count: u64,
-}
-
-/// Somebody's turn or vacancy, which others may cancel.
-struct Taken<B: Backend> {
-    /// Before the entry: when that goes on to the next, this turn is not within reach any more.
-    begun: Begun<B::Error>,
-    entry: Unlooked<B>,
-    joined: Option<Joined<B::Error>>,
+    Taken(Unlooked<B>),
+    Waits(Waiting<B>),
+    Busy,
 }
 
 /// A turn or a vacancy whose session nobody has looked at. Dropped, the turn goes on to the next, or the session rests:
@@ -58,29 +44,25 @@ impl<B: Backend> Drop for Unlooked<B> {
 }
 
 impl<B: Backend> Place<B> {
-    /// Takes the place now: of a free key the turn or the vacancy, of another the next one in line.
+    /// Takes the place now: of a free key the turn or the vacancy, of another the next one in line. Others reach the call by
+    /// its ticket from the same moment.
     pub(super) fn take<Q: ?Sized + ToKey<B::Key>>(
         shared: &Arc<Shared<B>>,
         key: &Q,
         options: &TurnOptions,
         restart: bool,
     ) -> Self {
-        let switch = Arc::new(Switch::default());
-        let entered = if options.no_wait {
-            let entered = shared.registry.try_enter(key);
-            entered.map_err(|error| State::Refused(error.into()))
-        } else {
-            shared.registry.enter_or_take(key).map_err(|enter| {
-                let control = shared.registry.handle(key);
-                State::Waits(enter, Joined::behind(control.as_deref()))
-            })
-        };
+        let call = Call::turn();
+        let entered = shared
+            .registry
+            .enter_or_take(key, Arc::clone(&call), !options.no_wait);
         let state = match entered {
-            Ok(entry) => State::Taken(Taken::new(shared, entry, &switch, None)),
-            Err(state) => state,
+            Ok(entry) => State::Taken(Unlooked(Some(entry))),
+            Err(Some(enter)) => State::Waits(enter),
+            Err(None) => State::Busy,
         };
         Self {
-            switch,
+            call,
             restart,
             wait: options.wait.or(shared.timeouts().wait),
             called: Instant::now(),
@@ -91,9 +73,12 @@ impl<B: Backend> Place<B> {
 
     pub(super) fn ticket(&self) -> Option<Ticket> {
         match &self.state {
-            State::Taken(taken) => taken.ticket(),
-            State::Waits(enter, _) => enter.ticket(),
-            State::Refused(_) => None,
+            State::Taken(entry) => entry.0.as_ref().map(|entry| match entry {
+                Entry::Occupied(turn) => Turn::ticket(turn),
+                Entry::Vacant(vacancy) => vacancy.ticket(),
+            }),
+            State::Waits(enter) => enter.ticket(),
+            State::Busy => None,
         }
     }
 
@@ -108,165 +93,91 @@ impl<B: Backend> Place<B> {
 
     /// Waits in line, then for the session. Dropped in line, it leaves; dropped later, start and stop run on, and the next
     /// in line has what comes of them.
+    ///
+    /// Between the grant and the look, another call may cancel this one: it sets the cause, and then takes the place away.
+    /// So a call that finds its place gone finds the cause.
     pub(super) async fn turn(self) -> Result<SessionTurn<B>, TurnError<B::Error>> {
         let Self {
-            switch,
+            call,
             restart,
             wait,
             called,
             state,
             shared,
         } = self;
-        let taken = match state {
-            State::Refused(error) => return Err(error),
-            State::Taken(taken) => taken,
-            State::Waits(enter, joined) => {
+        let entry = match state {
+            State::Busy => return Err(TurnError::Busy),
+            State::Taken(entry) => entry,
+            State::Waits(enter) => {
                 let mut enter = pin!(enter);
-                let turn = pin!(either(enter.as_mut(), switch.cancelled()));
-                let entry = match within(&shared.runtime, wait, turn).await {
-                    None => return Err(TurnError::WaitTimedOut),
-                    Some(Err(cause)) => return Err(TurnError::of(cause)),
-                    Some(Ok(entered)) => entered?,
-                };
-                Taken::new(&shared, entry, &switch, Some(joined))
+                let turn = pin!(either(enter.as_mut(), call.refused()));
+                match within(&shared.runtime, wait, turn).await {
+                    Some(Ok(Ok(entry))) => Unlooked(Some(entry)),
+                    Some(Ok(Err(refused))) => {
+                        return Err(call.refusal().unwrap_or_else(|| refused.into()));
+                    }
+                    Some(Err(error)) => return Err(error),
+                    None => return Err(call.refusal().unwrap_or(TurnError::WaitTimedOut)),
+                }
             }
         };
         let runtime = shared.runtime.clone();
-        let found = uncut(&runtime, establish(shared, taken, switch, restart, called));
+        let found = uncut(&runtime, establish(shared, entry, call, restart, called));
         let turn = found.await.unwrap_or(Err(TurnError::Closed))?;
         Ok(SessionTurn::taken(turn))
     }
 }
 
-impl<E> Joined<E> {
-    /// Behind the start or the session that has this control. Between the join and the look at the handle another
-    /// incarnation may have come, of the same line; or there is no handle yet, from a grant of a vacancy to its look, and this
-    /// place, should a start fail before it, tries itself. Several that joined there try one after the other.
-    fn behind(control: Option<&Control<E>>) -> Self {
-        let failures = control.map(|control| Arc::clone(&control.failures));
-        let failures = failures.unwrap_or_default();
-        let count = failures.count();
-        Self { failures, count }
-    }
-}
-
-impl<B: Backend> Taken<B> {
-    fn new(
-        shared: &Shared<B>,
-        entry: Entered<B>,
-        switch: &Arc<Switch>,
-        joined: Option<Joined<B::Error>>,
-    ) -> Self {
-        let begun = match &entry {
-            Entry::Occupied(turn) => {
-                let begun = Begun::new(Arc::clone(&turn.control), Turn::ticket(turn), switch);
-                give_way(shared, Turn::first_waits(turn), switch);
-                begun
-            }
-            Entry::Vacant(vacancy) => {
-                let failures = joined.as_ref().map(|joined| Arc::clone(&joined.failures));
-                begin_vacant(shared, vacancy, failures.unwrap_or_default(), switch)
-            }
-        };
-        Self {
-            begun,
-            entry: Unlooked(Some(entry)),
-            joined,
-        }
-    }
-
-    fn ticket(&self) -> Option<Ticket> {
-        self.entry.0.as_ref().map(|entry| match entry {
-            Entry::Occupied(turn) => Turn::ticket(turn),
-            Entry::Vacant(vacancy) => vacancy.ticket(),
-        })
-    }
-}
-
-/// A new incarnation comes within reach of others; the failures of its line go on with it.
-fn begin_vacant<B: Backend>(
-    shared: &Shared<B>,
-    vacancy: &Vacant<B>,
-    failures: Arc<Failures<B::Error>>,
-    switch: &Arc<Switch>,
-) -> Begun<B::Error> {
-    let control = Arc::new(Control::new(failures));
-    vacancy.set_handle(Arc::clone(&control));
-    let begun = Begun::new(control, vacancy.ticket(), switch);
-    give_way(shared, vacancy.first_waits(), switch);
-    begun
-}
-
-/// A turn that has come within reach looks for those who may have reached for it before: a stop takes its place ahead of
-/// the line and then reaches for the switch, a shutdown says that its deadline is over and then does. Either they find the
-/// switch, or they are found here. Schedules: `a6_abort`, `a4_drain`.
-fn give_way<B: Backend>(shared: &Shared<B>, first_waits: bool, switch: &Switch) {
-    if first_waits {
-        switch.cancel(Cause::Stop);
-    }
-    if shared.ending.overdue() {
-        switch.cancel(Cause::Shutdown);
-    }
-}
-
 /// What is held becomes the turn of a session that is there and healthy. Not to be cut short: it holds the key.
+///
+/// Whoever cancels the call finds it by its slot all the while, so one look at the cause after each step is enough.
 async fn establish<B: Backend>(
     shared: Arc<Shared<B>>,
-    taken: Taken<B>,
-    switch: Arc<Switch>,
+    mut entry: Unlooked<B>,
+    call: Arc<Call<B::Error>>,
     restart: bool,
     called: Instant,
 ) -> Result<SessionTurn<B>, TurnError<B::Error>> {
-    let Taken {
-        mut entry,
-        begun,
-        joined,
-    } = taken;
-    let (entry, begun, seat) = match entry.0.take().expect("it is looked at once") {
-        Entry::Occupied(turn) => renew(&shared, turn, begun, &switch, restart).await,
-        vacant => (vacant, begun, None),
+    let (entry, seat) = match entry.0.take().expect("it is looked at once") {
+        Entry::Occupied(turn) => renew(&shared, turn, &call, restart).await,
+        vacant => (vacant, None),
     };
-    if let Some(cause) = switch.cause() {
-        drop(begun);
+    if let Some(cause) = call.switch.cause() {
         drop(seat); // before the next in line looks for one
-        let_go(Unlooked(Some(entry)));
-        return Err(TurnError::of(cause));
+        return Err(given_up::<B>(entry, cause));
     }
     let turn = match entry {
         Entry::Occupied(turn) => turn,
-        Entry::Vacant(vacancy) => {
-            let failed = joined.and_then(|joined| joined.failures.since(joined.count));
-            let started = match failed {
-                Some(failure) => Err((vacancy, failure.into())),
-                None => start(&shared, vacancy, begun.control(), seat).await,
-            };
-            match started {
-                Ok(turn) => turn,
-                Err((vacancy, error)) => {
-                    drop(begun);
-                    let_go(vacancy);
-                    return Err(error);
-                }
+        Entry::Vacant(vacancy) => match start(&shared, vacancy, seat).await {
+            Ok(turn) => turn,
+            Err((vacancy, error)) => {
+                let_go(vacancy);
+                let gone = call.switch.cause() == Some(Cause::RuntimeGone);
+                return Err(if gone { TurnError::Closed } else { error });
             }
-        }
+        },
     };
-    if let Some(cause) = switch.cause() {
-        drop(begun);
-        let_go(Unlooked(Some(Entry::Occupied(turn))));
-        return Err(TurnError::of(cause));
+    if let Some(cause) = call.switch.cause() {
+        return Err(given_up::<B>(Entry::Occupied(turn), cause));
     }
-    Ok(SessionTurn::begin(shared, turn, begun, switch, called))
+    Ok(SessionTurn::begin(shared, turn, call, called))
+}
+
+/// The call was cancelled before its turn began: the next in line has what it held.
+fn given_up<B: Backend>(entry: Entered<B>, cause: Cause) -> TurnError<B::Error> {
+    let_go(Unlooked::<B>(Some(entry)));
+    TurnError::of(cause)
 }
 
 /// A session that is to be restarted, or is not healthy, is stopped: its vacancy is held next, and its room is kept.
 async fn renew<B: Backend>(
     shared: &Shared<B>,
     mut turn: Held<B>,
-    begun: Begun<B::Error>,
-    switch: &Arc<Switch>,
+    call: &Call<B::Error>,
     restart: bool,
-) -> (Entered<B>, Begun<B::Error>, Option<Seat>) {
-    let reason = if switch.cause().is_some() {
+) -> (Entered<B>, Option<Seat>) {
+    let cancelled = || call.switch.cause().is_some();
+    let reason = if cancelled() {
         // Not even looked at: who cancelled this wants the session next.
         None
     } else if restart {
@@ -276,15 +187,12 @@ async fn renew<B: Backend>(
         (!healthy).then_some(StopReason::Unhealthy)
     };
     let Some(reason) = reason else {
-        return (Entry::Occupied(turn), begun, None);
+        return (Entry::Occupied(turn), None);
     };
     let mut closing = Turn::vacate(turn);
     let seat = closing.session_mut().seat.take();
     let (vacancy, _) = stop::end(shared, closing, reason).await;
-    let failures = Arc::clone(&begun.control().failures);
-    drop(begun);
-    let begun = begin_vacant(shared, &vacancy, failures, switch);
-    (Entry::Vacant(vacancy), begun, seat)
+    (Entry::Vacant(vacancy), seat)
 }
 
 async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
@@ -300,7 +208,6 @@ async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
 async fn start<B: Backend>(
     shared: &Shared<B>,
     vacancy: Vacant<B>,
-    control: &Arc<Control<B::Error>>,
     kept: Option<Seat>,
 ) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
     let taken = match kept {
@@ -316,7 +223,6 @@ async fn start<B: Backend>(
     let start = || shared.backend.start(key, incarnation);
     let failure = match bounded(&shared.runtime, shared.timeouts().start, start).await {
         Ended::Done(Ok(session)) => {
-            control.failures.clear();
             let took = begun.elapsed();
             shared.tell(|| SessionEvent::Started {
                 key: key.clone(),
@@ -325,7 +231,6 @@ async fn start<B: Backend>(
             });
             return Ok(vacancy.fill(Resident {
                 session: Some(session),
-                control: Arc::clone(control),
                 seat: Some(seat),
             }));
         }
@@ -338,7 +243,7 @@ async fn start<B: Backend>(
         let gone = || shared.backend.start_abandoned(key, incarnation);
         bounded(&shared.runtime, shared.timeouts().stop, gone).await;
     }
-    control.failures.add(failure.clone());
+    fail_those_behind(shared, key, &failure);
     let took = begun.elapsed();
     let error = TurnError::from(failure);
     shared.tell(|| SessionEvent::StartFailed {
@@ -348,6 +253,39 @@ async fn start<B: Backend>(
         took,
     });
     Err((vacancy, error))
+}
+
+/// Every call that is queued at this moment gets the failure of the start that it waited for, and leaves the queue. Calls
+/// that come later try again, and so they have the later tickets.
+///
+/// First each call gets its answer, in steps, and then all leave at once: a call whose place is gone finds its answer. The
+/// vacancy is held meanwhile, so nobody is granted.
+fn fail_those_behind<B: Backend>(
+    shared: &Shared<B>,
+    key: &B::Key,
+    failure: &StartFailure<B::Error>,
+) {
+    const STEP: usize = 64;
+    let (mut after, mut before) = (None, None);
+    loop {
+        let Some((next, calls)) = shared.registry.callers(key, after, before, STEP) else {
+            return; // the key lies: they try by themselves
+        };
+        before = Some(next);
+        for (ticket, call) in &calls {
+            after = Some(*ticket);
+            if let Some(call) = call {
+                call.fail(failure.clone());
+            }
+        }
+        if calls.len() < STEP {
+            break;
+        }
+    }
+    // Should a waker panic, that is no matter of the start.
+    quietly(|| {
+        shared.registry.dismiss_line(key, before);
+    });
 }
 
 /// Room for one more session: there is some, or the longest idle session gives its own.

@@ -1,6 +1,6 @@
 //! What the manager tells of its sessions.
 
-use super::{backend::StopReason, control::Cause};
+use super::{backend::StopReason, call::Cause};
 use crate::{Incarnation, Phase, Ticket, sync::Arc};
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl Outcome {
     pub(super) fn of(cause: Cause) -> Self {
         match cause {
             Cause::TurnTimeout => Self::TimedOut,
-            Cause::Abort | Cause::Stop | Cause::Shutdown => Self::Aborted,
+            Cause::Abort | Cause::Stop | Cause::Shutdown | Cause::RuntimeGone => Self::Aborted,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     backend::{Agent, TurnContext},
-    control::{Cause, Switch},
+    call::{Call, Switched},
     error::{SendError, TurnError},
     events::{Missable, Queue},
     listen::Outputs,
@@ -36,7 +36,7 @@ type Failed<A> = <A as super::backend::Backend>::Error;
 pub struct Sending<A: Agent> {
     key: Arc<A::Key>,
     ticket: Option<Ticket>,
-    switch: Arc<Switch>,
+    call: Arc<Call<A::Error>>,
     events: Arc<Queue<A::Event>>,
     started: Started<A>,
     reply: oneshot::Receiver<Sent<A>>,
@@ -68,7 +68,7 @@ impl<A: Agent> Sending<A> {
         let sending = Self {
             key: Arc::clone(&key),
             ticket: place.ticket(),
-            switch: Arc::clone(&place.switch),
+            call: Arc::clone(&place.call),
             events: Arc::clone(&events),
             started: Started::Waits(starts),
             reply: replied,
@@ -77,13 +77,14 @@ impl<A: Agent> Sending<A> {
         };
         let told = Told {
             events,
+            message: Some(message),
             started: Some(started),
             reply: Some(reply),
         };
         let limit = options.turn.or(shared.timeouts().turn);
         let delivering = Arc::clone(shared);
         shared.runtime.spawn(async move {
-            deliver(delivering, key, place, message, limit, told).await;
+            deliver(delivering, key, place, limit, told).await;
             // A message on its way counts as a handle of the manager.
             drop(keep);
         });
@@ -135,7 +136,9 @@ impl<A: Agent> Sending<A> {
 
     /// Cancels the message, and goes on to wait for its end.
     pub fn abort(&self) {
-        self.switch.cancel(Cause::Abort);
+        if let Some(ticket) = self.ticket {
+            self.shared.abort(&*self.key, ticket, &self.call);
+        }
     }
 
     /// Lets the message go on alone. Its reply is dropped.
@@ -169,7 +172,8 @@ impl<A: Agent> Unpin for Sending<A> {}
 impl<A: Agent> Drop for Sending<A> {
     fn drop(&mut self) {
         if !self.over {
-            self.switch.cancel(Cause::Abort);
+            // The waker of the next in line may panic, and so may the hash of a key.
+            quietly(|| self.abort());
         }
     }
 }
@@ -186,6 +190,8 @@ impl<A: Agent> fmt::Debug for Sending<A> {
 /// What the sender hears; whatever becomes of the task, it hears an end.
 struct Told<A: Agent> {
     events: Arc<Queue<A::Event>>,
+    /// Until the session has it.
+    message: Option<A::Message>,
     started: Option<oneshot::Sender<Result<(), TurnError<A::Error>>>>,
     reply: Option<oneshot::Sender<Sent<A>>>,
 }
@@ -197,20 +203,25 @@ impl<A: Agent> Told<A> {
         }
     }
 
-    fn end(mut self, reply: Sent<A>) {
+    fn end(&mut self, reply: Result<A::Reply, TurnError<A::Error>>) {
         if let Err(error) = &reply {
-            self.start(error.error.again().map_or(Ok(()), Err));
+            self.start(error.again().map_or(Ok(()), Err));
         }
         self.events.end();
+        let message = self.message.take();
+        let reply = reply.map_err(|error| SendError { error, message });
         if let Some(told) = self.reply.take() {
             quietly(|| drop(told.send(reply)));
         }
     }
 }
 
+/// The runtime is gone, if nothing else has ended the message.
 impl<A: Agent> Drop for Told<A> {
     fn drop(&mut self) {
-        self.events.end();
+        if self.reply.is_some() {
+            self.end(Err(TurnError::Closed));
+        }
     }
 }
 
@@ -218,22 +229,19 @@ async fn deliver<A: Agent>(
     shared: Arc<Shared<A>>,
     key: Arc<A::Key>,
     place: Place<A>,
-    message: A::Message,
     limit: Option<Duration>,
     mut told: Told<A>,
 ) {
     let mut turn = match place.turn().await {
         Ok(turn) => turn,
-        Err(error) => {
-            let message = Some(message);
-            return told.end(Err(SendError { error, message }));
-        }
+        Err(error) => return told.end(Err(error)),
     };
     told.start(Ok(()));
+    let message = told.message.take().expect("it is sent once");
     let cx = TurnContext {
         incarnation: SessionTurn::incarnation(&turn),
         ticket: SessionTurn::ticket(&turn),
-        switch: Arc::clone(SessionTurn::switch(&turn)),
+        call: Arc::clone(SessionTurn::call(&turn)) as Arc<dyn Switched>,
         out: Outputs::emitter(&shared, Arc::clone(&key), Arc::clone(&told.events)),
     };
     let (session, switch) = SessionTurn::session(&mut turn);
@@ -259,10 +267,7 @@ async fn deliver<A: Agent>(
     // The parts end before the turn, the turn before its reply is heard.
     told.events.end();
     let_go(turn);
-    told.end(reply.map_err(|error| SendError {
-        error,
-        message: None,
-    }));
+    told.end(reply);
 }
 
 /// A [`Sending`] as a stream: events, and the reply last.

@@ -2,7 +2,7 @@
 
 use super::{
     backend::Backend,
-    control::Control,
+    call::{Call, Cause},
     ending::Ending,
     events::Hub,
     report::SessionEvent,
@@ -11,7 +11,7 @@ use super::{
     trace,
 };
 use crate::{
-    Closing, Entry, Registry, Turn, Vacancy,
+    Closing, Entry, Registry, Ticket, ToKey, Turn, Vacancy,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -25,7 +25,6 @@ use tokio::{runtime::Handle, sync::Semaphore};
 pub(super) struct Resident<B: Backend> {
     /// Taken out for its stop.
     pub(super) session: Option<B::Session>,
-    pub(super) control: Arc<Control<B::Error>>,
     pub(super) seat: Option<Seat>,
 }
 
@@ -43,17 +42,14 @@ impl<B: Backend> Resident<B> {
 const THERE: &str = "a session is there until its stop takes it";
 
 /// The guards of the registry, as the manager uses it.
-pub(super) type Held<B> = Turn<<B as Backend>::Key, Resident<B>, Control<<B as Backend>::Error>>;
-pub(super) type Vacant<B> =
-    Vacancy<<B as Backend>::Key, Resident<B>, Control<<B as Backend>::Error>>;
-pub(super) type Leaving<B> =
-    Closing<<B as Backend>::Key, Resident<B>, Control<<B as Backend>::Error>>;
-pub(super) type Entered<B> =
-    Entry<<B as Backend>::Key, Resident<B>, Control<<B as Backend>::Error>>;
+pub(super) type Held<B> = Turn<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(super) type Vacant<B> = Vacancy<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(super) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(super) type Entered<B> = Entry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 pub(super) type Waiting<B> =
-    crate::Enter<<B as Backend>::Key, Resident<B>, Control<<B as Backend>::Error>>;
+    crate::Enter<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 pub(super) type Sessions<B> =
-    Registry<<B as Backend>::Key, Resident<B>, Control<<B as Backend>::Error>>;
+    Registry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 
 /// How many sessions a sweep or a shutdown stops at a time.
 pub(super) const STOPS_AT_ONCE: usize = 16;
@@ -94,6 +90,21 @@ impl<B: Backend> Shared<B> {
 
     pub(super) fn timeouts(&self) -> &Timeouts {
         &self.settings.timeouts
+    }
+
+    /// Cancels a call, wherever it is: it has the cause first, and then its place is taken away, if it has no turn yet. When this
+    /// returns it is out of the queue. False if its turn has ended.
+    pub(super) fn abort<Q: ?Sized + ToKey<B::Key>>(
+        &self,
+        key: &Q,
+        ticket: Ticket,
+        call: &Call<B::Error>,
+    ) -> bool {
+        let reached = call.switch.cancel(Cause::Abort);
+        if reached {
+            self.registry.withdraw(key, ticket);
+        }
+        reached
     }
 
     /// Tells the subscribers, and the log. To make an event calls user code, the clone of a key and the text of an error:

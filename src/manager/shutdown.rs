@@ -2,7 +2,7 @@
 
 use super::{
     backend::{Backend, StopReason},
-    control::{Cause, Control},
+    call::{Call, Cause},
     ending::Fate,
     report::DrainReport,
     run::{either, let_go, quietly, within},
@@ -21,15 +21,10 @@ use tokio::time::Instant;
 pub(super) fn begin<B: Backend>(shared: &Arc<Shared<B>>, deadline: Option<Duration>) {
     // What cannot be expressed never comes.
     let deadline = deadline.and_then(|limit| Instant::now().checked_add(limit));
-    let first = shared.ending.begin(deadline);
+    shared.ending.begin(deadline);
     // By each caller: who comes second may return before the first. The waker of somebody who is sent away may panic: that
     // goes on when all is begun.
     let closed = catch_unwind(AssertUnwindSafe(|| shared.registry.close()));
-    if first {
-        let drain = shared.registry.drain();
-        let reports = Reports(Arc::clone(shared));
-        shared.runtime.spawn(run(reports, drain));
-    }
     shared.ending.tell_all();
     raise(closed.err());
 }
@@ -40,18 +35,25 @@ pub(super) async fn report<B: Backend>(shared: Arc<Shared<B>>) -> DrainReport<B:
     DrainReport::clone(&*report.expect("who is asked answers"))
 }
 
-type Sessions<B> = Drain<<B as Backend>::Key, Resident<B>, Control<<B as Backend>::Error>>;
+type Sessions<B> = Drain<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 
-async fn run<B: Backend>(reports: Reports<B>, mut drain: Sessions<B>) {
-    let shared = Arc::clone(&reports.0);
+/// Starts the task that lives as long as the manager. It waits for the shutdown, and then stops all sessions. Should the runtime
+/// go first, the task is dropped, and its drop closes the manager.
+pub(super) fn keep<B: Backend>(shared: &Arc<Shared<B>>) {
+    // Made before the task: the runtime may go before it has run.
+    let reports = Reports {
+        shared: Arc::clone(shared),
+        early: true,
+    };
+    shared.runtime.spawn(end_all(reports));
+}
+
+async fn end_all<B: Backend>(mut reports: Reports<B>) {
+    let shared = Arc::clone(&reports.shared);
+    shared.ending.begun().await;
+    let mut drain = shared.registry.drain();
     if !drain_until(&shared, &mut drain, None).await {
-        // Set before the look at the turns under way: who comes within reach later sees it.
-        shared.ending.set_overdue();
-        for seen in shared.registry.snapshot() {
-            if let Some(control) = seen.handle() {
-                control.cancel(None, Cause::Shutdown);
-            }
-        }
+        cancel_all(&shared, Cause::Shutdown);
         let timeouts = shared.timeouts();
         // A turn that is cut short, an abandoned start or a stop before ours, and ours, which waits for those before it.
         let before = shared.registry.len() / STOPS_AT_ONCE;
@@ -60,6 +62,7 @@ async fn run<B: Backend>(reports: Reports<B>, mut drain: Sessions<B>) {
         let patience = timeouts.abort.saturating_add(timeouts.start);
         drain_until(&shared, &mut drain, Some(patience.saturating_add(stops))).await;
     }
+    reports.early = false;
     drop(reports);
     // Turns that are given back after all.
     while let Some(closing) = drain.next().await {
@@ -67,12 +70,31 @@ async fn run<B: Backend>(reports: Reports<B>, mut drain: Sessions<B>) {
     }
 }
 
-/// Makes the report when it is dropped: at the end of the drain, or of the runtime, or should a panic end the task.
-struct Reports<B: Backend>(Arc<Shared<B>>);
+/// Cancels every call that has a session, or a start. The registry is closed: no other call comes, so none is missed.
+fn cancel_all<B: Backend>(shared: &Shared<B>, cause: Cause) {
+    for seen in shared.registry.snapshot() {
+        if let Some(call) = seen.caller(None) {
+            call.switch.cancel(cause);
+        }
+    }
+}
+
+/// Makes the report when it is dropped: at the end of the drain; or early, at the end of the runtime, or should a panic end the
+/// task. Then nothing that a call waits for will come: all of them end.
+struct Reports<B: Backend> {
+    shared: Arc<Shared<B>>,
+    early: bool,
+}
 
 impl<B: Backend> Drop for Reports<B> {
     fn drop(&mut self) {
-        let Self(shared) = self;
+        let Self { shared, early } = self;
+        if *early {
+            shared.ending.begin(None);
+            quietly(|| shared.registry.close());
+            cancel_all(shared, Cause::RuntimeGone);
+            shared.ending.tell_all();
+        }
         for seen in shared.registry.snapshot() {
             quietly(|| shared.ending.record(seen.key(), Fate::Abandoned));
         }

@@ -2,12 +2,12 @@
 
 use super::{
     backend::{Backend, StopReason},
-    control::Cause,
+    call::{Call, Cause},
     ending::Fate,
     error::{StopEnd, StopError, error_text},
     report::SessionEvent,
     run::{Ended, bounded, let_go, quietly},
-    shared::{Leaving, Shared, Vacant},
+    shared::{Entered, Leaving, Shared, Vacant},
 };
 use crate::{Entry, ToKey, Turn, sync::Arc};
 use std::{
@@ -16,7 +16,7 @@ use std::{
     pin::Pin,
     task::{Context, Poll},
 };
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 
 /// Stops a session within its timeout, its key held; then, however that went, the vacancy is the caller's. Not to be cut
 /// short: it runs in a task that nobody aborts.
@@ -32,7 +32,7 @@ pub(super) async fn end<B: Backend>(
     let key = closing.key();
     let stop = || shared.backend.stop(key, session, reason);
     let end = match bounded(&shared.runtime, shared.timeouts().stop, stop).await {
-        Ended::Done(end) => end.map_err(StopError::Failed),
+        Ended::Done(end) => end.map_err(|error| StopError::Failed(Arc::new(error))),
         Ended::Overran => Err(StopError::Abandoned),
         Ended::Panicked => Err(StopError::Panicked),
     };
@@ -62,52 +62,76 @@ pub(super) fn aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>, re
 /// The future of a stop, which goes on without it. `true` if a session was stopped, `false` if there was none.
 #[must_use = "a stop goes on by itself; await it to know its end"]
 pub struct Stopping<B: Backend> {
-    task: Option<JoinHandle<Result<bool, StopError<B::Error>>>>,
+    /// `None`: there is nothing to stop.
+    ended: Option<Pin<Box<dyn Future<Output = Stopped<B::Error>> + Send>>>,
 }
 
+type Stopped<E> = Result<bool, StopError<E>>;
+
 impl<B: Backend> Stopping<B> {
-    /// Takes the place ahead of the line, then cancels the turn that is under way. Between the two another turn may come,
-    /// granted before: it sees who waits ahead of the line, and cancels itself.
+    /// Joins the stop of this key that waits or is under way. If there is none, takes the place ahead of the queue, and cancels
+    /// the turn before it.
     pub(super) fn begin<Q: ?Sized + ToKey<B::Key>>(
         shared: &Arc<Shared<B>>,
         key: &Q,
         keep: impl Send + 'static,
     ) -> Self {
-        let Some(enter) = shared.registry.enter_first_existing(key) else {
-            return Self { task: None };
-        };
-        if let Some(control) = shared.registry.handle(key) {
-            control.cancel(None, Cause::Stop);
-        }
-        let stopping = Arc::clone(shared);
-        let task = shared.runtime.spawn(async move {
-            let entry = enter.await.map_err(|_| StopError::Closed)?;
-            drop(keep);
-            match entry {
-                Entry::Vacant(_) => Ok(false),
-                Entry::Occupied(turn) => {
-                    let (vacancy, ended) =
-                        end(&stopping, Turn::vacate(turn), StopReason::Requested).await;
-                    let_go(vacancy);
-                    ended.map(|()| true)
+        let call = Call::stop();
+        let registry = &shared.registry;
+        let joins = |call: &Call<B::Error>| call.stops;
+        let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins) {
+            None => return Self { ended: None },
+            Some(Err(other)) => other,
+            Some(Ok((enter, before))) => {
+                if let Some(before) = before {
+                    before.switch.cancel(Cause::Stop);
                 }
+                let answers = Answers(Arc::clone(&call));
+                let stopping = Arc::clone(shared);
+                shared.runtime.spawn(async move {
+                    let Ok(entry) = enter.await else {
+                        return; // the manager shuts down
+                    };
+                    drop(keep);
+                    let stopped = stop(&stopping, entry).await;
+                    answers.0.end(stopped);
+                });
+                call
             }
-        });
-        Self { task: Some(task) }
+        };
+        let ended = Box::pin(async move { call.ended().await });
+        Self { ended: Some(ended) }
+    }
+}
+
+/// What holds the key now is stopped, if it is a session.
+async fn stop<B: Backend>(shared: &Shared<B>, entry: Entered<B>) -> Stopped<B::Error> {
+    let Entry::Occupied(turn) = entry else {
+        let_go(entry);
+        return Ok(false);
+    };
+    let (vacancy, ended) = end(shared, Turn::vacate(turn), StopReason::Requested).await;
+    let_go(vacancy);
+    ended.map(|()| true)
+}
+
+/// Whatever becomes of the task of a stop, all who asked for it get an answer: this one, if there was none before.
+struct Answers<E>(Arc<Call<E>>);
+
+impl<E> Drop for Answers<E> {
+    fn drop(&mut self) {
+        self.0.end(Err(StopError::Closed));
     }
 }
 
 impl<B: Backend> Future for Stopping<B> {
-    type Output = Result<bool, StopError<B::Error>>;
+    type Output = Stopped<B::Error>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(task) = &mut self.task else {
-            return Poll::Ready(Ok(false));
-        };
-        // Of a runtime that is gone.
-        Pin::new(task)
-            .poll(cx)
-            .map(|end| end.unwrap_or(Err(StopError::Closed)))
+        match &mut self.ended {
+            None => Poll::Ready(Ok(false)),
+            Some(ended) => ended.as_mut().poll(cx),
+        }
     }
 }
 

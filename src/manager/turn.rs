@@ -2,7 +2,7 @@
 
 use super::{
     backend::{Backend, StopReason},
-    control::{Begun, Cause, Switch},
+    call::{Call, Cause, Switch},
     error::TurnError,
     report::{Outcome, SessionEvent},
     run::{Payload, caught, drop_caught, either, within},
@@ -35,9 +35,8 @@ use tokio::time::Instant;
 #[must_use = "dropping a turn ends it"]
 pub struct SessionTurn<B: Backend> {
     turn: Option<Held<B>>,
-    begun: Option<Begun<B::Error>>,
     shared: Arc<Shared<B>>,
-    switch: Arc<Switch>,
+    call: Arc<Call<B::Error>>,
     began: Instant,
     pub(super) outcome: Outcome,
     /// Something is half-done: should the turn end now, the session is dirty.
@@ -51,8 +50,7 @@ impl<B: Backend> SessionTurn<B> {
     pub(super) fn begin(
         shared: Arc<Shared<B>>,
         turn: Held<B>,
-        begun: Begun<B::Error>,
-        switch: Arc<Switch>,
+        call: Arc<Call<B::Error>>,
         called: Instant,
     ) -> Self {
         let began = Instant::now();
@@ -64,9 +62,8 @@ impl<B: Backend> SessionTurn<B> {
         });
         Self {
             turn: Some(turn),
-            begun: Some(begun),
             shared,
-            switch,
+            call,
             began,
             outcome: Outcome::Done,
             half_done: false,
@@ -101,12 +98,12 @@ impl<B: Backend> SessionTurn<B> {
 
     /// Resolves when the turn is to end: a stop or a shutdown waits for it. Cancel-safe.
     pub async fn cancelled(this: &Self) {
-        this.switch.cancelled().await;
+        this.call.switch.cancelled().await;
     }
 
     /// True once the turn is to end.
     pub fn is_cancelled(this: &Self) -> bool {
-        this.switch.cause().is_some()
+        this.call.switch.cause().is_some()
     }
 
     /// Ends the turn, and has the session stopped: the next in line waits for that and starts afresh.
@@ -115,8 +112,8 @@ impl<B: Backend> SessionTurn<B> {
         this.outcome = Outcome::Dropped;
     }
 
-    pub(super) fn switch(this: &Self) -> &Arc<Switch> {
-        &this.switch
+    pub(super) fn call(this: &Self) -> &Arc<Call<B::Error>> {
+        &this.call
     }
 
     /// The agent answered with an error, because of a cancellation or not.
@@ -125,11 +122,11 @@ impl<B: Backend> SessionTurn<B> {
     }
 
     /// The session for code that, cut short or panicking, leaves it dirty: until [`drove`](Self::drove) says otherwise.
-    pub(super) fn session(this: &mut Self) -> (&mut B::Session, &Arc<Switch>) {
+    pub(super) fn session(this: &mut Self) -> (&mut B::Session, &Switch) {
         this.half_done = true;
         this.outcome = Outcome::Dropped;
         let turn = this.turn.as_mut().expect(HELD);
-        (turn.session_mut(), &this.switch)
+        (turn.session_mut(), &this.call.switch)
     }
 
     /// How that code ended.
@@ -217,8 +214,6 @@ impl<B: Backend> Drop for SessionTurn<B> {
         if panicked {
             self.outcome = Outcome::Panicked;
         }
-        // Out of reach before the next one is within it.
-        drop(self.begun.take());
         let took = self.began.elapsed();
         let outcome = self.outcome;
         self.shared.tell(|| SessionEvent::TurnEnded {
@@ -229,6 +224,8 @@ impl<B: Backend> Drop for SessionTurn<B> {
             outcome,
         });
         if panicked || self.half_done {
+            // Its slot is held for longer, by the stop. A turn that is given back is out of reach from the same moment.
+            self.call.switch.end();
             stop::aside(&self.shared, Turn::vacate(turn), StopReason::Dirty);
         } else {
             // Not by a drop, which would end the session without a stop if this thread unwinds.

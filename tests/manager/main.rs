@@ -19,11 +19,13 @@ mod ledger;
 mod order;
 mod panics;
 mod peers;
+mod reach;
 mod reaper;
 mod runtimes;
 mod script;
 mod shutdown;
 mod starts;
+mod table;
 mod timeouts;
 
 use std::future::poll_fn;

@@ -172,7 +172,7 @@ async fn an_error_that_panics_when_it_is_shown_ends_nothing() {
     let events = m.subscribe();
     drop(m.turn("a").await.expect("free"));
     let stopped = m.stop("a").await;
-    assert!(matches!(stopped, Err(StopError::Failed(Unspeakable))));
+    assert!(matches!(stopped, Err(StopError::Failed(_))));
     drop(m.turn("a").await.expect("free"));
     assert_eq!(m.cleanup_idle(Duration::ZERO).await.failed.len(), 1);
     drop(m.turn("a").await.expect("free"));

@@ -193,6 +193,126 @@ fn a_manager_whose_runtime_is_gone_keeps_nobody_waiting() {
     block_on(gone).expect_err("all is dropped, though nothing could be stopped");
 }
 
+/// The runtime of a manager ends at every moment of every call: each of them ends, with `Closed`, and what no session has heard
+/// comes back.
+#[test]
+fn a_dead_runtime_closes_every_call() {
+    for state in ["free", "idle", "held", "starting", "unhealthy", "running"] {
+        for polls in 0..5 {
+            for call in 0..6 {
+                runtime_ends(state, polls, call);
+            }
+        }
+    }
+}
+
+/// One call at one moment, and then one of each after the end.
+fn runtime_ends(state: &str, polls: usize, call: usize) {
+    let own = Builder::new_current_thread().enable_all().build();
+    let own = own.expect("a runtime");
+    let (m, mut stage) = {
+        let _within = own.enter();
+        plain()
+    };
+    let gate = Gate::new();
+    let until = || Act::Until(gate.clone());
+    let mut held = None;
+    own.block_on(async {
+        if state != "free" && state != "starting" {
+            held = Some(m.turn("a").await.expect("free"));
+        }
+        match state {
+            "idle" => drop(held.take()),
+            "starting" => stage.script.tell("a", Step::Start, until()),
+            "unhealthy" => {
+                drop(held.take());
+                stage.script.tell("a", Step::Health, Act::Fail);
+                stage.script.tell("a", Step::Stop, until());
+            }
+            "running" => {
+                drop(held.take());
+                let runs = m.send_message("a", say("runs").until(&gate));
+                gate.reached().await;
+                runs.detach();
+            }
+            _ => {}
+        }
+    });
+    let mut under_way = one_call(&m, call);
+    own.block_on(async {
+        for _ in 0..polls {
+            let polled = std::future::poll_fn(|cx| Poll::Ready(under_way.as_mut().poll(cx)));
+            if let Poll::Ready(ended) = polled.await {
+                under_way = Box::pin(std::future::ready(ended.or(Ok(()))));
+            }
+            tokio::task::yield_now().await;
+        }
+    });
+    drop(own);
+    let context = format!("{state}, {polls} polls, call {call}");
+    let heard = stage.script.heard("a").contains(&"hello");
+    match block_on(under_way) {
+        Ok(()) => {}
+        Err((error, message)) => {
+            assert_eq!(error, "Closed", "{context}");
+            assert_ne!(message, Some(heard), "{context}: heard or handed back");
+        }
+    }
+    for late in 0..6 {
+        let (error, message) = block_on(one_call(&m, late)).expect_err(&context);
+        assert_eq!(error, "Closed", "{context}, then call {late}");
+        assert_ne!(message, Some(false), "{context}: it comes back");
+    }
+    block_on(m.shutdown(MINUTE));
+    drop((held, m));
+    let gone = stage.gone.take().expect("nobody took it");
+    block_on(gone).expect_err("all is dropped, though nothing could be stopped");
+}
+
+/// How a call ended; of a message, whether it came back.
+type Ended = Result<(), (String, Option<bool>)>;
+
+fn one_call(m: &crate::Manager, call: usize) -> std::pin::Pin<Box<dyn Future<Output = Ended>>> {
+    let name = |error: TurnError<_>| (format!("{error:?}"), None);
+    let wait = TurnOptions::default().wait(HOUR);
+    match call {
+        0 => {
+            let entering = m.turn("a");
+            Box::pin(async move { entering.await.map(drop).map_err(name) })
+        }
+        1 => {
+            let entering = m.turn_with("a", wait);
+            Box::pin(async move { entering.await.map(drop).map_err(name) })
+        }
+        2 => {
+            let entering = m.restart("a");
+            Box::pin(async move { entering.await.map(drop).map_err(name) })
+        }
+        3 => {
+            let closure = m.with_turn("a", async |_| std::future::pending::<()>().await);
+            Box::pin(async move { closure.await.map_err(name) })
+        }
+        4 => {
+            let sending = m.send_message("a", say("hello").and(Act::Hang));
+            Box::pin(async move {
+                let error = sending.await.expect_err("it hangs");
+                Err((format!("{:?}", error.error), Some(error.message.is_some())))
+            })
+        }
+        _ => {
+            // Of a key that may have a session; with none there would be nothing to stop.
+            let stopping = m.stop("a");
+            Box::pin(async move {
+                match stopping.await {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(("Closed".to_owned(), None)),
+                    Err(error) => Err((format!("{error:?}"), None)),
+                }
+            })
+        }
+    }
+}
+
 /// What a program that spawns must be able to rely on, checked when this compiles.
 #[tokio::test(start_paused = true)]
 async fn handles_and_futures_go_to_other_threads_and_outlive_their_caller() {

@@ -30,6 +30,8 @@ pub(crate) enum Act {
     Until(Gate),
     /// The same, and then fails.
     FailAfter(Gate),
+    /// Waits at the gate, or ends with an error when the turn is cancelled.
+    Heed(Gate),
 }
 
 /// Where somebody may be waited for, and waits.
@@ -125,6 +127,15 @@ async fn perform(act: Act, cancelled: impl Future) -> Result<(), Failure> {
             return Err(Failure("it was cancelled"));
         }
         Act::Until(gate) => gate.pass().await,
+        Act::Heed(gate) => {
+            let cancelled = tokio::select! {
+                () = gate.pass() => false,
+                _ = cancelled => true,
+            };
+            if cancelled {
+                return Err(Failure("it was cancelled"));
+            }
+        }
         Act::FailAfter(gate) => {
             gate.pass().await;
             return Err(Failure("it was told to fail"));

@@ -47,8 +47,11 @@ async fn the_deaf_is_killed_with_its_children() {
     let sessions = manager(pi.stop_grace(Duration::from_millis(100)));
     within(send(&sessions, "hello")).await.expect("it answers");
     let stopped = within(sessions.stop("a")).await;
-    let Err(StopError::Failed(PiError::Killed { stderr })) = stopped else {
+    let Err(StopError::Failed(error)) = stopped else {
         panic!("it was killed: {stopped:?}");
+    };
+    let PiError::Killed { stderr } = &*error else {
+        panic!("it was killed: {error:?}");
     };
     assert!(
         stderr.ends_with("more") && stderr.len() <= 16 << 10,

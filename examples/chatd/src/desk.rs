@@ -111,7 +111,8 @@ impl<A: Chat> Desk<A> {
         self.board.send_modify(|board| board.forget(key));
         let ended = stopping.await;
         self.changed();
-        forgetting.await.map_err(StopError::Failed)?;
+        let forgotten = forgetting.await;
+        forgotten.map_err(|error| StopError::Failed(Arc::new(error)))?;
         ended
     }
 

@@ -301,4 +301,14 @@ models! {
     IDIOM_COUNT = exhaustive "idioms::counted_then_removed", 1, 1;
     IDIOM_TURNWISE_STATUS = exhaustive "idioms::turnwise_status", 1, 28682, one_outcome;
     IDIOM_TURNWISE_CLEANUP = exhaustive "idioms::turnwise_cleanup", 1, 2841;
+    "C16", "One who reaches for a call by its number against each step that the call takes: two threads, without a bound where it ends.":
+    C16_FOUND = bounded "c16_reach::a_call_is_found_until_its_turn_ends", 2, [7650, 7650], one_outcome;
+    C16_FOUND_START = exhaustive "c16_reach::a_call_is_found_behind_a_start", 2, 268, one_outcome;
+    C16_GRANT = exhaustive "c16_reach::withdrawn_against_the_grant", 1, 27, one_outcome;
+    C16_NEXT = bounded "c16_reach::withdrawn_and_the_next_is_granted", 2, [945, 945], one_outcome;
+    C16_LOOK = exhaustive "c16_reach::withdrawn_against_its_look", 2, 6508;
+    C16_DROP = exhaustive "c16_reach::withdrawn_against_its_drop", 2, 1679;
+    C16_VACANCY = exhaustive "c16_reach::a_granted_vacancy_is_withdrawn", 1, 48, one_outcome;
+    C16_REPLACE = exhaustive "c16_reach::withdrawn_against_replace", 1, 32, one_outcome;
+    C16_CLOSE = exhaustive "c16_reach::withdrawn_against_close", 1, 14;
 }

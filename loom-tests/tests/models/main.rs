@@ -40,5 +40,6 @@ mod c12_nothing_lost;
 mod c13_closing;
 mod c15_scan;
 mod c15_snapshot;
+mod c16_reach;
 
 mod idioms;

@@ -14,7 +14,7 @@ fn an_error_is_shared() {
     Scenario::new("a5_start::an_error_is_shared", "A5", 2).ends_in(
         &[
             "unheard, Start of #1; reply of #2; reply of #2",
-            "unheard, Start of #1; unheard, Start of #1; reply of #3",
+            "unheard, Start of #1; unheard, Start of #1; reply of #2",
             "unheard, Start of #1; unheard, Start of #1; unheard, Start of #1",
         ],
         || async {

@@ -19,6 +19,7 @@ mod a3_reaper;
 mod a4_drain;
 mod a5_start;
 mod a6_abort;
+mod a6_reach;
 mod backend;
 mod everything;
 mod ledger;

@@ -44,7 +44,9 @@ impl World {
     ) -> Self {
         let ledger = Ledger::new(Recorder::current(), most);
         let backend = Scripted::new(Arc::clone(&ledger), script);
-        let manager = build(SessionManager::builder(backend).shards(1)).build();
+        let builder = build(SessionManager::builder(backend).shards(1));
+        // The task that ends the manager is spawned here: its limits are those of a shutdown.
+        let manager = called("shuts", || builder.build());
         Self {
             manager: manager.expect("the settings make sense"),
             ledger,
@@ -138,11 +140,7 @@ impl World {
         who: &'static str,
         run: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        // A task inherits what it is called by from who spawns it.
-        let before = set_label_for_task(me(), Caller(who));
-        let task = tokio::spawn(run);
-        set_label_for_task(me(), before.unwrap_or(Caller("main")));
-        task
+        called(who, || tokio::spawn(run))
     }
 
     /// Time passes again and again for what this caller's calls run in, until the task has ended.
@@ -206,6 +204,14 @@ impl World {
 /// Who calls: a label of a task and of all that come of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Caller(&'static str);
+
+/// What is spawned meanwhile is called so: a task inherits what it is called by from the one that spawns it.
+fn called<T>(who: &'static str, act: impl FnOnce() -> T) -> T {
+    let before = set_label_for_task(me(), Caller(who));
+    let done = act();
+    set_label_for_task(me(), before.unwrap_or(Caller("main")));
+    done
+}
 
 /// A refusal, in a word or two.
 pub(crate) fn refusal(error: &TurnError<Failed>) -> String {

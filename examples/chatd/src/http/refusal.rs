@@ -199,7 +199,8 @@ mod tests {
     #[test]
     fn each_end_has_its_status() {
         let of = |error: StopError<io::Error>| Refusal::stop(&error).status.as_u16();
-        assert_eq!(of(StopError::Failed(io::Error::other("it is gone"))), 502);
+        let failed = Arc::new(io::Error::other("it is gone"));
+        assert_eq!(of(StopError::Failed(failed)), 502);
         assert_eq!(of(StopError::Abandoned), 504);
         assert_eq!(of(StopError::Closed), 503);
         assert_eq!(of(StopError::Panicked), 500);

@@ -1,0 +1,202 @@
+//! A call, as others reach it by its number: the switch that cancels it, and the answer that somebody else has for it.
+//!
+//! It is the handle that the call leaves in the registry. So it is found in every state of the call, from its place in the
+//! queue to the end of its turn, and the slot lock decides which call that is.
+
+use super::{
+    error::{StartFailure, StopError, TurnError},
+    run::{found, quietly},
+};
+use crate::sync::Arc;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+/// Why a call is to end. The first cause stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// Its sender dropped it, or somebody aborted it.
+    Abort,
+    /// Its turn lasted for longer than it may.
+    TurnTimeout,
+    /// The session is to be stopped.
+    Stop,
+    /// The manager shuts down, and the deadline is over.
+    Shutdown,
+    /// The runtime is gone, and with it all that the call could wait for.
+    RuntimeGone,
+}
+
+impl<E> TurnError<E> {
+    /// What the caller of a turn that was ended so gets.
+    pub(super) fn of(cause: Cause) -> Self {
+        match cause {
+            Cause::TurnTimeout => Self::TurnTimedOut,
+            Cause::Abort | Cause::Stop | Cause::Shutdown => Self::Aborted,
+            Cause::RuntimeGone => Self::Closed,
+        }
+    }
+}
+
+/// A call that has, or had, a place.
+#[derive(Debug)]
+pub(super) struct Call<E> {
+    pub(super) switch: Switch,
+    /// It ends the session, and has no turn.
+    pub(super) stops: bool,
+    answer: Mutex<Option<Answer<E>>>,
+}
+
+/// What others decide for a call.
+#[derive(Debug)]
+enum Answer<E> {
+    /// The start that it waited for has failed.
+    NotStarted(StartFailure<E>),
+    /// The stop has ended, for all who asked for it.
+    Stopped(Result<bool, StopError<E>>),
+}
+
+impl<E> Call<E> {
+    /// A call that wants a turn.
+    pub(super) fn turn() -> Arc<Self> {
+        Self::new(false)
+    }
+
+    /// A call that ends the session.
+    pub(super) fn stop() -> Arc<Self> {
+        Self::new(true)
+    }
+
+    fn new(stops: bool) -> Arc<Self> {
+        Arc::new(Self {
+            switch: Switch::default(),
+            stops,
+            answer: Mutex::new(None),
+        })
+    }
+
+    /// The start that this call waits for has failed.
+    pub(super) fn fail(&self, failure: StartFailure<E>) {
+        self.decide(Answer::NotStarted(failure));
+    }
+
+    /// Why the call gets no turn, once somebody has decided so.
+    pub(super) fn refusal(&self) -> Option<TurnError<E>> {
+        if let Some(cause) = self.switch.cause() {
+            return Some(TurnError::of(cause));
+        }
+        match &*self.answer.lock() {
+            Some(Answer::NotStarted(failure)) => Some(failure.clone().into()),
+            _ => None,
+        }
+    }
+
+    /// Resolves when the call is to end without a turn.
+    pub(super) async fn refused(&self) -> TurnError<E> {
+        found(&self.switch.changed, || self.refusal()).await
+    }
+
+    /// The stop has ended; the first answer stays.
+    pub(super) fn end(&self, stopped: Result<bool, StopError<E>>) {
+        self.decide(Answer::Stopped(stopped));
+    }
+
+    /// Resolves when the stop has ended.
+    pub(super) async fn ended(&self) -> Result<bool, StopError<E>> {
+        let ended = || match &*self.answer.lock() {
+            Some(Answer::Stopped(stopped)) => Some(stopped.clone()),
+            _ => None,
+        };
+        found(&self.switch.changed, ended).await
+    }
+
+    fn decide(&self, answer: Answer<E>) {
+        let mut given = self.answer.lock();
+        let unused = if given.is_none() {
+            *given = Some(answer);
+            None
+        } else {
+            Some(answer)
+        };
+        drop(given);
+        drop(unused);
+        self.switch.wake();
+    }
+}
+
+/// The switch of a call, without the type of its errors.
+pub(super) trait Switched: Send + Sync {
+    fn switch(&self) -> &Switch;
+}
+
+impl<E: Send + Sync> Switched for Call<E> {
+    fn switch(&self) -> &Switch {
+        &self.switch
+    }
+}
+
+/// What cancels a call, and what its turn has noted.
+#[derive(Debug, Default)]
+pub(super) struct Switch {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    cause: Option<Cause>,
+    note: Option<Arc<str>>,
+    /// The turn has ended. Its slot may be held for longer, by the stop of a dirty session.
+    over: bool,
+}
+
+impl Switch {
+    /// Cancels the call. False if its turn has ended.
+    pub(super) fn cancel(&self, cause: Cause) -> bool {
+        let mut state = self.state.lock();
+        if state.over {
+            return false;
+        }
+        state.cause.get_or_insert(cause);
+        drop(state);
+        self.wake();
+        true
+    }
+
+    pub(super) fn cause(&self) -> Option<Cause> {
+        self.state.lock().cause
+    }
+
+    /// Resolves when the call is to end.
+    pub(super) async fn cancelled(&self) -> Cause {
+        found(&self.changed, || self.cause()).await
+    }
+
+    /// The turn has ended: there is nothing to cancel any more.
+    pub(super) fn end(&self) {
+        let mut state = self.state.lock();
+        state.over = true;
+        let note = state.note.take();
+        drop(state);
+        drop(note);
+    }
+
+    pub(super) fn set_note(&self, note: Arc<str>) {
+        let mut state = self.state.lock();
+        let unused = if state.over {
+            Some(note)
+        } else {
+            state.note.replace(note)
+        };
+        drop(state);
+        drop(unused);
+    }
+
+    pub(super) fn note(&self) -> Option<Arc<str>> {
+        self.state.lock().note.clone()
+    }
+
+    /// The waker of a task that waits may panic. That is no matter of the caller that cancels.
+    fn wake(&self) {
+        quietly(|| self.changed.notify_waiters());
+    }
+}

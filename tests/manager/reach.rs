@@ -1,0 +1,166 @@
+//! F1, F6 and F16 of the faults found in use: a call is reached in the moment between two turns, a place that is given up is free at
+//! once, and a stop joins the stop that is there.
+
+use turnwise::{StopReason, TurnError, TurnOptions};
+
+use crate::script::{Act, Gate, Step, say};
+use crate::{MINUTE, plain, settled, stage};
+
+/// A user's `/stop` comes after the turn before has ended, and before the task of the next has run.
+#[tokio::test(start_paused = true)]
+async fn a_stop_between_two_turns_reaches_the_next() {
+    let (m, stage) = plain();
+    for by_ticket in [false, true] {
+        let first = m.turn("a").await.expect("free");
+        let next = m.send_message("a", say("next"));
+        settled().await;
+        drop(first);
+        let status = m.status("a").expect("held");
+        assert_eq!(status.turn, next.ticket(), "it has the turn");
+        assert_eq!(m.dismiss("a"), 0, "it is not in the queue");
+        assert!(
+            m.abort("a", next.ticket().filter(|_| by_ticket)),
+            "it is reached"
+        );
+        assert_eq!(
+            m.status("a").expect("idle").turn,
+            None,
+            "it is gone at once"
+        );
+        let error = next.await.expect_err("it was aborted");
+        assert!(matches!(error.error, TurnError::Aborted));
+        assert_eq!(error.message.expect("not heard").text, "next");
+    }
+    assert_eq!(stage.script.heard("a"), [""; 0]);
+    stage.end(m).await;
+}
+
+/// Dropped in the queue: the count of those who wait, and the room in the queue, are right when the drop returns.
+#[tokio::test(start_paused = true)]
+async fn a_dropped_message_leaves_the_queue_at_once() {
+    let (m, stage) = stage(|builder| builder.max_waiting(3));
+    let turn = m.turn("a").await.expect("free");
+    let waiting = |m: &crate::Manager| m.status("a").expect("held").waiting;
+    for settles in [false, true] {
+        let queued: Vec<_> = (0..3)
+            .map(|_| m.send_message("a", say("dropped")))
+            .collect();
+        if settles {
+            settled().await;
+        }
+        assert_eq!(waiting(&m), 3);
+        let first = queued.into_iter().next_back();
+        assert_eq!(waiting(&m), 1, "two have left");
+        drop(first);
+        assert_eq!(waiting(&m), 0);
+    }
+    let streamed = m.send_message("a", say("streamed")).into_stream();
+    drop(streamed);
+    let entering = m.turn("a");
+    drop(entering);
+    let closure = m.with_turn("a", async |_| ());
+    drop(closure);
+    assert_eq!(waiting(&m), 0);
+    let options = TurnOptions::default().wait(MINUTE);
+    let next = m.send_message_with("a", say("next"), options);
+    drop(turn);
+    assert_eq!(next.await.expect("there is room").text, "next");
+    assert_eq!(stage.script.heard("a"), ["next"]);
+    stage.end(m).await;
+}
+
+/// An abort takes the place of a queued call away, too, and the order of the others stays.
+#[tokio::test(start_paused = true)]
+async fn an_aborted_message_leaves_the_queue_at_once() {
+    let (m, stage) = stage(|builder| builder.max_waiting(3));
+    let turn = m.turn("a").await.expect("free");
+    let [first, second, third] =
+        ["first", "second", "third"].map(|text| m.send_message("a", say(text)));
+    assert!(m.abort("a", second.ticket()));
+    assert!(!m.abort("a", second.ticket()), "it is gone");
+    assert_eq!(
+        (m.status("a").expect("held").waiting, third.ahead()),
+        (2, 1)
+    );
+    let fourth = m.send_message("a", say("fourth"));
+    let error = second.await.expect_err("it was aborted");
+    assert!(matches!(error.error, TurnError::Aborted));
+    assert_eq!(error.message.expect("not heard").text, "second");
+    drop(turn);
+    for sending in [first, third, fourth] {
+        sending.await.expect("its turn comes");
+    }
+    assert_eq!(stage.script.heard("a"), ["first", "third", "fourth"]);
+    stage.end(m).await;
+}
+
+/// Callers that ask for a stop and leave, again and again, take one place.
+#[tokio::test(start_paused = true)]
+async fn stops_of_one_session_are_one_stop() {
+    let (m, stage) = stage(|builder| builder.max_waiting(2));
+    let gate = Gate::new();
+    stage
+        .script
+        .tell("a", Step::Start, Act::Until(gate.clone()));
+    let starting = m.send_message("a", say("starting"));
+    gate.reached().await;
+    for _ in 0..1000 {
+        drop(m.stop("a"));
+    }
+    assert_eq!(m.status("a").expect("it starts").waiting, 1);
+    let last = m.stop("a");
+    let next = m.send_message("a", say("next"));
+    gate.open();
+    starting.await.expect_err("it was cancelled");
+    assert!(last.await.expect("it stops"));
+    assert_eq!(next.await.expect("the next session").text, "next");
+    assert_eq!(stage.script.stops("a"), [StopReason::Requested]);
+
+    // One that is under way is joined as well, and its failure is shared.
+    let gate = Gate::new();
+    stage
+        .script
+        .tell("a", Step::Stop, Act::FailAfter(gate.clone()));
+    let first = m.stop("a");
+    gate.reached().await;
+    let second = m.stop("a");
+    gate.open();
+    let errors = (first.await, second.await);
+    let (Err(first), Err(second)) = errors else {
+        panic!("the stop fails: {errors:?}");
+    };
+    assert_eq!(first.to_string(), second.to_string());
+    assert_eq!(stage.script.stops("a").len(), 2);
+    stage.end(m).await;
+}
+
+/// Those who are queued behind a failing start share its failure, and those who come later try again.
+#[tokio::test(start_paused = true)]
+async fn a_failed_start_ends_all_calls_behind_it() {
+    let (m, stage) = plain();
+    let gate = Gate::new();
+    stage
+        .script
+        .tell("a", Step::Start, Act::FailAfter(gate.clone()));
+    let first = m.send_message("a", say("first"));
+    gate.reached().await;
+    let behind: Vec<_> = (0..200)
+        .map(|_| m.send_message("a", say("behind")))
+        .collect();
+    let aborted = m.send_message("a", say("aborted"));
+    assert!(m.abort("a", aborted.ticket()));
+    gate.open();
+    first.await.expect_err("it fails");
+    let late = m.send_message("a", say("late"));
+    for sending in behind {
+        let error = sending.await.expect_err("it shares the failure");
+        assert!(matches!(error.error, TurnError::Start(_)));
+        assert_eq!(error.message.expect("not heard").text, "behind");
+    }
+    let error = aborted.await.expect_err("it was aborted").error;
+    assert!(matches!(error, TurnError::Aborted));
+    assert_eq!(late.await.expect("it starts").text, "late");
+    let starts = |page: &mut crate::ledger::Page| (page.started, page.failed);
+    assert_eq!(stage.script.ledger.page("a", starts), (1, 1));
+    stage.end(m).await;
+}

@@ -1,0 +1,204 @@
+//! The table of states and calls: what each call finds, and what it does to a call that is there, in every state of that call.
+//!
+//! `expected` is the table. A cell that is missing does not compile, a cell that is wrong fails here, and the table in the docs
+//! of `manager` is printed from it.
+
+mod scene;
+
+use std::fmt::Write as _;
+
+use scene::Scene;
+
+/// The state of the call, or of its session, when another call comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Absent,
+    Idle,
+    Queued,
+    Granted,
+    Taken,
+    Starting,
+    Health,
+    Renewing,
+    Message,
+    Closure,
+    Plain,
+    Dirty,
+    Stopping,
+}
+
+/// The other call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Other {
+    AbortTicket,
+    Abort,
+    Drop,
+    Dismiss,
+    Stop,
+    Restart,
+    Shutdown,
+    ShutdownNow,
+    Status,
+    Listen,
+}
+
+const STATES: [(State, &str); 13] = [
+    (State::Absent, "no session"),
+    (State::Idle, "idle"),
+    (State::Queued, "queued"),
+    (State::Granted, "granted, not polled"),
+    (State::Taken, "taken in the call, not polled"),
+    (State::Starting, "starting"),
+    (State::Health, "health check"),
+    (State::Renewing, "stop of an unhealthy session"),
+    (State::Message, "message running"),
+    (State::Closure, "closure running"),
+    (State::Plain, "plain turn held"),
+    (State::Dirty, "over, dirty session stopping"),
+    (State::Stopping, "stop running"),
+];
+
+const OTHERS: [(Other, &str); 10] = [
+    (Other::AbortTicket, "`abort(ticket)`"),
+    (Other::Abort, "`abort(None)`"),
+    (Other::Drop, "its drop"),
+    (Other::Dismiss, "`dismiss`"),
+    (Other::Stop, "`stop`"),
+    (Other::Restart, "`restart`"),
+    (Other::Shutdown, "`shutdown`, begun"),
+    (Other::ShutdownNow, "`shutdown`, deadline"),
+    (Other::Status, "`status`"),
+    (Other::Listen, "`listen`"),
+];
+
+/// What the other call answers; then what becomes of the call: at once, or when what it waits for has ended.
+#[rustfmt::skip]
+fn expected(state: State, other: Other) -> &'static str {
+    use {Other as O, State as S};
+    match (state, other) {
+        (S::Absent | S::Idle, O::AbortTicket | O::Abort) => "false",
+        (S::Absent | S::Idle | S::Stopping | S::Dirty, O::Drop) => "-",
+        (S::Absent | S::Idle | S::Stopping | S::Dirty, O::Dismiss) => "0",
+        (S::Absent, O::Stop) => "false",
+        (S::Idle, O::Stop) => "true",
+        (S::Absent | S::Idle | S::Stopping | S::Dirty, O::Restart) => "its turn",
+        (S::Absent, O::Shutdown | O::ShutdownNow) => "nothing",
+        (S::Idle | S::Stopping | S::Dirty, O::Shutdown | O::ShutdownNow) => "stopped",
+        (S::Absent, O::Status) => "none",
+        (S::Idle, O::Status) => "Idle",
+        (S::Absent | S::Idle | S::Stopping | S::Dirty, O::Listen) => "-",
+
+        (S::Queued | S::Granted | S::Taken, O::AbortTicket) => "true; `Aborted` at once, message back",
+        (S::Granted | S::Taken, O::Abort) => "true; `Aborted` at once, message back",
+        (S::Queued, O::Abort) => "true, the turn before it; reply",
+        (S::Queued, O::Drop) => "leaves at once",
+        (S::Granted, O::Drop) => "idle at once",
+        (S::Taken, O::Drop) => "idle when its task runs",
+        (S::Queued, O::Dismiss) => "1; `Dismissed` at once, message back",
+        (S::Granted | S::Taken, O::Dismiss) => "0; reply",
+        (S::Queued, O::Stop) => "true; reply of the next session",
+        (S::Granted | S::Taken, O::Stop) => "true; `Aborted` at once, message back",
+        (S::Queued | S::Granted | S::Taken, O::Restart) => "its turn; reply",
+        (S::Queued | S::Granted, O::Shutdown | O::ShutdownNow) => "stopped; `Closed` at once, message back",
+        (S::Taken, O::Shutdown) => "stopped; reply",
+        (S::Taken, O::ShutdownNow) => "stopped; `Aborted` at once, message back",
+        (S::Queued, O::Status) => "Busy, 1 waits; reply",
+        (S::Granted | S::Taken, O::Status) => "Busy, of its ticket; reply",
+        (S::Queued | S::Granted | S::Taken, O::Listen) => "all of it; reply",
+
+        (S::Starting | S::Health | S::Renewing, O::AbortTicket | O::Abort) => "true; `Aborted` after it, message back",
+        (S::Starting | S::Health, O::Drop) => "goes on for the next",
+        (S::Renewing, O::Drop) => "the stop goes on",
+        (S::Starting | S::Health | S::Renewing, O::Dismiss) => "0; reply",
+        (S::Starting | S::Health, O::Stop) => "true; `Aborted` after it, message back",
+        (S::Renewing, O::Stop) => "false; `Aborted` after it, message back",
+        (S::Starting | S::Health | S::Renewing, O::Restart) => "its turn; reply",
+        (S::Starting | S::Health | S::Renewing, O::Shutdown) => "stopped; reply",
+        (S::Starting | S::Health | S::Renewing, O::ShutdownNow) => "stopped; `Aborted` after it, message back",
+        (S::Starting, O::Status) => "Starting, of its ticket; reply",
+        (S::Health, O::Status) => "Busy, of its ticket; reply",
+        (S::Renewing, O::Status) => "Closing, of its ticket; reply",
+        (S::Starting | S::Health | S::Renewing, O::Listen) => "all of it; reply",
+
+        (S::Message, O::AbortTicket | O::Abort) => "true; cancelled, `Aborted`",
+        (S::Message, O::Drop) => "cancelled",
+        (S::Message, O::Dismiss) => "0; reply",
+        (S::Message, O::Stop) => "true; cancelled, `Aborted`",
+        (S::Message, O::Restart) => "its turn; reply",
+        (S::Message, O::Shutdown) => "stopped; reply",
+        (S::Message, O::ShutdownNow) => "stopped; cancelled, `Aborted`",
+        (S::Message, O::Status) => "Busy, of its ticket; reply",
+        (S::Message, O::Listen) => "what follows; reply",
+
+        (S::Closure, O::AbortTicket | O::Abort) => "true; `Aborted` after `Timeouts::abort`",
+        (S::Closure, O::Drop) => "dirty",
+        (S::Closure, O::Dismiss) => "0; its value",
+        (S::Closure, O::Stop) => "false, it is dirty; `Aborted` after `Timeouts::abort`",
+        (S::Closure, O::Restart) => "its turn; its value",
+        (S::Closure, O::Shutdown) => "stopped; its value",
+        (S::Closure, O::ShutdownNow) => "stopped; `Aborted` after `Timeouts::abort`",
+        (S::Closure, O::Status) => "Busy, of its ticket; its value",
+        (S::Closure, O::Listen) => "nothing; its value",
+
+        (S::Plain, O::AbortTicket | O::Abort) => "true; cancelled, ends when it is given back",
+        (S::Plain, O::Drop) => "idle at once",
+        (S::Plain, O::Dismiss) => "0; goes on",
+        (S::Plain, O::Stop) => "true; cancelled, ends when it is given back",
+        (S::Plain, O::Restart) => "its turn; goes on",
+        (S::Plain, O::Shutdown) => "stopped; goes on",
+        (S::Plain, O::ShutdownNow) => "stopped; cancelled, ends when it is given back",
+        (S::Plain, O::Status) => "Busy, of its ticket; goes on",
+        (S::Plain, O::Listen) => "nothing; goes on",
+
+        (S::Dirty | S::Stopping, O::AbortTicket | O::Abort) => "false",
+        (S::Dirty, O::Stop) => "false",
+        (S::Stopping, O::Stop) => "true, the same stop",
+        (S::Dirty | S::Stopping, O::Status) => "Closing",
+    }
+}
+
+/// F1 and its kin: a call that is made between two turns, in a start, in a look at health or in a stop reaches what is there.
+#[tokio::test(start_paused = true)]
+async fn every_call_reaches_a_turn_in_every_state() {
+    let mut wrong = String::new();
+    for (state, name) in STATES {
+        for (other, call) in OTHERS {
+            println!("{name}, {call}"); // should this cell panic
+            let scene = Scene::new(state).await;
+            let (is, expected) = (scene.play(state, other).await, expected(state, other));
+            if is != expected {
+                let _ = writeln!(
+                    wrong,
+                    "{name}, {call}: {is:?}, but expected is {expected:?}"
+                );
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// The table in the docs is this one.
+#[test]
+fn the_table_of_the_docs_is_this_one() {
+    let mut table = String::from("//! | |");
+    let rows = |table: &mut String, cells: &mut dyn Iterator<Item = &str>| {
+        cells.for_each(|cell| table.extend([" ", cell, " |"]));
+        table.push('\n');
+    };
+    rows(&mut table, &mut OTHERS.iter().map(|(_, name)| *name));
+    table.push_str("//! |---|");
+    table.push_str(&"---|".repeat(OTHERS.len()));
+    table.push('\n');
+    for (state, name) in STATES {
+        let _ = write!(table, "//! | {name} |");
+        rows(
+            &mut table,
+            &mut OTHERS.iter().map(|(other, _)| expected(state, *other)),
+        );
+    }
+    let docs = include_str!("../../../src/manager/mod.rs");
+    assert!(
+        docs.contains(&table),
+        "the table in src/manager/mod.rs is to be:\n{table}"
+    );
+}

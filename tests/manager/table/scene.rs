@@ -1,0 +1,320 @@
+//! One cell of the table: a call in its state, another call, and what becomes of both.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use turnwise::{
+    Missable, Phase, SendError, Sending, SessionTurn, StopReason, Subscription, Ticket, TurnError,
+};
+
+use super::{Other, State};
+use crate::script::{Act, Actor, Failure, Gate, Say, Step, say};
+use crate::{HOUR, MINUTE, Manager, Stage, plain, settled};
+
+type Closure = Pin<Box<dyn Future<Output = Result<(), TurnError<Failure>>>>>;
+
+/// The call whose states these are.
+enum Call {
+    None,
+    Message(Sending<Actor>),
+    Closure(Closure),
+    Plain(SessionTurn<Actor>),
+}
+
+/// One cell, under way.
+pub(super) struct Scene {
+    m: Manager,
+    stage: Stage,
+    /// What the state waits for.
+    gate: Gate,
+    call: Call,
+    ticket: Option<Ticket>,
+    /// The turn before it.
+    before: Option<SessionTurn<Actor>>,
+}
+
+fn message() -> Say {
+    say("hello").in_parts(1)
+}
+
+fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
+    Pin::new(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+impl Scene {
+    /// The call, in its state. Where it has not been polled, nothing has run since.
+    pub(super) async fn new(state: State) -> Self {
+        let (m, stage) = plain();
+        let (gate, key) = (Gate::new(), "a");
+        let until = || Act::Until(gate.clone());
+        let (mut call, mut before, mut ticket) = (Call::None, None, None);
+        // A session that is idle, and the ticket of an ended turn.
+        if !matches!(state, State::Queued | State::Granted | State::Starting) {
+            let turn = m.turn(key).await.expect("free");
+            ticket = Some(SessionTurn::ticket(&turn));
+            drop(turn);
+        }
+        let send = || m.send_message(key, message());
+        match state {
+            State::Idle => {}
+            State::Absent => assert!(m.stop(key).await.expect("it stops")),
+            State::Queued | State::Granted => {
+                before = Some(m.turn(key).await.expect("free"));
+                call = Call::Message(send());
+                settled().await;
+                if state == State::Granted {
+                    drop(before.take());
+                }
+            }
+            State::Taken => call = Call::Message(send()),
+            State::Starting => {
+                stage.script.tell(key, Step::Start, until());
+                call = Call::Message(send());
+                gate.reached().await;
+            }
+            State::Health => {
+                stage.script.tell(key, Step::Health, until());
+                call = Call::Message(send());
+                gate.reached().await;
+            }
+            State::Renewing => {
+                stage.script.tell(key, Step::Health, Act::Fail);
+                stage.script.tell(key, Step::Stop, until());
+                call = Call::Message(send());
+                gate.reached().await;
+            }
+            State::Message => {
+                let heeds = message().and(Act::Heed(gate.clone()));
+                call = Call::Message(m.send_message(key, heeds));
+                gate.reached().await;
+            }
+            State::Closure => {
+                let gate = gate.clone();
+                let mut closure: Closure =
+                    Box::pin(m.with_turn(key, async move |_| gate.pass().await));
+                assert!(poll_once(&mut closure).is_pending());
+                call = Call::Closure(closure);
+            }
+            State::Plain => call = Call::Plain(m.turn(key).await.expect("free")),
+            State::Dirty => {
+                stage.script.tell(key, Step::Stop, until());
+                let turn = m.turn(key).await.expect("free");
+                ticket = Some(SessionTurn::ticket(&turn));
+                SessionTurn::discard(turn);
+                gate.reached().await;
+            }
+            State::Stopping => {
+                stage.script.tell(key, Step::Stop, until());
+                drop(m.stop(key));
+                gate.reached().await;
+            }
+        }
+        let of_call = match &call {
+            Call::None => ticket,
+            Call::Message(sending) => sending.ticket(),
+            Call::Closure(_) => m.status(key).expect("it runs").turn,
+            Call::Plain(turn) => Some(SessionTurn::ticket(turn)),
+        };
+        Self {
+            m,
+            stage,
+            gate,
+            call,
+            ticket: of_call,
+            before,
+        }
+    }
+
+    /// What the other call answers, and what becomes of the call.
+    pub(super) async fn play(mut self, state: State, other: Other) -> String {
+        let (m, key) = (self.m.clone(), "a");
+        let mut later = None;
+        let mut listens: Option<Subscription<(&str, usize)>> = None;
+        let answer = match other {
+            Other::AbortTicket => m.abort(key, self.ticket).to_string(),
+            Other::Abort => {
+                let reached = m.abort(key, None).to_string();
+                match &self.before {
+                    Some(before) if SessionTurn::is_cancelled(before) => {
+                        format!("{reached}, the turn before it")
+                    }
+                    _ => reached,
+                }
+            }
+            Other::Drop => {
+                let text = self.drop_call(state).await;
+                drop(m);
+                self.stage.end(self.m).await;
+                return text;
+            }
+            Other::Dismiss => m.dismiss(key).to_string(),
+            Other::Stop => {
+                let stopping = m.stop(key);
+                later = Some(tokio::spawn(async move {
+                    stopping.await.expect("nothing fails").to_string()
+                }));
+                String::new()
+            }
+            Other::Restart => {
+                let entering = m.restart(key);
+                later = Some(tokio::spawn(async move {
+                    drop(entering.await.expect("its turn comes"));
+                    "its turn".to_owned()
+                }));
+                String::new()
+            }
+            Other::Shutdown | Other::ShutdownNow => {
+                let now = other == Other::ShutdownNow;
+                let report = m.shutdown(if now { Default::default() } else { HOUR });
+                later = Some(tokio::spawn(async move {
+                    let report = report.await;
+                    assert!(report.failed.is_empty() && report.abandoned.is_empty());
+                    let stopped = report.stopped == [key];
+                    if stopped { "stopped" } else { "nothing" }.to_owned()
+                }));
+                String::new()
+            }
+            Other::Status => self.status(),
+            Other::Listen => {
+                listens = Some(m.listen(key));
+                String::new()
+            }
+        };
+        let became = self.rest_of_call(state).await;
+        self.call = Call::None;
+        let answer = match (later, listens) {
+            (Some(later), _) => later.await.expect("it ends"),
+            (_, Some(mut listens)) => match (&became[..], poll_once(&mut Box::pin(listens.next())))
+            {
+                ("", _) => "-".to_owned(),
+                (_, Poll::Ready(Some(Missable::Event(_)))) => "all of it".to_owned(),
+                _ if state == State::Message => "what follows".to_owned(),
+                _ => "nothing".to_owned(),
+            },
+            _ => answer,
+        };
+        let stops = self.stage.script.stops(key);
+        let answer = match (state, other) {
+            (State::Closure, Other::Stop) if stops == [StopReason::Dirty] => {
+                format!("{answer}, it is dirty")
+            }
+            (State::Stopping, Other::Stop) if stops.len() == 1 => {
+                format!("{answer}, the same stop")
+            }
+            _ => answer,
+        };
+        drop(m);
+        self.stage.end(self.m).await;
+        if became.is_empty() {
+            answer
+        } else {
+            format!("{answer}; {became}")
+        }
+    }
+
+    fn status(&self) -> String {
+        let Some(status) = self.m.status("a") else {
+            return "none".to_owned();
+        };
+        let phase = format!("{:?}", status.phase);
+        match (&self.call, status.waiting) {
+            (Call::None, _) => phase,
+            (_, 0) if status.turn == self.ticket => format!("{phase}, of its ticket"),
+            (_, waiting) => format!("{phase}, {waiting} waits"),
+        }
+    }
+
+    /// How the call ends: by itself, or when what it waits for has ended.
+    async fn rest_of_call(&mut self, state: State) -> String {
+        settled().await;
+        let number = self.m.status("a").map(|status| status.incarnation.get());
+        match &mut self.call {
+            Call::None => {
+                self.gate.open();
+                String::new()
+            }
+            Call::Message(sending) => {
+                let at_once = poll_once(sending);
+                let when = if at_once.is_ready() {
+                    " at once"
+                } else {
+                    " after it"
+                };
+                self.gate.open();
+                drop(self.before.take());
+                let reply = match at_once {
+                    Poll::Ready(reply) => reply,
+                    Poll::Pending => sending.await,
+                };
+                match reply {
+                    Ok(reply) if state == State::Queued && Some(reply.number) != number => {
+                        "reply of the next session".to_owned()
+                    }
+                    Ok(_) => "reply".to_owned(),
+                    Err(SendError { error, message, .. }) => match message {
+                        Some(_) => format!("`{error:?}`{when}, message back"),
+                        None => format!("cancelled, `{error:?}`"),
+                    },
+                }
+            }
+            Call::Closure(closure) => {
+                match tokio::time::timeout(2 * MINUTE, closure.as_mut()).await {
+                    Ok(Err(error)) => format!("`{error:?}` after `Timeouts::abort`"),
+                    Ok(Ok(())) => panic!("nobody has opened its gate"),
+                    Err(_) => {
+                        self.gate.open();
+                        closure.as_mut().await.expect("nobody has cancelled it");
+                        "its value".to_owned()
+                    }
+                }
+            }
+            Call::Plain(turn) => {
+                let cancelled = SessionTurn::is_cancelled(turn);
+                self.call = Call::None;
+                let words = ["goes on", "cancelled, ends when it is given back"];
+                words[usize::from(cancelled)].to_owned()
+            }
+        }
+    }
+
+    /// What the drop of the call does.
+    async fn drop_call(&mut self, state: State) -> String {
+        if matches!(self.call, Call::None) {
+            self.gate.open();
+            return "-".to_owned();
+        }
+        self.call = Call::None;
+        let status = self.m.status("a").expect("a session or a start");
+        let idle = |m: &Manager| {
+            m.status("a")
+                .is_some_and(|status| status.phase == Phase::Idle)
+        };
+        let text = match state {
+            State::Queued if status.waiting == 0 => "leaves at once",
+            _ if status.phase == Phase::Idle => "idle at once",
+            _ => {
+                settled().await;
+                match state {
+                    State::Taken if idle(&self.m) => "idle when its task runs",
+                    State::Message if idle(&self.m) => "cancelled",
+                    State::Closure if self.m.status("a").is_none() => "dirty",
+                    State::Starting | State::Health | State::Renewing => {
+                        let goes_on = self.m.status("a").map(|status| status.phase);
+                        assert_eq!(goes_on, Some(status.phase), "it is not cut short");
+                        self.gate.open();
+                        settled().await;
+                        if idle(&self.m) {
+                            "goes on for the next"
+                        } else {
+                            "the stop goes on"
+                        }
+                    }
+                    _ => "stays",
+                }
+            }
+        };
+        self.gate.open();
+        drop(self.before.take());
+        text.to_owned()
+    }
+}
