@@ -8,9 +8,13 @@
 //! It prints a table with a column per thread, time down, and says where the picture of the same is: in `target/explain`.
 //! `models::harness` draws both.
 
+mod mutant;
 mod tree;
 
-use crate::tree::{End, Tree, explore, told};
+use crate::{
+    mutant::{Mutant, mutants},
+    tree::{End, Tree, explore, told},
+};
 use std::{
     env, fs,
     path::{Path, PathBuf},
@@ -86,10 +90,11 @@ struct Shown {
 
 /// Runs a mutant's model with the mutant, or a model as it is.
 fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
-    let patch = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("mutants")
-        .join(format!("{name}.patch"));
-    let mutant = fs::read_to_string(&patch).ok();
+    // The histories draw nothing.
+    let mutants = mutants(&tree.root)?.into_iter();
+    let mutant = mutants
+        .filter(|mutant| mutant.package == "loom-tests")
+        .find(|mutant| mutant.name == name);
     let (model, words) = match &mutant {
         None if name.contains("::") => (name, String::new()),
         None => {
@@ -97,15 +102,12 @@ fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
                 "{name} is neither a mutant of loom-tests/mutants nor a model"
             ));
         }
-        Some(text) => {
-            tree.apply(&patch)?;
-            let why = field(text, "why")?;
-            (field(text, "model")?, format!("with {name}: {why}"))
+        Some(mutant) => {
+            tree.apply(mutant)?;
+            (&*mutant.model, format!("with {name}: {}", mutant.why))
         }
     };
-    let of_adapters = mutant.as_ref().map(|text| field(text, "claim"));
-    let of_adapters = of_adapters.is_some_and(|claim| claim.is_ok_and(|of| of.starts_with('A')));
-    let executable = if of_adapters {
+    let executable = if mutant.as_ref().is_some_and(Mutant::is_of_adapters) {
         tree.build_test("turnwise-shuttle", "adapters")?
     } else {
         tree.build_test("loom-tests", "models")?
@@ -135,15 +137,6 @@ fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
         pictures.push(to);
     }
     Ok(Shown { tables, pictures })
-}
-
-/// The value of one field in a patch's header.
-fn field<'a>(text: &'a str, name: &str) -> Result<&'a str, String> {
-    let value = text.lines().find_map(|line| {
-        let (field, value) = line.split_once(':')?;
-        (field.trim() == name).then_some(value.trim())
-    });
-    value.ok_or_else(|| format!("its header needs a `{name}:`"))
 }
 
 /// The tables in what a model said, and the files of the pictures: each table begins with the model's name and ends with

@@ -1,33 +1,42 @@
-//! Breaks the source on purpose, one patch at a time, and expects the model that the patch names to say so.
+//! Breaks the source on purpose, one mutant at a time, and expects the model that the mutant names to fail.
 //!
 //!     cargo run -p loom-tests --bin mutants             all of loom-tests/mutants and shuttle-tests/mutants
 //!     cargo run -p loom-tests --bin mutants -- c06      those with this in their name; `a0`: those of the adapters
 //!
-//! A patch is a unified diff against the root of the project, as `git diff` writes it, under a header of its own:
+//! A mutant is a header and pairs of texts, one to find in the source and one to put there. `mutant/mod.rs` has the format:
 //!
+//!     === c06_identity_by_key
 //!     claim: C6
 //!     model: c06_identity::replace_against_cleanup
-//!     expect: the replacement survives
-//!     why: the slot is found by its key, which the replacement has too
+//!     expect: C6: the replacement
+//!     why: a slot is removed by its key and not by its address
+//!     --- src/shard.rs
+//!     .find_entry(slot.hash, |held| Arc::ptr_eq(held, slot));
+//!     +++
+//!     .find_entry(slot.hash, |held| held.hash == slot.hash);
 //!
-//! `expect` may stand more than once; all of it must be said. `expect: timeout` is for a mutant that does not end. The model
-//! of a patch in shuttle-tests is a history; that of a claim of the adapters, A1 to A6, is one of their scenarios.
+//! `expect` may stand more than once; the model must print all of it. `expect: timeout` is for a mutant that does not end.
+//! The model of a mutant in shuttle-tests is a history; that of a claim of the adapters, A1 to A6, is one of their scenarios.
 //!
 //! A mutant is killed if its model, run alone in a process of its own, fails with those words. It survives if the model
-//! passes, fails with other words, or does not end in time. A patch that does not apply or compile, and a model that fails
-//! without it, are errors, not kills.
+//! passes, fails with other words, or does not end in time. A text that does not stand in the source exactly once, a mutant
+//! that does not compile, and a model that fails without it, are errors, not kills.
 //!
 //! `survives: why` is the header of a mutant that no model can tell from the source. It is listed with its reason, does not
-//! count, and must survive: a kill proves the reason wrong, and fails the run. Two canaries are of this kind, a patch of a
+//! count, and must survive: a kill proves the reason wrong, and fails the run. Two canaries are of this kind, a change of a
 //! comment and one that is noticed with other words: with them each run shows that the tool can say "survives".
 
+mod mutant;
 mod tree;
 
-use crate::tree::{End, Tree, explore, files, told};
+use crate::{
+    mutant::{Mutant, mutants},
+    tree::{End, Tree, explore},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env, fs,
-    path::{Path, PathBuf},
+    env,
+    path::Path,
     process::ExitCode,
     sync::Mutex,
     thread,
@@ -37,33 +46,26 @@ use std::{
 /// A test program that notices mutants.
 #[derive(Debug, PartialEq, Eq)]
 struct Suite {
-    folder: &'static str,
     package: &'static str,
     test: &'static str,
 }
 
 const MODELS: Suite = Suite {
-    folder: "loom-tests",
     package: "loom-tests",
     test: "models",
 };
 
 const HISTORIES: Suite = Suite {
-    folder: "shuttle-tests",
     package: "turnwise-shuttle",
     test: "histories",
 };
 
 const ADAPTERS: Suite = Suite {
-    folder: "shuttle-tests",
     package: "turnwise-shuttle",
     test: "adapters",
 };
 
 const SUITES: [&Suite; 3] = [&MODELS, &HISTORIES, &ADAPTERS];
-
-/// The folders with patches, and who notices those of a claim of the core.
-const FOLDERS: [&Suite; 2] = [&MODELS, &HISTORIES];
 
 fn main() -> ExitCode {
     let filter = env::args().nth(1).unwrap_or_default();
@@ -79,7 +81,7 @@ fn main() -> ExitCode {
 
 /// Does every mutant end as its header says?
 fn run(filter: &str) -> Result<bool, String> {
-    let mutants = mutants(filter)?;
+    let mutants = chosen(filter)?;
     let tree = Tree::new()?;
     println!("the source as it is");
     for suite in SUITES {
@@ -132,7 +134,7 @@ fn run(filter: &str) -> Result<bool, String> {
 
 /// The models of these mutants pass without them.
 fn passes(tree: &Tree, suite: &'static Suite, mutants: &[Mutant]) -> Result<(), String> {
-    let mutants = mutants.iter().filter(|mutant| mutant.suite == suite);
+    let mutants = mutants.iter().filter(|mutant| mutant.suite() == suite);
     let models: BTreeSet<&str> = mutants.map(|mutant| &*mutant.model).collect();
     if models.is_empty() {
         return Ok(());
@@ -163,36 +165,10 @@ fn passes(tree: &Tree, suite: &'static Suite, mutants: &[Mutant]) -> Result<(), 
     }
 }
 
-/// One patch and its header.
-struct Mutant {
-    name: String,
-    patch: PathBuf,
-    claim: String,
-    model: String,
-    expect: Vec<String>,
-    /// Why no model can tell it from the source, if it is so.
-    survives: Option<String>,
-    suite: &'static Suite,
-}
-
-fn mutants(filter: &str) -> Result<Vec<Mutant>, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut mutants = Vec::new();
-    for suite in FOLDERS {
-        let folder = root.join(suite.folder).join("mutants");
-        if !folder.exists() {
-            continue;
-        }
-        for file in files(&folder)? {
-            let name = file.to_string_lossy();
-            let Some(name) = name.strip_suffix(".patch") else {
-                continue;
-            };
-            if name.contains(filter) {
-                mutants.push(Mutant::read(name, folder.join(&file), suite)?);
-            }
-        }
-    }
+/// Those with this in their name.
+fn chosen(filter: &str) -> Result<Vec<Mutant>, String> {
+    let mut mutants = mutants(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?;
+    mutants.retain(|mutant| mutant.name.contains(filter));
     if mutants.is_empty() {
         return Err(format!("no mutant has {filter:?} in its name"));
     }
@@ -200,44 +176,12 @@ fn mutants(filter: &str) -> Result<Vec<Mutant>, String> {
 }
 
 impl Mutant {
-    fn read(name: &str, patch: PathBuf, suite: &'static Suite) -> Result<Self, String> {
-        let text = fs::read_to_string(&patch).map_err(told(&patch))?;
-        let header = text
-            .lines()
-            .take_while(|line| !line.starts_with("diff ") && !line.starts_with("--- "));
-        let fields: Vec<(&str, &str)> = header
-            .filter_map(|line| line.split_once(':'))
-            .map(|(field, value)| (field.trim(), value.trim()))
-            .collect();
-        let all = |name: &str| -> Vec<String> {
-            let values = fields.iter().filter(|(field, _)| *field == name);
-            values.map(|(_, value)| (*value).to_owned()).collect()
-        };
-        let one = |field: &str| match &all(field)[..] {
-            [value] if !value.is_empty() => Ok(value.clone()),
-            _ => Err(format!("{name}: its header needs one `{field}:`")),
-        };
-        let expect = all("expect");
-        if expect.is_empty() || expect.iter().any(String::is_empty) {
-            return Err(format!("{name}: its header needs an `expect:`"));
+    fn suite(&self) -> &'static Suite {
+        match self.package {
+            _ if self.is_of_adapters() => &ADAPTERS,
+            "shuttle-tests" => &HISTORIES,
+            _ => &MODELS,
         }
-        one("why")?;
-        let survives = all("survives").into_iter().next();
-        let claim = one("claim")?;
-        let suite = if claim.starts_with('A') {
-            &ADAPTERS
-        } else {
-            suite
-        };
-        Ok(Self {
-            survives,
-            suite,
-            claim,
-            model: one("model")?,
-            name: name.to_owned(),
-            patch,
-            expect,
-        })
     }
 
     /// Is this end a kill? And the words for the table.
@@ -260,9 +204,10 @@ impl Mutant {
 
 impl Tree {
     fn judge(&self, mutant: &Mutant) -> Result<(bool, String), String> {
-        self.apply(&mutant.patch)?;
+        self.apply(mutant)?;
+        let suite = mutant.suite();
         let executable = self
-            .build_test(mutant.suite.package, mutant.suite.test)
+            .build_test(suite.package, suite.test)
             .map_err(|words| format!("{} does not compile: {words}", mutant.name))?;
         let (end, output) = explore(&executable, &mutant.model, &[])?;
         self.restore()?;

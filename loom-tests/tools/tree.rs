@@ -1,5 +1,6 @@
 //! The copy of the project in which mutants are built, and a model run alone in a process of its own.
 
+use crate::mutant::Mutant;
 use std::{
     collections::BTreeSet,
     env, fs,
@@ -63,24 +64,12 @@ impl Tree {
         Ok(())
     }
 
-    pub(crate) fn apply(&self, patch: &Path) -> Result<(), String> {
-        let git = Command::new("git")
-            .args(["apply", "--whitespace=nowarn"])
-            .arg(patch)
-            .current_dir(&self.copy)
-            // The copy may lie inside the project's own repository, to whose root git would go.
-            .env(
-                "GIT_CEILING_DIRECTORIES",
-                self.copy.parent().unwrap_or(&self.copy),
-            )
-            .output()
-            .map_err(|error| format!("git: {error}"))?;
-        if git.status.success() {
-            Ok(())
-        } else {
-            let words = String::from_utf8_lossy(&git.stderr);
-            Err(format!("{} does not apply: {words}", patch.display()))
+    /// Breaks the copy by one mutant.
+    pub(crate) fn apply(&self, mutant: &Mutant) -> Result<(), String> {
+        for (file, text) in mutant.broken(&self.copy)? {
+            fs::write(&file, text).map_err(told(&file))?;
         }
+        Ok(())
     }
 
     /// Builds one test of a package: the executable.
@@ -118,7 +107,7 @@ impl Tree {
 }
 
 /// The files below a folder, without those that are built or git's own.
-pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
+fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     fn walk(root: &Path, below: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
         for entry in fs::read_dir(root.join(below))? {
             let entry = entry?;

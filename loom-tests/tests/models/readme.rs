@@ -8,12 +8,15 @@ fn the_quoted_line_stands_in_the_source() {
     let (file, line) = quoted(&readme);
     let stands = read(file).lines().filter(|of| of.trim() == line).count();
     assert_eq!(stands, 1, "{file} has this line once: {line}");
-    let mutant = read("loom-tests/mutants/c06_identity_by_key.patch");
-    let taken_out = mutant.lines().filter_map(|of| of.strip_prefix('-'));
+    let mutants = read("loom-tests/mutants/c06.txt");
+    let (_, mutant) = mutants
+        .split_once("=== c06_identity_by_key\n")
+        .expect("there is a mutant of the schedule");
+    let (_, pair) = mutant.split_once("\n--- ").expect("it has a pair");
+    let (taken_out, _) = pair.split_once("\n+++").expect("it ends the lines to find");
     assert!(
-        taken_out.clone().any(|of| of.trim() == line),
-        "the mutant of the schedule takes out another line: {:?}",
-        taken_out.collect::<Vec<_>>()
+        taken_out.lines().skip(1).any(|of| of.trim() == line),
+        "the mutant of the schedule takes out other lines:\n{taken_out}"
     );
 }
 

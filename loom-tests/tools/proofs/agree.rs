@@ -1,28 +1,18 @@
 //! What different files say of the same thing must be the same: the claims of PROOFS.md, the claims and models that the
 //! source's comments name, the claims of the tests, and the mutants.
 
-use crate::book::{Book, Columns, Row, rank, read, root, row, table};
+use crate::{
+    book::{Book, Columns, Row, rank, read, root, row, table},
+    mutant::{self, Mutant},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-/// The folders with patches.
-const MUTANTS: [&str; 2] = ["loom-tests/mutants", "shuttle-tests/mutants"];
 /// Each claim has at least so many.
 const MUTANTS_OF_A_CLAIM: usize = 2;
-
-/// A patch's header.
-#[derive(Debug)]
-pub(crate) struct Mutant {
-    pub(crate) name: String,
-    pub(crate) claim: String,
-    pub(crate) model: String,
-    why: String,
-    words: String,
-    survives: Option<String>,
-}
 
 /// A test program of the root, and the claims that its first lines name.
 #[derive(Debug)]
@@ -59,6 +49,7 @@ pub(crate) fn check(book: &Book) -> Result<(), String> {
             name, claim, model, ..
         } = mutant;
         *of_claim.entry(claim).or_default() += 1;
+        faults.extend(mutant.broken(&root()).err());
         if !is_claim(claim) && claim != "canary" {
             faults.push(format!(
                 "mutant {name} is of {claim}, which PROOFS.md does not claim"
@@ -149,30 +140,9 @@ fn words_of_source() -> Result<Vec<(String, String)>, String> {
     Ok(words)
 }
 
-/// Every patch, by name.
+/// All mutants, claim by claim.
 pub(crate) fn mutants() -> Result<Vec<Mutant>, String> {
-    let mut mutants = Vec::new();
-    for folder in MUTANTS {
-        for file in files(&root().join(folder), "patch")? {
-            let text = read(&file)?;
-            let all = |field: &str| -> Vec<&str> {
-                let lines = text.lines().take_while(|line| !line.starts_with("diff "));
-                let values = lines.filter_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
-                values.map(str::trim).collect()
-            };
-            let field = |field: &str| all(field).first().map(|value| (*value).to_owned());
-            let name = file.file_stem().unwrap_or_default().to_string_lossy();
-            let must = |value: &str| field(value).ok_or_else(|| format!("{name} has no {value}"));
-            mutants.push(Mutant {
-                claim: must("claim")?,
-                model: must("model")?,
-                why: must("why")?,
-                words: all("expect").join("; "),
-                survives: field("survives"),
-                name: name.into_owned(),
-            });
-        }
-    }
+    let mut mutants = mutant::mutants(&root())?;
     mutants.sort_by_key(|mutant| (rank(&mutant.claim), mutant.name.clone()));
     Ok(mutants)
 }
@@ -196,7 +166,7 @@ pub(crate) fn mutants_table(mutants: &[Mutant]) -> String {
         };
         // A bar would end the cell.
         let cell = |text: &str| text.replace('|', "/");
-        let (why, words) = (cell(&mutant.why), cell(&mutant.words));
+        let (why, words) = (cell(&mutant.why), cell(&mutant.expect.join("; ")));
         vec![mutant.claim.clone(), mutant.name.clone(), why, by, words]
     });
     table(&columns, &rows.collect::<Vec<Row>>())

@@ -17,6 +17,8 @@
 mod agree;
 mod book;
 mod coverage;
+#[path = "../mutant/mod.rs"]
+mod mutant;
 mod runs;
 mod verdict;
 

@@ -1,8 +1,9 @@
 //! Claims by engines: the table of every day, and the one that ends `prove`.
 
 use crate::{
-    agree::{self, Mutant, Test},
+    agree::{self, Test},
     book::{Book, Columns, Row, rank, table},
+    mutant::Mutant,
     runs::{self, Run, Size},
 };
 use std::{
