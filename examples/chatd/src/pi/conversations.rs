@@ -7,8 +7,9 @@ use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, flock};
 use std::{
     collections::BTreeMap,
-    fs::{self, File},
+    fs::{self, DirBuilder, File},
     io::{self, Write},
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
 };
 
@@ -35,7 +36,11 @@ impl Conversations {
     ///
     /// If another daemon uses it, and if the file is not what was written.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        // For nobody else's eyes.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let lock = File::create(folder.join(LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
             if error.kind() == io::ErrorKind::WouldBlock {
