@@ -15,7 +15,11 @@ pub(crate) const ASKED: usize = 400;
 pub(crate) const SAID: usize = 2000;
 /// Sessions of which that is kept.
 pub(crate) const EXCHANGES: usize = 1024;
-/// For open connections to end, after all sessions have.
+/// Bytes of what is said of a session in the report of the end.
+pub(crate) const ERROR: usize = 2000;
+/// Bytes of the token.
+pub(crate) const TOKEN: usize = 4096;
+/// For open connections to end, after all sessions have; and for the last words to be written, after that.
 pub(crate) const FAREWELL: Duration = Duration::from_secs(2);
 
 /// The name of a session, from outside.

@@ -4,8 +4,9 @@
 use crate::{
     agent::Chat,
     desk::{Answer, Desk, Step, View, told},
-    input::{self, Line},
+    input::Line,
     limits,
+    output::Output,
     paper::Paper,
 };
 use futures_util::{
@@ -47,19 +48,23 @@ enum What {
 }
 
 impl<A: Chat> Terminal<A> {
-    pub(crate) fn new(desk: Desk<A>, key: String) -> Self {
+    pub(crate) fn new(desk: Desk<A>, key: String, out: Output) -> Self {
         Self {
             desk,
             key,
-            paper: Paper::new(),
+            paper: Paper::new(out),
             answers: SelectAll::new(),
             sent: 0,
         }
     }
 
     /// Until it is ended, and all answers are complete.
-    pub(crate) async fn run(mut self, quit: mpsc::Sender<()>, mut ends: oneshot::Receiver<()>) {
-        let mut lines = input::lines();
+    pub(crate) async fn run(
+        mut self,
+        mut lines: mpsc::Receiver<Line>,
+        quit: mpsc::Sender<()>,
+        mut ends: oneshot::Receiver<()>,
+    ) {
         // One that waits to be seen is enough.
         let ask = || _ = quit.try_send(());
         self.paper
@@ -95,7 +100,7 @@ impl<A: Chat> Terminal<A> {
             ("/new", "") => self.afresh(),
             ("/use", name) => self.go_to(name),
             ("/quit", "") => return Wish::Quit,
-            ("/help", "") => self.paper.line(HELP),
+            ("/help", "") => HELP.lines().for_each(|line| self.paper.line(line)),
             _ if line.starts_with("//") => self.send(&line[1..]),
             _ if line.starts_with('/') => {
                 self.paper.line(&format!(

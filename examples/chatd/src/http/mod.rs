@@ -27,14 +27,15 @@ use axum::{
     middleware,
     response::{Html, IntoResponse},
     routing::{get, post},
+    serve::Listener,
 };
 use serde_json::json;
-use std::io;
-use tokio::{net::TcpListener, sync::oneshot};
+use std::{fmt::Debug, io};
+use tokio::sync::oneshot;
 
 /// Until it is ended, and all connections are.
-pub(crate) async fn serve<A: Chat>(
-    listener: TcpListener,
+pub(crate) async fn serve<A: Chat, L: Listener<Addr: Debug>>(
+    listener: L,
     desk: Desk<A>,
     guard: Guard,
     ends: oneshot::Receiver<()>,

@@ -11,3 +11,20 @@ mod messages;
 mod routes;
 mod terminal;
 mod trouble;
+
+#[cfg(unix)]
+mod background;
+#[cfg(unix)]
+mod held;
+#[cfg(unix)]
+mod pty;
+#[cfg(all(unix, feature = "pi"))]
+mod script;
+#[cfg(unix)]
+mod spare;
+#[cfg(all(unix, feature = "pi"))]
+mod token;
+#[cfg(unix)]
+mod unix_socket;
+#[cfg(all(unix, feature = "pi"))]
+mod words;
