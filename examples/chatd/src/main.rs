@@ -49,7 +49,7 @@ use crate::{
 use std::{
     io::{self, IsTerminal},
     panic,
-    process::ExitCode,
+    process::{self, ExitCode},
     time::Instant,
 };
 use tokio::runtime::Runtime;
@@ -105,20 +105,17 @@ fn run(
     }
 }
 
-/// tokio panics if it gets no thread at all.
+/// tokio panics if a thread is missing, and would wait for those that it has: so the program ends there.
 fn runtime() -> Result<Runtime, String> {
     let before = panic::take_hook();
-    panic::set_hook(Box::new(|_| {}));
-    let runtime = panic::catch_unwind(Runtime::new);
+    panic::set_hook(Box::new(|panicked| {
+        let why = log::words(panicked.payload());
+        eprintln!("chatd: no thread for the sessions: {why}");
+        process::exit(1);
+    }));
+    let runtime = Runtime::new();
     panic::set_hook(before);
-    match runtime {
-        Ok(Ok(runtime)) => Ok(runtime),
-        Ok(Err(error)) => Err(format!("no runtime: {error}")),
-        Err(payload) => Err(format!(
-            "no thread for the sessions: {}",
-            log::words(&*payload)
-        )),
-    }
+    runtime.map_err(|error| format!("no runtime: {error}"))
 }
 
 /// Each has its thread from the start, so that the report needs none.

@@ -6,8 +6,8 @@ use rustix::{
     fs::{Mode, OFlags},
     pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt},
 };
-use std::{fs::File, os::fd::OwnedFd};
-use tokio::process::Command;
+use std::{fs::File, os::fd::OwnedFd, pin::Pin};
+use tokio::process::{Child, Command};
 
 pub(crate) struct Pty {
     /// The person's side.
@@ -29,7 +29,7 @@ impl Pty {
     }
 
     /// The program of this command, as the leader of a session with this terminal; its pid is the session's.
-    pub(crate) async fn start(&self, inner: &Command) -> Daemon {
+    pub(crate) fn spawn(&self, inner: &Command) -> Child {
         let inner = inner.as_std();
         let mut outer = Command::new("setsid");
         outer.arg("--ctty").arg(inner.get_program());
@@ -43,12 +43,19 @@ impl Pty {
         let side = || self.program.try_clone().expect("a descriptor");
         outer.stdin(side()).stdout(side()).stderr(side());
         let child = outer.kill_on_drop(true).spawn();
-        drop(outer);
-        let side = || {
-            let side = self.person.try_clone().expect("a descriptor");
-            Box::pin(tokio::fs::File::from_std(File::from(side)))
-        };
-        Daemon::ready(child.expect("`setsid` can be run"), side(), side()).await
+        child.expect("`setsid` can be run")
+    }
+
+    /// The same, once a daemon in it is ready.
+    pub(crate) async fn start(&self, inner: &Command) -> Daemon {
+        let child = self.spawn(inner);
+        Daemon::ready(child, self.side(), self.side()).await
+    }
+
+    /// What a person types or reads.
+    pub(crate) fn side(&self) -> Pin<Box<tokio::fs::File>> {
+        let side = self.person.try_clone().expect("a descriptor");
+        Box::pin(tokio::fs::File::from_std(File::from(side)))
     }
 
     /// Waits until the terminal takes no output (Ctrl-S), or takes it.

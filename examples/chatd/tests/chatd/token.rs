@@ -109,3 +109,13 @@ async fn a_token_that_is_refused_is_not_printed() {
     write("hunter2", 0o600);
     check(file, Some("hunter2"), "one of them").await;
 }
+
+#[tokio::test]
+async fn conversations_are_their_owners() {
+    let script = Script::new("conversations", "exit 1");
+    let args = script.args(&[]);
+    let daemon = Daemon::start(&borrowed(&args)).await;
+    let folder = fs::metadata(script.path("sessions")).expect("it is made at the start");
+    assert_eq!(folder.permissions().mode() & 0o777, 0o700);
+    drop(daemon);
+}
