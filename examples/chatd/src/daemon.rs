@@ -196,7 +196,7 @@ impl Ended {
 
 fn bad_ends(failed: &[(String, Arc<str>)], abandoned: &[String]) -> impl Iterator<Item = String> {
     let failed = failed.iter().map(|(key, error)| {
-        let error = begin_of(error, limits::ERROR);
+        let error = begin_of(error, limits::REPORTED);
         format!("  failed: {key}: {error}")
     });
     let abandoned = abandoned.iter().map(|key| format!("  abandoned: {key}"));

@@ -16,7 +16,7 @@ pub(crate) const SAID: usize = 2000;
 /// Sessions of which that is kept.
 pub(crate) const EXCHANGES: usize = 1024;
 /// Bytes of what is said of a session in the report of the end.
-pub(crate) const ERROR: usize = 2000;
+pub(crate) const REPORTED: usize = 2000;
 /// Bytes of the token.
 pub(crate) const TOKEN: usize = 4096;
 /// For open connections to end, after all sessions have; and for the last words to be written, after that.
