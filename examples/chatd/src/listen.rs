@@ -25,7 +25,7 @@ pub(crate) struct Bound {
 ///
 /// # Errors
 ///
-/// If somebody listens there, or if something else is there.
+/// If another program listens there, or if something else is there.
 pub(crate) async fn bind(path: &Path) -> io::Result<(UnixListener, Bound)> {
     let _lock = lock(path)?;
     match fs::symlink_metadata(path) {
@@ -37,9 +37,9 @@ pub(crate) async fn bind(path: &Path) -> io::Result<(UnixListener, Bound)> {
                 fs::remove_file(path)?;
             }
             // So too if there are more who wait to be let in than there may be.
-            Ok(_) => return Err(io::Error::other("somebody listens there")),
+            Ok(_) => return Err(io::Error::other("another program listens there")),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::Error::other("somebody listens there"));
+                return Err(io::Error::other("another program listens there"));
             }
             Err(error) => return Err(error),
         },
@@ -90,7 +90,7 @@ fn lock(path: &Path) -> io::Result<File> {
     let folder = File::open(folder.unwrap_or(Path::new(".")))?;
     flock(&folder, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
         if error.kind() == io::ErrorKind::WouldBlock {
-            io::Error::other("somebody else has locked its directory")
+            io::Error::other("another program has locked its directory")
         } else {
             error.into()
         }

@@ -57,7 +57,11 @@ async fn a_socket_is_for_its_owner_and_goes_with_the_daemon() {
     assert_eq!(mode & 0o777, 0o600, "{mode:o}");
     assert!(health(&path).await.starts_with("HTTP/1.1 200 "));
     assert_eq!(daemon.get("/health").answer().await.0, 200, "by both");
-    assert!(refused(&path).await.contains("somebody listens there"));
+    assert!(
+        refused(&path)
+            .await
+            .contains("another program listens there")
+    );
     assert!(health(&path).await.starts_with("HTTP/1.1 200 "));
 
     // As one that was killed leaves it.
