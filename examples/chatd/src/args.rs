@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::limits;
+use crate::names::{self, BadName};
 #[cfg(all(feature = "pi", unix))]
 use crate::pi::PiArgs;
 use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
@@ -38,6 +38,9 @@ pub(crate) struct Args {
     /// How many messages may wait for one session.
     #[arg(long, value_name = "COUNT", default_value = "16")]
     pub(crate) max_waiting: u16,
+    /// How many connections HTTP clients may have; never more than half of the files that the process may open.
+    #[arg(long, value_name = "COUNT", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) max_connections: u32,
     /// How long a message waits for its turn. As long as it takes, if not given.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) wait_timeout: Option<Duration>,
@@ -109,8 +112,8 @@ fn some_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn key(text: &str) -> Result<String, &'static str> {
-    limits::check_key(text).map(|()| text.to_owned())
+fn key(text: &str) -> Result<String, BadName> {
+    names::check(text).map(|()| text.to_owned())
 }
 
 /// As a header can carry it.

@@ -28,7 +28,13 @@ pub(crate) async fn run<A: Chat>(agent: A, args: Args) -> Result<DrainReport<Str
 
     let (end_http, http_ends) = oneshot::channel();
     let guard = http::Guard::new(address, args.token);
-    let served = tokio::spawn(http::serve(listener, desk.clone(), guard, http_ends));
+    let served = tokio::spawn(http::serve(
+        listener,
+        desk.clone(),
+        guard,
+        args.max_connections,
+        http_ends,
+    ));
     say(&format!("chatd: http://{address}"));
     let (end_terminal, terminal_ends) = oneshot::channel();
     let terminal = Terminal::new(desk.clone(), args.session);

@@ -10,7 +10,7 @@
 //! | `terminal`, `input`, `paper` | interface one: lines in, lines out |
 //! | `http` | interface two, and its page |
 //! | `daemon`, `asked` | from the start to the report of the end; who asks for the end |
-//! | `limits` | how long keys, lines and bodies may be |
+//! | `limits`, `names`, `words` | how long texts may be; which names sessions may have; how a text is cut |
 
 mod agent;
 mod args;
@@ -22,10 +22,12 @@ mod echo;
 mod http;
 mod input;
 mod limits;
+mod names;
 mod paper;
 #[cfg(all(feature = "pi", unix))]
 mod pi;
 mod terminal;
+mod words;
 
 #[cfg(all(feature = "pi", unix))]
 use crate::pi::PiChat;
@@ -78,6 +80,6 @@ fn main() -> ExitCode {
 }
 
 fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    eprintln!("chatd: {}", desk::told(error));
+    eprintln!("chatd: {}", words::told(error));
     ExitCode::FAILURE
 }
