@@ -1,8 +1,9 @@
 //! The command line.
 
+use crate::names::{self, BadName};
 #[cfg(all(feature = "pi", unix))]
 use crate::pi::PiArgs;
-use crate::{limits, token};
+use crate::token;
 use clap::{CommandFactory, Parser, ValueEnum, error::ErrorKind};
 use std::{
     ffi::OsString,
@@ -61,6 +62,9 @@ pub(crate) struct Args {
     /// How many messages may wait for one session.
     #[arg(long, value_name = "COUNT", default_value = "16")]
     pub(crate) max_waiting: u16,
+    /// How many connections HTTP clients may have; never more than half of the files that the process may open.
+    #[arg(long, value_name = "COUNT", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..=65536))]
+    pub(crate) max_connections: u32,
     /// How long a message waits for its turn. As long as it takes, if not given.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) wait_timeout: Option<Duration>,
@@ -157,6 +161,6 @@ fn some_seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-fn key(text: &str) -> Result<String, &'static str> {
-    limits::check_key(text).map(|()| text.to_owned())
+fn key(text: &str) -> Result<String, BadName> {
+    names::check(text).map(|()| text.to_owned())
 }

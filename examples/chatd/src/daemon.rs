@@ -3,11 +3,11 @@
 #[cfg(unix)]
 use crate::listen;
 use crate::{
-    agent::Chat, args::Args, asked::Asked, board::begin_of, desk::Desk, escape, http, input,
-    limits, output::Output, terminal::Terminal,
+    agent::Chat, args::Args, asked::Asked, desk::Desk, escape, http, input, limits, output::Output,
+    terminal::Terminal, words::begin_of,
 };
 use axum::serve::Listener;
-use std::{error::Error, fmt, io, iter, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error, io, iter, net::SocketAddr, sync::Arc, time::Duration};
 #[cfg(unix)]
 use std::{net::Ipv4Addr, path::Path};
 use tokio::{
@@ -58,7 +58,9 @@ pub(crate) async fn run<A: Chat>(
 struct Doors {
     /// As they are printed.
     names: Vec<String>,
-    served: Vec<(oneshot::Sender<()>, JoinHandle<io::Result<()>>)>,
+    served: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Of each.
+    most: u32,
     #[cfg(unix)]
     _socket: Option<listen::Bound>,
 }
@@ -81,6 +83,7 @@ impl Doors {
         let mut doors = Self {
             names: Vec::new(),
             served: Vec::new(),
+            most: args.max_connections,
             #[cfg(unix)]
             _socket: None,
         };
@@ -98,15 +101,15 @@ impl Doors {
         Ok(doors)
     }
 
-    fn serve<A: Chat, L: Listener<Addr: fmt::Debug>>(
+    fn serve<A: Chat>(
         &mut self,
         name: String,
-        listener: L,
+        listener: impl Listener,
         desk: &Desk<A>,
         guard: http::Guard,
     ) {
         let (end, ends) = oneshot::channel();
-        let served = tokio::spawn(http::serve(listener, desk.clone(), guard, ends));
+        let served = tokio::spawn(http::serve(listener, desk.clone(), guard, self.most, ends));
         self.names.push(name);
         self.served.push((end, served));
     }

@@ -13,7 +13,7 @@
 //! | `escape` | what an agent writes, where people read it |
 //! | `foreground` | what a daemon in the background leaves undone |
 //! | `daemon`, `asked` | from the start to the report of the end; who asks for the end |
-//! | `limits` | how long keys, lines and bodies may be |
+//! | `limits`, `names`, `words` | how long texts may be; which names sessions may have; how a text is cut |
 
 mod agent;
 mod args;
@@ -31,12 +31,14 @@ mod limits;
 #[cfg(unix)]
 mod listen;
 mod log;
+mod names;
 mod output;
 mod paper;
 #[cfg(all(feature = "pi", unix))]
 mod pi;
 mod terminal;
 mod token;
+mod words;
 
 #[cfg(all(feature = "pi", unix))]
 use crate::pi::PiChat;
@@ -149,7 +151,7 @@ impl Outputs {
                 }
             }
             Err(error) => {
-                let why = escape::line(&desk::told(&*error));
+                let why = escape::line(&words::told(&*error));
                 self.log.put_by(&format!("chatd: {why}\n"), deadline);
             }
         }

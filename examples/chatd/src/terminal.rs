@@ -3,11 +3,12 @@
 
 use crate::{
     agent::Chat,
-    desk::{Answer, Desk, Step, View, told},
+    desk::{Answer, Desk, Step, View},
     input::Line,
-    limits,
+    limits, names,
     output::Output,
     paper::Paper,
+    words::told,
 };
 use futures_util::{
     StreamExt,
@@ -149,7 +150,8 @@ impl<A: Chat> Terminal<A> {
         let (desk, key, number) = (self.desk.clone(), self.key.clone(), self.sent);
         let afresh = async move {
             let what = What::Remark(match desk.afresh(&key).await {
-                Ok(()) => "afresh".to_owned(),
+                Ok(Ok(())) => "afresh".to_owned(),
+                Ok(Err(unkept)) => format!("afresh, but {unkept}"),
                 Err(error) => told(&error),
             });
             Said { key, number, what }
@@ -158,12 +160,12 @@ impl<A: Chat> Terminal<A> {
     }
 
     fn go_to(&mut self, name: &str) {
-        match limits::check_key(name) {
+        match names::check(name) {
             Ok(()) => {
                 self.key = name.to_owned();
                 self.paper.line(&format!("using {name}"));
             }
-            Err(why) => self.paper.line(why),
+            Err(why) => self.paper.line(&why.to_string()),
         }
     }
 
