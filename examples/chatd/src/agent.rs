@@ -1,5 +1,6 @@
 //! What the sessions are made of: any agent that is told text, and answers with text.
 
+use std::fmt;
 use turnwise::Agent;
 
 /// What the daemon asks of an agent. A new one needs an arm in `main` and a word in `args`, and nothing else.
@@ -8,8 +9,26 @@ pub(crate) trait Chat:
 {
     /// From this call on a start of the session begins a new conversation; one that is there goes on with its own. Resolves
     /// when that will be so after a restart of the daemon too. Nothing, if conversations go with their sessions.
-    fn forget(&self, key: &str) -> impl Future<Output = Result<(), Self::Error>> + Send {
+    fn forget(&self, key: &str) -> impl Future<Output = Result<(), Unkept>> + Send {
         let _ = key;
         std::future::ready(Ok(()))
     }
+
+    /// Why that is not so yet: for any session, or for this one.
+    fn trouble(&self, key: Option<&str>) -> Option<String> {
+        let _ = key;
+        None
+    }
 }
+
+/// Why a restart of the daemon would bring a conversation back that was ended.
+#[derive(Debug)]
+pub(crate) struct Unkept(pub(crate) String);
+
+impl fmt::Display for Unkept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unkept {}

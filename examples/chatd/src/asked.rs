@@ -1,6 +1,8 @@
 //! Who asks the daemon to end: a signal, or the terminal.
 
-use std::{future::pending, io};
+use std::io;
+#[cfg(unix)]
+use std::task::Poll;
 use tokio::sync::mpsc;
 
 pub(crate) struct Asked {
@@ -27,29 +29,56 @@ impl Asked {
 }
 
 #[cfg(unix)]
-struct Signals {
-    terminate: tokio::signal::unix::Signal,
-    interrupt: tokio::signal::unix::Signal,
-}
+struct Signals(Vec<(&'static str, tokio::signal::unix::Signal)>);
 
 #[cfg(unix)]
 impl Signals {
+    /// All that end a program and may be caught, but for those that say it is broken. One that was ignored before the
+    /// start stays so: SIGHUP under `nohup`.
     fn new() -> io::Result<Self> {
+        use rustix::process::Signal;
         use tokio::signal::unix::{SignalKind, signal};
 
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        let ignored = ignored();
+        let mut signals = Vec::new();
+        for (name, number) in [
+            ("SIGTERM", Signal::TERM),
+            ("SIGINT", Signal::INT),
+            ("SIGHUP", Signal::HUP),
+            ("SIGQUIT", Signal::QUIT),
+        ] {
+            let number = number.as_raw();
+            if ignored & (1 << (number - 1)) == 0 {
+                signals.push((name, signal(SignalKind::from_raw(number))?));
+            }
+        }
+        // They would stop a daemon in the background. See `foreground`.
+        for number in [Signal::TTIN, Signal::TTOU] {
+            drop(signal(SignalKind::from_raw(number.as_raw()))?);
+        }
+        Ok(Self(signals))
     }
 
     async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            Some(()) = self.terminate.recv() => "SIGTERM",
-            Some(()) = self.interrupt.recv() => "SIGINT",
-            else => pending().await,
-        }
+        std::future::poll_fn(|cx| {
+            for (name, signal) in &mut self.0 {
+                if signal.poll_recv(cx).is_ready() {
+                    return Poll::Ready(*name);
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
+}
+
+/// The signals that the program was told to ignore, a bit each; none, where the system does not show them.
+#[cfg(unix)]
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 #[cfg(not(unix))]
@@ -64,7 +93,7 @@ impl Signals {
     async fn next(&mut self) -> &'static str {
         match tokio::signal::ctrl_c().await {
             Ok(()) => "Ctrl-C",
-            Err(_) => pending().await,
+            Err(_) => std::future::pending().await,
         }
     }
 }

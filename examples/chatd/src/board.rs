@@ -2,8 +2,14 @@
 //!
 //! One value in tokio's watch channel, which is at once where it is kept and how those who look learn of a change. What a
 //! session *does* is not kept here: that is asked of turnwise, at the moment when it is looked at.
+//!
+//! Every text has its bound in bytes, and so has the whole: [`limits::EXCHANGES`] times what one exchange may have, some
+//! 4 MB, whatever the agents say and fail with.
 
-use crate::limits;
+use crate::{
+    limits,
+    words::{REMARK, add_keeping_end, begin_of},
+};
 use serde::Serialize;
 use std::{collections::HashMap, time::Instant};
 
@@ -20,7 +26,11 @@ pub(crate) struct Exchange {
     /// The ticket of its turn.
     turn: u64,
     asked: String,
+    /// The end of it.
     said: String,
+    /// How many bytes of it are not kept, before its end.
+    #[serde(skip_serializing_if = "is_none")]
+    cut: usize,
     /// No more will be said.
     over: bool,
     /// Why not.
@@ -35,7 +45,7 @@ impl Board {
     }
 
     /// A session has been given a message.
-    pub(crate) fn begin(&mut self, key: &str, turn: u64, asked: String) {
+    pub(crate) fn begin(&mut self, key: &str, turn: u64, asked: &str) {
         if self.exchanges.len() >= limits::EXCHANGES && !self.exchanges.contains_key(key) {
             let oldest = self
                 .exchanges
@@ -47,8 +57,9 @@ impl Board {
         }
         let exchange = Exchange {
             turn,
-            asked,
+            asked: begin_of(asked, limits::ASKED + REMARK),
             said: String::new(),
+            cut: 0,
             over: false,
             error: None,
             began: Instant::now(),
@@ -58,20 +69,20 @@ impl Board {
 
     pub(crate) fn say(&mut self, key: &str, turn: u64, text: &str) {
         if let Some(exchange) = self.of_turn(key, turn) {
-            exchange.said.push_str(text);
-            keep_end(&mut exchange.said, limits::SAID);
+            exchange.cut += add_keeping_end(&mut exchange.said, text, limits::SAID);
         }
     }
 
-    pub(crate) fn end(&mut self, key: &str, turn: u64, error: Option<String>) {
+    pub(crate) fn end(&mut self, key: &str, turn: u64, error: Option<&str>) {
         if let Some(exchange) = self.of_turn(key, turn) {
             exchange.over = true;
-            exchange.error = error;
+            exchange.error = error.map(|error| begin_of(error, limits::ERROR + REMARK));
         }
     }
 
-    pub(crate) fn forget(&mut self, key: &str) {
-        self.exchanges.remove(key);
+    /// `false` if there was nothing to forget.
+    pub(crate) fn forget(&mut self, key: &str) -> bool {
+        self.exchanges.remove(key).is_some()
     }
 
     /// What comes late, after the next turn has begun, is not the next turn's.
@@ -81,21 +92,9 @@ impl Board {
     }
 }
 
-/// The begin of a text, of so many bytes at most.
-pub(crate) fn begin_of(text: &str, most: usize) -> String {
-    let mut cut = most.min(text.len());
-    while !text.is_char_boundary(cut) {
-        cut -= 1;
-    }
-    text[..cut].to_owned()
-}
-
-fn keep_end(text: &mut String, most: usize) {
-    let mut cut = text.len().saturating_sub(most);
-    while !text.is_char_boundary(cut) {
-        cut += 1;
-    }
-    text.drain(..cut);
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_none(count: &usize) -> bool {
+    *count == 0
 }
 
 #[cfg(test)]
@@ -106,26 +105,35 @@ mod tests {
     fn what_is_kept_is_bounded() {
         let mut board = Board::default();
         for number in 0..limits::EXCHANGES + 5 {
-            board.begin(&number.to_string(), 1, String::new());
+            board.begin(&number.to_string(), 1, "");
         }
         assert_eq!(board.exchanges.len(), limits::EXCHANGES);
         assert!(board.exchange("4").is_none() && board.exchange("5").is_some());
-        board.say("5", 1, &"ü".repeat(limits::SAID));
-        let said = &board.exchange("5").expect("it was begun").said;
-        assert!(said.len() <= limits::SAID && said.starts_with('ü'));
-        assert_eq!(begin_of("müde", 2), "m");
+
+        let long = "ü".repeat(1 << 20);
+        board.begin("5", 2, &long);
+        board.say("5", 2, &long);
+        board.say("5", 2, &long);
+        board.end("5", 2, Some(&long));
+        let kept = board.exchange("5").expect("it was begun");
+        let error = kept.error.as_ref().expect("it failed");
+        assert!(kept.said.len() <= limits::SAID && kept.said.starts_with('ü'));
+        assert_eq!(kept.cut + kept.said.len(), 4 << 20);
+        assert!(error.ends_with(" bytes cut)") && kept.asked.ends_with(" bytes cut)"));
+        let room = [&kept.asked, &kept.said, error].map(|text| text.capacity());
+        assert!(room.iter().sum::<usize>() < 16_000, "{room:?}");
     }
 
     #[test]
     fn what_comes_late_changes_nothing() {
         let mut board = Board::default();
-        board.begin("a", 1, "one".to_owned());
-        board.begin("a", 2, "two".to_owned());
+        board.begin("a", 1, "one");
+        board.begin("a", 2, "two");
         board.say("a", 1, "late");
         board.end("a", 1, None);
         let exchange = board.exchange("a").expect("it was begun");
         assert_eq!((exchange.said.as_str(), exchange.over), ("", false));
-        board.forget("a");
+        assert!(board.forget("a") && !board.forget("a"));
         board.say("a", 2, "later still");
         assert_eq!(board.exchange("a"), None);
     }

@@ -1,38 +1,46 @@
 //! From the start to the report of the end.
 
-use crate::{agent::Chat, args::Args, asked::Asked, desk::Desk, http, limits, terminal::Terminal};
-use std::{
-    error::Error,
-    io::{self, Write},
-    time::Duration,
+#[cfg(unix)]
+use crate::listen;
+use crate::{
+    agent::Chat, args::Args, asked::Asked, desk::Desk, escape, http, input, limits, output::Output,
+    terminal::Terminal, words::begin_of,
 };
+use axum::serve::Listener;
+use std::{error::Error, io, iter, net::SocketAddr, sync::Arc, time::Duration};
+#[cfg(unix)]
+use std::{net::Ipv4Addr, path::Path};
 use tokio::{
     net::TcpListener,
     sync::oneshot,
+    task::JoinHandle,
     time::{Instant, timeout},
 };
 use turnwise::{DrainReport, SessionManager, Timeouts, WhenFull};
 
-type Failed = Box<dyn Error + Send + Sync>;
+pub(crate) type Failed = Box<dyn Error + Send + Sync>;
 
-/// Serves until it is asked to end, by a signal or at the terminal; then ends every session, and says what became of them.
+/// Serves until it is asked to end, by a signal or at the terminal; then ends every session. What became of them is for the
+/// report.
 ///
 /// While the last turns go on, both interfaces still answer: messages are refused, a status is told.
-pub(crate) async fn run<A: Chat>(agent: A, args: Args) -> Result<DrainReport<String>, Failed> {
+pub(crate) async fn run<A: Chat>(
+    agent: A,
+    args: Args,
+    token: Option<String>,
+    out: &Output,
+) -> Result<Ended, Failed> {
     let (mut asked, quit) = Asked::new()?;
-    let listener = TcpListener::bind(args.listen).await;
-    let listener =
-        listener.map_err(|error| format!("cannot listen on {}: {error}", args.listen))?;
-    let address = listener.local_addr()?;
     let desk = Desk::new(sessions(agent.clone(), &args)?, agent);
-
-    let (end_http, http_ends) = oneshot::channel();
-    let guard = http::Guard::new(address, args.token);
-    let served = tokio::spawn(http::serve(listener, desk.clone(), guard, http_ends));
-    say(&format!("chatd: http://{address}"));
+    let doors = Doors::open(&desk, &args, token).await?;
+    let lines = input::lines();
+    let lines = lines.map_err(|error| format!("no thread to read input by: {error}"))?;
+    for name in &doors.names {
+        out.put(&format!("chatd: {}\n", escape::line(name)));
+    }
     let (end_terminal, terminal_ends) = oneshot::channel();
-    let terminal = Terminal::new(desk.clone(), args.session);
-    let terminal = aside(terminal.run(quit, terminal_ends));
+    let terminal = Terminal::new(desk.clone(), args.session, out.clone());
+    let terminal = tokio::spawn(terminal.run(lines, quit, terminal_ends));
 
     let who = asked.again().await;
     tracing::info!(who, "asked to end");
@@ -42,22 +50,97 @@ pub(crate) async fn run<A: Chat>(agent: A, args: Args) -> Result<DrainReport<Str
     // What was said last is heard, by those who still listen.
     drop(end_terminal);
     drop(timeout(limits::FAREWELL, terminal).await);
-    drop(end_http);
-    drop(timeout(limits::FAREWELL, served).await);
-    let told = tell(&report, took);
-    drop(timeout(limits::FAREWELL, aside(async move { say(&told) })).await);
-    Ok(report)
+    doors.close().await;
+    Ok(Ended { report, took })
 }
 
-/// In a thread of its own, until it resolves: an output that is held (Ctrl-S), or that nobody reads, holds nothing else.
-fn aside(work: impl Future<Output = ()> + Send + 'static) -> oneshot::Receiver<()> {
-    let (over, is_over) = oneshot::channel();
-    let runtime = tokio::runtime::Handle::current();
-    std::thread::spawn(move || {
-        runtime.block_on(work);
-        drop(over);
-    });
-    is_over
+/// Where HTTP is served.
+struct Doors {
+    /// As they are printed.
+    names: Vec<String>,
+    served: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    /// Of each.
+    most: u32,
+    #[cfg(unix)]
+    _socket: Option<listen::Bound>,
+}
+
+impl Doors {
+    async fn open<A: Chat>(
+        desk: &Desk<A>,
+        args: &Args,
+        token: Option<String>,
+    ) -> Result<Self, Failed> {
+        let tcp = match args.address() {
+            Some(address) => Some(tcp(address).await?),
+            None => None,
+        };
+        #[cfg(unix)]
+        let unix = match &args.listen_unix {
+            Some(path) => Some((path, unix(path).await?)),
+            None => None,
+        };
+        let mut doors = Self {
+            names: Vec::new(),
+            served: Vec::new(),
+            most: args.max_connections,
+            #[cfg(unix)]
+            _socket: None,
+        };
+        if let Some((listener, address)) = tcp {
+            let guard = http::Guard::new(address, token.clone());
+            doors.serve(format!("http://{address}"), listener, desk, guard);
+        }
+        #[cfg(unix)]
+        if let Some((path, (listener, bound))) = unix {
+            // As near as loopback: there, too, a page of another host has no business.
+            let guard = http::Guard::new((Ipv4Addr::LOCALHOST, 0).into(), token);
+            doors.serve(format!("unix:{}", path.display()), listener, desk, guard);
+            doors._socket = Some(bound);
+        }
+        Ok(doors)
+    }
+
+    fn serve<A: Chat>(
+        &mut self,
+        name: String,
+        listener: impl Listener,
+        desk: &Desk<A>,
+        guard: http::Guard,
+    ) {
+        let (end, ends) = oneshot::channel();
+        let served = tokio::spawn(http::serve(listener, desk.clone(), guard, self.most, ends));
+        self.names.push(name);
+        self.served.push((end, served));
+    }
+
+    /// Lets nobody in any more, and waits a while for those who are.
+    async fn close(self) {
+        let (ends, served): (Vec<_>, Vec<_>) = self.served.into_iter().unzip();
+        drop(ends);
+        let all = async {
+            for served in served {
+                drop(served.await);
+            }
+        };
+        drop(timeout(limits::FAREWELL, all).await);
+    }
+}
+
+async fn tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failed> {
+    let bound = async {
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    let bound: io::Result<_> = bound.await;
+    Ok(bound.map_err(|error| format!("cannot listen on {address}: {error}"))?)
+}
+
+#[cfg(unix)]
+async fn unix(path: &Path) -> Result<(tokio::net::UnixListener, listen::Bound), Failed> {
+    let bound = listen::bind(path).await;
+    Ok(bound.map_err(|error| format!("cannot listen on {}: {error}", path.display()))?)
 }
 
 fn sessions<A: Chat>(agent: A, args: &Args) -> Result<SessionManager<A>, turnwise::BuildError> {
@@ -89,24 +172,51 @@ async fn shut_down<A: Chat>(
     desk.shut_down(Duration::ZERO).await
 }
 
-fn tell(report: &DrainReport<String>, took: Duration) -> String {
-    let mut text = format!(
-        "chatd: ended in {:.1} s: {} stopped, {} failed, {} abandoned",
-        took.as_secs_f64(),
-        report.stopped.len(),
-        report.failed.len(),
-        report.abandoned.len(),
-    );
-    for (key, error) in &report.failed {
-        text += &format!("\n  failed: {key}: {error}");
-    }
-    for key in &report.abandoned {
-        text += &format!("\n  abandoned: {key}");
-    }
-    text
+/// What has become of the sessions.
+pub(crate) struct Ended {
+    report: DrainReport<String>,
+    took: Duration,
 }
 
-/// A line to whoever reads; nobody has to.
-fn say(line: &str) {
-    drop(writeln!(io::stdout(), "{line}"));
+impl Ended {
+    pub(crate) fn is_clean(&self) -> bool {
+        self.report.failed.is_empty() && self.report.abandoned.is_empty()
+    }
+
+    /// Line by line.
+    pub(crate) fn report(&self) -> impl Iterator<Item = String> {
+        let Self { report, took } = self;
+        let first = format!(
+            "chatd: ended in {:.1} s: {} stopped, {} failed, {} abandoned",
+            took.as_secs_f64(),
+            report.stopped.len(),
+            report.failed.len(),
+            report.abandoned.len(),
+        );
+        iter::once(first).chain(bad_ends(&report.failed, &report.abandoned))
+    }
+}
+
+fn bad_ends(failed: &[(String, Arc<str>)], abandoned: &[String]) -> impl Iterator<Item = String> {
+    let failed = failed.iter().map(|(key, error)| {
+        let error = begin_of(error, limits::REPORTED);
+        format!("  failed: {key}: {error}")
+    });
+    let abandoned = abandoned.iter().map(|key| format!("  abandoned: {key}"));
+    failed.chain(abandoned).map(|line| escape::line(&line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_is_a_line_for_each_that_failed() {
+        let failed = ["b\nchatd: \u{1b}]0;owned\u{7}", &"x".repeat(1 << 20)];
+        let failed = failed.map(|error| ("a".to_owned(), error.into()));
+        let report: Vec<String> = bad_ends(&failed, &["c\u{202e}".to_owned()]).collect();
+        assert_eq!(report[0], r"  failed: a: b\nchatd: \u{1b}]0;owned\u{7}");
+        assert!(report[1].len() < 3000 && report[1].starts_with("  failed: a: x"));
+        assert_eq!(report[2..], [r"  abandoned: c\u{202e}"]);
+    }
 }

@@ -1,12 +1,13 @@
 //! What both interfaces may do: all of turnwise that the daemon uses is in this file and in `daemon`.
 
 use crate::{
-    agent::Chat,
-    board::{Board, Exchange, begin_of},
+    agent::{Chat, Unkept},
+    board::{Board, Exchange},
     limits,
+    words::{begin_of, begin_of_shared, told},
 };
 use serde::Serialize;
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use turnwise::{
     DrainReport, Missable, Phase, Sending, SessionEvent, SessionManager, SessionStatus, StopError,
@@ -19,6 +20,9 @@ pub(crate) struct Desk<A: Chat> {
     agent: A,
     board: watch::Sender<Board>,
 }
+
+/// Whether a conversation that was ended stays so after a restart of the daemon.
+pub(crate) type Kept = Result<(), Unkept>;
 
 impl<A: Chat> Clone for Desk<A> {
     fn clone(&self) -> Self {
@@ -56,14 +60,14 @@ impl<A: Chat> Desk<A> {
     /// A session as it is now; `None` if there is none. Waits for nothing.
     pub(crate) fn look(&self, key: &str) -> Option<View> {
         let status = self.sessions.status(key)?;
-        Some(View::new(key.to_owned(), status, &self.board.borrow()))
+        Some(self.view(key.to_owned(), status, &self.board.borrow()))
     }
 
     /// All of them, by name. Waits for nothing.
     pub(crate) fn look_at_all(&self) -> Vec<View> {
         let sessions = self.sessions.snapshot();
         let board = self.board.borrow();
-        let view = |(key, status)| View::new(key, status, &board);
+        let view = |(key, status)| self.view(key, status, &board);
         let mut views: Vec<View> = sessions.into_iter().map(view).collect();
         drop(board);
         views.sort_by(|a, b| a.key.cmp(&b.key));
@@ -85,10 +89,10 @@ impl<A: Chat> Desk<A> {
     }
 
     /// Stops the session, and starts it anew, with a new conversation. Who waits in line goes on with that.
-    pub(crate) async fn afresh(&self, key: &str) -> Result<(), TurnError<A::Error>> {
+    pub(crate) async fn afresh(&self, key: &str) -> Result<Kept, TurnError<A::Error>> {
         let forgetting = self.agent.forget(key);
         let stopping = self.sessions.stop(key);
-        self.board.send_modify(|board| board.forget(key));
+        self.board.send_if_modified(|board| board.forget(key));
         match stopping.await {
             Ok(_) => {}
             Err(StopError::Closed) => return Err(TurnError::Closed),
@@ -97,23 +101,22 @@ impl<A: Chat> Desk<A> {
         }
         match self.sessions.turn_with(key, TurnOptions::no_wait()).await {
             // Who waited has it, anew.
-            Ok(_) | Err(TurnError::Busy) => forgetting.await.map_err(TurnError::Agent),
+            Ok(_) | Err(TurnError::Busy) => Ok(forgetting.await),
             Err(error) => Err(error),
         }
     }
 
     /// Sends the line away, and stops the session: cancels its turn first. `false` if there was none. Its conversation ends
     /// in any case.
-    pub(crate) async fn end(&self, key: &str) -> Result<bool, StopError<A::Error>> {
+    pub(crate) async fn end(&self, key: &str) -> Result<(bool, Kept), StopError<A::Error>> {
         self.sessions.dismiss(key);
         let forgetting = self.agent.forget(key);
         let stopping = self.sessions.stop(key);
-        self.board.send_modify(|board| board.forget(key));
+        self.board.send_if_modified(|board| board.forget(key));
         let ended = stopping.await;
         self.changed();
-        let forgotten = forgetting.await;
-        forgotten.map_err(|error| StopError::Failed(Arc::new(error)))?;
-        ended
+        let kept = forgetting.await;
+        ended.map(|was_there| (was_there, kept))
     }
 
     /// Admits nobody any more; when all sessions have ended, the report.
@@ -130,6 +133,31 @@ impl<A: Chat> Desk<A> {
 
     pub(crate) fn is_closing(&self) -> bool {
         self.board.borrow().closing
+    }
+
+    /// What the agent cannot do for any session, though it should.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.agent.trouble(None)
+    }
+
+    fn view(&self, key: String, status: SessionStatus, board: &Board) -> View {
+        View {
+            phase: match status.phase {
+                Phase::Starting => "starting",
+                Phase::Busy => "busy",
+                Phase::Idle => "idle",
+                Phase::Closing => "closing",
+                _ => "unknown",
+            },
+            for_ms: u64::try_from(status.for_.as_millis()).unwrap_or(u64::MAX),
+            waiting: status.waiting,
+            incarnation: status.incarnation.get(),
+            turn: status.turn.map(Ticket::get),
+            note: status.note.map(|note| begin_of_shared(&note, limits::NOTE)),
+            last: board.exchange(&key).cloned(),
+            trouble: self.agent.trouble(Some(&key)),
+            key,
+        }
     }
 
     fn changed(&self) {
@@ -174,7 +202,7 @@ impl<A: Chat> Answer<A> {
         if self.stage == Stage::Waits {
             self.sending.started().await?;
             self.stage = Stage::Speaks;
-            self.post(|board, key, turn, asked| board.begin(key, turn, asked.to_owned()));
+            self.post(|board, key, turn, asked| board.begin(key, turn, asked));
         }
         Ok(())
     }
@@ -199,7 +227,7 @@ impl<A: Chat> Answer<A> {
                 let reply = (&mut self.sending).await.map_err(|refused| refused.error);
                 self.stage = Stage::Over;
                 let error = reply.as_ref().err().map(|error| told(error));
-                self.post(|board, key, turn, _| board.end(key, turn, error));
+                self.post(|board, key, turn, _| board.end(key, turn, error.as_deref()));
                 Step::Done(reply)
             }
         })
@@ -227,7 +255,7 @@ impl<A: Chat> Drop for Answer<A> {
     fn drop(&mut self) {
         if self.stage != Stage::Over {
             let error = "nobody waited for the answer";
-            self.post(|board, key, turn, _| board.end(key, turn, Some(error.to_owned())));
+            self.post(|board, key, turn, _| board.end(key, turn, Some(error)));
         }
     }
 }
@@ -245,45 +273,17 @@ pub(crate) struct View {
     pub(crate) turn: Option<u64>,
     pub(crate) note: Option<Arc<str>>,
     pub(crate) last: Option<Exchange>,
+    /// Why its conversation may be another one after a restart.
+    pub(crate) trouble: Option<String>,
 }
 
 impl View {
-    fn new(key: String, status: SessionStatus, board: &Board) -> Self {
-        let last = board.exchange(&key).cloned();
-        Self {
-            key,
-            phase: match status.phase {
-                Phase::Starting => "starting",
-                Phase::Busy => "busy",
-                Phase::Idle => "idle",
-                Phase::Closing => "closing",
-                _ => "unknown",
-            },
-            for_ms: u64::try_from(status.for_.as_millis()).unwrap_or(u64::MAX),
-            waiting: status.waiting,
-            incarnation: status.incarnation.get(),
-            turn: status.turn.map(Ticket::get),
-            note: status.note,
-            last,
-        }
-    }
-
     /// The same but for the time that has passed.
     pub(crate) fn is_still(&self, before: &Self) -> bool {
         let facts = |view: &Self| (view.phase, view.waiting, view.incarnation, view.turn);
         facts(self) == facts(before)
             && self.for_ms >= before.for_ms
             && (&self.key, &self.note, &self.last) == (&before.key, &before.note, &before.last)
+            && self.trouble == before.trouble
     }
-}
-
-/// An error with its causes: `cannot connect: connection refused`.
-pub(crate) fn told(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

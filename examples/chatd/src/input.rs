@@ -16,20 +16,37 @@ pub(crate) enum Line {
 }
 
 /// Reads in a thread of its own, which nobody waits for: it may wait for a line that never comes.
-pub(crate) fn lines() -> mpsc::Receiver<Line> {
+///
+/// # Errors
+///
+/// If there is no thread for it.
+pub(crate) fn lines() -> io::Result<mpsc::Receiver<Line>> {
     let (sender, lines) = mpsc::channel(16);
-    std::thread::spawn(move || {
-        let stdin = io::stdin();
-        let person = stdin.is_terminal();
-        let mut stdin = stdin.lock();
+    let reads = move || {
+        let mut stdin = stdin();
         while let Ok(Some(line)) = read(&mut stdin) {
             if sender.blocking_send(line).is_err() {
                 return;
             }
         }
+        // A terminal that is gone is none any more.
+        let person = io::stdin().is_terminal();
         drop(sender.blocking_send(Line::End { person }));
-    });
-    lines
+    };
+    std::thread::Builder::new()
+        .name("input".to_owned())
+        .spawn(reads)?;
+    Ok(lines)
+}
+
+#[cfg(unix)]
+fn stdin() -> impl BufRead {
+    io::BufReader::new(crate::foreground::Standard(io::stdin()))
+}
+
+#[cfg(not(unix))]
+fn stdin() -> impl BufRead {
+    io::stdin().lock()
 }
 
 /// The next line, or `None` at the end.

@@ -3,14 +3,17 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `args` | the command line |
+//! | `args`, `token` | the command line; the token, and how the agent does not get it |
 //! | `agent`, `echo`, `pi` | what the sessions are made of |
 //! | `desk` | what both interfaces may do: all of turnwise that the daemon uses |
 //! | `board` | what there is to look at beside turnwise's status: what was asked last, and what was said |
 //! | `terminal`, `input`, `paper` | interface one: lines in, lines out |
-//! | `http` | interface two, and its page |
+//! | `http`, `listen` | interface two, and its page; a Unix socket for it |
+//! | `output`, `log` | what is written waits for nobody; the log |
+//! | `escape` | what an agent writes, where people read it |
+//! | `foreground` | what a daemon in the background leaves undone |
 //! | `daemon`, `asked` | from the start to the report of the end; who asks for the end |
-//! | `limits` | how long keys, lines and bodies may be |
+//! | `limits`, `names`, `words` | how long texts may be; which names sessions may have; how a text is cut |
 
 mod agent;
 mod args;
@@ -19,65 +22,153 @@ mod board;
 mod daemon;
 mod desk;
 mod echo;
+mod escape;
+#[cfg(unix)]
+mod foreground;
 mod http;
 mod input;
 mod limits;
+#[cfg(unix)]
+mod listen;
+mod log;
+mod names;
+mod output;
 mod paper;
 #[cfg(all(feature = "pi", unix))]
 mod pi;
 mod terminal;
+mod token;
+mod words;
 
 #[cfg(all(feature = "pi", unix))]
 use crate::pi::PiChat;
 use crate::{
     args::{AgentKind, Args},
+    daemon::{Ended, Failed},
     echo::EchoAgent,
+    output::Output,
 };
 use std::{
     io::{self, IsTerminal},
-    process::ExitCode,
+    panic,
+    process::{self, ExitCode},
+    time::Instant,
 };
-use tracing_subscriber::{Layer, layer::SubscriberExt, util::SubscriberInitExt};
+use tokio::runtime::Runtime;
 
 /// 0: all went well. 1: something failed, or a session was abandoned. 2: bad usage.
 fn main() -> ExitCode {
     let args = Args::read();
-    let log = tracing_subscriber::fmt::layer()
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal());
-    tracing_subscriber::registry()
-        .with(log.with_filter(args.log.clone()))
-        .init();
-    let runtime = match tokio::runtime::Runtime::new() {
-        Ok(runtime) => runtime,
-        Err(error) => return failed(&error),
+    let token = args.take_token();
+    let outputs = Outputs::start().and_then(|outputs| Ok((outputs, runtime()?)));
+    let (outputs, runtime) = match outputs {
+        Ok(started) => started,
+        Err(error) => {
+            // Nothing runs that this could hold.
+            eprintln!("chatd: {error}");
+            return ExitCode::FAILURE;
+        }
     };
-    let ended = match args.agent {
+    log::start(
+        outputs.log.clone(),
+        args.log.clone(),
+        io::stderr().is_terminal(),
+    );
+    let ended = run(&runtime, args, token, &outputs.terminal);
+    let code = match &ended {
+        Ok(ended) if ended.is_clean() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    };
+    outputs.end(ended);
+    code
+}
+
+fn run(
+    runtime: &Runtime,
+    args: Args,
+    token: Option<String>,
+    out: &Output,
+) -> Result<Ended, Failed> {
+    match args.agent {
         AgentKind::Echo => {
             let agent = EchoAgent::new(args.delay);
-            runtime.block_on(daemon::run(agent, args))
+            runtime.block_on(daemon::run(agent, args, token, out))
         }
         #[cfg(all(feature = "pi", unix))]
         AgentKind::Pi => {
             let Some(folder) = args.pi.session_dir() else {
                 Args::refuse("there is no $HOME to keep conversations in: give a --pi-session-dir");
             };
-            match PiChat::new(&args, &folder) {
-                Ok(agent) => runtime.block_on(daemon::run(agent, args)),
-                Err(error) => Err(error.into()),
-            }
+            let agent = PiChat::new(&args, &folder)?;
+            runtime.block_on(daemon::run(agent, args, token, out))
         }
         #[cfg(not(all(feature = "pi", unix)))]
         AgentKind::Pi => Args::refuse("this chatd was built without pi"),
-    };
-    match ended {
-        Ok(report) if report.failed.is_empty() && report.abandoned.is_empty() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(error) => failed(&*error),
     }
 }
 
-fn failed(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    eprintln!("chatd: {}", desk::told(error));
-    ExitCode::FAILURE
+/// tokio panics if a thread is missing, and would wait for those that it has: so the program ends there.
+fn runtime() -> Result<Runtime, String> {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(|panicked| {
+        let why = log::words(panicked.payload());
+        eprintln!("chatd: no thread for the sessions: {why}");
+        process::exit(1);
+    }));
+    let runtime = Runtime::new();
+    panic::set_hook(before);
+    runtime.map_err(|error| format!("no runtime: {error}"))
 }
+
+/// Each has its thread from the start, so that the report needs none.
+struct Outputs {
+    terminal: Output,
+    log: Output,
+}
+
+impl Outputs {
+    fn start() -> Result<Self, String> {
+        let none = |error| format!("no thread to write by: {error}");
+        Ok(Self {
+            terminal: Output::start("pieces of output", stdout()).map_err(none)?,
+            log: Output::start("lines of the log", stderr()).map_err(none)?,
+        })
+    }
+
+    /// The last words, as far as anybody reads them.
+    fn end(self, ended: Result<Ended, Failed>) {
+        let deadline = Instant::now() + limits::FAREWELL;
+        match ended {
+            Ok(ended) => {
+                for line in ended.report() {
+                    self.terminal.put_by(&format!("{line}\n"), deadline);
+                }
+                let lost = [self.terminal.lost(), self.log.lost()];
+                let lost: Vec<String> = lost.into_iter().flatten().collect();
+                if !lost.is_empty() {
+                    let line = format!("  lost: {}\n", lost.join(", "));
+                    self.terminal.put_by(&line, deadline);
+                }
+            }
+            Err(error) => {
+                let why = escape::line(&words::told(&*error));
+                self.log.put_by(&format!("chatd: {why}\n"), deadline);
+            }
+        }
+        self.terminal.finish(deadline);
+        self.log.finish(deadline);
+    }
+}
+
+#[cfg(unix)]
+fn stdout() -> foreground::Standard<io::Stdout> {
+    foreground::Standard(io::stdout())
+}
+
+#[cfg(unix)]
+fn stderr() -> foreground::Standard<io::Stderr> {
+    foreground::Standard(io::stderr())
+}
+
+#[cfg(not(unix))]
+use io::{stderr, stdout};

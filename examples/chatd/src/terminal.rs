@@ -3,10 +3,12 @@
 
 use crate::{
     agent::Chat,
-    desk::{Answer, Desk, Step, View, told},
-    input::{self, Line},
-    limits,
+    desk::{Answer, Desk, Step, View},
+    input::Line,
+    limits, names,
+    output::Output,
     paper::Paper,
+    words::told,
 };
 use futures_util::{
     StreamExt,
@@ -47,19 +49,23 @@ enum What {
 }
 
 impl<A: Chat> Terminal<A> {
-    pub(crate) fn new(desk: Desk<A>, key: String) -> Self {
+    pub(crate) fn new(desk: Desk<A>, key: String, out: Output) -> Self {
         Self {
             desk,
             key,
-            paper: Paper::new(),
+            paper: Paper::new(out),
             answers: SelectAll::new(),
             sent: 0,
         }
     }
 
     /// Until it is ended, and all answers are complete.
-    pub(crate) async fn run(mut self, quit: mpsc::Sender<()>, mut ends: oneshot::Receiver<()>) {
-        let mut lines = input::lines();
+    pub(crate) async fn run(
+        mut self,
+        mut lines: mpsc::Receiver<Line>,
+        quit: mpsc::Sender<()>,
+        mut ends: oneshot::Receiver<()>,
+    ) {
         // One that waits to be seen is enough.
         let ask = || _ = quit.try_send(());
         self.paper
@@ -95,7 +101,7 @@ impl<A: Chat> Terminal<A> {
             ("/new", "") => self.afresh(),
             ("/use", name) => self.go_to(name),
             ("/quit", "") => return Wish::Quit,
-            ("/help", "") => self.paper.line(HELP),
+            ("/help", "") => HELP.lines().for_each(|line| self.paper.line(line)),
             _ if line.starts_with("//") => self.send(&line[1..]),
             _ if line.starts_with('/') => {
                 self.paper.line(&format!(
@@ -144,7 +150,8 @@ impl<A: Chat> Terminal<A> {
         let (desk, key, number) = (self.desk.clone(), self.key.clone(), self.sent);
         let afresh = async move {
             let what = What::Remark(match desk.afresh(&key).await {
-                Ok(()) => "afresh".to_owned(),
+                Ok(Ok(())) => "afresh".to_owned(),
+                Ok(Err(unkept)) => format!("afresh, but {unkept}"),
                 Err(error) => told(&error),
             });
             Said { key, number, what }
@@ -153,12 +160,12 @@ impl<A: Chat> Terminal<A> {
     }
 
     fn go_to(&mut self, name: &str) {
-        match limits::check_key(name) {
+        match names::check(name) {
             Ok(()) => {
                 self.key = name.to_owned();
                 self.paper.line(&format!("using {name}"));
             }
-            Err(why) => self.paper.line(why),
+            Err(why) => self.paper.line(&why.to_string()),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Keys and bodies, as they come: checked here, and bounded.
 
 use super::refusal::Refusal;
-use crate::limits;
+use crate::{limits, names};
 use axum::{
     body::Bytes,
     extract::{FromRequest, FromRequestParts, Path, Request},
@@ -19,12 +19,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Key {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         let path = Path::<String>::from_request_parts(parts, state).await;
         let Path(key) = path.map_err(|rejected| Refusal::bad_input(rejected.body_text()))?;
-        limits::check_key(&key).map_err(Refusal::bad_input)?;
+        names::check(&key).map_err(|why| Refusal::bad_input(why.to_string()))?;
         Ok(Self(key))
     }
 }
 
-/// A body of JSON. None at all stands for what nobody has to say.
+/// A body: a JSON object. None at all stands for what nobody has to say.
 pub(super) struct Body<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
@@ -41,6 +41,10 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
         // A form of another page cannot say that it is JSON.
         if !json {
             return Err(Refusal::no_json());
+        }
+        // Fields without names, which serde takes for those of a struct, are not.
+        if body.trim_ascii_start().first() != Some(&b'{') {
+            return Err(Refusal::bad_input("a body is a JSON object"));
         }
         let parsed = serde_json::from_slice(&body);
         parsed

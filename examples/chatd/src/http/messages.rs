@@ -42,15 +42,19 @@ impl Message {
     fn options(&self) -> Result<TurnOptions, Refusal> {
         let mut options = TurnOptions::default();
         options.no_wait = self.wait == Some(false);
-        options.wait = seconds(self.wait_seconds)?;
-        options.turn = seconds(self.turn_seconds)?;
+        options.wait = seconds("wait_seconds", self.wait_seconds)?;
+        options.turn = seconds("turn_seconds", self.turn_seconds)?;
         Ok(options)
     }
 }
 
-fn seconds(given: Option<f64>) -> Result<Option<Duration>, Refusal> {
+/// Nothing can be done in no time: a client that will not wait says so by `wait`.
+fn seconds(name: &str, given: Option<f64>) -> Result<Option<Duration>, Refusal> {
     let seconds = given.map(Duration::try_from_secs_f64).transpose();
-    seconds.map_err(|error| Refusal::bad_input(error.to_string()))
+    match seconds.map_err(|error| Refusal::bad_input(format!("{name}: {error}")))? {
+        Some(Duration::ZERO) => Err(Refusal::bad_input(format!("{name} is more than 0"))),
+        seconds => Ok(seconds),
+    }
 }
 
 pub(super) async fn send<A: Chat>(

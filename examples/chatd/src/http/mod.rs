@@ -1,7 +1,10 @@
-//! Interface two: HTTP. It has no state and no locks of its own: each request asks the desk, and is answered from it.
+//! Interface two: HTTP. It has no state of its own but the last frame of the feed: each request asks the desk, and is
+//! answered from it.
 //!
 //! | module | its one idea |
 //! |---|---|
+//! | `table` | the routes, as data |
+//! | `connections` | how many, and how long each may take |
 //! | `guard` | who may ask at all |
 //! | `input` | keys and bodies, as they come |
 //! | `messages` | send a message; its answer, whole or in parts |
@@ -9,71 +12,110 @@
 //! | `feed` | all sessions, as they change |
 //! | `refusal` | what goes wrong, as status and JSON |
 
+mod connections;
 mod feed;
 mod guard;
 mod input;
 mod messages;
 mod refusal;
 mod sessions;
+mod table;
 
 pub(crate) use guard::Guard;
 
-use self::refusal::Refusal;
+use self::{
+    feed::Feed,
+    refusal::Refusal,
+    table::{Call, TABLE},
+};
 use crate::{agent::Chat, desk::Desk, limits};
 use axum::{
     Json, Router,
     extract::{DefaultBodyLimit, State},
-    http::{StatusCode, header},
+    http::{HeaderValue, StatusCode, header},
     middleware,
-    response::{Html, IntoResponse},
-    routing::{get, post},
+    response::{Html, IntoResponse, Response},
+    routing::{MethodRouter, delete, get, post},
+    serve::Listener,
 };
 use serde_json::json;
-use std::io;
-use tokio::{net::TcpListener, sync::oneshot};
+use std::mem;
+use tokio::sync::oneshot;
 
-/// Until it is ended, and all connections are.
+/// Until it is ended, and all connections are. So many connections there may be.
 pub(crate) async fn serve<A: Chat>(
-    listener: TcpListener,
+    listener: impl Listener,
     desk: Desk<A>,
     guard: Guard,
+    most: u32,
     ends: oneshot::Receiver<()>,
-) -> io::Result<()> {
-    axum::serve(listener, routes(desk, guard))
-        .with_graceful_shutdown(async { drop(ends.await) })
-        .await
+) {
+    let most = connections::most(most);
+    connections::serve(listener, routes(desk, guard), most, ends).await;
 }
 
 fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
-    let one = get(sessions::one::<A>).delete(sessions::delete::<A>);
-    Router::new()
-        .route("/sessions", get(sessions::all::<A>))
-        .route("/sessions/{key}", one)
-        .route("/sessions/{key}/messages", post(messages::send::<A>))
-        .route("/sessions/{key}/abort", post(sessions::abort::<A>))
-        .route("/sessions/{key}/new", post(sessions::afresh::<A>))
-        .route("/events", get(feed::feed::<A>))
+    let feed = Feed::start(desk.clone());
+    // Open to whoever may reach the daemon: the page asks for the token itself.
+    let (mut open, mut closed) = (Router::new(), Router::new());
+    for route in TABLE {
+        let answer: MethodRouter<Desk<A>> = match route.call {
+            Call::Send => post(messages::send::<A>),
+            Call::All => get(sessions::all::<A>),
+            Call::One => get(sessions::one::<A>),
+            Call::Abort => post(sessions::abort::<A>),
+            Call::Afresh => post(sessions::afresh::<A>),
+            Call::Delete => delete(sessions::delete::<A>),
+            Call::Feed => get(feed::feed).with_state(feed.clone()),
+            Call::Health => get(health::<A>),
+            Call::Page => get(page),
+        };
+        let router = if route.open { &mut open } else { &mut closed };
+        *router = mem::take(router).route(route.path, answer);
+    }
+    let no_method = || async { Refusal::no_method() };
+    let token = middleware::from_fn_with_state(guard.clone(), guard::token);
+    let closed = closed
         .fallback(|| async { Refusal::no_route() })
-        .method_not_allowed_fallback(|| async { Refusal::no_method() })
+        .method_not_allowed_fallback(no_method)
         .layer(DefaultBodyLimit::max(limits::BODY))
-        .layer(middleware::from_fn_with_state(guard.clone(), guard::token))
-        // Open to whoever may reach the daemon: the page asks for the token itself.
-        .route("/", get(page))
-        .route("/health", get(health::<A>))
+        .layer(token);
+    open.method_not_allowed_fallback(no_method)
+        .merge(closed)
         .layer(middleware::from_fn_with_state(guard, guard::place))
+        .layer(middleware::map_response(safe))
         .with_state(desk)
+}
+
+/// What every answer has: a browser shows it as what it is, to nobody else, and keeps nothing.
+async fn safe(mut response: Response) -> Response {
+    let nothing = "default-src 'none'; frame-ancestors 'none'";
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::CONTENT_SECURITY_POLICY, nothing),
+    ] {
+        let headers = response.headers_mut();
+        headers
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// 200 while messages are taken.
 async fn health<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
-    if desk.is_closing() {
-        (
-            StatusCode::SERVICE_UNAVAILABLE,
-            Json(json!({ "status": "closing" })),
-        )
+    let (code, status) = if desk.is_closing() {
+        (StatusCode::SERVICE_UNAVAILABLE, "closing")
     } else {
-        (StatusCode::OK, Json(json!({ "status": "ok" })))
+        (StatusCode::OK, "ok")
+    };
+    let mut health = json!({ "status": status });
+    if let Some(trouble) = desk.trouble() {
+        health["trouble"] = trouble.into();
     }
+    (code, Json(health))
 }
 
 /// One file, without a build step. It loads nothing, and may be framed by nobody.
@@ -82,8 +124,6 @@ async fn page() -> impl IntoResponse {
          connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
     let headers = [
         (header::CONTENT_SECURITY_POLICY, POLICY),
-        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
         (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, Html(include_str!("page.html")))

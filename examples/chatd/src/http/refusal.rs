@@ -1,6 +1,10 @@
 //! What goes wrong, as status and JSON: `{"error": "busy", "message": "the session is busy"}`.
 
-use crate::desk::told;
+use crate::{
+    agent::Unkept,
+    limits,
+    words::{begin_of, told},
+};
 use axum::{
     Json,
     extract::rejection::BytesRejection,
@@ -24,7 +28,8 @@ pub(super) struct Refusal {
 
 impl Refusal {
     fn new(status: StatusCode, error: &'static str, message: impl Into<String>) -> Self {
-        let message = message.into();
+        // What a parser or an agent complains of may quote all that it was given.
+        let message = begin_of(&message.into(), 2 * limits::ERROR);
         Self {
             status,
             error,
@@ -110,7 +115,7 @@ impl Refusal {
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
-                "the body has more than 65536 bytes",
+                format!("the body has more than {} bytes", limits::BODY),
             ),
             _ => Self::bad_input(rejected.body_text()),
         }
@@ -137,6 +142,15 @@ impl Refusal {
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "failed"),
         };
         Self::new(status, code, told(error))
+    }
+
+    /// What was asked is done, but would not outlast the daemon.
+    pub(super) fn unkept(unkept: &Unkept) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "not_kept",
+            unkept.to_string(),
+        )
     }
 
     /// A stop that went wrong. The session is gone all the same, but for `closing`.

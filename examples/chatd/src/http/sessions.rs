@@ -51,7 +51,8 @@ pub(super) async fn afresh<A: Chat>(
     Key(key): Key,
 ) -> Result<Json<View>, Refusal> {
     let afresh = desk.afresh(&key).await;
-    afresh.map_err(|error| Refusal::turn(&error))?;
+    let kept = afresh.map_err(|error| Refusal::turn(&error))?;
+    kept.map_err(|unkept| Refusal::unkept(&unkept))?;
     one(State(desk), Key(key)).await
 }
 
@@ -60,9 +61,12 @@ pub(super) async fn delete<A: Chat>(
     State(desk): State<Desk<A>>,
     Key(key): Key,
 ) -> Result<Json<Value>, Refusal> {
-    match desk.end(&key).await {
-        Ok(true) => Ok(Json(json!({ "stopped": true }))),
-        Ok(false) => Err(Refusal::no_session()),
-        Err(error) => Err(Refusal::stop(&error)),
+    let ended = desk.end(&key).await;
+    let (was_there, kept) = ended.map_err(|error| Refusal::stop(&error))?;
+    kept.map_err(|unkept| Refusal::unkept(&unkept))?;
+    if was_there {
+        Ok(Json(json!({ "stopped": true })))
+    } else {
+        Err(Refusal::no_session())
     }
 }

@@ -2,30 +2,74 @@
 //!
 //! pi resumes a conversation by its name. That of a session's first one is the session's key; a later one has its number
 //! with it. The numbers are kept beside the conversations, so that what was left behind stays so.
+//!
+//! A name is here once a conversation of it has begun: whoever asks for names that nobody uses leaves nothing.
 
+use super::keeper::{Keeper, Source};
+use crate::agent::Unkept;
 use parking_lot::Mutex;
 use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
 use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, Write},
+    collections::{BTreeMap, HashMap},
+    fs::{self, DirBuilder, File},
+    io,
+    os::unix::fs::DirBuilderExt,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-/// The numbers by key, as JSON; those that are 0 are not there.
-const FILE: &str = "conversations.json";
 /// Held while a daemon uses the directory. Goes with its process, however that ends.
 const LOCK: &str = "conversations.lock";
-
-type Numbers = BTreeMap<String, u64>;
 
 #[derive(Debug)]
 pub(super) struct Conversations {
     folder: PathBuf,
-    numbers: Mutex<Numbers>,
-    /// Who writes the file.
-    writer: Mutex<()>,
+    names: Arc<Names>,
+    keeper: Keeper,
     _lock: File,
+}
+
+/// What the file says.
+#[derive(Debug, Deserialize, Serialize)]
+struct Kept {
+    version: u32,
+    /// Every name that has a conversation is here.
+    complete: bool,
+    conversations: BTreeMap<String, u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Read {
+    Kept(Kept),
+    /// As it was written at first: without names whose number is 0.
+    Numbers(BTreeMap<String, u64>),
+}
+
+#[derive(Debug, Default)]
+struct Names(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    sessions: HashMap<String, Session>,
+    /// A name that is not here has no conversation.
+    complete: bool,
+    /// How often something has changed that is to be kept.
+    changes: u64,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    number: u64,
+    /// The present conversation has begun.
+    begun: bool,
+    /// So many starts are under way.
+    starts: u32,
+    /// The change that began the present conversation.
+    change: u64,
+    /// The last daemon could not keep all its changes: the present conversation may be one that was left.
+    doubtful: bool,
 }
 
 impl Conversations {
@@ -35,7 +79,11 @@ impl Conversations {
     ///
     /// If another daemon uses it, and if the file is not what was written.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        fs::create_dir_all(folder)?;
+        // For nobody else's eyes.
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
         let lock = File::create(folder.join(LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
             if error.kind() == io::ErrorKind::WouldBlock {
@@ -44,121 +92,184 @@ impl Conversations {
                 error.into()
             }
         })?;
-        let numbers = match fs::read(folder.join(FILE)) {
-            Ok(bytes) => serde_json::from_slice(&bytes)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Numbers::new(),
-            Err(error) => return Err(error),
+        let (kept, doubtful) = Keeper::read(folder)?;
+        let mut kept = match kept.map(|bytes| serde_json::from_slice(&bytes)) {
+            Some(read) => match read? {
+                Read::Kept(kept) => kept,
+                Read::Numbers(conversations) => Kept::new(false, conversations),
+            },
+            None => Kept::new(is_fresh(folder)?, BTreeMap::new()),
         };
+        if doubtful {
+            kept.complete = false;
+            let folder = folder.display();
+            tracing::warn!(
+                %folder,
+                "the last chatd could not keep which conversations were new: old ones may be back"
+            );
+        }
+        let names = Arc::new(Names::from(kept, doubtful));
         Ok(Self {
             folder: folder.to_owned(),
-            numbers: Mutex::new(numbers),
-            writer: Mutex::default(),
+            keeper: Keeper::start(folder, Arc::clone(&names))?,
+            names,
             _lock: lock,
         })
     }
 
-    pub(super) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The name of a session's present conversation. No other has it: keys have no control characters.
-    pub(super) fn name(&self, key: &str) -> String {
-        match self.numbers.lock().get(key) {
-            None => key.to_owned(),
-            Some(number) => format!("{key}\n{number}"),
+    /// A session is to be started: the name of its present conversation. No other has it: keys have no control characters.
+    pub(super) fn begin_start(&self, key: &str) -> String {
+        let mut state = self.names.0.lock();
+        let session = state.sessions.entry(key.to_owned()).or_default();
+        session.starts += 1;
+        match session.number {
+            0 => key.to_owned(),
+            number => format!("{key}\n{number}"),
         }
     }
 
-    /// From now on, until the daemon ends; for good by [`keep`](Self::keep).
-    pub(super) fn begin_new(&self, key: &str) {
-        *self.numbers.lock().entry(key.to_owned()).or_default() += 1;
+    /// Its start is over.
+    pub(super) fn end_start(&self, key: &str, started: bool) {
+        let mut state = self.names.0.lock();
+        let state = &mut *state;
+        let Some(session) = state.sessions.get_mut(key) else {
+            return;
+        };
+        session.starts -= 1;
+        if started && !session.begun {
+            session.begun = true;
+            if session.number == 0 {
+                state.changes += 1;
+                self.keeper.wake();
+            }
+        } else if session.is_nothing() {
+            state.sessions.remove(key);
+        }
     }
 
-    /// Writes the file, whole or not at all. Blocks.
-    pub(super) fn keep(&self) -> io::Result<()> {
-        // What is read under this lock is never older than what is in the file.
-        let _writer = self.writer.lock();
-        let numbers = serde_json::to_vec_pretty(&*self.numbers.lock())?;
-        let draft = self.folder.join("conversations.json.new");
-        let mut file = File::create(&draft)?;
-        file.write_all(&numbers)?;
-        file.sync_all()?;
-        fs::rename(draft, self.folder.join(FILE))?;
-        // The new name, too, is to outlast a loss of power.
-        File::open(&self.folder)?.sync_all()
+    /// From now on, until the daemon ends; for good when the change is [kept](Self::kept), whose number this is. `None` if
+    /// there is nothing to leave.
+    pub(super) fn begin_new(&self, key: &str) -> Option<u64> {
+        let mut state = self.names.0.lock();
+        let state = &mut *state;
+        if !state.complete && !state.sessions.contains_key(key) {
+            // Of an older file: it may have a conversation.
+            let session = Session::kept(0, false);
+            state.sessions.insert(key.to_owned(), session);
+        }
+        let session = state.sessions.get_mut(key)?;
+        if session.begun || session.starts > 0 {
+            state.changes += 1;
+            session.number += 1;
+            session.begun = false;
+            session.doubtful = false;
+            session.change = state.changes;
+            self.keeper.wake();
+        }
+        Some(session.change)
     }
+
+    /// Resolves when a change is in the file, or could not be written there; then it is tried again.
+    pub(super) fn kept(
+        &self,
+        change: u64,
+    ) -> impl Future<Output = Result<(), Unkept>> + Send + use<> {
+        self.keeper.kept(change)
+    }
+
+    /// Why conversations that were left may come back after a restart: any, or that of a session.
+    pub(super) fn trouble(&self, key: Option<&str>) -> Option<String> {
+        let failed = self.keeper.failed();
+        let Some(key) = key else {
+            return failed.map(|(_, why)| why.to_string());
+        };
+        let state = self.names.0.lock();
+        let session = state.sessions.get(key)?;
+        match failed {
+            Some((kept, why)) if session.change > kept => Some(why.to_string()),
+            _ if session.doubtful => Some(format!(
+                "the last chatd could not keep in {} which conversations were new: this may be one that was left",
+                self.folder.display()
+            )),
+            _ => None,
+        }
+    }
+}
+
+impl Kept {
+    fn new(complete: bool, conversations: BTreeMap<String, u64>) -> Self {
+        Self {
+            version: 2,
+            complete,
+            conversations,
+        }
+    }
+}
+
+impl Names {
+    fn from(kept: Kept, doubtful: bool) -> Self {
+        let session = |(key, number)| (key, Session::kept(number, doubtful));
+        Self(Mutex::new(State {
+            sessions: kept.conversations.into_iter().map(session).collect(),
+            complete: kept.complete,
+            changes: 0,
+        }))
+    }
+}
+
+impl Source for Names {
+    fn changes(&self) -> u64 {
+        self.0.lock().changes
+    }
+
+    fn text(&self) -> (Vec<u8>, u64) {
+        let state = self.0.lock();
+        let kept = state
+            .sessions
+            .iter()
+            .filter(|(_, session)| session.is_kept());
+        let numbers = kept.map(|(key, session)| (key.clone(), session.number));
+        let kept = Kept::new(state.complete, numbers.collect());
+        let changes = state.changes;
+        drop(state);
+        let text = serde_json::to_vec_pretty(&kept).expect("names and numbers are JSON");
+        (text, changes)
+    }
+}
+
+impl Session {
+    fn kept(number: u64, doubtful: bool) -> Self {
+        Self {
+            number,
+            begun: true,
+            doubtful,
+            ..Self::default()
+        }
+    }
+
+    fn is_kept(&self) -> bool {
+        self.begun || self.number > 0
+    }
+
+    fn is_nothing(&self) -> bool {
+        !self.is_kept() && self.starts == 0
+    }
+}
+
+/// Nothing is there but what chatd itself has made.
+fn is_fresh(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        if !entry?
+            .file_name()
+            .to_string_lossy()
+            .starts_with("conversations.")
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn empty(name: &str) -> PathBuf {
-        let folder = format!("chatd-conversations-{}-{name}", std::process::id());
-        let folder = std::env::temp_dir().join(folder);
-        drop(fs::remove_dir_all(&folder));
-        folder
-    }
-
-    #[test]
-    fn a_new_one_has_another_name_also_after_a_restart() {
-        let folder = empty("restart");
-        let first = Conversations::open(&folder).expect("a directory can be made");
-        assert_eq!(first.name("a"), "a");
-        first.begin_new("a");
-        first.keep().expect("it can be written");
-        first.begin_new("a");
-        assert_eq!(first.name("a"), "a\n2");
-        assert_eq!(first.name("b"), "b");
-        drop(first);
-
-        // The second was not kept.
-        let second = Conversations::open(&folder).expect("it is there");
-        assert_eq!(second.name("a"), "a\n1");
-        second.begin_new("\"quoted\"");
-        second.keep().expect("it can be written");
-        drop(second);
-        let third = Conversations::open(&folder).expect("it is there");
-        assert_eq!(third.name("a"), "a\n1");
-        assert_eq!(third.name("\"quoted\""), "\"quoted\"\n1");
-        fs::remove_dir_all(folder).expect("it is ours");
-    }
-
-    #[test]
-    fn a_directory_is_of_one_daemon() {
-        let folder = empty("lock");
-        let first = Conversations::open(&folder).expect("a directory can be made");
-        let refused = Conversations::open(&folder).expect_err("it is in use");
-        assert_eq!(refused.to_string(), "another chatd uses it");
-        drop(first);
-        drop(Conversations::open(&folder).expect("it is free"));
-        fs::remove_dir_all(folder).expect("it is ours");
-    }
-
-    #[test]
-    fn what_was_not_written_here_is_not_passed_over() {
-        let folder = empty("broken");
-        fs::create_dir_all(&folder).expect("a directory can be made");
-        fs::write(folder.join(FILE), "{\"a\": ").expect("it can be written");
-        Conversations::open(&folder).expect_err("it is broken");
-        fs::remove_dir_all(folder).expect("it is ours");
-    }
-
-    #[test]
-    fn who_writes_last_writes_all() {
-        let folder = empty("crowd");
-        let crowd = Conversations::open(&folder).expect("a directory can be made");
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    crowd.begin_new("a");
-                    crowd.keep().expect("it can be written");
-                });
-            }
-        });
-        drop(crowd);
-        let read = Conversations::open(&folder).expect("it is there");
-        assert_eq!(read.name("a"), "a\n8");
-        fs::remove_dir_all(folder).expect("it is ours");
-    }
-}
+#[path = "conversations_tests.rs"]
+mod tests;

@@ -5,11 +5,15 @@
 
 mod args;
 mod conversations;
+mod keeper;
 
 pub(crate) use args::PiArgs;
 
 use self::conversations::Conversations;
-use crate::{agent::Chat, args::Args};
+use crate::{
+    agent::{Chat, Unkept},
+    args::Args,
+};
 use parking_lot::Mutex;
 use std::{
     collections::HashMap,
@@ -58,15 +62,19 @@ impl Backend for PiChat {
     type Error = ChatError;
 
     async fn start(&self, key: &String, incarnation: Incarnation) -> Result<PiSession, ChatError> {
-        let name = self.0.conversations.name(key);
+        let name = self.0.conversations.begin_start(key);
         self.0.starting.lock().insert(incarnation, name.clone());
         let started = self.0.pi.start(&name, incarnation).await;
-        self.over(incarnation);
+        // Else it was abandoned.
+        if self.over(incarnation).is_some() {
+            self.0.conversations.end_start(key, started.is_ok());
+        }
         Ok(started?)
     }
 
-    async fn start_abandoned(&self, _key: &String, incarnation: Incarnation) {
+    async fn start_abandoned(&self, key: &String, incarnation: Incarnation) {
         if let Some(name) = self.over(incarnation) {
+            self.0.conversations.end_start(key, false);
             self.0.pi.start_abandoned(&name, incarnation).await;
         }
     }
@@ -120,16 +128,21 @@ fn text() -> impl Fn(PiEvent) -> Option<String> + Send + Sync + 'static {
 }
 
 impl Chat for PiChat {
-    fn forget(&self, key: &str) -> impl Future<Output = Result<(), ChatError>> + Send {
-        self.0.conversations.begin_new(key);
-        let chat = self.clone();
-        // Goes on, should nobody wait for it.
-        let kept = tokio::task::spawn_blocking(move || chat.0.conversations.keep());
-        let folder = self.0.conversations.folder().to_owned();
+    fn forget(&self, key: &str) -> impl Future<Output = Result<(), Unkept>> + Send {
+        let conversations = &self.0.conversations;
+        let kept = conversations
+            .begin_new(key)
+            .map(|change| conversations.kept(change));
         async move {
-            let kept = kept.await.unwrap_or_else(|error| Err(error.into()));
-            kept.map_err(|error| ChatError::kept(&folder, error))
+            match kept {
+                Some(kept) => kept.await,
+                None => Ok(()),
+            }
         }
+    }
+
+    fn trouble(&self, key: Option<&str>) -> Option<String> {
+        self.0.conversations.trouble(key)
     }
 }
 
@@ -158,7 +171,7 @@ impl fmt::Display for ChatError {
             Self::Pi(error) => error.fmt(f),
             Self::Kept(folder, _) => {
                 let folder = folder.display();
-                write!(f, "which conversations are new cannot be kept in {folder}")
+                write!(f, "conversations cannot be kept in {folder}")
             }
         }
     }

@@ -151,7 +151,7 @@ async fn two_tabs_show_the_same_sessions() {
 
 #[tokio::test]
 async fn the_page_asks_for_the_token() {
-    let daemon = Daemon::start(&["--token", "secret"]).await;
+    let daemon = Daemon::start_with(&[], &[("CHATD_TOKEN", "secret")]).await;
     let mut browser = Chromium::start("token");
     let tab = browser.open(&format!("http://{}/", daemon.address), 900, 600);
     browser.answer(&tab, "wrong");

@@ -1,9 +1,9 @@
 //! The program, as its users start it.
 
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+use std::{net::SocketAddr, pin::Pin, process::Stdio, time::Duration};
 use tokio::{
-    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader, Lines},
+    process::{Child, Command},
     time::timeout,
 };
 
@@ -13,9 +13,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(240);
 pub(crate) struct Daemon {
     child: Child,
     pub(crate) address: SocketAddr,
-    stdin: Option<ChildStdin>,
-    lines: Lines<BufReader<ChildStdout>>,
+    stdin: Option<Input>,
+    lines: Lines<BufReader<Output>>,
 }
+
+/// What is typed, and what is printed: pipes, or a terminal.
+pub(crate) type Input = Pin<Box<dyn AsyncWrite + Send>>;
+pub(crate) type Output = Pin<Box<dyn AsyncRead + Send>>;
 
 /// The program with these arguments; on a free port, unless they say where.
 pub(crate) fn command(args: &[&str]) -> Command {
@@ -49,22 +53,31 @@ impl Daemon {
             &["--delay", "0"]
         };
         let mut command = command(&[args, quick].concat());
-        let child = command.envs(variables.iter().copied()).spawn();
-        let mut child = child.expect("the daemon can be started");
+        command.envs(variables.iter().copied());
+        Self::spawn(command).await
+    }
+
+    pub(crate) async fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().expect("the daemon can be started");
+        let stdin = child.stdin.take().expect("its input is piped");
         let stdout = child.stdout.take().expect("its output is piped");
-        let mut lines = BufReader::new(stdout).lines();
-        let first = lines
-            .next_line()
-            .await
-            .ok()
-            .flatten()
-            .expect("it says where it listens");
-        let address = first
-            .strip_prefix("chatd: http://")
-            .expect("it says where it listens");
+        Self::ready(child, Box::pin(stdin), Box::pin(stdout)).await
+    }
+
+    /// Once it says where it listens, and reads what is typed.
+    pub(crate) async fn ready(child: Child, stdin: Input, output: Output) -> Self {
+        let mut lines = BufReader::new(output).lines();
+        let first = loop {
+            let line = timeout(PATIENCE, lines.next_line()).await;
+            let line = line.expect("it prints a line").ok().flatten();
+            let line = line.expect("it says where it listens");
+            if let Some(address) = line.strip_prefix("chatd: http://") {
+                break address.to_owned();
+            }
+        };
         let mut daemon = Self {
-            address: address.parse().expect("an address"),
-            stdin: child.stdin.take(),
+            address: first.parse().expect("an address"),
+            stdin: Some(stdin),
             child,
             lines,
         };
@@ -73,9 +86,14 @@ impl Daemon {
     }
 
     pub(crate) async fn types(&mut self, line: &str) {
+        self.presses(&format!("{line}\n")).await;
+    }
+
+    /// Without the end of a line.
+    pub(crate) async fn presses(&mut self, keys: &str) {
         let stdin = self.stdin.as_mut().expect("its input is open");
-        let line = format!("{line}\n");
-        stdin.write_all(line.as_bytes()).await.expect("it reads");
+        stdin.write_all(keys.as_bytes()).await.expect("it reads");
+        stdin.flush().await.expect("it reads");
     }
 
     /// The end of its input.
@@ -118,6 +136,19 @@ impl Daemon {
     /// Waits for its end, and reads nothing that it prints: the exit code.
     pub(crate) async fn ends_unread(mut self) -> Option<i32> {
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends");
+        status.expect("it was started").code()
+    }
+
+    /// Closes its terminal, and waits for its end: the exit code.
+    pub(crate) async fn ends_without_terminal(self) -> Option<i32> {
+        let Self {
+            mut child,
+            stdin,
+            lines,
+            ..
+        } = self;
+        drop((stdin, lines));
+        let status = timeout(PATIENCE, child.wait()).await.expect("it ends");
         status.expect("it was started").code()
     }
 

@@ -33,6 +33,25 @@ async fn so_does_an_interrupt_and_so_does_quit() {
     assert!(code == Some(0) && text.ends_with(CLEAN), "{text}");
 }
 
+/// Every signal that asks for an end; the turn under way is not cut short.
+#[cfg(unix)]
+#[tokio::test]
+async fn sighup_drains() {
+    for signal in ["HUP", "QUIT"] {
+        let daemon = Daemon::start(&["--delay", "0.1", "--drain", "600"]).await;
+        let mut events = daemon.say("a", "read to the end").events().await;
+        while events.next().await.expect("an event").0 != "part" {}
+        daemon.signal(signal).await;
+        let mut last = events.next().await.expect("an event");
+        while let Some(event) = events.next().await {
+            last = event;
+        }
+        assert_eq!(last.0, "done", "SIG{signal}: {}", last.1);
+        let (code, text) = daemon.ends().await;
+        assert!(code == Some(0) && text.ends_with(CLEAN), "{text}");
+    }
+}
+
 #[tokio::test]
 async fn turns_under_way_end_by_themselves() {
     let mut daemon = Daemon::start(&["--delay", "0.1", "--drain", "600"]).await;

@@ -3,11 +3,32 @@
 //! No test waits for time to pass. What has to last, lasts until it is told to end (`!hold`); what has to be so, is waited
 //! for on the daemon's own feed.
 
+#[cfg(all(unix, feature = "pi"))]
+mod agents;
 mod client;
+mod crowds;
 mod daemon;
 mod ends;
 mod limits;
 mod messages;
 mod routes;
+mod table;
 mod terminal;
 mod trouble;
+
+#[cfg(unix)]
+mod background;
+#[cfg(unix)]
+mod held;
+#[cfg(unix)]
+mod pty;
+#[cfg(all(unix, feature = "pi"))]
+mod script;
+#[cfg(unix)]
+mod spare;
+#[cfg(all(unix, feature = "pi"))]
+mod token;
+#[cfg(unix)]
+mod unix_socket;
+#[cfg(all(unix, feature = "pi"))]
+mod words;

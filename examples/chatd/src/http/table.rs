@@ -1,0 +1,174 @@
+//! The routes, as data: the router is made of this table, README.md shows it, and a test walks all of it.
+
+/// What answers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Call {
+    Send,
+    All,
+    One,
+    Abort,
+    Afresh,
+    Delete,
+    Feed,
+    Health,
+    Page,
+}
+
+/// One method of one address. `HEAD` is answered as `GET` is, without the body; every other method is refused.
+#[derive(Clone, Copy, Debug)]
+#[allow(dead_code)] // README.md and the tests are made of the rest
+pub(crate) struct Route {
+    pub(crate) method: &'static str,
+    pub(crate) path: &'static str,
+    pub(crate) call: Call,
+    /// Whether it is answered without the token.
+    pub(crate) open: bool,
+    pub(crate) body: Body,
+    /// What it does, and what it answers, for README.md.
+    pub(crate) does: &'static str,
+    pub(crate) answers: &'static str,
+    /// The answer if no session has the name: a status, and the error if it is one.
+    pub(crate) absent: (u16, &'static str),
+}
+
+/// What it takes. Queries are ignored everywhere.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Body {
+    /// Nothing: a body is ignored.
+    Ignored,
+    /// A JSON object, or no body at all.
+    Optional(&'static str),
+    /// A JSON object.
+    Required(&'static str),
+}
+
+pub(crate) const TABLE: &[Route] = &[
+    Route {
+        method: "POST",
+        path: "/sessions/{key}/messages",
+        call: Call::Send,
+        open: false,
+        body: Body::Required(r#"{"message": "..."}"#),
+        does: "sends a message, in line",
+        answers: "200 `{\"key\", \"turn\", \"reply\"}`; by `Accept: text/event-stream` the events `started`, `part`, `missed`, \
+                  then `done` or `failed`",
+        absent: (200, ""),
+    },
+    Route {
+        method: "GET",
+        path: "/sessions",
+        call: Call::All,
+        open: false,
+        body: Body::Ignored,
+        does: "all sessions",
+        answers: "200, a list of the next",
+        absent: (200, ""),
+    },
+    Route {
+        method: "GET",
+        path: "/sessions/{key}",
+        call: Call::One,
+        open: false,
+        body: Body::Ignored,
+        does: "one session",
+        answers: "200 `{\"key\", \"phase\", \"for_ms\", \"waiting\", \"incarnation\", \"turn\", \"note\", \"last\", \"trouble\"}`; 404 \
+                  `no_session`",
+        absent: (404, "no_session"),
+    },
+    Route {
+        method: "POST",
+        path: "/sessions/{key}/abort",
+        call: Call::Abort,
+        open: false,
+        body: Body::Optional(r#"{"turn": 7}"#),
+        does: "cancels the turn under way; with a turn, only if it is that one",
+        answers: "200 `{\"aborting\": true}`; 409 `no_turn`; 404 `no_session`",
+        absent: (404, "no_session"),
+    },
+    Route {
+        method: "POST",
+        path: "/sessions/{key}/new",
+        call: Call::Afresh,
+        open: false,
+        body: Body::Ignored,
+        does: "cancels the turn, stops the session, starts it afresh, with a new conversation; who waits goes on with that",
+        answers: "200, the session; 500 `not_kept`",
+        absent: (200, ""),
+    },
+    Route {
+        method: "DELETE",
+        path: "/sessions/{key}",
+        call: Call::Delete,
+        open: false,
+        body: Body::Ignored,
+        does: "the same without a new start; who waits is sent away",
+        answers: "200 `{\"stopped\": true}`; 404 `no_session` if none was there: its conversation ends all the same; 500 \
+                  `not_kept`",
+        absent: (404, "no_session"),
+    },
+    Route {
+        method: "GET",
+        path: "/events",
+        call: Call::Feed,
+        open: false,
+        body: Body::Ignored,
+        does: "the feed of the page: an event `sessions` with each change",
+        answers: "200, events `{\"closing\", \"trouble\", \"sessions\"}`",
+        absent: (200, ""),
+    },
+    Route {
+        method: "GET",
+        path: "/health",
+        call: Call::Health,
+        open: true,
+        body: Body::Ignored,
+        does: "whether messages are taken",
+        answers: "200 `{\"status\": \"ok\"}`, or 503 `{\"status\": \"closing\"}` once it is asked to end; a `\"trouble\"` if \
+                  conversations cannot be kept",
+        absent: (200, ""),
+    },
+    Route {
+        method: "GET",
+        path: "/",
+        call: Call::Page,
+        open: true,
+        body: Body::Ignored,
+        does: "the page",
+        answers: "200, HTML",
+        absent: (200, ""),
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As README.md has it.
+    fn markdown() -> String {
+        let mut text = "| route | body | does | answers |\n|---|---|---|---|\n".to_owned();
+        for route in TABLE {
+            let body = match route.body {
+                Body::Ignored => String::new(),
+                Body::Optional(body) => format!("`{body}` or none"),
+                Body::Required(body) => format!("`{body}`"),
+            };
+            let Route {
+                method,
+                path,
+                does,
+                answers,
+                ..
+            } = route;
+            let row = format!("| `{method} {path}` | {body} | {does} | {answers} |\n");
+            text += &row.replace("|  |", "| |");
+        }
+        text
+    }
+
+    #[test]
+    fn the_readme_shows_this_table() {
+        let readme = include_str!("../../README.md");
+        let table = markdown();
+        assert!(readme.contains(&table), "README.md needs this:\n{table}");
+    }
+}
