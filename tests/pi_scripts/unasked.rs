@@ -2,8 +2,8 @@
 
 use super::{Folder, manager, on_prompt, runs, script, send, within};
 use std::{fs, path::Path};
-use turnwise::TurnError;
 use turnwise::pi::{PiBuilder, PiError};
+use turnwise::{Missable, SessionEvent, StopReason, TurnError};
 
 /// Starts children that hold no pipe of pi: one in its group, one in a session of its own. Writes their numbers and its own.
 const LEAVES: &str = "sleep 600 >/dev/null 2>&1 & a=$!; setsid sleep 600 >/dev/null 2>&1 & b=$!
@@ -132,4 +132,31 @@ async fn words_after_the_end_belong_to_no_answer() {
         }
         assert!(answered > 0, "{late}");
     }
+}
+
+#[tokio::test]
+async fn a_fault_between_turns_is_reported_with_the_stop() {
+    // The look at its health comes after it.
+    let sessions = manager(on_prompt("answer $$; take; say agent_start; handle"));
+    let mut events = sessions.subscribe();
+    let first = within(send(&sessions, "hello")).await.expect("it answers");
+    let second = within(send(&sessions, "hello")).await.expect("it answers");
+    assert_ne!(first.text, second.text, "another process");
+    let error = within(async {
+        loop {
+            match events.next().await {
+                Some(Missable::Event(SessionEvent::Stopped { reason, error, .. })) => {
+                    assert_eq!(reason, StopReason::Unhealthy);
+                    return error;
+                }
+                Some(_) => {}
+                None => panic!("the manager is there"),
+            }
+        }
+    })
+    .await;
+    assert_eq!(
+        error.as_deref(),
+        Some("pi wrote what it should not: the start of work, and no turn is under way")
+    );
 }
