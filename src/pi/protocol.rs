@@ -102,12 +102,11 @@ impl Protocol {
 
     /// The turn is to end soon.
     pub fn cancel(&mut self) {
-        match &mut self.turn {
-            Some(turn) if !turn.cancelled => turn.cancelled = true,
-            _ => return,
+        if let Some(turn) = &mut self.turn {
+            turn.cancelled = true;
+            self.close_dialogs();
+            self.abort_if_due();
         }
-        self.close_dialogs();
-        self.abort_if_due();
     }
 
     /// Of a cancelled turn, once, and as soon as there is work: before it an `abort` has no effect.
