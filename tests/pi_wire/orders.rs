@@ -40,6 +40,7 @@ impl Pair {
     fn makes(&mut self, made: Move) -> Result<bool, String> {
         let number = self.moves;
         self.moves += 1;
+        let in_turn = self.model.in_turn();
         let expected = self.model.step(made);
         let done = match made {
             Move::Begin => {
@@ -66,6 +67,11 @@ impl Pair {
             self.commands.push((kind.to_owned(), id.to_owned()));
         }
         let told: Vec<Told> = self.pi.0.told.drain(..).collect();
+        let shown = told.iter().any(|told| matches!(told, Told::Event(_)));
+        let shows = matches!(made, Move::Text | Move::Tool | Move::Notice);
+        if shown != (shows && in_turn && expected != Effect::Fault) {
+            return Err(format!("{made:?} is shown: {shown}"));
+        }
         let mut ends = told.into_iter().filter_map(|told| match told {
             Told::End(end) => Some(end),
             Told::Event(_) | Told::Note(_) => None,
@@ -113,17 +119,17 @@ impl Pair {
             json!({"type": "message_end", "message": {"role": "assistant", "content": content, "stopReason": stop}})
         };
         match made {
-            Move::Accept => self.responds("prompt", json!({"disposition": "started"})),
-            Move::Handle => self.responds("prompt", json!({"disposition": "handled"})),
-            Move::Queue => self.responds("prompt", json!({"disposition": "queued"})),
+            Move::Accept => self.responds("prompt", &json!({"disposition": "started"})),
+            Move::Handle => self.responds("prompt", &json!({"disposition": "handled"})),
+            Move::Queue => self.responds("prompt", &json!({"disposition": "queued"})),
             Move::Refuse => {
-                let mut refused = self.responds("prompt", Value::Null);
+                let mut refused = self.responds("prompt", &Value::Null);
                 refused["success"] = false.into();
                 refused
             }
-            Move::Streams => self.responds("get_state", json!({"isStreaming": true})),
-            Move::Still => self.responds("get_state", json!({"isStreaming": false})),
-            Move::Answer => self.responds("", Value::Null),
+            Move::Streams => self.responds("get_state", &json!({"isStreaming": true})),
+            Move::Still => self.responds("get_state", &json!({"isStreaming": false})),
+            Move::Answer => self.responds("", &Value::Null),
             Move::Stray => json!({"type": "response", "id": "0", "success": true}),
             Move::Start => json!({"type": "agent_start"}),
             Move::End => json!({"type": "agent_end", "messages": []}),
@@ -146,7 +152,7 @@ impl Pair {
     }
 
     /// A response to the first command of this type; without one, to the first of an abort.
-    fn responds(&mut self, kind: &str, data: Value) -> Value {
+    fn responds(&mut self, kind: &str, data: &Value) -> Value {
         let abort = ["clear_queue", "abort"];
         let is_it = |of: &str| of == kind || kind.is_empty() && abort.contains(&of);
         let index = self.commands.iter().position(|(of, _)| is_it(of));

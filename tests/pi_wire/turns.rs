@@ -351,6 +351,31 @@ fn a_command_of_the_user() {
 }
 
 #[test]
+fn commands_that_wait_for_their_responses() {
+    let mut pi = Pi::working();
+    let ask = |pi: &mut Pi| {
+        let (reply, hears) = tokio::sync::oneshot::channel();
+        pi.0.request("get_state", serde_json::Map::new(), reply);
+        hears
+    };
+    let (mut first, gone) = (ask(&mut pi), ask(&mut pi));
+    drop(gone);
+    let mut second = ask(&mut pi);
+    // In another order; to one that has gone; twice.
+    for id in ["4", "3", "2", "4"] {
+        pi.streams(id, false);
+    }
+    for hears in [&mut first, &mut second] {
+        let response = hears.try_recv().expect("it has come");
+        assert_eq!(response.expect("it was accepted")["isStreaming"], false);
+    }
+    // They take nothing from the turn.
+    pi.answers("well", "stop");
+    pi.settles(false);
+    assert_eq!(pi.end().expect("it has ended").expect("well").text, "well");
+}
+
+#[test]
 fn images_go_with_a_message() {
     let mut pi = Pi::new();
     let image = PiImage {
