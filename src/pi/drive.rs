@@ -7,6 +7,8 @@
 //! | pi has ended, or closed a pipe | the rest of its output, then `Exited` | reaped; else as by `stop` |
 //! | it writes what it should not | the error, when the process is gone | as by `stop` |
 //! | a turn does not end after its abort | `AbortTimedOut`, at once | as by `stop` |
+//!
+//! After a `stop` that pi obeys, what it left running may run on. After any other end all its children are ended.
 
 use super::{
     PiError,
@@ -51,7 +53,7 @@ pub(super) enum Order {
 }
 
 /// How far a process is.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Phase {
     Serves,
     Ends,
@@ -232,8 +234,12 @@ impl Driver {
             let limit = self.settings.abort;
             self.end_turn(PiError::AbortTimedOut { limit }).await;
         }
-        let ended = match over {
+        // Nobody asked for the end of a process that had ended before the order to stop.
+        self.process.asked = matches!(over, Over::Stop) && !self.process.has_ended();
+        let mut ended = match over {
             Over::Exited(status) => {
+                // Its children may hold its pipes open.
+                self.process.end_children().await;
                 drop(timeout(REST, self.rest()).await);
                 self.process.ended(status, false).await
             }
@@ -257,7 +263,10 @@ impl Driver {
         };
         let stderr = self.process.tail.lock().text();
         let error = match over {
-            Over::Fault(Fault::Protocol(what)) => PiError::Protocol { what, stderr },
+            Over::Fault(Fault::Protocol(what)) => {
+                ended.fault = Some(what.as_str().into());
+                PiError::Protocol { what, stderr }
+            }
             Over::Fault(Fault::Line(LineError::TooLong(limit))) => PiError::LineTooLong { limit },
             Over::Fault(Fault::Line(LineError::Io(error))) => PiError::Io(error),
             _ => PiError::Exited {

@@ -4,7 +4,8 @@ use std::{error::Error, fmt, io, path::PathBuf, process::ExitStatus, time::Durat
 
 /// Why pi was not started, gave no reply or was not stopped as it should be.
 ///
-/// `stderr` is the end of what pi wrote there: 16 KiB at most, without blanks at both ends.
+/// `stderr` is the end of what pi wrote there: 16 KiB at most, without blanks at both ends. Of pi's own words the begin is kept:
+/// 16 KiB at most. Both may hold any letter, terminal escapes among them: escape them where they are shown.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PiError {

@@ -47,12 +47,21 @@
 //! | an abort | is sent when pi has accepted the message, with open dialogs answered and queued messages cleared; what does not end by that within [`abort_timeout`](PiBuilder::abort_timeout) is ended with its process |
 //! | a crash | fails the turn with [`PiError::Exited`] and the end of stderr; the line waits on, and the next turn starts pi anew |
 //! | a stop | closes pi's input, which ends it and its tools in any state, the partial answer saved; then SIGTERM, then SIGKILL |
-//! | a pi that crashed or was killed | its tools' processes are found by their environment, and killed; on Linux |
+//! | a pi that ends unasked, is killed, or writes what it should not | its tools' processes are found by their group and their environment, and killed; on Linux |
 //! | our own end, however sudden | closes pi's input too |
+//!
+//! # pi works when it is asked
+//!
+//! Work outside of a turn is a fault: an extension that begins some between two messages, or an agent that goes on after its
+//! end. Nobody could separate it from the answer to the next message for certain. Its process is ended, and the next message
+//! resumes the conversation with a new one. A turn that is on its way fails with [`PiError::Protocol`]; otherwise the stop of the
+//! session as [`StopReason::Unhealthy`] reports it. Work that the command of an extension begins belongs to the turn of that
+//! command.
 //!
 //! # Limits
 //!
-//! Lines of 64 MiB, 16 KiB of stderr, 64 parts of an answer that wait to be taken: nothing that pi does makes more grow here.
+//! Lines of 64 MiB; 16 KiB of stderr and of the text of an error; 1 KiB of a note; 64 parts of an answer that wait to be taken:
+//! nothing that pi does makes more grow here. Texts of errors are kept as pi wrote them: escape them where they are shown.
 //!
 //! # The map
 //!
@@ -62,13 +71,13 @@
 //! |---|---|
 //! | `session` | a pi that runs, as a turn sees it |
 //! | `drive` | the task of one pi, which does all its I/O |
-//! | `protocol`, `questions` | what may be said to pi when, without I/O; what its extensions ask |
+//! | `protocol`, `work`, `questions` | what may be sent to pi when, without I/O; which records belong to a turn; what its extensions ask |
 //! | `process`, `tail`, `leftovers` | how it is made, ended and reaped; its stderr; what its tools leave |
 //! | `builder` | the settings |
 //! | `dialog` | a question, for whoever answers it |
 //! | `record`, `lines` | a line, read; bytes as lines |
 //! | `message`, `error` | what is sent and comes back |
-//! | `session_id` | names out of keys |
+//! | `session_id`, `words` | names out of keys; bounds of texts |
 
 mod builder;
 mod dialog;
@@ -84,6 +93,8 @@ mod record;
 mod session;
 mod session_id;
 mod tail;
+mod words;
+mod work;
 
 pub use builder::PiBuilder;
 pub use dialog::PiDialog;
@@ -189,13 +200,19 @@ impl Backend for PiAgent {
         mut session: PiSession,
         reason: StopReason,
     ) -> Result<(), PiError> {
-        let Ended { killed, .. } = session.stop().await;
-        match reason {
-            // Of one that is not well nothing better is expected.
-            StopReason::Dirty | StopReason::Unhealthy => Ok(()),
-            _ if killed => Err(PiError::Killed {
-                stderr: session.stderr(),
+        let Ended { killed, fault, .. } = session.stop().await;
+        let stderr = session.stderr();
+        match (reason, fault) {
+            // A turn has this error already.
+            (StopReason::Dirty, _) => Ok(()),
+            // It was between turns: nobody else reports it.
+            (StopReason::Unhealthy, Some(what)) => Err(PiError::Protocol {
+                what: String::from(&*what),
+                stderr,
             }),
+            // Nothing better is expected of it.
+            (StopReason::Unhealthy, None) => Ok(()),
+            _ if killed => Err(PiError::Killed { stderr }),
             _ => Ok(()),
         }
     }

@@ -1,6 +1,11 @@
 //! The process of one pi: how it is made, ended and reaped.
 
-use super::{PiError, builder::Settings, leftovers, tail::Tail};
+use super::{
+    PiError,
+    builder::Settings,
+    leftovers::{self, Children},
+    tail::Tail,
+};
 use crate::sync::Arc;
 use parking_lot::Mutex;
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -27,16 +32,21 @@ pub(super) struct Process {
     pub(super) stdin: Option<ChildStdin>,
     pub(super) stderr: Option<ChildStderr>,
     pub(super) tail: Arc<Mutex<Tail>>,
-    mark: Arc<str>,
+    /// Its end was asked for: what it leaves running then, it leaves on purpose.
+    pub(super) asked: bool,
+    /// By which its children are known, while they may have to be ended.
+    children: Option<Children>,
 }
 
 /// How a process ended.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ended {
     /// `None` if it could not be found out.
     pub(super) status: Option<ExitStatus>,
     /// It had to be killed.
     pub(super) killed: bool,
+    /// What it wrote that it should not have written. It was ended for that.
+    pub(super) fault: Option<Arc<str>>,
 }
 
 impl Process {
@@ -84,7 +94,11 @@ impl Process {
             stdin: child.stdin.take(),
             stderr: child.stderr.take(),
             tail: Arc::default(),
-            mark,
+            asked: false,
+            children: Some(Children {
+                mark,
+                group: child.id(),
+            }),
             child,
         };
         Ok((process, stdout))
@@ -149,26 +163,48 @@ impl Process {
         }
     }
 
-    /// After its end: the rest of stderr, and what it left running unless it ended in good order.
+    /// Has it ended already, though nobody asked it to?
+    pub(super) fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// After its end: what it left running, and the rest of stderr.
     pub(super) async fn ended(&mut self, status: Option<ExitStatus>, killed: bool) -> Ended {
-        let Self { stderr, tail, .. } = self;
-        drop(timeout(REST, drain_into(stderr, tail)).await);
         // 143: by SIGTERM, which it heeds.
         let in_order = |status: ExitStatus| status.success() || status.code() == Some(143);
-        if killed || !status.is_some_and(in_order) {
-            let mark = Arc::clone(&self.mark);
-            drop(tokio::task::spawn_blocking(move || leftovers::end(&mark)).await);
+        if self.asked && !killed && status.is_some_and(in_order) {
+            self.children = None;
+        } else {
+            self.end_children().await;
         }
-        Ended { status, killed }
+        let Self { stderr, tail, .. } = self;
+        drop(timeout(REST, drain_into(stderr, tail)).await);
+        Ended {
+            status,
+            killed,
+            fault: None,
+        }
+    }
+
+    /// Ends everything that belongs to it. It has ended itself.
+    pub(super) async fn end_children(&mut self) {
+        if let Some(children) = &self.children {
+            let children = children.clone();
+            // It fails when the runtime ends: then the drop of this does it.
+            let ended = tokio::task::spawn_blocking(move || leftovers::end(&children)).await;
+            if ended.is_ok() {
+                self.children = None;
+            }
+        }
     }
 }
 
-/// Not reaped: its task was cut short, by the end of the runtime or a panic. tokio kills the process then, but not its tools.
+/// Its task was cut short, by the end of the runtime or a panic. tokio kills the process then, but not its tools.
 impl Drop for Process {
     fn drop(&mut self) {
-        if self.child.id().is_some() {
-            self.signal(Signal::KILL);
-            leftovers::end(&self.mark);
+        self.signal(Signal::KILL);
+        if let Some(children) = self.children.take() {
+            leftovers::end(&children);
         }
     }
 }

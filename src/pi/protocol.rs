@@ -1,23 +1,27 @@
-//! What may be said to pi when: the protocol of one process, without any I/O.
+//! What may be sent to pi at which moment: the protocol of one process, without any I/O.
 //!
-//! Lines of pi go in, lines for pi and what a turn hears come out. Nothing here waits, and there is no clock.
+//! Lines of pi go in. Lines for pi and reports for the turn come out. Nothing here waits, and there is no clock.
 //!
-//! | state | `begin` | response to the prompt | `cancel` | `agent_settled` |
-//! |---|---|---|---|---|
-//! | rests | the prompt, asked; while pi works by itself: held | | | |
-//! | held | | | ends, aborted; pi never saw it | the prompt, asked |
-//! | asked | | works, or ends: refused, or handled | the dialogs' answers; `abort` once it works | settled before its response |
-//! | works | | | the dialogs' answers, `clear_queue`, `abort` | ends, once every command has its response |
+//! | stage | `begin` | its response | `cancel` |
+//! |---|---|---|---|
+//! | idle | the prompt: asked | | |
+//! | asked | | works; or handled, by an extension; or ends, refused | answers to open dialogs; `abort` once there is work |
+//! | handled | | to `get_state`: works, if the extension left work behind; else ends | the same |
+//! | works | | | answers to open dialogs, `clear_queue`, `abort` |
 //!
-//! A second prompt before the response to the first would lose its message, and an `abort` before it has no effect; a turn
-//! ends with no command unanswered, so that its `abort` cannot meet the next one.
+//! A turn that works ends when its work has ended and no `abort` of it lacks its response: the `abort` could meet the next
+//! turn. A second prompt before the response to the first would lose its message, and an `abort` before it has no effect.
+//!
+//! Which records belong to a turn, and which are a fault: the table in `work`.
 
 use super::{
     PiError,
     dialog::Answer,
-    message::{PiEvent, PiImage, PiMessage, PiReply, PiStop, PiUsage},
+    message::{PiEvent, PiImage, PiMessage, PiReply},
     questions::{self, Questions},
-    record::{self, Question, Record, Response, Said},
+    record::{self, Question, Record, Response},
+    words::{self, bounded},
+    work::{self, Act, Run, Stage, Turn},
 };
 use crate::sync::Arc;
 use serde_json::{Map, Value};
@@ -28,11 +32,7 @@ use tokio_util::bytes::BytesMut;
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Protocol {
-    state: State,
-    /// Between `agent_start` and `agent_settled`.
-    working: bool,
-    /// What the turn has come to.
-    so_far: SoFar,
+    turn: Option<Turn>,
     commands: u64,
     calls: Vec<Call>,
     questions: Questions,
@@ -40,30 +40,6 @@ pub struct Protocol {
     pub out: BytesMut,
     /// What the turn is to hear.
     pub told: VecDeque<Told>,
-}
-
-#[derive(Debug, Default)]
-enum State {
-    #[default]
-    Rests,
-    Held(PiMessage),
-    Asked {
-        cancelled: bool,
-    },
-    Works {
-        aborting: bool,
-        settled: bool,
-    },
-}
-
-#[derive(Debug, Default)]
-struct SoFar {
-    last: Option<Said>,
-    usage: PiUsage,
-    aborted: bool,
-    /// Work that began after the prompt has ended.
-    settled: bool,
-    began: bool,
 }
 
 /// A command that has no response yet.
@@ -76,6 +52,8 @@ struct Call {
 #[derive(Debug)]
 enum Of {
     Prompt,
+    /// Whether a command that was handled left work behind.
+    Check,
     /// Of a turn that is cancelled.
     Abort,
     User(oneshot::Sender<Result<Value, PiError>>),
@@ -103,7 +81,7 @@ impl Protocol {
 
     /// A turn is under way.
     pub fn in_turn(&self) -> bool {
-        !matches!(self.state, State::Rests)
+        self.turn.is_some()
     }
 
     /// Begins a turn.
@@ -112,41 +90,34 @@ impl Protocol {
             let why = "a turn is under way already".to_owned();
             return self.told.push_back(Told::End(Err(PiError::Refused(why))));
         }
-        self.so_far = SoFar::default();
-        if self.working {
-            self.note("pi works by itself");
-            self.state = State::Held(message);
-        } else {
-            self.ask(&message);
-        }
-    }
-
-    fn ask(&mut self, message: &PiMessage) {
+        self.turn = Some(Turn::new(message.text.starts_with('/')));
         let mut prompt = Map::new();
-        prompt.insert("message".to_owned(), message.text.as_str().into());
+        prompt.insert("message".to_owned(), message.text.into());
         if !message.images.is_empty() {
             let images = message.images.iter().map(PiImage::json).collect();
             prompt.insert("images".to_owned(), Value::Array(images));
         }
-        self.state = State::Asked { cancelled: false };
         self.call("prompt", prompt, Of::Prompt);
     }
 
     /// The turn is to end soon.
     pub fn cancel(&mut self) {
-        match &mut self.state {
-            State::Rests | State::Works { aborting: true, .. } => {}
-            State::Held(_) => self.end(Err(PiError::Aborted)),
-            State::Asked { cancelled } => {
-                *cancelled = true;
-                self.close_dialogs();
-            }
-            State::Works { aborting, .. } => {
-                *aborting = true;
-                self.close_dialogs();
-                self.call("clear_queue", Map::new(), Of::Abort);
-                self.call("abort", Map::new(), Of::Abort);
-            }
+        if let Some(turn) = &mut self.turn {
+            turn.cancelled = true;
+            self.close_dialogs();
+            self.abort_if_due();
+        }
+    }
+
+    /// Of a cancelled turn, once, and as soon as there is work: before it an `abort` has no effect.
+    fn abort_if_due(&mut self) {
+        let Some(turn) = &mut self.turn else {
+            return;
+        };
+        if turn.cancelled && !turn.aborting && turn.works() {
+            turn.aborting = true;
+            self.call("clear_queue", Map::new(), Of::Abort);
+            self.call("abort", Map::new(), Of::Abort);
         }
     }
 
@@ -167,7 +138,7 @@ impl Protocol {
     pub(super) fn given_up(&mut self) -> Option<oneshot::Sender<Result<Value, PiError>>> {
         self.calls.drain(..).find_map(|call| match call.of {
             Of::User(reply) => Some(reply),
-            Of::Prompt | Of::Abort => None,
+            Of::Prompt | Of::Check | Of::Abort => None,
         })
     }
 
@@ -196,20 +167,28 @@ impl Protocol {
         if line.trim_ascii().is_empty() {
             return Ok(());
         }
-        match record::read(line)? {
+        let record = record::read(line)?;
+        if let Some(act) = Act::of(&record) {
+            work::count(self.turn.as_mut(), act)?;
+        }
+        match record {
             Record::Response(response) => self.response(response)?,
-            Record::Started => {
-                self.working = true;
-                self.so_far.began = true;
+            Record::Started => self.abort_if_due(),
+            Record::Settled { aborted } => {
+                if let Some(turn) = &mut self.turn {
+                    turn.aborted |= aborted;
+                }
+                self.end_if_over();
             }
-            Record::Settled { aborted } => self.settled(aborted),
-            Record::Said(said) if self.in_turn() => {
-                self.so_far.usage.add(&said.usage);
-                self.so_far.last = Some(said);
+            Record::Said(said) => {
+                if let Some(turn) = &mut self.turn {
+                    turn.usage.add(&said.usage);
+                    turn.last = Some(said);
+                }
             }
             Record::Dialog(question) => self.dialog(question)?,
             Record::Event(event) if self.in_turn() => self.event(event),
-            Record::Said(_) | Record::Event(_) | Record::Other => {}
+            Record::Event(_) | Record::Ended | Record::Other => {}
         }
         Ok(())
     }
@@ -229,94 +208,73 @@ impl Protocol {
             Err(error.unwrap_or_else(|| "refused without words".to_owned()))
         };
         match self.calls.swap_remove(index).of {
-            Of::Prompt => self.prompted(done),
+            Of::Prompt => self.prompted(done)?,
+            Of::Check => self.checked(done),
             // Refused or not: what counts is the end of the work.
-            Of::Abort => self.end_if_settled(),
+            Of::Abort => self.end_if_over(),
             Of::User(reply) => drop(reply.send(done.map_err(PiError::Refused))),
         }
         Ok(())
     }
 
-    fn prompted(&mut self, done: Result<Value, String>) {
-        let State::Asked { cancelled } = self.state else {
+    fn prompted(&mut self, done: Result<Value, String>) -> Result<(), String> {
+        let Some(turn) = &mut self.turn else {
+            return Ok(());
+        };
+        let early = turn.run != Run::Before;
+        let data = match done {
+            Ok(data) => data,
+            Err(words) if early => {
+                return Err(format!(
+                    "it worked by itself, and refused the message: {words}"
+                ));
+            }
+            Err(words) => {
+                self.turn = None;
+                self.told.push_back(Told::End(Err(PiError::Refused(words))));
+                return Ok(());
+            }
+        };
+        match data["disposition"].as_str() {
+            Some("handled") => {
+                turn.handled = true;
+                turn.stage = Stage::Handled;
+                self.call("get_state", Map::new(), Of::Check);
+            }
+            Some("queued") => return Err("it queued the message behind other work".to_owned()),
+            _ if early => return Err("it worked before it accepted the message".to_owned()),
+            _ => {
+                turn.stage = Stage::Works;
+                self.abort_if_due();
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a command left work behind.
+    fn checked(&mut self, done: Result<Value, String>) {
+        let Some(turn) = &mut self.turn else {
             return;
         };
-        match done {
-            Err(words) => self.end(Err(PiError::Refused(words))),
-            // No work follows, and no end of it.
-            Ok(data) if data["disposition"] == "handled" => self.end(Ok(PiReply {
-                text: String::new(),
-                stop: PiStop::Handled,
-                usage: self.so_far.usage,
-            })),
-            Ok(_) => {
-                self.state = State::Works {
-                    aborting: false,
-                    settled: self.so_far.settled,
-                };
-                if self.so_far.settled {
-                    self.end_if_settled();
-                } else if cancelled {
-                    self.cancel();
-                }
-            }
-        }
+        let streams = done.is_ok_and(|state| state["isStreaming"] == true);
+        turn.stage = Stage::Works;
+        turn.run = match (turn.run, streams) {
+            // It has begun, and its first record follows.
+            (Run::Before | Run::Over, true) => Run::Before,
+            (Run::Before | Run::Over, false) => Run::Over,
+            (run @ (Run::On | Run::Between), _) => run,
+        };
+        self.abort_if_due();
+        self.end_if_over();
     }
 
-    fn settled(&mut self, aborted: bool) {
-        self.working = false;
-        match &mut self.state {
-            State::Rests => {}
-            State::Held(message) => {
-                let message = std::mem::take(message);
-                self.so_far = SoFar::default();
-                self.ask(&message);
-            }
-            State::Asked { .. } => {
-                // Work that began before the prompt was accepted is not the prompt's.
-                self.so_far.settled |= self.so_far.began;
-                self.so_far.aborted |= aborted;
-            }
-            State::Works { settled, .. } => {
-                *settled = true;
-                self.so_far.aborted |= aborted;
-                self.end_if_settled();
-            }
-        }
-    }
-
-    fn end_if_settled(&mut self) {
-        let unanswered = |call: &Call| matches!(call.of, Of::Abort);
-        if !matches!(self.state, State::Works { settled: true, .. })
-            || self.calls.iter().any(unanswered)
-        {
+    fn end_if_over(&mut self) {
+        if self.calls.iter().any(|call| matches!(call.of, Of::Abort)) {
             return;
         }
-        let SoFar {
-            last,
-            usage,
-            aborted,
-            ..
-        } = std::mem::take(&mut self.so_far);
-        self.end(match last {
-            _ if aborted => Err(PiError::Aborted),
-            Some(said) if said.stop == "aborted" => Err(PiError::Aborted),
-            Some(said) if said.stop == "error" => Err(PiError::Model(
-                said.error
-                    .unwrap_or_else(|| "failed without words".to_owned()),
-            )),
-            Some(said) => Ok(PiReply {
-                text: said.text,
-                stop: PiStop::of(said.stop),
-                usage,
-            }),
-            None => Err(PiError::Model("there was no answer".to_owned())),
-        });
-    }
-
-    fn end(&mut self, end: Result<PiReply, PiError>) {
-        self.state = State::Rests;
-        self.told.push_back(Told::End(end));
+        if let Some(turn) = self.turn.take_if(|turn| turn.is_over()) {
+            self.told.push_back(Told::End(turn.end()));
+        }
     }
 
     fn event(&mut self, event: PiEvent) {
@@ -325,7 +283,7 @@ impl Protocol {
                 attempt, of, error, ..
             } => {
                 let note = format!("retrying {attempt} of {of}: {error}");
-                self.note(&note);
+                self.note(&bounded(note, words::SHORT));
             }
             PiEvent::RetryEnded { .. } | PiEvent::Compacted => self.note("running"),
             PiEvent::Compacting => self.note("summing up"),
@@ -349,11 +307,7 @@ impl Protocol {
                 title: question.asks.title.clone(),
             }));
         }
-        let cancelled = match self.state {
-            State::Asked { cancelled } => cancelled,
-            State::Works { aborting, .. } => aborting,
-            State::Rests | State::Held(_) => false,
-        };
+        let cancelled = self.turn.as_ref().is_some_and(|turn| turn.cancelled);
         match self.questions.ask(question, !cancelled) {
             None if in_turn => self.note("waiting for a dialog"),
             None => {}

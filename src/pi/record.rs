@@ -3,7 +3,10 @@
 //! What decides (a response, the end of a message, the end of the work, a dialog) is read strictly; what is only shown is
 //! passed over if a newer pi should write it in another way.
 
-use super::message::{PiEvent, PiUsage};
+use super::{
+    message::{PiEvent, PiUsage},
+    words::{ERROR, SHORT, bounded},
+};
 use serde::Deserialize;
 use serde_json::{Error, Value, from_slice};
 use std::{borrow::Cow, time::Duration};
@@ -13,8 +16,10 @@ use std::{borrow::Cow, time::Duration};
 pub(super) enum Record {
     /// To a command.
     Response(Response),
-    /// Work has begun.
+    /// A run has begun.
     Started,
+    /// A run has ended. Another one may follow.
+    Ended,
     /// The work has ended, with nothing to follow.
     Settled { aborted: bool },
     /// The model's message is complete.
@@ -70,7 +75,11 @@ pub(super) struct Asks {
 ///
 /// What is wrong, and where.
 pub(super) fn read(line: &[u8]) -> Result<Record, String> {
-    typed(&without_halves(line)).map_err(|error| format!("{error} in {}", begin_of(line)))
+    typed(&without_halves(line)).map_err(|error| {
+        // It may quote a text of the line, whole.
+        let error = bounded(error.to_string(), ENOUGH);
+        format!("{error} in {}", begin_of(line))
+    })
 }
 
 /// The line with U+FFFD in the place of each half of a surrogate pair that stands alone. Strings of JavaScript may have one, where
@@ -97,9 +106,10 @@ fn without_halves(line: &[u8]) -> Cow<'_, [u8]> {
     mended
 }
 
-/// Enough of a line to know it by.
+/// Enough of a line to know it by, in bytes.
+const ENOUGH: usize = 120;
+
 fn begin_of(line: &[u8]) -> String {
-    const ENOUGH: usize = 120;
     let begin = String::from_utf8_lossy(&line[..line.len().min(ENOUGH)]);
     let more = if line.len() > ENOUGH { " ..." } else { "" };
     format!("`{begin}`{more}")
@@ -113,8 +123,13 @@ fn typed(line: &[u8]) -> Result<Record, Error> {
     }
     let Typed { kind } = from_slice(line)?;
     Ok(match &*kind {
-        "response" => Record::Response(from_slice(line)?),
+        "response" => {
+            let mut response: Response = from_slice(line)?;
+            response.error = response.error.map(|error| bounded(error, ERROR));
+            Record::Response(response)
+        }
         "agent_start" => Record::Started,
+        "agent_end" => Record::Ended,
         "agent_settled" => {
             let Settled { aborted } = from_slice(line)?;
             Record::Settled { aborted }
@@ -175,8 +190,8 @@ fn message_end(line: &[u8]) -> Result<Record, Error> {
     });
     Ok(Record::Said(Said {
         text: text.collect(),
-        stop: message.stop_reason,
-        error: message.error_message,
+        stop: bounded(message.stop_reason, SHORT),
+        error: message.error_message.map(|error| bounded(error, ERROR)),
         // Only shown.
         usage: Usage::deserialize(message.usage).map_or_else(|_| PiUsage::default(), PiUsage::from),
     }))
@@ -291,7 +306,7 @@ fn shown(kind: &str, line: &[u8]) -> Option<PiEvent> {
                 attempt: retry.attempt,
                 of: retry.max_attempts,
                 after: Duration::from_millis(retry.delay_ms),
-                error: retry.error_message,
+                error: bounded(retry.error_message, ERROR),
             })
         }
         "auto_retry_end" => {
@@ -317,7 +332,7 @@ fn shown(kind: &str, line: &[u8]) -> Option<PiEvent> {
             let failed: Failed = from_slice(line).ok()?;
             Some(PiEvent::ExtensionFailed {
                 extension: failed.extension_path,
-                error: failed.error,
+                error: bounded(failed.error, ERROR),
             })
         }
         _ => None,

@@ -8,6 +8,7 @@ use super::{
     process::{Ended, Process},
     protocol::Told,
     tail::Tail,
+    words::{self, bounded},
 };
 use crate::{Incarnation, TurnContext, sync::Arc};
 use parking_lot::Mutex;
@@ -102,6 +103,7 @@ impl PiSession {
         let state = self.request("get_state", Map::new()).await?;
         let id = &state["sessionId"];
         if id != self.id.as_str() {
+            let id = bounded(id.to_string(), words::SHORT);
             return Err(PiError::Protocol {
                 what: format!("session {id} instead of {:?}", self.id),
                 stderr: self.stderr(),
@@ -191,11 +193,12 @@ pub(super) async fn gone(phase: &mut watch::Receiver<Phase>) -> Ended {
         .wait_for(|phase| matches!(phase, Phase::Gone(_)))
         .await;
     match seen.as_deref() {
-        Ok(Phase::Gone(ended)) => *ended,
+        Ok(Phase::Gone(ended)) => ended.clone(),
         // Its task has gone, and killed it.
         _ => Ended {
             status: None,
             killed: true,
+            fault: None,
         },
     }
 }

@@ -6,6 +6,7 @@
 mod ends;
 mod starts;
 mod turns;
+mod unasked;
 
 use std::{
     fs,
@@ -19,7 +20,8 @@ use turnwise::{SendError, SessionManager, Timeouts, TurnError};
 
 /// Answers the look whether it is there, and then does what `on` says about a prompt; `$n` is the number of the command.
 ///
-/// In a script, `say KIND REST` writes a record, `accept` the response to a prompt, and `answer TEXT` all that follows it.
+/// In a script, `say KIND REST` writes a record, `accept` the response to a prompt, and `answer TEXT` all that follows it. `next`
+/// takes a command and handles it.
 const PRELUDE: &str = r#"
 while [ $# -gt 0 ]; do [ "$1" = --session-id ] && id=$2; shift; done
 say() { printf '{"type":"%s"%s}\n' "$1" "$2"; }
@@ -27,9 +29,9 @@ respond() { say response ",\"id\":\"$n\",\"success\":true,\"data\":$1"; }
 accept() { respond '{"disposition":"started"}'; say agent_start; }
 said() { say message_end ",\"message\":{\"role\":\"assistant\",\"content\":[{\"type\":\"text\",\"text\":\"$1\"}],\"stopReason\":\"${2:-stop}\"}"; }
 answer() { accept; said "$1" "$2"; say agent_settled; }
-next() {
-    IFS= read -r line || exit 0
-    n=${line##*\"id\":\"}; n=${n%%\"*}
+next() { take; handle; }
+take() { IFS= read -r line || exit 0; n=${line##*\"id\":\"}; n=${n%%\"*}; }
+handle() {
     case $line in
         *'"type":"get_state"'*) respond "{\"sessionId\":\"$id\"}" ;;
         *'"type":"prompt"'*) on ;;

@@ -150,6 +150,75 @@ async fn an_abort_that_is_not_heeded_ends_the_process() {
     assert!(!runs(&folder.words("pid")[0]));
 }
 
+/// Its time for the turn to end is over with the turn.
+#[tokio::test]
+async fn an_abort_that_is_heeded_leaves_the_next_turn_alone() {
+    let folder = Folder::new();
+    let text = "accept; if mkdir \"$OUT/once\" 2>/dev/null
+        then next; next; said half aborted; say agent_settled
+        else sleep 3; said $$; say agent_settled; fi";
+    let pi = on_prompt(&format!("echo $$ > \"$OUT/pid\"; {text}")).env("OUT", &folder.0);
+    let sessions = manager(pi.abort_timeout(Duration::from_secs(2)));
+    let sending = sessions.send_message("a", "hello".into());
+    within(async {
+        while !folder.join("once").exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    sending.abort();
+    let error = within(sending).await.expect_err("it was aborted").error;
+    assert!(matches!(error, TurnError::Aborted), "{error:?}");
+    let first = folder.words("pid");
+    let reply = within(send(&sessions, "again")).await.expect("it answers");
+    assert_eq!([reply.text], *first, "the same process");
+}
+
+#[tokio::test]
+async fn a_pi_that_reads_nothing_holds_no_turn() {
+    // Its input is closed before the message is written.
+    let folder = Folder::new();
+    let once =
+        "if mkdir \"$OUT/once\" 2>/dev/null; then take; exec <&-; handle; exec sleep 600; fi";
+    let text = format!("on() {{ answer well; }}\n{once}\n{}", super::SERVE);
+    let pi = script(&text).env("OUT", &folder.0);
+    let sessions = manager(pi.stop_grace(Duration::from_millis(100)));
+    let error = agents(within(send(&sessions, "hello")).await);
+    assert!(matches!(error, PiError::Exited { .. }), "{error}");
+    let reply = within(send(&sessions, "again")).await.expect("a new one");
+    assert_eq!(reply.text, "well");
+
+    // Its input is open, and the message is longer than a pipe.
+    let folder = Folder::new();
+    let once = "if mkdir \"$OUT/once\" 2>/dev/null; then next; exec sleep 600; fi";
+    let text = format!("on() {{ answer well; }}\n{once}\n{}", super::SERVE);
+    let pi = script(&text)
+        .env("OUT", &folder.0)
+        .stop_grace(Duration::from_millis(100))
+        .abort_timeout(Duration::from_millis(100));
+    // By its own timeout: the manager would wait for ever.
+    let timeouts = Timeouts::default().start(Duration::from_secs(60));
+    let sessions = manager_with(pi, timeouts.abort(Duration::from_secs(600)));
+    let mut sending = sessions.send_message("a", "x".repeat(3 << 20).into());
+    within(sending.started()).await.expect("it starts");
+    sending.abort();
+    let error = within(sending).await.expect_err("nobody reads it").error;
+    assert!(matches!(error, TurnError::Aborted), "{error:?}");
+    let reply = within(send(&sessions, "again")).await.expect("a new one");
+    assert_eq!(reply.text, "well");
+}
+
+#[tokio::test]
+async fn the_words_of_a_refused_message_are_not_the_next_ones() {
+    let folder = Folder::new();
+    let refuses = "say response \",\\\"id\\\":\\\"$n\\\",\\\"success\\\":false,\\\"error\\\":\\\"no key\\\"\"";
+    let sessions = manager(at_first(&folder, refuses));
+    let error = agents(within(send(&sessions, "hello")).await);
+    assert_eq!(error.to_string(), "pi refused: no key");
+    let reply = within(send(&sessions, "again")).await.expect("it answers");
+    assert_eq!(reply.text, "well");
+}
+
 #[tokio::test]
 async fn a_message_of_megabytes_crosses_an_answer_of_megabytes() {
     // Writes more than a pipe holds before it reads what waits for it. The shell's own `read` would take minutes.

@@ -3,6 +3,8 @@
 
 mod dialogs;
 mod lines;
+mod oracle;
+mod orders;
 mod turns;
 
 use serde_json::{Value, json};
@@ -23,7 +25,7 @@ impl Pi {
         pi.0.begin("hello".into());
         assert_eq!(pi.said(), ["prompt 1"]);
         pi.accepts("1");
-        pi.writes(&json!({"type": "agent_start"}));
+        pi.starts();
         pi
     }
 
@@ -35,6 +37,27 @@ impl Pi {
     fn accepts(&mut self, id: &str) {
         let data = json!({"disposition": "started"});
         self.writes(&json!({"type": "response", "id": id, "success": true, "data": data}));
+    }
+
+    fn handles(&mut self, id: &str) {
+        let data = json!({"disposition": "handled"});
+        self.writes(&json!({"type": "response", "id": id, "success": true, "data": data}));
+    }
+
+    /// The response to `get_state`.
+    fn streams(&mut self, id: &str, streams: bool) {
+        let data = json!({"sessionId": "a", "isStreaming": streams});
+        self.writes(&json!({"type": "response", "id": id, "success": true, "data": data}));
+    }
+
+    fn starts(&mut self) {
+        self.writes(&json!({"type": "agent_start"}));
+    }
+
+    /// What is wrong with a record of this type.
+    fn fault(&mut self, kind: &str) -> String {
+        let line = json!({"type": kind}).to_string();
+        self.0.line(line.as_bytes()).expect_err(&line)
     }
 
     fn answers(&mut self, text: &str, stop: &str) {

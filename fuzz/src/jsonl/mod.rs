@@ -4,7 +4,7 @@
 //! dialogs. Of each pair that follows, the first chooses a step and the second its operand: a turn begins or is cancelled, pi
 //! reads, pi writes a record or bytes as they stand in the input. An error ends the input, as it ends the process.
 //!
-//! After each step: what was written is lines of JSON; pi has one prompt at a time and no abort before it was accepted; a
+//! After each step: what was written is lines of JSON; pi has one prompt at a time and no abort before there is work; a
 //! dialog is answered once; a turn ends once, with no command unanswered; and nothing grows. At the end pi does what is
 //! expected of it, and then the turn has ended.
 
@@ -81,10 +81,11 @@ const fn step(
 
 /// In the order of the bytes that choose them.
 const STEPS: &[Step] = &[
-    step("begin", 0, |wire, _, _| {
+    step("begin", 0, |wire, operand, _| {
         if !wire.protocol.in_turn() {
+            let text = if operand & 1 == 1 { "/hello" } else { "hello" };
             wire.oracle.begins();
-            wire.protocol.begin("hello".into());
+            wire.protocol.begin(text.into());
         }
         Ok(())
     }),
@@ -127,8 +128,13 @@ const STEPS: &[Step] = &[
     step("refuse", 1, |wire, operand, _| {
         wire.responds(operand, &json!({"success": false, "error": "no"}))
     }),
-    step("start", 1, |wire, _, _| {
-        wire.writes(&json!({"type": "agent_start"}))
+    step("start", 1, |wire, operand, _| {
+        let kind = if operand & 3 == 3 {
+            "agent_end"
+        } else {
+            "agent_start"
+        };
+        wire.writes(&json!({"type": kind}))
     }),
     step("settle", 1, |wire, operand, _| {
         wire.writes(&json!({"type": "agent_settled", "aborted": operand & 1 == 1}))
@@ -307,7 +313,7 @@ impl Wire {
 
     /// pi does what is expected of it; then it ends.
     fn end(&mut self) -> Result<(), Stop> {
-        /// The work of an extension; the prompt; its abort.
+        /// The prompt; the work that a command left behind; its abort.
         const ROUNDS: usize = 4;
         for _ in 0..ROUNDS {
             while self.oracle.waits() {
@@ -316,7 +322,9 @@ impl Wire {
                     &json!({"success": true, "data": {"disposition": "started"}}),
                 )?;
             }
-            self.writes(&json!({"aborted": true, "type": "agent_settled"}))?;
+            if self.protocol.in_turn() {
+                self.writes(&json!({"aborted": true, "type": "agent_settled"}))?;
+            }
         }
         if self.protocol.in_turn() {
             return Err(Stop::Wrong("the turn never ends".to_owned()));

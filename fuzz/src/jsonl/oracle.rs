@@ -25,6 +25,7 @@ enum Phase {
     Rests,
     Begun,
     Asked,
+    /// The prompt was accepted, or its command has begun work.
     Accepted,
     Aborting,
 }
@@ -75,6 +76,7 @@ impl Oracle {
                     self.phase = Phase::Accepted;
                 }
             }
+            Some("agent_start") if self.phase == Phase::Asked => self.phase = Phase::Accepted,
             Some("extension_ui_request") => {
                 let waits = ["select", "confirm", "input", "editor"];
                 if waits.iter().any(|method| line["method"] == *method) {

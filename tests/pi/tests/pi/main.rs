@@ -7,6 +7,7 @@ mod ends;
 mod failures;
 mod resumes;
 mod turns;
+mod unasked;
 
 use pi_tests::World;
 use std::fs;
