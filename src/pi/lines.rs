@@ -6,6 +6,9 @@ use tokio_util::{
     codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Decoder},
 };
 
+/// Room of a line that is kept for the next ones.
+const LONG: usize = 64 << 10;
+
 /// A decoder of pi's output. U+2028 and CR are part of a line; what follows the last LF is not one.
 ///
 /// Not more than twice the limit is kept of what was read.
@@ -30,10 +33,16 @@ impl Decoder for Lines {
     type Error = LineError;
 
     fn decode(&mut self, read: &mut BytesMut) -> Result<Option<Bytes>, LineError> {
-        self.codec.decode(read).map_err(|error| match error {
+        let line = self.codec.decode(read).map_err(|error| match error {
             AnyDelimiterCodecError::MaxChunkLengthExceeded => LineError::TooLong(self.limit),
             AnyDelimiterCodecError::Io(error) => LineError::Io(error),
-        })
+        })?;
+        // A session does not keep the room of its longest line: it goes with the line.
+        let long = |line: &Bytes| line.len() > LONG && read.len() <= line.len();
+        if line.as_ref().is_some_and(long) {
+            *read = BytesMut::from(&read[..]);
+        }
+        Ok(line)
     }
 
     /// A line whose end was never written was cut by the end of its writer: there is nothing to learn from it.

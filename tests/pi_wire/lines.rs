@@ -144,3 +144,23 @@ fn a_line_has_its_limit() {
     assert_eq!((empty.len(), end), (2, None));
     assert_eq!(lines(b"x", 0, 1).1, Some(0));
 }
+
+/// It goes with the line, however long the process lives.
+#[test]
+fn a_long_line_leaves_no_room_behind() {
+    let mut lines = Lines::new(64 << 20);
+    let mut read = BytesMut::from(&vec![b'x'; 20 << 20][..]);
+    assert!(lines.decode(&mut read).expect("it may go on").is_none());
+    read.reserve(12 << 20);
+    read.extend_from_slice(b"\nnext");
+    let line = lines.decode(&mut read).expect("it is a line");
+    assert_eq!(line.map(|line| line.len()), Some(20 << 20));
+    assert!(
+        read.capacity() < 1 << 20,
+        "{} bytes are kept",
+        read.capacity()
+    );
+    read.extend_from_slice(b" one\n");
+    let line = lines.decode(&mut read).expect("it is a line");
+    assert_eq!(line.as_deref(), Some(&b"next one"[..]));
+}
