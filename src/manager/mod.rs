@@ -100,8 +100,8 @@ use std::{fmt, future::Future, time::Duration};
 /// | [`status`](Self::status), [`snapshot`](Self::snapshot), [`touch`](Self::touch), [`dismiss`](Self::dismiss), [`abort`](Self::abort), [`listen`](Self::listen), [`subscribe`](Self::subscribe) | nothing | |
 ///
 /// No call blocks its thread. Calls may be made and futures polled anywhere: what they wait for goes on in the runtime that
-/// the manager was built in, which must have time. When that runtime is gone, they end with `Closed`, or as if the time of what
-/// has a limit were over. A panic of the backend ends a session, never the manager.
+/// the manager was built in, which must have time. When that runtime is gone, every call ends with `Closed`, and a message that no
+/// session has seen comes back. A panic of the backend ends a session, never the manager.
 pub struct SessionManager<B: Backend> {
     owner: Arc<Owner<B>>,
 }
@@ -279,8 +279,10 @@ impl<B: Backend> SessionManager<B> {
         found.is_some_and(|(ticket, call)| !call.stops && shared.abort(key, ticket, &call))
     }
 
-    /// Cancels the turn under way, waits `Timeouts::abort` for its end at most, stops the session. Goes ahead of those in
-    /// line, who get the next incarnation. A plain [`SessionTurn`] is told, and waited for; a start is waited for.
+    /// Stops the session: cancels the turn under way, waits `Timeouts::abort` for its end at most, and then stops it. Goes ahead of
+    /// the queue, whose calls get the next session. A plain [`SessionTurn`] is cancelled, and waited for; a start is waited for.
+    ///
+    /// If a stop of this key is queued or under way, the call joins it: both get the same result.
     ///
     /// # Errors
     ///
