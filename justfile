@@ -96,7 +96,7 @@ pi-tests *FILTER: (needs-pi "pi-tests")
 
 # so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
 pi-soak TURNS="200": (needs-pi "pi-soak")
-    TURNWISE_TURNS={{ TURNS }} cargo test -q -p pi-tests --test soak -- --nocapture
+    TURNWISE_TEST_SECONDS=36000 TURNWISE_TURNS={{ TURNS }} cargo test -q -p pi-tests --test soak -- --nocapture
 
 [private]
 needs-pi RECIPE:
@@ -158,7 +158,7 @@ fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
 browser:
     @command -v chromium >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 \
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
-    cargo test -p chatd --features browser --test browser
+    TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features browser --test browser
 
 # the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name
 bench *FILTER:

@@ -5,6 +5,9 @@
 //!
 //! Claims: A1, A2, A3, A4, A5, A6, C2, C3, C8, C11.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 mod bad_use;
 mod canary;
 mod cancel;
