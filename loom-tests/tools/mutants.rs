@@ -11,7 +11,8 @@
 //!     why: the slot is found by its key, which the replacement has too
 //!
 //! `expect` may stand more than once; all of it must be said. `expect: timeout` is for a mutant that does not end. The model
-//! of a patch in shuttle-tests is a history; that of a claim of the adapters, A1 to A6, is one of their scenarios.
+//! of a patch in shuttle-tests is a history; that of a claim of the adapters, A1 to A6, is one of their scenarios. With
+//! `test: told` it is a test of that program of the root: for what takes more than a model can do.
 //!
 //! A mutant is killed if its model, run alone in a process of its own, fails with those words. It survives if the model
 //! passes, fails with other words, or does not end in time. A patch that does not apply or compile, and a model that fails
@@ -60,7 +61,19 @@ const ADAPTERS: Suite = Suite {
     test: "adapters",
 };
 
-const SUITES: [&Suite; 3] = [&MODELS, &HISTORIES, &ADAPTERS];
+const TOLD: Suite = Suite {
+    folder: "tests",
+    package: "turnwise",
+    test: "told",
+};
+
+const MANAGER: Suite = Suite {
+    folder: "tests",
+    package: "turnwise",
+    test: "manager",
+};
+
+const SUITES: [&Suite; 5] = [&MODELS, &HISTORIES, &ADAPTERS, &TOLD, &MANAGER];
 
 /// The folders with patches, and who notices those of a claim of the core.
 const FOLDERS: [&Suite; 2] = [&MODELS, &HISTORIES];
@@ -224,10 +237,13 @@ impl Mutant {
         one("why")?;
         let survives = all("survives").into_iter().next();
         let claim = one("claim")?;
-        let suite = if claim.starts_with('A') {
-            &ADAPTERS
-        } else {
-            suite
+        let suite = match &all("test")[..] {
+            [] if claim.starts_with('A') => &ADAPTERS,
+            [] => suite,
+            [test] => (SUITES.into_iter())
+                .find(|suite| suite.folder == "tests" && suite.test == test)
+                .ok_or_else(|| format!("{name}: there is no test program {test} for mutants"))?,
+            _ => return Err(format!("{name}: it has more than one `test:`")),
         };
         Ok(Self {
             survives,

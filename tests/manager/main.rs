@@ -7,6 +7,8 @@
 
 // A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
+#[macro_use]
+extern crate deadline_attribute;
 
 mod bad_use;
 mod canary;
@@ -27,6 +29,7 @@ mod runtimes;
 mod script;
 mod shutdown;
 mod starts;
+mod survivors;
 mod timeouts;
 
 use std::future::poll_fn;

@@ -5,6 +5,8 @@
 
 // A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
+#[macro_use]
+extern crate deadline_attribute;
 
 mod ends;
 mod starts;

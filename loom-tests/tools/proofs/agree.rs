@@ -19,6 +19,8 @@ pub(crate) struct Mutant {
     pub(crate) name: String,
     pub(crate) claim: String,
     pub(crate) model: String,
+    /// The program of the root that the model is a test of, instead of a model or a history.
+    test: Option<String>,
     why: String,
     words: String,
     survives: Option<String>,
@@ -56,7 +58,11 @@ pub(crate) fn check(book: &Book) -> Result<(), String> {
     let mutants = mutants()?;
     for mutant in &mutants {
         let Mutant {
-            name, claim, model, ..
+            name,
+            claim,
+            model,
+            test,
+            ..
         } = mutant;
         *of_claim.entry(claim).or_default() += 1;
         if !is_claim(claim) && claim != "canary" {
@@ -64,7 +70,11 @@ pub(crate) fn check(book: &Book) -> Result<(), String> {
                 "mutant {name} is of {claim}, which PROOFS.md does not claim"
             ));
         }
-        if !models.contains(model) && !histories.contains(model) && claim != "canary" {
+        let is_there = match test {
+            Some(test) => is_test(test, model)?,
+            None => models.contains(model) || histories.contains(model) || claim == "canary",
+        };
+        if !is_there {
             faults.push(format!(
                 "mutant {name} names the model {model}, which there is not"
             ));
@@ -131,6 +141,18 @@ fn is_model(word: &str) -> bool {
     }
 }
 
+/// Has this program of the root a test of this name?
+fn is_test(program: &str, test: &str) -> Result<bool, String> {
+    let path = root().join("tests").join(program);
+    let (module, name) = test.rsplit_once("::").unwrap_or(("", test));
+    let file = match module {
+        "" if path.is_dir() => path.join("main.rs"),
+        "" => path.with_extension("rs"),
+        module => path.join(module.replace("::", "/")).with_extension("rs"),
+    };
+    Ok(file.exists() && read(&file)?.contains(&format!("fn {name}(")))
+}
+
 /// Every word of the source, code and comments, and where it stands.
 fn words_of_source() -> Result<Vec<(String, String)>, String> {
     let mut words = Vec::new();
@@ -166,6 +188,7 @@ pub(crate) fn mutants() -> Result<Vec<Mutant>, String> {
             mutants.push(Mutant {
                 claim: must("claim")?,
                 model: must("model")?,
+                test: field("test"),
                 why: must("why")?,
                 words: all("expect").join("; "),
                 survives: field("survives"),
@@ -191,7 +214,10 @@ pub(crate) fn mutants_table(mutants: &[Mutant]) -> String {
     };
     let rows = mutants.iter().map(|mutant| {
         let by = match &mutant.survives {
-            None => format!("`{}`", mutant.model),
+            None => match &mutant.test {
+                Some(test) => format!("`{}` of `tests/{test}`", mutant.model),
+                None => format!("`{}`", mutant.model),
+            },
             Some(reason) => format!("survives: {reason}"),
         };
         // A bar would end the cell.

@@ -39,7 +39,7 @@ pub struct Watch {
     _until: mpsc::Sender<()>,
 }
 
-/// Watches this test from now on: for tests without a runtime that may hang.
+/// Watches this test from now on. For tests without a runtime, `deadline-attribute` calls it.
 pub fn watch() -> Watch {
     let (until, ended) = mpsc::channel();
     let name = thread::current().name().unwrap_or("a thread").to_owned();

@@ -2,6 +2,8 @@
 //! program does without the deadline.
 
 extern crate deadline as tokio;
+#[macro_use]
+extern crate deadline_attribute;
 
 use std::{
     env, fs,
@@ -19,14 +21,14 @@ fn is_to_hang() -> bool {
     env::var_os(HANGS).is_some()
 }
 
-/// Runs the test of this name in a process of its own, with a limit of one second.
-fn hang(name: &str) -> (Output, String) {
+/// Runs the test of this name in a process of its own, which has so many seconds.
+fn hang(name: &str, seconds: &str) -> (Output, String) {
     let this = env::current_exe().expect("a test is a program");
     let begin = Instant::now();
     let child = Command::new(this)
         .args([name, "--exact"])
         .env(HANGS, "1")
-        .env(deadline::SECONDS, "1")
+        .env(deadline::SECONDS, seconds)
         .output()
         .expect("it can be started");
     assert!(begin.elapsed() < deadline::LIMIT, "{name} took a minute");
@@ -73,7 +75,6 @@ async fn hang_in_the_end_of_the_runtime() {
 
 #[test]
 fn hang_without_a_runtime() {
-    let _watch = deadline::watch();
     while is_to_hang() {
         thread::park();
     }
@@ -81,7 +82,7 @@ fn hang_without_a_runtime() {
 
 #[test]
 fn a_lost_wake_up_fails_its_test_at_once() {
-    let (child, words) = hang("hang_without_a_wake_up");
+    let (child, words) = hang("hang_without_a_wake_up", "50");
     assert!(!child.status.success(), "{words}");
     assert!(
         words.contains("hang_without_a_wake_up hangs: nothing ends it"),
@@ -99,7 +100,7 @@ fn a_hang_ends_the_process_and_is_named() {
         "hang_in_the_end_of_the_runtime",
         "hang_without_a_runtime",
     ] {
-        let (child, words) = hang(name);
+        let (child, words) = hang(name, "1");
         assert_eq!(child.status.code(), Some(101), "{name}: {words}");
         let named = format!("\n{name} hangs: it has not ended after 1s\n");
         assert!(words.contains(&named), "{name}: {words}");
