@@ -31,6 +31,7 @@ mod shutdown;
 mod starts;
 mod survivors;
 mod timeouts;
+mod traps;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};

@@ -1,11 +1,15 @@
 //! Faults that were put into the manager on purpose, and that no other test noticed.
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
-use turnwise::{SessionTurn, StopReason, TurnError};
+use turnwise::{SessionTurn, StopReason, TurnContext, TurnError};
 
-use crate::script::{Act, say};
-use crate::{HOUR, MINUTE, plain, seconds, settled};
+use crate::script::{Act, Gate, Step, say};
+use crate::{HOUR, MINUTE, all_events, plain, seconds, settled};
 
 /// Of two deadlines the earlier one counts, whichever call came last.
 #[tokio::test(start_paused = true)]
@@ -58,4 +62,91 @@ async fn a_stop_keeps_the_manager_to_its_end() {
     let script = Arc::clone(&stage.script);
     stage.check().await;
     assert_eq!(script.stops("a"), [StopReason::Requested]);
+}
+
+/// A restart under way ends one session and starts another while the manager shuts down: what is worse of the two is told.
+#[tokio::test(start_paused = true)]
+async fn of_two_sessions_of_a_key_the_worse_end_is_reported() {
+    for (first, second) in [(true, false), (false, true)] {
+        let (m, stage) = plain();
+        drop(m.turn("a").await.expect("free"));
+        let gate = Gate::new();
+        let stop = if first { Act::FailAfter } else { Act::Until };
+        stage.script.tell("a", Step::Stop, stop(gate.clone()));
+        if second {
+            stage.script.tell("a", Step::Stop, Act::Fail);
+        }
+        let restart = tokio::spawn(m.restart("a"));
+        gate.reached().await;
+        let report = m.shutdown(HOUR);
+        gate.open();
+        let restarted = restart.await.expect("it does not panic");
+        drop(restarted.expect("it was admitted"));
+        let report = report.await;
+        assert_eq!(report.stopped, Vec::<String>::new(), "A4: first {first}");
+        let [(key, _)] = &report.failed[..] else {
+            panic!("A4: the failure is not told: {report:?}");
+        };
+        assert_eq!(key, "a");
+        stage.end(m).await;
+    }
+}
+
+/// Emits one event more when it is woken, and one when it is dropped.
+struct Emits(TurnContext<(&'static str, usize)>, Arc<AtomicUsize>);
+
+impl Wake for Emits {
+    fn wake(self: Arc<Self>) {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.emit(("by the wake", 0));
+    }
+}
+
+impl Drop for Emits {
+    fn drop(&mut self) {
+        self.0.emit(("by the drop", 0));
+    }
+}
+
+/// A reader's waker may emit what that reader reads: it is woken and dropped under no lock.
+#[tokio::test(start_paused = true)]
+async fn a_waker_that_emits_is_woken_and_dropped_under_no_lock() {
+    let (m, stage) = plain();
+    let mut heard = m.listen("a");
+    let (keep, kept) = tokio::sync::oneshot::channel();
+    let gate = Gate::new();
+    let sending = m.send_message("a", say("long").until(&gate).keep_context(keep));
+    let cx = kept.await.expect("it is handed out");
+    let wakes = Arc::<AtomicUsize>::default();
+    {
+        let mut next = pin!(heard.next());
+        let mut poll = |waker: &Waker| {
+            let poll = next.as_mut().poll(&mut Context::from_waker(waker));
+            assert_eq!(poll, Poll::Pending);
+        };
+        poll(&Waker::from(Arc::new(Emits(
+            cx.map(Some),
+            Arc::clone(&wakes),
+        ))));
+        // Its drop comes when it is replaced.
+        poll(Waker::noop());
+    }
+    assert_eq!(all_events(&mut heard), [("by the drop", 0)]);
+    {
+        let emits = Waker::from(Arc::new(Emits(cx.map(Some), Arc::clone(&wakes))));
+        let mut next = pin!(heard.next());
+        assert!(
+            next.as_mut()
+                .poll(&mut Context::from_waker(&emits))
+                .is_pending()
+        );
+    }
+    cx.emit(("wakes", 0));
+    assert_eq!(wakes.load(Ordering::Relaxed), 1);
+    let expected = ["wakes", "by the wake", "by the drop"].map(|what| (what, 0));
+    assert_eq!(all_events(&mut heard), expected);
+    gate.open();
+    sending.await.expect("it is answered");
+    drop(cx);
+    stage.end(m).await;
 }
