@@ -1,15 +1,17 @@
 //! Faults that were put into the manager on purpose, and that no other test noticed.
 
+use std::error::Error;
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
 
-use turnwise::{SessionTurn, StopReason, TurnContext, TurnError};
+use turnwise::{SessionEvent, SessionTurn, Skip, StopReason, TurnContext, TurnError};
 
 use crate::script::{Act, Gate, Step, say};
-use crate::{HOUR, MINUTE, all_events, plain, seconds, settled};
+use crate::{HOUR, MINUTE, SECOND, all_events, plain, seconds, settled, stage};
 
 /// Of two deadlines the earlier one counts, whichever call came last.
 #[tokio::test(start_paused = true)]
@@ -148,5 +150,73 @@ async fn a_waker_that_emits_is_woken_and_dropped_under_no_lock() {
     gate.open();
     sending.await.expect("it is answered");
     drop(cx);
+    stage.end(m).await;
+}
+
+/// Every error of a session leads to what the session said.
+#[tokio::test(start_paused = true)]
+async fn the_error_of_an_agent_is_the_source() {
+    let (m, stage) = plain();
+    let error = m.send_message("a", say("fails").and(Act::Fail)).await;
+    let error = error.expect_err("it was told to fail");
+    let source = error.source().expect("it has a source");
+    assert_eq!(source.to_string(), "it was told to fail");
+    let cause = source.source().map(ToString::to_string);
+    assert_eq!(cause.as_deref(), Some("because the script says so"));
+    stage.end(m).await;
+}
+
+/// The reaper looks four times in the time that a session may rest.
+#[tokio::test(start_paused = true)]
+async fn the_reaper_looks_four_times() {
+    let (m, stage) = stage(|builder| builder.stop_idle_after(40 * SECOND));
+    let mut events = m.subscribe();
+    settled().await;
+    tokio::time::sleep(40 * SECOND).await;
+    let swept = |event: &SessionEvent<String>| matches!(event, SessionEvent::Swept(_));
+    let sweeps = all_events(&mut events)
+        .iter()
+        .filter(|event| swept(event))
+        .count();
+    assert_eq!(sweeps, 4);
+    stage.end(m).await;
+}
+
+/// However short that time is, others run too, and the clock goes on.
+#[tokio::test(start_paused = true)]
+async fn the_reaper_of_the_shortest_time_lets_others_run() {
+    let (m, stage) = stage(|builder| builder.stop_idle_after(Duration::from_nanos(1)));
+    m.send_message("a", say("hello")).await.expect("free");
+    stage.pass(10 * Duration::from_millis(1)).await;
+    assert_eq!(m.status("a"), None);
+    stage.end(m).await;
+}
+
+/// Between a sweep's look and its claim a session is used, or touched: the report tells which.
+#[tokio::test(start_paused = true)]
+async fn a_sweep_tells_what_came_between_its_look_and_its_claim() {
+    let (m, stage) = plain();
+    let gate = Gate::new();
+    let keys: Vec<_> = (0..18).map(|key| key.to_string()).collect();
+    for key in &keys {
+        m.send_message(key, say("hello")).await.expect("free");
+        stage.script.tell(key, Step::Stop, Act::Until(gate.clone()));
+    }
+    stage.hand.advance(HOUR);
+    let sweep = tokio::spawn(m.cleanup_idle(MINUTE));
+    gate.reached().await;
+    settled().await;
+    let rests = |key: &&String| m.status(*key).is_some_and(|status| status.turn.is_none());
+    let [used, touched] = keys.iter().filter(rests).collect::<Vec<_>>()[..] else {
+        panic!("sixteen at a time");
+    };
+    let turn = m.turn(used).await.expect("it rests");
+    assert!(m.touch(touched));
+    gate.open();
+    let mut skipped = sweep.await.expect("it ends").skipped;
+    skipped.sort_by_key(|(key, _)| key == touched);
+    let expected = [(used, Skip::Busy(Duration::ZERO)), (touched, Skip::Touched)];
+    assert_eq!(skipped, expected.map(|(key, skip)| (key.clone(), skip)));
+    drop(turn);
     stage.end(m).await;
 }
