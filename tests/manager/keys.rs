@@ -223,6 +223,21 @@ async fn a_shutdown_with_a_key_that_explodes() {
     .await;
 }
 
+/// Its turn is not given back in time: the report comes all the same.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_gives_up_a_key_that_explodes() {
+    at_every_clone(|m| {
+        let turn = m.turn(&Key("b"));
+        let m = m.clone();
+        Box::pin(async move {
+            let turn = turn.await;
+            drop(m.shutdown(Duration::ZERO).await);
+            drop(turn);
+        })
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_look_at_a_key_that_explodes() {
     at_every_clone(|m| {

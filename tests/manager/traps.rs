@@ -37,7 +37,7 @@ struct Traps;
 /// Until it is cut short, which is a trap.
 async fn hangs() {
     let _trap = Trap;
-    pending().await
+    pending::<()>().await;
 }
 
 impl Backend for Traps {
