@@ -16,7 +16,7 @@ default:
     @{{ just_executable() }} --list --unsorted
 
 # all that must hold before a commit lands; within an hour on two cores
-check: formatted lint test doc doc-host package msrv minimal deny (soak "60") pi-tests pi-soak browser mutants (explain "--check") (proofs "--check") miri tsan asan
+check: formatted lint test doc doc-host package msrv minimal deny (soak "60") pi-tests pi-soak browser mutants mutants-of-a-change (explain "--check") (proofs "--check") miri tsan asan
     @echo "check: everything above has passed"
 
 # the tests: property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
@@ -96,7 +96,7 @@ pi-tests *FILTER: (needs-pi "pi-tests")
 
 # so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
 pi-soak TURNS="200": (needs-pi "pi-soak")
-    TURNWISE_TURNS={{ TURNS }} cargo test -q -p pi-tests --test soak -- --nocapture
+    TURNWISE_TEST_SECONDS=36000 TURNWISE_TURNS={{ TURNS }} cargo test -q -p pi-tests --test soak -- --nocapture
 
 [private]
 needs-pi RECIPE:
@@ -125,28 +125,84 @@ coverage: (nightly "llvm-tools")
     tell tests
     cargo run -q -p loom-tests --bin proofs -- coverage target/coverage/{models,properties,tests}.lcov
 
-# Hours. The property tests see most; what they miss is shown to the other tests, then to loom's models at their everyday
-# bounds. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each. One seed, so that the same is
-# left each time.
-# The manager is a sampled check's to judge (`just mutants a`), pi's adapter that of tests with processes; they are left out here.
-# cargo-mutants over the core: each mutant dies, or is listed as one that no check can tell
-mutants-by-machine:
+# Hours. The property tests see most of the core; what they miss is shown to the other tests, then to loom's models at their
+# everyday bounds. The manager is shown to its own tests, then to shuttle's scenarios; pi's protocol to its tests without a process,
+# then to those with scripts. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each. One seed, so
+# that the same is left each time. The counts go into loom-tests/mutants/machine.txt, and by `just proofs` into PROOFS.md.
+# With DIFF, a file that `git diff` wrote, only what it touches is mutated, and nothing is counted; SHARD=k/n takes one of n parts.
+# cargo-mutants over core, manager and pi's protocol: each mutant dies, or is listed as one that no check can tell
+mutants-by-machine DIFF="": cargo-mutants
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants || { echo "CANNOT RUN mutants-by-machine: cargo-mutants cannot be installed" >&2; exit 1; }
-    export TURNWISE_SEED=1 CARGO_PROFILE_DEV_DEBUG=0
+    export TURNWISE_SEED=1 TURNWISE_TEST_SECONDS=30 CARGO_PROFILE_DEV_DEBUG=0
     out=target/machine
     rm -rf "$out" && mkdir -p "$out"
-    look() { cargo mutants -p turnwise --exclude 'src/manager/**' --exclude 'src/pi/**' --output "$out" --baseline skip "$@" || test $? -eq 2 -o $? -eq 3; }
-    look --timeout 30 --cargo-arg=--test=properties
-    look --iterate --timeout 120 --cargo-arg=--tests
-    look --iterate --test-package loom-tests --timeout 600 --cargo-arg=--test=models \
+    which=()
+    test -z "{{ DIFF }}" || which+=(--in-diff "{{ DIFF }}")
+    test -z "${SHARD:-}" || which+=(--shard "$SHARD")
+    # In a part of its own, or of what its last look missed. Some are missed (2), or do not end (3).
+    look() {
+        part=$1 && shift
+        cargo mutants -p turnwise --output "$out/$part" --baseline skip "${which[@]}" "$@" \
+            --cargo-arg=--config=profile.dev.package.turnwise.opt-level=0 || test $? -eq 2 -o $? -eq 3
+        test -e "$out/$part/first" || { cp -r "$out/$part/mutants.out" "$out/$part/first" 2>/dev/null || mkdir -p "$out/$part/first"; }
+        touch "$out/$part/first/missed.txt"
+    }
+    again() { ! test -s "$out/$1/mutants.out/missed.txt" || look "$@" --iterate; }
+
+    core=(--exclude 'src/manager/**' --exclude 'src/pi/**')
+    look core "${core[@]}" --timeout 60 --cargo-arg=--test=properties
+    again core "${core[@]}" --timeout 120 --cargo-arg=--tests
+    again core "${core[@]}" --test-package loom-tests --timeout 600 --cargo-arg=--test=models \
         --cargo-arg=--config=profile.dev.package.loom-tests.opt-level=0
+    look manager --file 'src/manager/**' --timeout 90 --cargo-arg=--test=manager
+    again manager --file 'src/manager/**' --test-package turnwise-shuttle --timeout 600 --cargo-arg=--test=adapters
+    look protocol --file src/pi/protocol.rs --timeout 60 --cargo-arg=--test=pi_wire
+    again protocol --file src/pi/protocol.rs --timeout 120 --cargo-arg=--test=pi_scripts
+
     # Where a line stands changes; what it says counts.
-    sed -E 's/:[0-9]+:[0-9]+:/:/' "$out/mutants.out/missed.txt" | sort > "$out/missed"
+    said() { sed -E 's/:[0-9]+:[0-9]+:/:/' | sort; }
+    { cat "$out"/*/mutants.out/missed.txt 2>/dev/null || true; } | said > "$out/missed"
     sed -E '/^(#|$)/d; s/ +# .*//' loom-tests/mutants/equivalent.txt | sort > "$out/listed"
+    if test -n "{{ DIFF }}"; then
+        comm -13 "$out/listed" "$out/missed" > "$out/new"
+        ! test -s "$out/new" || { cat "$out/new"; echo "mutants-by-machine: missed, and not listed" >&2; exit 1; }
+        echo "mutants-by-machine: none missed of what {{ DIFF }} touches, but what is listed"
+        exit 0
+    fi
+    for part in core manager protocol; do
+        count() { { cat "$out/$part/$1" 2>/dev/null || true; } | wc -l; }
+        made=$(($(count first/caught.txt) + $(count first/missed.txt) + $(count first/timeout.txt) + $(count first/unviable.txt)))
+        echo "$part $made $(count first/unviable.txt) $(count mutants.out/missed.txt)"
+    done > loom-tests/mutants/machine.txt
     diff "$out/listed" "$out/missed" || { echo "mutants-by-machine: missed (>), or listed and not missed (<)" >&2; exit 1; }
     echo "mutants-by-machine: none missed but the $(wc -l < "$out/listed") that are listed"
+
+# What counts as the change: all since the commit where this branch left the published one (`origin/HEAD`), with what is not
+# committed. On the published branch itself, as in a fresh clone, it is the last commit. TURNWISE_BASE names another commit.
+# If it touches more than MOST mutants can be made of, one part is tried: which one, the last commit's hash says.
+# cargo-mutants over what a change touches: some minutes
+mutants-of-a-change MOST="10": cargo-mutants
+    #!/usr/bin/env bash
+    set -euo pipefail
+    base=${TURNWISE_BASE:-$(git merge-base HEAD origin/HEAD 2>/dev/null || true)}
+    if test -z "$base" || test "$(git rev-parse "$base")" = "$(git rev-parse HEAD)"; then base=HEAD~1; fi
+    git rev-parse -q --verify "$base^{commit}" > /dev/null \
+        || { echo "CANNOT RUN mutants-of-a-change: the clone has no commit before this one; TURNWISE_BASE may name one" >&2; exit 1; }
+    mkdir -p target && git diff "$base" -- src > target/change.diff
+    count=0
+    test -s target/change.diff && count=$(cargo mutants -p turnwise --list --in-diff target/change.diff \
+        --exclude 'src/pi/[!p]*' --exclude 'src/pi/process.rs' | wc -l)
+    if test "$count" -eq 0; then echo "mutants-of-a-change: no mutant can be made of what changed in src since $base"; exit 0; fi
+    parts=$(((count + {{ MOST }} - 1) / {{ MOST }}))
+    part=$((0x$(git rev-parse --short=6 HEAD | cut -c-6) % parts))
+    echo "mutants-of-a-change: $count mutants of what changed since $base, part $part of $parts"
+    SHARD=$part/$parts {{ just_executable() }} mutants-by-machine target/change.diff
+
+[private]
+cargo-mutants:
+    @cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants \
+        || { echo "CANNOT RUN: cargo-mutants cannot be installed" >&2; exit 1; }
 
 # fuzzes TARGET for so many SECONDS; what it finds new stays out of the committed corpus
 fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
@@ -158,7 +214,7 @@ fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
 browser:
     @command -v chromium >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 \
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
-    cargo test -p chatd --features browser --test browser
+    TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features browser --test browser
 
 # the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name
 bench *FILTER:

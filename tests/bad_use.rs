@@ -3,6 +3,10 @@
 //!
 //! Claims: C5, C12, C13.
 
+// A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
+
 use std::future::Future;
 use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};

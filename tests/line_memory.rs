@@ -4,6 +4,9 @@
 //!
 //! Claims: C5.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::future::Future;
@@ -13,7 +16,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use turnwise::{Enter, Entry, Old, Registry, ToKey, Turn};
+use std::time::Duration;
+use turnwise::{
+    Agent, Backend, Enter, Entry, Incarnation, Old, Registry, SessionManager, ToKey, Turn,
+    TurnContext,
+};
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
@@ -214,4 +221,93 @@ fn a_departure_that_was_dropped_leaves_no_waker() {
 fn turn_of(entry: Option<Entry<String, u32>>) -> Turn<String, u32> {
     let turn = entry.and_then(Entry::occupied);
     turn.expect("the session rests and is free")
+}
+
+/// A backend whose messages say nothing.
+struct Quiet;
+
+impl Backend for Quiet {
+    type Key = u32;
+    type Session = ();
+    type Error = std::fmt::Error;
+
+    async fn start(&self, _: &u32, _: Incarnation) -> Result<(), std::fmt::Error> {
+        Ok(())
+    }
+}
+
+impl Agent for Quiet {
+    type Message = ();
+    type Event = Vec<u8>;
+    type Reply = ();
+
+    async fn send(
+        &self,
+        (): &mut (),
+        (): (),
+        cx: &TurnContext<Vec<u8>>,
+    ) -> Result<(), std::fmt::Error> {
+        for _ in 0..1100 {
+            cx.emit(vec![0; 100]);
+        }
+        Ok(())
+    }
+}
+
+/// Readers who have gone, of many keys or of one, and those who did not wait for the report: the next one takes them away.
+#[test]
+fn a_manager_keeps_nothing_of_those_who_no_longer_listen() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let m = SessionManager::builder(Quiet)
+            .build()
+            .expect("in a runtime");
+        let visit = async |key: u32| {
+            drop((m.subscribe(), m.listen(&key), m.listen(&0)));
+            let mut sending = m.send_message(&0, ());
+            let listening = m.listen(&0);
+            sending.started().await.expect("it is admitted");
+            sending.await.expect("it is answered");
+            // A reader who did not read: what is too old for him is gone.
+            drop(listening);
+        };
+        let visits = async |keys: std::ops::Range<u32>| {
+            for key in keys {
+                visit(key).await;
+            }
+            LIVE_BYTES.get()
+        };
+        let few = visits(1..20).await;
+        let many = visits(20..200).await;
+        assert!(many < few + 4096, "{} bytes are left", many - few);
+
+        // Nothing happens meanwhile that could be told.
+        let subscribed = |times: usize| {
+            for _ in 0..times {
+                drop((m.subscribe(), m.listen(&0)));
+            }
+            LIVE_BYTES.get()
+        };
+        let (few, many) = (subscribed(20), subscribed(400));
+        assert!(many < few + 4096, "{} bytes are left", many - few);
+
+        let turn = m.turn(&0).await.expect("it rests");
+        let asked = async |times: usize| {
+            for _ in 0..times {
+                let mut report = Box::pin(m.shutdown(Duration::from_secs(60)));
+                let mut cx = Context::from_waker(Waker::noop());
+                assert!(report.as_mut().poll(&mut cx).is_pending());
+            }
+            LIVE_BYTES.get()
+        };
+        let few = asked(20).await;
+        let many = asked(400).await;
+        assert!(many < few + 4096, "{} bytes are left", many - few);
+        drop(turn);
+        let report = m.shutdown(Duration::from_secs(60)).await;
+        assert_eq!(report.stopped, [0]);
+    });
 }

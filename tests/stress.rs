@@ -6,12 +6,15 @@
 //!
 //! Claims: C1, C4, C12, C13.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
-use turnwise::{Closing, EnterError, Entry, Old, Phase, Registry, Turn, Vacancy, WaitError};
+use turnwise::{
+    Closing, EnterError, Entry, Observed, Old, Phase, Registry, Turn, Vacancy, WaitError,
+};
 
 const THREADS: usize = 4;
 const KEYS: usize = 8;
@@ -159,7 +162,10 @@ impl Worker {
             }
             _ => {
                 let _ = self.sessions.status(key);
-                assert!(self.sessions.snapshot().len() <= KEYS);
+                let seen = self.sessions.snapshot();
+                let number = |seen: &Observed<_, _, _>| seen.status().incarnation;
+                let once: BTreeSet<_> = seen.iter().map(number).collect();
+                assert_eq!(once.len(), seen.len(), "each incarnation is seen once");
             }
         }
     }

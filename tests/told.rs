@@ -1,5 +1,7 @@
 //! What the crate tells of itself: errors in words, `Debug` of what somebody holds, defaults, the clocks. `Debug` never waits
 //! for a turn and never shows a session, which somebody else may hold.
+//!
+//! Claims: C15.
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -250,4 +252,34 @@ fn a_deadline_is_in_real_time() {
     // Granted by now: the grant wins over a deadline that has passed.
     let entry = place.wait_timeout(Duration::ZERO);
     drop(entry.expect("it was granted before"));
+}
+
+/// A status counts up to 2^20 - 1: a longer line changes nothing else in it.
+#[test]
+fn a_status_of_more_who_wait_than_it_can_count() {
+    const MOST: usize = (1 << 20) - 1;
+    let (clock, hand) = Clock::manual();
+    let sessions: Sessions = Registry::builder().clock(clock).build();
+    hand.advance(Duration::from_secs(7));
+    let turn = sessions.try_enter(&"a").expect("free").or_insert(1);
+    let status = || sessions.status(&"a").expect("it is held");
+    let alone = status();
+    hand.advance(Duration::from_secs(60));
+    let mut line = Vec::with_capacity(MOST + 3);
+    for (count, told) in [
+        (MOST, MOST),
+        (MOST + 1, MOST),
+        (MOST + 3, MOST),
+        (MOST, MOST),
+        (MOST - 1, MOST - 1),
+    ] {
+        line.truncate(count);
+        while line.len() < count {
+            line.push(sessions.enter(&"a"));
+        }
+        let mut expected = alone;
+        expected.waiting = u32::try_from(told).expect("20 bits");
+        assert_eq!(status(), expected, "C15: a million wait, here {count}");
+    }
+    drop((line, turn));
 }

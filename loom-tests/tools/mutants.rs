@@ -16,7 +16,8 @@
 //!     .find_entry(slot.hash, |held| held.hash == slot.hash);
 //!
 //! `expect` may stand more than once; the model must print all of it. `expect: timeout` is for a mutant that does not end.
-//! The model of a mutant in shuttle-tests is a history; that of a claim of the adapters, A1 to A6, is one of their scenarios.
+//! The model of a mutant in shuttle-tests is a history; that of a claim of the adapters, A1 to A6, is one of their scenarios. With
+//! `test: told` it is a test of that program of the root: for what takes more than a model can do.
 //!
 //! A mutant is killed if its model, run alone in a process of its own, fails with those words. It survives if the model
 //! passes, fails with other words, or does not end in time. A text that does not stand in the source exactly once, a mutant
@@ -65,7 +66,17 @@ const ADAPTERS: Suite = Suite {
     test: "adapters",
 };
 
-const SUITES: [&Suite; 3] = [&MODELS, &HISTORIES, &ADAPTERS];
+const TOLD: Suite = Suite {
+    package: "turnwise",
+    test: "told",
+};
+
+const MANAGER: Suite = Suite {
+    package: "turnwise",
+    test: "manager",
+};
+
+const SUITES: [&Suite; 5] = [&MODELS, &HISTORIES, &ADAPTERS, &TOLD, &MANAGER];
 
 fn main() -> ExitCode {
     let filter = env::args().nth(1).unwrap_or_default();
@@ -177,9 +188,11 @@ fn chosen(filter: &str) -> Result<Vec<Mutant>, String> {
 
 impl Mutant {
     fn suite(&self) -> &'static Suite {
-        match self.package {
+        match (self.test.as_deref(), self.package) {
+            (Some("manager"), _) => &MANAGER,
+            (Some(_), _) => &TOLD,
             _ if self.is_of_adapters() => &ADAPTERS,
-            "shuttle-tests" => &HISTORIES,
+            (None, "shuttle-tests") => &HISTORIES,
             _ => &MODELS,
         }
     }

@@ -229,7 +229,9 @@ impl<B: Backend> SessionManager<B> {
         Some(self.describe(seen.status(), |turn| seen.caller(Some(turn))))
     }
 
-    /// Every key with a session, a start or a line, and its status. Waits for nothing.
+    /// Every key with a session, a start or a line, and its status. Waits for nothing. A key that goes and comes back meanwhile may
+    /// be there twice, as two incarnations: see
+    /// [`Registry::snapshot`](crate::Registry::snapshot).
     pub fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
         let seen = self.shared().registry.snapshot();
         seen.iter()

@@ -35,7 +35,7 @@ pub struct SweepReport<K> {
     pub failed: Vec<(K, Arc<str>)>,
     /// Whose stop overran. Their keys are free.
     pub abandoned: Vec<K>,
-    /// Passed over.
+    /// Passed over. A key that went and came back while the sweep looked may be named twice.
     pub skipped: Vec<(K, Skip)>,
 }
 

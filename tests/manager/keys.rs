@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use turnwise::{
-    Agent, Backend, Incarnation, SessionManager, SessionTurn, StopReason, TurnContext, TurnOptions,
-    WhenFull,
+    Agent, Backend, Clock, Incarnation, SessionManager, SessionTurn, StopReason, TurnContext,
+    TurnOptions, WhenFull,
 };
 
-use crate::HOUR;
 use crate::ledger::{Ledger, Live};
 use crate::script::{Failure, explode};
+use crate::{HOUR, MINUTE};
 
 thread_local! {
     /// So many clones more; the next one explodes.
@@ -223,6 +223,21 @@ async fn a_shutdown_with_a_key_that_explodes() {
     .await;
 }
 
+/// Its turn is not given back in time: the report comes all the same.
+#[tokio::test(start_paused = true)]
+async fn a_shutdown_that_gives_up_a_key_that_explodes() {
+    at_every_clone(|m| {
+        let turn = m.turn(&Key("b"));
+        let m = m.clone();
+        Box::pin(async move {
+            let turn = turn.await;
+            drop(m.shutdown(Duration::ZERO).await);
+            drop(turn);
+        })
+    })
+    .await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_look_at_a_key_that_explodes() {
     at_every_clone(|m| {
@@ -232,4 +247,32 @@ async fn a_look_at_a_key_that_explodes() {
         Box::pin(async {})
     })
     .await;
+}
+
+/// A sweep that a key ends is not the last one.
+#[tokio::test(start_paused = true)]
+async fn the_reaper_goes_on_after_a_key_that_explodes() {
+    let ledger = Arc::<Ledger>::default();
+    let (here, gone) = oneshot::channel();
+    let (clock, hand) = Clock::manual();
+    let m = SessionManager::builder(Keeps {
+        ledger: Arc::clone(&ledger),
+        _here: here,
+    });
+    let m = m.clock(clock).stop_idle_after(MINUTE).build();
+    let m = m.expect("in a runtime");
+    drop(m.turn(&Key("a")).await.expect("free"));
+    hand.advance(HOUR);
+    FUSE.set(Some(0));
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(FUSE.take(), None, "a sweep has cloned the key");
+    tokio::time::sleep(HOUR).await;
+    assert_eq!(
+        m.status(&Key("a")),
+        None,
+        "A3: the reaper has ended with one sweep"
+    );
+    drop(m);
+    gone.await.expect_err("nothing of the manager is left");
+    ledger.check();
 }

@@ -5,6 +5,11 @@
 //!
 //! Claims: A1, A2, A3, A4, A5, A6, C2, C3, C8, C11.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+#[macro_use]
+extern crate deadline_attribute;
+
 mod bad_use;
 mod canary;
 mod cancel;
@@ -25,8 +30,10 @@ mod runtimes;
 mod script;
 mod shutdown;
 mod starts;
+mod survivors;
 mod table;
 mod timeouts;
+mod traps;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};

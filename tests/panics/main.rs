@@ -4,6 +4,10 @@
 //!
 //! Claims: C2, C4, C9, C11, C12.
 
+// A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
+
 mod closures;
 mod keys;
 mod sessions;

@@ -4,6 +4,10 @@
 //!
 //! Claims: C1, C2, C3, C4, C5, C6, C7, C8, C9, C11.
 
+// A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
+
 mod actors;
 mod crates;
 mod programs;

@@ -3,6 +3,11 @@
 //! Each script speaks as much of the protocol as it needs. What the real pi does is tested by `just pi-tests`.
 #![cfg(target_os = "linux")]
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+#[macro_use]
+extern crate deadline_attribute;
+
 mod ends;
 mod starts;
 mod turns;

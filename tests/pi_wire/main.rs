@@ -1,6 +1,10 @@
 //! The wire to pi, without a process: bytes as lines, what is said to pi when, and what a turn hears.
 #![cfg(unix)]
 
+// A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
+
 mod dialogs;
 mod lines;
 mod oracle;

@@ -1,6 +1,9 @@
 //! `turnwise::testing`, with the real manager on tokio's paused clock and a manual one: each act at each method, and the
 //! assertions where they must fail.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 mod acts;
 mod asserts;
 mod idle;

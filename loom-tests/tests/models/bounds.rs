@@ -266,6 +266,7 @@ models! {
     C12_REGISTRY_GRANT = exhaustive "c12_nothing_lost::registry_drop_against_a_grant", 1, 50;
     C12_REGISTRY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_grant_given_up", 1, 17, one_outcome;
     C12_REGISTRY_PUT_BACK = exhaustive "c12_nothing_lost::registry_drop_against_a_grant_put_back", 1, 13, one_outcome;
+    C12_PUT_BACK_LOOK = exhaustive "c12_put_back::registry_drop_against_a_look", 1, 33;
     C12_VACANCY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_vacancy_given_up", 1, 35488;
     C12_MAX_SESSIONS = exhaustive "c12_nothing_lost::max_sessions", 2, 249;
     C12_MAX_ONE_KEY = exhaustive "c12_nothing_lost::max_sessions_of_one_key", 2, 2340;
@@ -283,6 +284,7 @@ models! {
     C13_DRAIN_REMOVE = wide "c13_closing::drain_against_remove", 2, [62005, 62005];
     C13_LOOK_AFTER = exhaustive "c13_closing::look_after_close", 1, 24;
     C13_LOOKS_AGAIN = bounded "c13_closing::drain_looks_again", 1, [805, 805], one_outcome;
+    C13_LOOK_REMOVE = exhaustive "c13_closing::drain_look_against_remove", 1, 24150, one_outcome;
     C13_DRAIN_STARTS = bounded "c13_closing::drain_against_starts", 1, [2069, 2069], one_outcome;
     C13_REPLACE = exhaustive "c13_closing::close_against_replace", 1, 43;
     "C15", "One who looks, word by word, against one who changes what is looked at. Two looks, bounded.":
@@ -294,6 +296,7 @@ models! {
     C15_WAITING = wide "c15_snapshot::waiting_against_turn_end", 2, [44419, 44419];
     C15_SCAN_GROWTH = bounded "c15_scan::snapshot_against_growth", 1, [2309, 2309];
     C15_SCAN_END = bounded "c15_scan::snapshot_against_an_end", 1, [2384, 2384];
+    C15_SCAN_BACK = bounded "c15_scan::snapshot_against_one_that_comes_back", 1, [35030, 35030];
     C15_CLEANUP_GROWTH = bounded "c15_scan::cleanup_against_growth", 1, [93, 93];
     "idiom", "One who uses a session against one who asks or cleans up: no hand-written design needs more to fail.":
     IDIOM_MAP_LOCK = exhaustive "idioms::a_map_lock_across_the_turn", 1, 1, one_outcome;

@@ -365,3 +365,26 @@ fn close_against_replace() {
         },
     );
 }
+
+/// A drain looks while a key is removed under its holder: it finds the holder in the map or among the superseded.
+#[test]
+fn drain_look_against_remove() {
+    check(&bounds::C13_LOOK_REMOVE, &["drained"], || {
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let mut drain = registry.drain();
+        let remover = spawn({
+            let registry = registry.clone();
+            move || assert!(matches!(registry.remove(&Key(1)), Some(Old::Held(_))))
+        });
+        let mut drains = || poll_once(&mut std::pin::pin!(drain.next())).is_ready();
+        assert!(!drains(), "C13: drained while a superseded holder is out");
+        remover.join().expect("remover");
+        assert!(!drains(), "C13: drained while a superseded holder is out");
+        drop(turn);
+        assert!(drain.next_blocking().is_none(), "C13: nothing rests");
+        registry.check_invariants();
+        "drained"
+    });
+}

@@ -81,6 +81,42 @@ fn snapshot_against_an_end() {
     );
 }
 
+/// A snapshot against a session that ends and comes back in another bucket: it may be seen twice, as two incarnations.
+#[test]
+fn snapshot_against_one_that_comes_back() {
+    check(
+        &bounds::C15_SCAN_BACK,
+        &["not seen", "seen once", "seen twice"],
+        || {
+            let (registry, tally) = (registry(), Tally::default());
+            // All of these have the same first bucket.
+            rest(&registry, &Key(4), &tally);
+            let returning = spawn({
+                let registry = registry.clone();
+                move || {
+                    drop(Turn::vacate(turn_of(&registry, &Key(4))));
+                    for key in [8, 12, 4] {
+                        rest(&registry, &Key(key), &tally);
+                    }
+                }
+            });
+            let all = registry.snapshot();
+            returning.join().expect("returning");
+            let seen = all.iter().filter(|seen| seen.key().0 == 4);
+            let numbers: Vec<_> = seen.map(|seen| seen.status().incarnation).collect();
+            match numbers[..] {
+                [] => "not seen",
+                [_] => "seen once",
+                [one, two] => {
+                    assert!(one < two, "C15: one incarnation is seen twice");
+                    "seen twice"
+                }
+                _ => panic!("C15: {numbers:?}"),
+            }
+        },
+    );
+}
+
 /// A cleanup against a newcomer for whom the table grows: each that was idle is closed, once.
 #[test]
 fn cleanup_against_growth() {

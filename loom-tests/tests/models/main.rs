@@ -37,6 +37,7 @@ mod c08_status;
 mod c09_locks;
 mod c11_no_stuck_key;
 mod c12_nothing_lost;
+mod c12_put_back;
 mod c13_closing;
 mod c15_scan;
 mod c15_snapshot;

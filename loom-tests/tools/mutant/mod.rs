@@ -1,7 +1,7 @@
 //! The mutants: what each breaks, as texts to find in the source and texts to put there instead.
 //!
 //! `loom-tests/mutants` and `shuttle-tests/mutants` hold one file for each claim, `c06.txt`, and `canary.txt` for the canaries.
-//! (`equivalent.txt`, the list of `just mutants-by-machine`, is no such file.) A mutant looks like this:
+//! (`equivalent.txt` and `machine.txt` are of `just mutants-by-machine`.) A mutant looks like this:
 //!
 //! ```text
 //! === c06_identity_by_key
@@ -16,7 +16,8 @@
 //! ```
 //!
 //! - A file begins with comment lines, `# ..`. Each mutant begins with `===` and its name, which begins with the file's.
-//! - The header has one `claim`, one `model`, one `why`, at least one `expect`, and at most one `survives`.
+//! - The header has one `claim`, one `model`, one `why`, at least one `expect`, at most one `survives`, and at most one `test`: the
+//!   test program in `tests` that the model is a test of, if it is none of the checking packages'.
 //! - Pairs follow, at least one: `---` and a file, the lines to find, `+++`, the lines to put there. A file may have several.
 //! - The lines to find stand one after the other in the file, exactly once. Lines are compared without the white space at
 //!   their ends. A blank line or a comment between them counts as a line. Blank lines before the first and after the last
@@ -38,9 +39,9 @@ use std::{
 
 /// The packages with mutants.
 const PACKAGES: [&str; 2] = ["loom-tests", "shuttle-tests"];
-/// It lies beside the mutants.
-const EQUIVALENT: &str = "equivalent.txt";
-const FIELDS: [&str; 5] = ["claim", "model", "expect", "why", "survives"];
+/// They lie beside the mutants.
+const OTHERS: [&str; 2] = ["equivalent.txt", "machine.txt"];
+const FIELDS: [&str; 6] = ["claim", "model", "test", "expect", "why", "survives"];
 
 /// One mutant.
 #[derive(Debug)]
@@ -50,6 +51,8 @@ pub(crate) struct Mutant {
     pub(crate) package: &'static str,
     pub(crate) claim: String,
     pub(crate) model: String,
+    /// The test program of the root that the model is a test of.
+    pub(crate) test: Option<String>,
     pub(crate) why: String,
     /// The model must fail with all of these words.
     pub(crate) expect: Vec<String>,
@@ -66,7 +69,7 @@ pub(crate) fn mutants(root: &Path) -> Result<Vec<Mutant>, String> {
         let told = |error| format!("{}: {error}", folder.display());
         for entry in fs::read_dir(&folder).map_err(told)? {
             let file = entry.map_err(told)?.path();
-            if file.file_name().is_some_and(|name| name == EQUIVALENT) {
+            if OTHERS.iter().any(|other| file.ends_with(other)) {
                 continue;
             }
             let told = |words| format!("{}: {words}", file.display());
@@ -145,11 +148,12 @@ impl Mutant {
         if expect.is_empty() {
             return Err("its header needs an `expect:`".to_owned());
         }
-        let survives = match &mut all("survives")[..] {
-            [] => None,
-            [why] => Some(std::mem::take(why)),
-            _ => return Err("its header has more than one `survives:`".to_owned()),
+        let mut at_most_one = |field: &str| match &mut all(field)[..] {
+            [] => Ok(None),
+            [value] => Ok(Some(std::mem::take(value))),
+            _ => Err(format!("its header has more than one `{field}:`")),
         };
+        let (test, survives) = (at_most_one("test")?, at_most_one("survives")?);
         let mut pairs = Vec::new();
         for lines in body.chunk_by(|_, next| !next.starts_with("--- ")) {
             pairs.push(Pair::parse(lines)?);
@@ -162,6 +166,7 @@ impl Mutant {
             package,
             claim,
             model,
+            test,
             why,
             expect,
             survives,

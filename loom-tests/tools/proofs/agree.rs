@@ -46,7 +46,11 @@ pub(crate) fn check(book: &Book) -> Result<(), String> {
     let mutants = mutants()?;
     for mutant in &mutants {
         let Mutant {
-            name, claim, model, ..
+            name,
+            claim,
+            model,
+            test,
+            ..
         } = mutant;
         *of_claim.entry(claim).or_default() += 1;
         faults.extend(mutant.broken(&root()).err());
@@ -55,7 +59,11 @@ pub(crate) fn check(book: &Book) -> Result<(), String> {
                 "mutant {name} is of {claim}, which PROOFS.md does not claim"
             ));
         }
-        if !models.contains(model) && !histories.contains(model) && claim != "canary" {
+        let is_there = match test {
+            Some(test) => is_test(test, model)?,
+            None => models.contains(model) || histories.contains(model) || claim == "canary",
+        };
+        if !is_there {
             faults.push(format!(
                 "mutant {name} names the model {model}, which there is not"
             ));
@@ -122,6 +130,18 @@ fn is_model(word: &str) -> bool {
     }
 }
 
+/// Has this program of the root a test of this name?
+fn is_test(program: &str, test: &str) -> Result<bool, String> {
+    let path = root().join("tests").join(program);
+    let (module, name) = test.rsplit_once("::").unwrap_or(("", test));
+    let file = match module {
+        "" if path.is_dir() => path.join("main.rs"),
+        "" => path.with_extension("rs"),
+        module => path.join(module.replace("::", "/")).with_extension("rs"),
+    };
+    Ok(file.exists() && read(&file)?.contains(&format!("fn {name}(")))
+}
+
 /// Every word of the source, code and comments, and where it stands.
 fn words_of_source() -> Result<Vec<(String, String)>, String> {
     let mut words = Vec::new();
@@ -161,7 +181,10 @@ pub(crate) fn mutants_table(mutants: &[Mutant]) -> String {
     };
     let rows = mutants.iter().map(|mutant| {
         let by = match &mutant.survives {
-            None => format!("`{}`", mutant.model),
+            None => match &mutant.test {
+                Some(test) => format!("`{}` of `tests/{test}`", mutant.model),
+                None => format!("`{}`", mutant.model),
+            },
             Some(reason) => format!("survives: {reason}"),
         };
         // A bar would end the cell.

@@ -12,11 +12,12 @@
 //!                                                       their table into PROOFS.md, which `check` does not compare
 //!
 //! `runs` runs an engine and reads its rows, `book` is PROOFS.md with its markers, `agree` compares what different files
-//! say, `verdict` is the table of claims by engines, `coverage` that of the lines which are reached.
+//! say, `machine` is what cargo-mutants counted, `verdict` is the table of claims by engines, `coverage` that of the lines which are reached.
 
 mod agree;
 mod book;
 mod coverage;
+mod machine;
 #[path = "../mutant/mod.rs"]
 mod mutant;
 mod runs;
@@ -52,7 +53,14 @@ fn main() -> ExitCode {
 }
 
 /// The everyday tables, by the names of their markers.
-const TABLES: [&str; 5] = ["models", "histories", "fuzz", "mutants", "claims"];
+const TABLES: [&str; 6] = [
+    "models",
+    "histories",
+    "fuzz",
+    "mutants",
+    "machine",
+    "claims",
+];
 
 /// Those of these names. What is not among them is not run: its rows are the book's.
 fn tables(book: &Book, names: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
@@ -79,6 +87,7 @@ fn tables(book: &Book, names: &[&str]) -> Result<Vec<(&'static str, String)>, St
         ("histories", book::table(&HISTORIES, &histories)),
         ("fuzz", book::table(&FUZZ, &fuzz)),
         ("mutants", agree::mutants_table(&mutants)),
+        ("machine", machine::table()?),
     ];
     if names.contains(&"claims") {
         let tests = agree::tests()?;

@@ -229,7 +229,14 @@ impl Agent for Scripted {
         let end = match message.act {
             Act::Obey => {
                 cx.cancelled().await;
+                self.ledger.is_cancelled(key, incarnation);
                 self.act(Act::Slow).await
+            }
+            Act::Hang => {
+                self.ledger.hangs();
+                cx.cancelled().await;
+                self.ledger.is_cancelled(key, incarnation);
+                pending().await
             }
             Act::Check => {
                 let end = self.act(Act::Slow).await;

@@ -44,6 +44,8 @@ pub(crate) struct Ledger {
 #[derive(Debug, Default)]
 pub(crate) struct Book {
     lives: BTreeMap<Key, (u64, Stage)>,
+    /// Turns that were cancelled: the last of each key.
+    cancelled: BTreeMap<Key, u64>,
     /// Of each key, the last incarnation and the last ticket that was heard.
     last: BTreeMap<Key, (u64, u64)>,
     /// How often user code has begun to hang.
@@ -105,10 +107,17 @@ impl Ledger {
     fn change<T>(&self, change: impl FnOnce(&mut Book) -> T) -> T {
         let mut book = self.book();
         let changed = change(&mut book);
+        self.recorder.has_not_ended(book.unended());
         let waiting = std::mem::take(&mut book.waiting);
         drop(book);
         waiting.into_iter().for_each(Waker::wake);
         changed
+    }
+
+    /// The turn of a session has heard that it is to end.
+    pub(crate) fn is_cancelled(&self, key: Key, incarnation: u64) {
+        self.say_of(key, incarnation, "is cancelled");
+        self.change(|book| book.cancelled.insert(key, incarnation));
     }
 
     pub(crate) fn hangs(&self) {
@@ -268,6 +277,34 @@ impl Ledger {
 }
 
 impl Book {
+    /// What has not ended, and which claim it breaks if it never does.
+    fn unended(&self) -> BTreeMap<String, String> {
+        let lives = self.lives.iter().map(|(key, &(incarnation, stage))| {
+            let (claim, what) = match stage {
+                Stage::Starts => ("A1:", "its start does not end"),
+                Stage::LeftBehind => ("A5:", "what its start left is not put away"),
+                Stage::PutAway => ("A1:", "what puts its start away does not end"),
+                Stage::Rests => ("A4:", "it rests and is not stopped"),
+                Stage::LookedAt => ("A1:", "the look at its health does not end"),
+                Stage::InTurn if self.cancelled.get(key) == Some(&incarnation) => {
+                    ("A1:", "its turn was cancelled and is not cut short")
+                }
+                Stage::InTurn => ("A6:", "its turn is not cancelled and does not end"),
+                Stage::Stops => ("A1:", "its stop does not end"),
+            };
+            (
+                format!("#{incarnation} of key {key}: {what}"),
+                claim.to_owned(),
+            )
+        });
+        let mut unended: BTreeMap<String, String> = lives.collect();
+        if unended.is_empty() && !self.gone {
+            let left = "no session is left, and something of the manager goes on";
+            unended.insert(left.to_owned(), "A4:".to_owned());
+        }
+        unended
+    }
+
     /// The keys that have a session.
     pub(crate) fn there(&self) -> Vec<Key> {
         let there = |stage| !matches!(stage, Stage::Starts | Stage::LeftBehind | Stage::PutAway);

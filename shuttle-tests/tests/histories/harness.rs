@@ -186,9 +186,10 @@ pub(crate) fn attempt(
     let runner = Runner::new(scheduler, config);
     catch_unwind(AssertUnwindSafe(|| runner.run(run))).map_err(|payload| {
         let choices = choices.lock().unwrap_or_else(PoisonError::into_inner);
+        let recorder = Recorder::current();
         Failure {
-            words: words(&*payload),
-            trace: Box::new(Recorder::current().trace("")),
+            words: recorder.words(words(&*payload)),
+            trace: Box::new(recorder.trace("")),
             choices: choices.clone(),
         }
     })

@@ -2,6 +2,9 @@
 //!
 //! `TURNWISE_TURNS` says how many turns, `TURNWISE_SEED` which; the same seed gives the same turns, not the same moments.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 use fastrand::Rng;
 use pi_tests::{World, within};
 use std::{env, process::Command, sync::Arc, time::Duration};

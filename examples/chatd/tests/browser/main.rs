@@ -1,5 +1,8 @@
 //! The page, in Chromium: what one tab does, the other one shows. `just browser` runs this, and keeps pictures.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 mod chromium;
 #[path = "../chatd/daemon.rs"]
 #[allow(dead_code)] // the other tests use more of it

@@ -3,6 +3,9 @@
 //! No test waits for time to pass. What has to last, lasts until it is told to end (`!hold`); what has to be so, is waited
 //! for on the daemon's own feed.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 #[cfg(all(unix, feature = "pi"))]
 mod agents;
 mod client;

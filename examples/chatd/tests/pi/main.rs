@@ -1,6 +1,9 @@
 //! The daemon over real pi processes, as its users see it; pi asks a stub of the model's service. `just pi-tests` gets pi
 //! first.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 #[path = "../chatd/client.rs"]
 #[allow(dead_code)] // the other tests use more of it
 mod client;

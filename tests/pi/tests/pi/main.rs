@@ -1,5 +1,8 @@
 //! Real pi processes, driven by the manager. `just pi-tests` gets pi first.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 mod aborts;
 mod crashes;
 mod dialogs;
