@@ -57,6 +57,14 @@ fn an_extension_that_is_answered() {
     );
     pi.0.answer("d", Answer::Confirmed(true));
     assert_eq!(pi.said(), [""; 0], "too late");
+
+    // Between turns it may ask too; nobody's status shows it.
+    let mut pi = Pi(Protocol::new(true));
+    pi.asks("a");
+    assert!(pi.0.told.is_empty(), "{:?}", pi.0.told);
+    pi.0.answer("a", Answer::Confirmed(true));
+    assert_eq!(pi.said(), ["answer a null true null"]);
+    assert!(pi.0.told.is_empty(), "{:?}", pi.0.told);
 }
 
 #[test]
