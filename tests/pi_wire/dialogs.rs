@@ -83,6 +83,12 @@ fn questions_without_end_are_an_error() {
         assert!(error.contains("does not read the answers"), "{error}");
         assert!(pi.0.out.len() < 2 << 20, "{}", pi.0.out.len());
     }
+    // What else it has not read does not count as answers.
+    let mut pi = Pi::new();
+    pi.0.begin("x".repeat(4 << 20).into());
+    for _ in 0..100 {
+        pi.asks("d");
+    }
     // One that reads them may ask for ever.
     let mut pi = Pi::new();
     for _ in 0..10_000 {
