@@ -150,6 +150,28 @@ async fn an_abort_that_is_not_heeded_ends_the_process() {
     assert!(!runs(&folder.words("pid")[0]));
 }
 
+#[tokio::test]
+async fn an_overdue_turn_does_not_wait_for_the_end_of_its_process() {
+    let folder = Folder::new();
+    let text = "accept; echo > \"$OUT/accepted\"; trap '' TERM; while :; do sleep 600; done";
+    let pi = on_prompt(text)
+        .env("OUT", &folder.0)
+        .abort_timeout(Duration::from_millis(100))
+        .stop_grace(Duration::from_secs(600));
+    let timeouts = Timeouts::default().start(Duration::from_secs(60));
+    let sessions = manager_with(pi, timeouts.abort(Duration::from_secs(600)));
+    let sending = sessions.send_message("a", "hello".into());
+    within(async {
+        while !folder.join("accepted").exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    sending.abort();
+    let error = within(sending).await.expect_err("it was aborted").error;
+    assert!(matches!(error, TurnError::Aborted), "{error:?}");
+}
+
 /// Its time for the turn to end is over with the turn.
 #[tokio::test]
 async fn an_abort_that_is_heeded_leaves_the_next_turn_alone() {

@@ -102,6 +102,18 @@ async fn a_start_that_is_cut_short_frees_its_key_when_its_pi_is_gone() {
 }
 
 #[tokio::test]
+async fn a_start_that_fails_frees_its_key_when_its_pi_is_gone() {
+    let folder = Folder::new();
+    let text = format!("{LEAVES} id=another; {}", super::SERVE);
+    let sessions = manager(checked(&folder, script(&text)));
+    for started in 1..=3 {
+        let end = within(send(&sessions, "hello")).await;
+        assert!(matches!(end, Err(TurnError::Start(_))), "{end:?}");
+        none_left(&folder, started);
+    }
+}
+
+#[tokio::test]
 async fn words_after_the_end_belong_to_no_answer() {
     let words = "say message_update ',\"assistantMessageEvent\":{\"type\":\"text_delta\",\"delta\":\"LATE\"}'; said LATE";
     let run = format!("say agent_start; {words}; say agent_settled");

@@ -57,6 +57,14 @@ fn an_extension_that_is_answered() {
     );
     pi.0.answer("d", Answer::Confirmed(true));
     assert_eq!(pi.said(), [""; 0], "too late");
+
+    // Between turns it may ask too; nobody's status shows it.
+    let mut pi = Pi(Protocol::new(true));
+    pi.asks("a");
+    assert!(pi.0.told.is_empty(), "{:?}", pi.0.told);
+    pi.0.answer("a", Answer::Confirmed(true));
+    assert_eq!(pi.said(), ["answer a null true null"]);
+    assert!(pi.0.told.is_empty(), "{:?}", pi.0.told);
 }
 
 #[test]
@@ -74,6 +82,12 @@ fn questions_without_end_are_an_error() {
         };
         assert!(error.contains("does not read the answers"), "{error}");
         assert!(pi.0.out.len() < 2 << 20, "{}", pi.0.out.len());
+    }
+    // What else it has not read does not count as answers.
+    let mut pi = Pi::new();
+    pi.0.begin("x".repeat(4 << 20).into());
+    for _ in 0..100 {
+        pi.asks("d");
     }
     // One that reads them may ask for ever.
     let mut pi = Pi::new();
