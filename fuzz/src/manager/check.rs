@@ -249,7 +249,11 @@ impl Program {
                 Kind::Sweep | Kind::Shutdown => continue,
                 _ => End::Failed(Why::Closed),
             };
-            same(&what, &caller.seen, &Some(closed))?;
+            // It may have been cancelled before.
+            let cancelled = call.cause.map(|cause| End::Failed(cause.why()));
+            if cancelled.is_none() || caller.seen != cancelled {
+                same(&what, &caller.seen, &Some(closed))?;
+            }
             if let Some(back) = caller.back {
                 same(&format!("{what}: message back"), &back, &!call.delivered)?;
             }
