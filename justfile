@@ -148,7 +148,7 @@ mutants-by-machine:
     diff "$out/listed" "$out/missed" || { echo "mutants-by-machine: missed (>), or listed and not missed (<)" >&2; exit 1; }
     echo "mutants-by-machine: none missed but the $(wc -l < "$out/listed") that are listed"
 
-# fuzzes TARGET for so many SECONDS; what it finds new stays out of the committed corpus
+# fuzzes TARGET (operations, schedule, hostile_keys, manager, jsonl) for so many SECONDS; what it finds new stays out of the committed corpus
 fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
     cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz || { echo "CANNOT RUN fuzz: cargo-fuzz cannot be installed" >&2; exit 1; }
     mkdir -p fuzz/target/corpus/{{ TARGET }}
