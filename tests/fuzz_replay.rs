@@ -19,6 +19,7 @@ use std::{env, fs};
 
 use fuzz::hostile::Fault;
 use fuzz::jsonl;
+use fuzz::manager::words::Lie as Rule;
 use fuzz::table::Log;
 use fuzz::world::Lie;
 use fuzz::{TARGETS, Target};
@@ -41,6 +42,11 @@ fn schedule() {
 #[test]
 fn hostile_keys() {
     replay("hostile_keys");
+}
+
+#[test]
+fn manager() {
+    replay("manager");
 }
 
 #[test]
@@ -205,6 +211,84 @@ fn what_a_pi_must_not_be_told_is_noticed() {
         let faulty = move |bytes: &[u8], log: &Log| jsonl::run(bytes, log, Some(fault));
         let (_, end) = run(faulty, &bytes, DEADLINE);
         assert_eq!(end, Err(words.to_owned()), "{fault:?}");
+    }
+}
+
+/// A model of the manager with one rule broken: the replay says what is wrong, and so does an input that is kept.
+#[test]
+fn a_broken_rule_of_the_manager_is_noticed() {
+    let hangs = 3;
+    let obeys = 4;
+    let panics = 2;
+    let rules: [(Rule, &[(&str, usize)], &str); 6] = [
+        (
+            Rule::LastGoesFirst,
+            &[
+                ("turn", 0),
+                ("send_message", hangs),
+                ("send_message", hangs),
+                ("end a turn", 0),
+            ],
+            "step 3: A6: key 0: turn:",
+        ),
+        (
+            Rule::FailureIsNotShared,
+            &[
+                ("the next start", hangs),
+                ("send_message", 0),
+                ("send_message", 0),
+                ("until something ends", 0),
+            ],
+            "step 3: key 0: phase: None, not Some(Idle)",
+        ),
+        (
+            Rule::DirtyGoesOn,
+            &[("send_message", panics)],
+            "step 0: key 0: phase: None, not Some(Idle)",
+        ),
+        (
+            Rule::StopIsPatient,
+            &[("send_message", obeys), ("stop", 0)],
+            "step 1: key 0: phase: None, not Some(Busy)",
+        ),
+        (
+            Rule::StopsDoNotJoin,
+            &[("turn", 0), ("stop", 0), ("stop", 0)],
+            "step 2: key 0: waiting: 1, not 2",
+        ),
+        (
+            Rule::DismissTakesTheGranted,
+            &[
+                ("turn", 0),
+                ("turn, not polled", 0),
+                ("end a turn", 0),
+                ("dismiss", 0),
+            ],
+            "step 3: key 0: phase: Some(Busy), not Some(Idle)",
+        ),
+    ];
+    let target = target("manager");
+    let mut kept = inputs("corpus/manager");
+    kept.extend(inputs("regressions/manager"));
+    for (rule, steps, words) in rules {
+        let steps = steps
+            .iter()
+            .flat_map(|&(name, act)| fuzz::manager::steps::bytes(name, 0, act));
+        let bytes: Vec<u8> = [12, 0].into_iter().chain(steps).collect();
+        let (_, honest) = run(target.run, &bytes, DEADLINE);
+        assert_eq!(honest, Ok(()), "{rule:?}");
+        let broken = move |bytes: &[u8], log: &Log| fuzz::manager::run(bytes, log, Some(rule));
+        let (_, end) = run(broken, &bytes, DEADLINE);
+        let why = end.expect_err("the broken rule is not noticed");
+        assert!(
+            why.contains(words),
+            "{rule:?} was noticed in other words: {why}"
+        );
+        let noticed = |(_, bytes): &&Input| run(broken, bytes, DEADLINE).1.is_err();
+        assert!(
+            kept.iter().any(|input| noticed(&input)),
+            "no input that is kept notices {rule:?}"
+        );
     }
 }
 

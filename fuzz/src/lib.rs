@@ -5,6 +5,7 @@
 //! | `operations` | calls, one after the other | the sequential model |
 //! | `schedule` | which of eight actors is begun, polled, woken, cancelled or timed out next | the sequential model |
 //! | `hostile_keys` | calls, and what user values do meanwhile: panic, or call the registry | invariants, and who has what |
+//! | `manager` | calls of a session manager, what its backend does, and the passing of time | a sequential model of the manager |
 //! | `jsonl` | what a pi writes, in order or not, and what a turn does meanwhile | what may be said when, and that it ends |
 //!
 //! Every input is a valid sequence, so no run is wasted on refusing one. A failure says what is wrong, draws the steps as a
@@ -24,6 +25,7 @@ pub(crate) mod world;
 
 pub(crate) mod hostile;
 pub(crate) mod jsonl;
+pub(crate) mod manager;
 pub(crate) mod operations;
 pub(crate) mod schedule;
 pub(crate) mod table;
@@ -44,10 +46,11 @@ pub(crate) struct Target {
     pub(crate) run: fn(&[u8], &Log) -> Result<(), String>,
 }
 
-pub(crate) const TARGETS: [Target; 4] = [
+pub(crate) const TARGETS: [Target; 5] = [
     operations::TARGET,
     schedule::TARGET,
     hostile::TARGET,
+    manager::TARGET,
     jsonl::TARGET,
 ];
 

@@ -1,0 +1,390 @@
+//! The sequential model: what a manager does when its calls come one after the other and time is the program's.
+//!
+//! Written from the contract, in the words of [`SessionManager`](turnwise::SessionManager), and not from the code. Plain data.
+//! `next` is what happens when a key is let go of, `look` is a call that has come to its turn, `due` is the passing of time.
+
+use std::collections::VecDeque;
+
+use turnwise::{Outcome, StopReason};
+
+use super::calls::Call;
+use super::words::*;
+
+/// One key.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slot {
+    pub(crate) at: At,
+    /// The call that has the key.
+    pub(crate) holder: Option<Id>,
+    /// Stops ahead of the queue. Each joins the last that waits.
+    pub(crate) stops: VecDeque<Vec<Id>>,
+    pub(crate) queue: VecDeque<Id>,
+    /// What is under way ends so.
+    pub(crate) ends: Option<(Ms, Ended)>,
+    /// When the turn under way is cancelled, and when it is cut short after that.
+    pub(crate) limit: Option<Ms>,
+    pub(crate) cut: Option<Ms>,
+    pub(crate) session: bool,
+    pub(crate) seat: bool,
+    /// Its seat goes to this key.
+    heir: Option<usize>,
+    /// Who gets the result of the stop under way.
+    pub(crate) stopping: Vec<Id>,
+    /// Which sweep it is stopped for.
+    pub(crate) sweep: Option<usize>,
+    pub(crate) since: Ms,
+    /// When the session came to rest, should the call that was granted it not look.
+    pub(crate) rested: Ms,
+    pub(crate) touched: Ms,
+    /// What its backend is to do, by step; then it passes.
+    pub(crate) script: [VecDeque<Act>; 4],
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Model {
+    pub(crate) now: Ms,
+    pub(crate) set: Settings,
+    pub(crate) lie: Option<Lie>,
+    pub(crate) slots: [Slot; KEYS],
+    pub(crate) calls: Vec<Call>,
+    pub(crate) events: [Vec<Event>; KEYS],
+    /// The messages that each key's sessions received.
+    pub(crate) heard: [Vec<Id>; KEYS],
+    /// The contract does not decide what happens next: two things fall into one moment.
+    pub(crate) undecided: bool,
+    pub(crate) sweeps: Vec<super::ends::Sweep>,
+    pub(crate) next_sweep: Option<Ms>,
+    pub(crate) ending: super::ends::Ending,
+}
+
+/// A call and its turn.
+impl Model {
+    pub(crate) fn slot(&mut self, key: usize) -> &mut Slot {
+        &mut self.slots[key]
+    }
+
+    fn set(&mut self, key: usize, at: At) {
+        let now = self.now;
+        let slot = self.slot(key);
+        (slot.at, slot.since) = (at, now);
+    }
+
+    /// A call of the backend begins.
+    fn begin(&mut self, key: usize, step: Step, limit: Ms) {
+        let now = self.now;
+        let slot = self.slot(key);
+        let act = slot.script[step as usize].pop_front().unwrap_or(Act::Pass);
+        let (time, ended) = act.within(limit);
+        slot.ends = Some((now + time, ended));
+    }
+
+    pub(crate) fn tell(&mut self, key: usize, event: Event) {
+        if !self.ending.over() {
+            self.events[key].push(event);
+        }
+    }
+
+    pub(crate) fn end(&mut self, id: Id, end: End) {
+        let call = &mut self.calls[id];
+        call.wait = None;
+        call.end.get_or_insert(end);
+    }
+
+    /// Until nobody can go on without time or a caller.
+    pub(crate) fn settle(&mut self) {
+        let can = |model: &Self, key: usize| {
+            let slot = &model.slots[key];
+            let ends = slot.ends.map(|(moment, _)| moment);
+            let moments = [ends, slot.limit, slot.cut].into_iter().flatten().min();
+            let polled = |id: Id| !model.calls[id].unpolled;
+            let granted = matches!(slot.at, At::Granted { .. });
+            granted && slot.holder.is_some_and(polled)
+                || moments.is_some_and(|moment| moment <= model.now)
+        };
+        while let Some(key) = (0..KEYS).find(|&key| can(self, key)) {
+            match self.slots[key].at {
+                At::Granted { .. } => self.look(key),
+                _ => self.due(key),
+            }
+        }
+    }
+
+    /// The holder has let go of the key.
+    pub(crate) fn next(&mut self, key: usize) {
+        self.next_since(key, self.now);
+    }
+
+    /// If nobody waits, the session is idle since then.
+    pub(crate) fn next_since(&mut self, key: usize, rested: Ms) {
+        let lie = self.lie;
+        let closed = self.ending.closed();
+        let slot = self.slot(key);
+        slot.holder = None;
+        (slot.ends, slot.limit, slot.cut) = (None, None, None);
+        if let Some(stops) = slot.stops.pop_front() {
+            if slot.session {
+                return self.stop_session(key, StopReason::Requested, stops);
+            }
+            for id in stops {
+                self.end(id, End::Stopped(false));
+            }
+            return self.next_since(key, rested);
+        }
+        let next = match lie {
+            Some(Lie::LastGoesFirst) => slot.queue.pop_back(),
+            _ => slot.queue.pop_front(),
+        };
+        if let Some(id) = next {
+            slot.holder = Some(id);
+            slot.rested = rested;
+            self.calls[id].wait = None;
+            self.set(key, At::Granted { held: false });
+        } else if !slot.session {
+            slot.touched = 0;
+            self.set(key, At::Absent);
+            self.check_end();
+        } else if closed {
+            self.stop_session(key, StopReason::Shutdown, Vec::new());
+        } else {
+            self.set(key, At::Idle);
+            self.slots[key].since = rested;
+        }
+    }
+
+    /// The holder has come to its turn: a session that was there is checked, else one is started.
+    fn look(&mut self, key: usize) {
+        let id = self.slot(key).holder.expect("somebody has come");
+        let call = &self.calls[id];
+        if call.cause.is_some() {
+            return self.give_up(key);
+        }
+        if !self.slots[key].session {
+            return self.make_room(key);
+        }
+        if call.kind == Kind::Restart {
+            return self.renew(key, StopReason::Restarted);
+        }
+        self.slots[key].at = At::Health;
+        self.begin(key, Step::Health, START);
+    }
+
+    fn renew(&mut self, key: usize, reason: StopReason) {
+        self.set(key, At::Renewal(reason));
+        self.begin(key, Step::Stop, STOP);
+    }
+
+    /// The holder was cancelled before its turn began: the next one has what it leaves.
+    fn give_up(&mut self, key: usize) {
+        let slot = self.slot(key);
+        let id = slot.holder.expect("somebody gives up");
+        if !slot.session {
+            slot.seat = false;
+        }
+        let cause = self.calls[id].cause.expect("it was cancelled");
+        self.end(id, End::Failed(cause.why()));
+        self.next(key);
+    }
+
+    fn make_room(&mut self, key: usize) {
+        let most = self.set.max_sessions.unwrap_or(usize::MAX);
+        let taken = self.slots.iter().filter(|slot| slot.seat).count();
+        if self.slots[key].seat || taken < most {
+            self.slots[key].seat = true;
+            return self.start(key);
+        }
+        let victim = self.set.evicts.then(|| self.longest_idle()).flatten();
+        let Some(victim) = victim else {
+            let id = self.slot(key).holder.expect("somebody starts");
+            self.end(id, End::Failed(Why::RegistryFull));
+            return self.next(key);
+        };
+        self.slots[key].at = At::Room;
+        self.slots[victim].heir = Some(key);
+        self.stop_session(victim, StopReason::Capacity, Vec::new());
+    }
+
+    /// First those that were not touched since they came to rest.
+    fn longest_idle(&mut self) -> Option<usize> {
+        let idle = |key: &usize| self.slots[*key].at == At::Idle;
+        let rank = |key: usize| {
+            let slot = &self.slots[key];
+            (slot.touched > slot.since, slot.since)
+        };
+        let mut idle: Vec<usize> = (0..KEYS).filter(idle).collect();
+        idle.sort_by_key(|&key| rank(key));
+        let tie = idle.len() > 1 && rank(idle[0]) == rank(idle[1]);
+        self.undecided |= tie;
+        idle.first().copied()
+    }
+
+    fn start(&mut self, key: usize) {
+        match self.slots[key].at {
+            At::Renewal(_) => self.set(key, At::Start),
+            _ => self.slots[key].at = At::Start,
+        }
+        self.begin(key, Step::Start, START);
+    }
+
+    fn started(&mut self, key: usize) {
+        self.tell(key, Event::Started);
+        self.slot(key).session = true;
+        self.turn(key);
+    }
+
+    /// Everybody who waits for this start has its error.
+    fn start_failed(&mut self, key: usize, why: Why) {
+        self.tell(key, Event::StartFailed);
+        let slot = self.slot(key);
+        slot.seat = false;
+        let id = slot.holder.expect("somebody starts");
+        let call = &mut self.calls[id];
+        call.also = Some(End::Failed(why));
+        let why_ended = call.cause.map_or(why, Cause::why);
+        self.end(id, End::Failed(why_ended));
+        if self.lie != Some(Lie::FailureIsNotShared) {
+            for id in std::mem::take(&mut self.slot(key).queue) {
+                self.end(id, End::Failed(why));
+            }
+        }
+        self.next(key);
+    }
+
+    /// The session is there and healthy.
+    fn turn(&mut self, key: usize) {
+        let now = self.now;
+        let id = self.slot(key).holder.expect("somebody has the turn");
+        if self.calls[id].cause.is_some() {
+            return self.give_up(key);
+        }
+        if self.calls[id].left {
+            return self.next(key);
+        }
+        match self.slots[key].at {
+            At::Health => self.slots[key].at = At::Running,
+            _ => self.set(key, At::Running),
+        }
+        self.tell(key, Event::Began(id));
+        let call = &mut self.calls[id];
+        call.delivered = true;
+        match call.kind {
+            Kind::Message => self.heard[key].push(id),
+            Kind::Closure => {}
+            _ => return self.end(id, End::Turn),
+        }
+        let call = &self.calls[id];
+        let slot = &mut self.slots[key];
+        slot.ends = call.act.end().map(|(time, ended)| (now + time, ended));
+        slot.limit = self.set.turn.map(|limit| now + limit);
+    }
+
+    /// The turn under way ends.
+    pub(crate) fn turn_ended(&mut self, key: usize, outcome: Outcome, end: End, dirty: bool) {
+        let id = self.slot(key).holder.expect("somebody has the turn");
+        self.end(id, end);
+        self.tell(key, Event::Ended(id, outcome));
+        if dirty && self.lie != Some(Lie::DirtyGoesOn) {
+            self.slot(key).holder = None;
+            self.stop_session(key, StopReason::Dirty, Vec::new());
+        } else {
+            self.next(key);
+        }
+    }
+
+    pub(crate) fn stop_session(&mut self, key: usize, reason: StopReason, stops: Vec<Id>) {
+        self.set(key, At::Stopping(reason));
+        let slot = self.slot(key);
+        (slot.limit, slot.cut) = (None, None);
+        slot.stopping = stops;
+        self.begin(key, Step::Stop, STOP);
+    }
+
+    fn stopped(&mut self, key: usize, reason: StopReason, ended: Ended) {
+        self.tell(key, Event::Stopped(reason, ended == Ended::Pass));
+        self.record(key, ended);
+        let slot = self.slot(key);
+        slot.session = false;
+        let stops = std::mem::take(&mut slot.stopping);
+        let (heir, sweep) = (slot.heir.take(), slot.sweep.take());
+        slot.seat = false;
+        for id in stops {
+            self.end(
+                id,
+                match ended {
+                    Ended::Pass => End::Stopped(true),
+                    other => End::StopFailed(other),
+                },
+            );
+        }
+        if let Some(heir) = heir {
+            self.slots[heir].seat = true;
+        }
+        self.next(key);
+        if let Some(sweep) = sweep {
+            self.swept(sweep, key, ended);
+        }
+        if let Some(heir) = heir {
+            self.start(heir);
+        }
+    }
+
+    /// What is under way ends, or is due to be cut short.
+    fn due(&mut self, key: usize) {
+        let now = self.now;
+        let slot = self.slot(key);
+        if slot.at == At::Running {
+            return self.turn_due(key);
+        }
+        let Some((_, ended)) = slot.ends.take_if(|(moment, _)| *moment <= now) else {
+            return;
+        };
+        match (slot.at, ended) {
+            (At::Health, Ended::Pass) => self.turn(key),
+            (At::Health, _) => self.renew(key, StopReason::Unhealthy),
+            (At::Start, Ended::Pass) => self.started(key),
+            (At::Start, Ended::Fail) => self.start_failed(key, Why::Start),
+            (At::Start, _) => {
+                let why = match ended {
+                    Ended::Panic => Why::StartPanicked,
+                    _ => Why::StartTimedOut,
+                };
+                self.slots[key].at = At::Abandoned(why);
+                self.begin(key, Step::Abandoned, STOP);
+            }
+            (At::Abandoned(why), _) => self.start_failed(key, why),
+            (At::Stopping(reason), _) => self.stopped(key, reason, ended),
+            (At::Renewal(reason), _) => {
+                self.tell(key, Event::Stopped(reason, ended == Ended::Pass));
+                self.record(key, ended);
+                self.slot(key).session = false;
+                let id = self.slot(key).holder.expect("it renews");
+                match self.calls[id].cause {
+                    Some(_) => self.give_up(key),
+                    None => self.start(key),
+                }
+            }
+            other => unreachable!("{other:?} was not under way"),
+        }
+    }
+
+    fn turn_due(&mut self, key: usize) {
+        let now = self.now;
+        let passed = |moment: Option<Ms>| moment.is_some_and(|moment| moment <= now);
+        let slot = &self.slots[key];
+        let id = slot.holder.expect("somebody has the turn");
+        let call = &self.calls[id];
+        if let Some((_, ended)) = slot.ends.filter(|(moment, _)| *moment <= now) {
+            let (outcome, end, dirty) = match (ended, call.cause) {
+                (Ended::Pass, _) => (Outcome::Done, End::Done, false),
+                (Ended::Fail, None) => (Outcome::Failed, End::Failed(Why::Agent), false),
+                (Ended::Fail, Some(cause)) => (cause.outcome(), End::Failed(cause.why()), false),
+                _ => (Outcome::Panicked, End::Failed(Why::Panicked), true),
+            };
+            self.turn_ended(key, outcome, end, dirty);
+        } else if passed(slot.cut) {
+            let cause = call.cause.expect("it was cancelled before it is cut short");
+            self.turn_ended(key, cause.outcome(), End::Failed(cause.why()), true);
+        } else if passed(slot.limit) {
+            self.cancel(key, id, Cause::Limit);
+        }
+    }
+}
