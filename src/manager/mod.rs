@@ -7,6 +7,7 @@
 //! | `sending` | a message, in a task of its own |
 //! | `place` | a call's place in line, and how it becomes the turn of a session that is there and healthy |
 //! | `turn` | that turn; how user code runs in one |
+//! | `room` | room for one more session, and which one gives its own |
 //! | `shutdown`, `sweep`, `stop` | how sessions end: all, the idle ones, one |
 //! | `listen` | what sessions say, to whoever listens |
 //! | `shared` | what all handles and tasks share |
@@ -32,6 +33,7 @@ mod events;
 mod listen;
 mod place;
 mod report;
+mod room;
 pub(crate) mod run;
 mod sending;
 mod settings;
