@@ -53,7 +53,9 @@ pub use settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull};
 pub use stop::Stopping;
 pub use turn::{Entering, SessionTurn};
 
-use self::{control::Cause, listen::Outputs, place::Place, shared::Shared, turn::Drove};
+use self::{
+    control::Cause, events::Hub, listen::Outputs, place::Place, shared::Shared, turn::Drove,
+};
 use crate::{
     Status, Ticket, ToKey,
     sync::{Arc, resume_unwind},
@@ -298,7 +300,7 @@ impl<B: Backend> SessionManager<B> {
 
     /// What happens to sessions, from now on. Ends with the manager's shutdown.
     pub fn subscribe(&self) -> Subscription<SessionEvent<B::Key>> {
-        self.shared().events.subscribe()
+        Hub::subscribe(&self.shared().events)
     }
 }
 
@@ -332,7 +334,7 @@ impl<A: Agent> SessionManager<A> {
 
     /// The partial output of a key's sessions, whoever sent the message, from now on. Ends with the manager's shutdown.
     pub fn listen<Q: ?Sized + ToKey<A::Key>>(&self, key: &Q) -> Subscription<A::Event> {
-        Outputs::listen(self.shared(), &key.to_key())
+        Outputs::listen(self.shared(), key.to_key())
     }
 }
 
