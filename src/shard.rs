@@ -294,7 +294,8 @@ impl<K, V, H> Shard<K, V, H> {
         map.next_ticket = map.next_ticket.max(next_ticket);
         self.common.count_out();
         drop(guard);
-        drop((gone, handle));
+        let listed = self.lru.as_ref().and_then(|lru| lru.forget(&gone));
+        drop((listed, gone, handle));
     }
 }
 

@@ -19,8 +19,8 @@
 //! | `error`, `run` | refusals; how user code is run |
 //!
 //! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
-//! them no other is taken, but that of a key's listeners under that of all; nothing is awaited, nobody is woken, and of user
-//! code only `Eq`, `Hash`, `Clone` and the drop of keys run.
+//! them no other is taken, but that of a key's listeners under that of its part of all keys; nothing is awaited, nobody is
+//! woken, and of user code only `Eq`, `Hash`, `Clone` and the drop of keys run.
 //!
 //! **What must not be cut short** (a start, a look at health, a stop) runs in a task that owns the slot's guard; a caller
 //! that goes away only stops waiting.

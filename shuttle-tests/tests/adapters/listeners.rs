@@ -22,6 +22,11 @@ fn unread(listener: &mut Subscription<u32>) -> Vec<u32> {
     all
 }
 
+async fn says(world: &World, message: u32) -> String {
+    let sending = world.send(KEY, message, Act::Done);
+    world.hear(message, sending).await
+}
+
 /// The last two leave at the same time as another comes. It hears what is emitted from then on, and so does one that comes
 /// after all have left.
 #[test]
@@ -35,15 +40,15 @@ fn the_last_leave_while_another_comes() {
                 world.spawn("leaves", async move { drop(listener) })
             });
             let mut comes = world.manager.listen(&KEY);
-            drop(world.send(KEY, 1, Act::Done).await.expect("it answers"));
+            assert_eq!(says(&world, 1).await, "reply of #1");
             for leaves in leaves {
                 join(leaves).await;
             }
-            drop(world.send(KEY, 2, Act::Done).await.expect("it answers"));
+            assert_eq!(says(&world, 2).await, "reply of #1");
             let heard = unread(&mut comes);
             let leaves = world.spawn("leaves", async move { drop(comes) });
             let mut late = world.manager.listen(&KEY);
-            drop(world.send(KEY, 3, Act::Done).await.expect("it answers"));
+            assert_eq!(says(&world, 3).await, "reply of #1");
             join(leaves).await;
             let late = unread(&mut late);
             world.end().await;
