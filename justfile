@@ -220,7 +220,7 @@ browser:
 bench *FILTER:
     cargo bench -q -p turnwise-benches --bench peers -- {{ FILTER }}
 
-# turns, waiters, sessions and cleanups as there are more of them, with plots; FILTER chooses a part, --keep keeps benches/SCALING.md
+# turns, waiters, sessions, cleanups and the manager's calls as there are more of them, with plots; FILTER chooses a part, --keep keeps benches/SCALING.md
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 

@@ -31,6 +31,7 @@ impl<K, V, H> Default for Builder<K, V, H> {
             limits: Limits {
                 sessions: None,
                 waiting: usize::MAX,
+                ranked: false,
             },
             clock: Clock::new(),
             first_incarnation: 1,
@@ -61,6 +62,13 @@ impl<K, V, H, S> Builder<K, V, H, S> {
     /// [`enter_first`](Registry::enter_first) is not, and counts.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.limits.waiting = most;
+        self
+    }
+
+    /// The idle sessions are listed, for [`claim_longest_idle`](Registry::claim_longest_idle).
+    #[cfg(feature = "tokio")]
+    pub(crate) fn ranked(mut self) -> Self {
+        self.limits.ranked = true;
         self
     }
 

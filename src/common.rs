@@ -20,6 +20,8 @@ pub(crate) struct Common {
 pub(crate) struct Limits {
     pub(crate) sessions: Option<usize>,
     pub(crate) waiting: usize,
+    /// The idle sessions are listed, so that the least recently used one is found without a scan.
+    pub(crate) ranked: bool,
 }
 
 impl Common {

@@ -9,12 +9,13 @@ use crate::{
     shards::Shards,
     sync::Arc,
     wake::block_on,
+    woken::Woken,
 };
 use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
 };
 
 impl<K, V, H, S> Registry<K, V, H, S> {
@@ -34,9 +35,12 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     pub fn drain(&self) -> Drain<K, V, H> {
         self.close();
         Drain {
-            shards: Arc::clone(self.shards()),
             found: Vec::new(),
             out: Vec::new(),
+            free: Vec::new(),
+            ready: Vec::new(),
+            woken: Woken::new(),
+            shards: Arc::clone(self.shards()),
         }
     }
 }
@@ -46,11 +50,17 @@ impl<K, V, H, S> Registry<K, V, H, S> {
 /// It stands in the line of every slot that somebody holds. Dropped, it leaves them: sessions rest again.
 #[must_use = "a drain does nothing until `next`"]
 pub struct Drain<K, V, H = ()> {
-    shards: Arc<Shards<K, V, H>>,
     /// Seen in the last look, and not yet asked for.
     found: Vec<Arc<Slot<K, V, H>>>,
-    /// Waited for.
-    out: Vec<Out<K, V, H>>,
+    /// Waited for, by number.
+    out: Vec<Option<Out<K, V, H>>>,
+    /// The numbers that nobody has.
+    free: Vec<usize>,
+    /// The numbers of those that are to be looked at: they came anew, or were woken.
+    ready: Vec<usize>,
+    woken: Woken,
+    /// Dropped last: what stands in a line keeps the registry.
+    shards: Arc<Shards<K, V, H>>,
 }
 
 /// Somebody who still holds a slot.
@@ -60,14 +70,16 @@ enum Out<K, V, H> {
 }
 
 impl<K, V, H> Out<K, V, H> {
-    fn look(&mut self, cx: &mut Context<'_>) -> Turned<K, V, H> {
+    fn look(&mut self, waker: &Waker) -> Turned<K, V, H> {
         match self {
-            Self::InLine(line) => line.look(cx.waker()),
-            Self::Superseded(departure, slot) => match Pin::new(departure).poll(cx) {
-                Poll::Pending => Turned::Waits,
-                // It is asked again, and has nothing.
-                Poll::Ready(()) => Turned::SentAway(Arc::clone(slot)),
-            },
+            Self::InLine(line) => line.look(waker),
+            Self::Superseded(departure, slot) => {
+                match Pin::new(departure).poll(&mut Context::from_waker(waker)) {
+                    Poll::Pending => Turned::Waits,
+                    // It is asked again, and has nothing.
+                    Poll::Ready(()) => Turned::SentAway(Arc::clone(slot)),
+                }
+            }
         }
     }
 }
@@ -78,7 +90,7 @@ impl<K, V, H> Drain<K, V, H> {
     /// **Hazard**: do not collect the closings. Each must be dropped, here or in a task that it was moved to, or this waits
     /// for it.
     ///
-    /// Each call looks at all that are still out, so draining many held sessions costs the square of their number.
+    /// A call looks at those sessions alone that were let go since the last one: a whole drain costs O(n log n).
     ///
     /// **Cancel-safe**: dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Closing<K, V, H>> {
@@ -102,14 +114,14 @@ impl<K, V, H> Drain<K, V, H> {
         for shard in self.shards.all() {
             let look = |seen: &mut Vec<_>, slot: &_| seen.push(Arc::clone(slot));
             slots.append(&mut shard.scan(look));
-            shard.read(|map| slots.extend(map.departing.iter().map(Arc::clone)));
+            shard.read(|map| slots.extend(map.departing.values().map(Arc::clone)));
         }
         slots
     }
 
-    /// Asks for each slot that was seen, then for those that are waited for; when none is left, looks again, for a slot may
-    /// have been removed under its holder meanwhile, who is superseded then. After `close` there is nothing new: each look
-    /// sees less than the one before.
+    /// Asks for each slot that was seen, then looks at those that are waited for and were woken; when none is left, looks at
+    /// the map again, for a slot may have been removed under its holder meanwhile, who is superseded then. After `close` there
+    /// is nothing new: each look sees less than the one before.
     ///
     /// A slot whose session was given, or from whose line this was sent away, counts as seen again: it may come back to
     /// rest while others are still waited for. Models: `c13_closing`.
@@ -121,38 +133,54 @@ impl<K, V, H> Drain<K, V, H> {
                 }
             }
             // Each is taken out before it is looked at, so that a panic in user code leaves nothing half-done.
-            let mut waiting = Vec::with_capacity(self.out.len());
-            let mut given = None;
-            while given.is_none() {
-                let Some(mut out) = self.out.pop() else {
-                    break;
+            while let Some(number) = self.ready.pop() {
+                let Some(mut out) = self.out[number].take() else {
+                    continue; // woken once too often
                 };
-                match out.look(cx) {
-                    Turned::Waits => waiting.push(out),
+                self.free.push(number);
+                match out.look(self.woken.waker(number)) {
+                    Turned::Waits => {
+                        self.free.pop();
+                        self.out[number] = Some(out);
+                    }
                     Turned::Granted(Some(session), hold) => {
                         self.found.push(Arc::clone(hold.slot()));
-                        given = Some(Turn::vacate(Turn::new(session, hold)));
+                        return Poll::Ready(Some(Turn::vacate(Turn::new(session, hold))));
                     }
                     // A vacancy is dropped, and its slot with it.
                     Turned::Granted(None, hold) => drop(hold),
                     Turned::SentAway(slot) => self.found.push(slot),
                 }
             }
-            self.out.append(&mut waiting);
-            if given.is_some() {
-                return Poll::Ready(given);
-            }
             if !self.found.is_empty() {
                 continue;
             }
-            if !self.out.is_empty() {
-                return Poll::Pending;
+            if self.waits_for() > 0 {
+                self.woken.take(&mut self.ready, cx.waker());
+                if self.ready.is_empty() {
+                    return Poll::Pending;
+                }
+                continue;
             }
             self.found = self.look();
             if self.found.is_empty() {
                 return Poll::Ready(None);
             }
         }
+    }
+
+    fn waits_for(&self) -> usize {
+        self.out.len() - self.free.len()
+    }
+
+    /// To be looked at.
+    fn wait_for(&mut self, out: Out<K, V, H>) {
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.out.push(None);
+            self.out.len() - 1
+        });
+        self.out[number] = Some(out);
+        self.ready.push(number);
     }
 
     /// The session, if it rests; else a place in the line, or at the departure.
@@ -171,14 +199,14 @@ impl<K, V, H> Drain<K, V, H> {
         if locked.superseded() {
             drop(locked);
             let departure = Departure::new(Arc::clone(&slot));
-            self.out.push(Out::Superseded(departure, slot));
+            self.wait_for(Out::Superseded(departure, slot));
             return None;
         }
         // Ahead of nobody: the registry is closed.
         let place = locked.join(Lane::Line, None);
         drop(locked);
         let line = InLine::new(slot, place, true);
-        self.out.push(Out::InLine(line));
+        self.wait_for(Out::InLine(line));
         None
     }
 }
@@ -186,7 +214,7 @@ impl<K, V, H> Drain<K, V, H> {
 impl<K, V, H> fmt::Debug for Drain<K, V, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Drain")
-            .field("waits_for", &self.out.len())
+            .field("waits_for", &self.waits_for())
             .finish_non_exhaustive()
     }
 }

@@ -5,7 +5,7 @@ use crate::{
     hold::Hold,
     line::Place,
     outcome::{Left, Look},
-    shard::{Shard, Slot},
+    shard::{Shard, Slot, list},
     shards::Shards,
     slot::Locked,
     sync::{Arc, Deadline},
@@ -173,7 +173,10 @@ impl<K, V, H> Drop for InLine<K, V, H> {
             other => Some(other),
         });
         match left {
-            Some(Left::Passed(passed)) => passed.finish(),
+            Some(Left::Passed(passed)) => {
+                passed.finish();
+                self.slot.iter().for_each(list);
+            }
             // Nobody holds the vacancy now. Newcomers may join its line before it is let go: they are seen there.
             Some(Left::Vacancy) => drop(self.slot.take().map(Hold::new)),
             // What these hold is dropped here, after the locks.

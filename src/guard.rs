@@ -3,7 +3,7 @@
 use crate::{
     Incarnation, Ticket,
     hold::{HELD, Hold},
-    shard::Slot,
+    shard::{Slot, list},
     sync::{Arc, panicking},
 };
 use std::{
@@ -128,6 +128,7 @@ fn rest<K, V, H>(session: Box<V>, hold: &mut Hold<K, V, H>) -> Option<Box<V>> {
             // The session is in the slot: there is nothing to let go, also if the waker panics.
             let slot = hold.disarm();
             passed.finish();
+            slot.iter().for_each(list);
             drop(slot);
             None
         }

@@ -33,6 +33,14 @@ impl<K, V, H, S> Registry<K, V, H, S> {
         }
     }
 
+    /// The turn of the idle session that was used least recently, of a registry that is built for it
+    /// ([`ranked`](crate::Builder::ranked)). In O(log n), amortised over the turns; without an idle session, in O(1).
+    #[cfg(feature = "tokio")]
+    pub(crate) fn claim_longest_idle(&self) -> Option<Turn<K, V, H>> {
+        let (slot, session) = self.shards().lru()?.claim()?;
+        Some(Turn::claimed(&slot, session))
+    }
+
     /// Ends the sessions that rest and were not active within `idle_for`, one after the other: each is claimed and given
     /// to `close`, its key still held; when `close` returns the key is free, or goes to those who came meanwhile.
     ///

@@ -34,7 +34,7 @@ impl<K, V, H, S> Registry<K, V, H, S> {
                         "I3: a line has one current slot"
                     );
                 }
-                for slot in &map.departing {
+                for slot in map.departing.values() {
                     let locked = slot.lock();
                     assert!(
                         locked.superseded() && !locked.departed(),

@@ -25,9 +25,10 @@
 //! | `scan` | every slot of a shard, in steps |
 //! | `shard` | the map lock; how slots come into the map, are replaced, and leave it |
 //! | `common` | what all shards share |
+//! | `lru` | which idle session was used least recently |
 //! | `transitions`, `outcome`, `slot` | the state machine of one key; what it answers; the slot lock, with the tables of states |
 //! | `line`, `status` | who waits; what anyone may know without the lock |
-//! | `wake`, `clock`, `key`, `error` | waking and waiting; time; how keys are looked up; refusals |
+//! | `wake`, `woken`, `clock`, `key`, `error` | waking and waiting; which of many waits was woken; time; how keys are looked up; refusals |
 //! | `sync` | the one screen that differs between what ships and what is checked |
 //!
 //! Deliberately absent from the core: `unsafe`; a task or thread of its own; a time that is not the [`Clock`]'s (but the deadline of
@@ -53,6 +54,8 @@ mod invariants;
 mod key;
 mod line;
 mod look;
+#[cfg_attr(not(feature = "tokio"), allow(dead_code))] // the manager alone asks for it
+mod lru;
 #[cfg(feature = "tokio")]
 mod manager;
 mod observed;
@@ -71,6 +74,7 @@ mod sync;
 pub mod testing;
 mod transitions;
 mod wake;
+mod woken;
 
 pub use builder::Builder;
 pub use clock::{Clock, ClockHand, Tick};

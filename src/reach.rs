@@ -3,7 +3,7 @@
 #[cfg(feature = "tokio")]
 use crate::{Enter, Entry, line::Lane, registry::Arrived};
 use crate::{
-    Registry, Ticket, ToKey, hold::Hold, line::Place, outcome::Left, slot::Locked, sync::Arc,
+    Registry, Ticket, ToKey, hold::Hold, line::Place, outcome::Left, shard::list, slot::Locked, sync::Arc,
     wake::wake_all,
 };
 use std::hash::BuildHasher;
@@ -54,7 +54,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
                 wake_all(waiter.waker);
                 drop(caller);
             }
-            Left::Passed(passed) => passed.finish(),
+            Left::Passed(passed) => {
+                passed.finish();
+                list(&slot);
+            }
             // Nobody holds the vacancy now. Newcomers may join its line before it is let go: they are seen there.
             Left::Vacancy => drop(Hold::new(slot)),
             Left::Orphan { .. } | Left::Moved | Left::SentAway => {

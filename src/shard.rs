@@ -1,9 +1,10 @@
 //! One shard of the map, behind its map lock: how slots come into it, are replaced, and leave it.
 
 use crate::{
-    EnterError, Incarnation, Tick, Ticket, ToKey,
+    EnterError, Incarnation, Phase, Tick, Ticket, ToKey,
     common::Common,
     line::{Lane, Line, wake_lines},
+    lru::Lru,
     outcome::{Entered, Legacy},
     slot::{self, Locked},
     sync::{
@@ -14,10 +15,13 @@ use crate::{
 use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
 use parking_lot::RwLock;
-use std::mem;
+use std::{collections::BTreeMap, mem};
 
 /// The session is in a box: it moves from the slot to its holder and back by one word, whatever its size.
 pub(crate) type Slot<K, V, H> = slot::Slot<K, Box<V>, H, Shard<K, V, H>>;
+
+/// The list of idle sessions.
+pub(crate) type Idle<K, V, H> = Lru<K, Box<V>, H, Shard<K, V, H>>;
 
 /// One part of the map. On cache lines of its own.
 pub(crate) struct Shard<K, V, H> {
@@ -26,6 +30,8 @@ pub(crate) struct Shard<K, V, H> {
     numbers: AtomicU64,
     stride: u64,
     common: Arc<Common>,
+    /// All shards have the same one, if the registry is asked which session was used least recently.
+    lru: Option<Arc<Idle<K, V, H>>>,
 }
 
 /// What the map lock guards. Held for a bounded number of steps, also by a scan. Under it, one slot lock may be taken. The
@@ -34,8 +40,8 @@ pub(crate) struct Map<K, V, H> {
     pub(crate) table: HashTable<Arc<Slot<K, V, H>>>,
     /// How often the table may have put its slots into other buckets.
     pub(crate) moves: u64,
-    /// Superseded slots whose holders have not let go.
-    pub(crate) departing: Vec<Arc<Slot<K, V, H>>>,
+    /// Superseded slots whose holders have not let go, by address.
+    pub(crate) departing: BTreeMap<usize, Arc<Slot<K, V, H>>>,
     next_line: u64,
     /// Higher than every ticket of a slot that has left.
     next_ticket: Ticket,
@@ -70,11 +76,16 @@ pub(crate) struct Remains<V, H> {
 
 impl<K, V, H> Shard<K, V, H> {
     /// Its incarnations are `first`, and on in steps of `stride`.
-    pub(crate) fn new(first: u64, stride: u64, common: Arc<Common>) -> Self {
+    pub(crate) fn new(
+        first: u64,
+        stride: u64,
+        common: Arc<Common>,
+        lru: Option<Arc<Idle<K, V, H>>>,
+    ) -> Self {
         let map = Map {
             table: HashTable::new(),
             moves: 0,
-            departing: Vec::new(),
+            departing: BTreeMap::new(),
             next_line: 0,
             next_ticket: Ticket::FIRST,
         };
@@ -83,6 +94,7 @@ impl<K, V, H> Shard<K, V, H> {
             numbers: AtomicU64::new(first),
             stride,
             common,
+            lru,
         }
     }
 
@@ -94,6 +106,10 @@ impl<K, V, H> Shard<K, V, H> {
 
     pub(crate) fn common(&self) -> &Common {
         &self.common
+    }
+
+    pub(crate) fn lru(&self) -> Option<&Idle<K, V, H>> {
+        self.lru.as_deref()
     }
 
     /// The number of an incarnation: under the slot lock, or the map's write lock, of a current slot.
@@ -176,7 +192,11 @@ impl<K, V, H> Shard<K, V, H> {
         let line = map.next_line;
         map.next_line += 1;
         let line = (line, Line::default(), map.next_ticket);
-        let home = (Arc::downgrade(this), this.common.clock.clone());
+        let home = (
+            Arc::downgrade(this),
+            this.common.clock.clone(),
+            this.lru.is_some(),
+        );
         Ok(Slot::new((key, hash), line, home, this.draw(), now))
     }
 
@@ -230,14 +250,19 @@ impl<K, V, H> Shard<K, V, H> {
         } = locked.supersede();
         let key = key.take().expect("the key was made before the lock");
         let line = (held.line, line, next_ticket);
-        let home = (Weak::clone(&held.home), held.clock.clone());
+        let home = (
+            Weak::clone(&held.home),
+            held.clock.clone(),
+            this.lru.is_some(),
+        );
         // Of the old slot: by it those in line find the new one, whatever the key says now.
         let slot = Slot::new((key, held.hash), line, home, this.draw(), now);
         drop(locked);
         let slot = Arc::new(slot);
         let old = mem::replace(held, Arc::clone(&slot));
         if holder {
-            map.departing.push(Arc::clone(&old));
+            map.departing
+                .insert(Arc::as_ptr(&old).addr(), Arc::clone(&old));
         }
         let remains = Remains {
             session,
@@ -265,9 +290,7 @@ impl<K, V, H> Shard<K, V, H> {
             .table
             .find_entry(slot.hash, |held| Arc::ptr_eq(held, slot));
         let Ok(entry) = found else {
-            let here = |held: &Arc<_>| Arc::ptr_eq(held, slot);
-            let departed = map.departing.iter().position(here);
-            let departed = departed.map(|index| map.departing.swap_remove(index));
+            let departed = map.departing.remove(&Arc::as_ptr(slot).addr());
             let (line, handles) = slot.lock().depart();
             drop(guard);
             wake_lines([line]);
@@ -287,7 +310,23 @@ impl<K, V, H> Shard<K, V, H> {
         map.next_ticket = map.next_ticket.max(next_ticket);
         self.common.count_out();
         drop(guard);
-        drop((gone, handles));
+        let listed = self.lru.as_ref().and_then(|lru| lru.forget(&gone));
+        drop((listed, gone, handles));
+    }
+}
+
+/// A turn of this slot has ended: its session is listed, if it is idle, not listed, and there is a list. If somebody has begun
+/// another turn, the end of that one does the same.
+#[inline]
+pub(crate) fn list<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
+    if slot
+        .mark
+        .is_to_be_listed(|| slot.glance().phase == Phase::Idle)
+    {
+        let shard = slot.home.upgrade();
+        if let Some(lru) = shard.as_ref().and_then(|shard| shard.lru()) {
+            lru.push(slot);
+        }
     }
 }
 

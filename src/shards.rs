@@ -4,6 +4,7 @@ use crate::{
     Clock, Tick,
     common::{Common, Limits},
     line::wake_each,
+    lru::Lru,
     shard::Shard,
     sync::Arc,
     wake::{each, raise},
@@ -22,9 +23,11 @@ impl<K, V, H> Shards<K, V, H> {
     /// `count` is a power of two; `first` is the first number of an incarnation.
     pub(crate) fn new(count: usize, first: u64, limits: Limits, clock: Clock) -> Self {
         let common = Arc::new(Common::new(limits, clock));
+        let lru = limits.ranked.then(|| Arc::new(Lru::new()));
         let shard = |index: usize| {
             let first = first + index as u64;
-            Arc::new(Shard::new(first, count as u64, Arc::clone(&common)))
+            let lru = lru.as_ref().map(Arc::clone);
+            Arc::new(Shard::new(first, count as u64, Arc::clone(&common), lru))
         };
         Self {
             all: (0..count).map(shard).collect(),
@@ -40,6 +43,12 @@ impl<K, V, H> Shards<K, V, H> {
 
     pub(crate) fn all(&self) -> &[Arc<Shard<K, V, H>>] {
         &self.all
+    }
+
+    /// All shards have the same one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn lru(&self) -> Option<&crate::shard::Idle<K, V, H>> {
+        self.all[0].lru()
     }
 
     pub(crate) fn common(&self) -> &Common {

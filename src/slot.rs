@@ -6,7 +6,10 @@ use crate::{
     Clock, Incarnation, Phase, Status, Tick, Ticket,
     line::{Lane, Line, Place},
     status::{Board, Changes, Glance},
-    sync::{Arc, Weak},
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -51,6 +54,8 @@ pub(crate) struct Slot<K, V, H, Home> {
     pub(crate) home: Weak<Home>,
     /// The registry's. Here, so that a guard consists of its slot alone.
     pub(crate) clock: Clock,
+    /// Whether the registry's list of idle sessions has it.
+    pub(crate) mark: Mark,
     board: Board,
     state: Mutex<State<V, H>>,
 }
@@ -82,6 +87,31 @@ pub(crate) struct State<V, H> {
     pub(crate) departed: bool,
 }
 
+/// Whether the end of a turn is to list the slot. `None` in a registry without a list: nothing is read or written.
+pub(crate) struct Mark(Option<AtomicBool>);
+
+impl Mark {
+    pub(crate) fn new(ranked: bool) -> Self {
+        Self(ranked.then(|| AtomicBool::new(true)))
+    }
+
+    /// Under the slot lock.
+    pub(crate) fn unlisted(&self) {
+        if let Some(mark) = &self.0 {
+            mark.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// True once after each time that it was unlisted, if `idle`.
+    #[inline]
+    pub(crate) fn is_to_be_listed(&self, idle: impl FnOnce() -> bool) -> bool {
+        let Some(mark) = &self.0 else {
+            return false;
+        };
+        mark.load(Ordering::Relaxed) && idle() && mark.swap(false, Ordering::Relaxed)
+    }
+}
+
 /// A turn or a vacancy on its way to an `Enter` that has not looked yet.
 pub(crate) struct Grant {
     pub(crate) place: Place,
@@ -95,7 +125,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
     pub(crate) fn new(
         (key, hash): (K, u64),
         (line_number, line, ticket): (u64, Line<H>, Ticket),
-        (home, clock): (Weak<Home>, Clock),
+        (home, clock, ranked): (Weak<Home>, Clock, bool),
         incarnation: Incarnation,
         now: Tick,
     ) -> Self {
@@ -126,6 +156,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
             line: line_number,
             home,
             clock,
+            mark: Mark::new(ranked),
             board: Board::new(&status),
             state: Mutex::new(state),
         }

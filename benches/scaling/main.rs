@@ -1,4 +1,4 @@
-//! What a turn, a waiter, a session and a cleanup cost as there are more of them: `just scaling`.
+//! What a turn, a waiter, a session, a cleanup and the manager's calls cost as there are more of them: `just scaling`.
 //!
 //! Each part prints its tables and leaves a plot; SCALING.md says where the curves bend and why. Without an argument all parts
 //! run; with one, those that have it in their name. `--keep` writes the tables into the page and the plots beside it.
@@ -6,6 +6,7 @@
 mod cores;
 mod expiry;
 mod lists;
+mod manager;
 #[path = "../peers/measure.rs"]
 mod measure;
 mod model;
@@ -42,11 +43,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let filter = args.iter().find(|arg| !arg.starts_with('-'));
     type Run = fn() -> Found;
-    let parts: [(&str, Run); 4] = [
+    let parts: [(&str, Run); 5] = [
         ("cores", cores::run),
         ("waiters", waiters::run),
         ("sessions", sessions::run),
         ("expiry", expiry::run),
+        ("manager", manager::run),
     ];
     let mut found = Found::default();
     for (name, run) in parts {

@@ -8,7 +8,7 @@ use crate::sync::{
 use futures_core::Stream;
 use parking_lot::Mutex;
 use std::{
-    collections::VecDeque,
+    collections::{BTreeMap, VecDeque},
     fmt,
     future::poll_fn,
     mem,
@@ -31,12 +31,17 @@ pub enum Missable<E> {
 /// Events as they happen: a stream, or [`next`](Self::next). Up to 1024 wait to be read; then the oldest are given up, and
 /// the reader is told how many. Ends when what it listens to has ended.
 #[must_use = "a subscription that is dropped hears nothing"]
-pub struct Subscription<E>(Arc<Queue<E>>);
+pub struct Subscription<E> {
+    queue: Arc<Queue<E>>,
+    hub: Arc<Hub<E>>,
+    /// Names the queue in the hub.
+    number: u64,
+}
 
 impl<E> Subscription<E> {
     /// The next event. `None` when there will be no more. Cancel-safe.
     pub async fn next(&mut self) -> Option<Missable<E>> {
-        poll_fn(|cx| self.0.poll_next(cx)).await
+        poll_fn(|cx| self.queue.poll_next(cx)).await
     }
 }
 
@@ -44,13 +49,26 @@ impl<E> Stream for Subscription<E> {
     type Item = Missable<E>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Missable<E>>> {
-        self.0.poll_next(cx)
+        self.queue.poll_next(cx)
     }
 }
 
 impl<E> fmt::Debug for Subscription<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt("Subscription", f)
+        self.queue.fmt("Subscription", f)
+    }
+}
+
+impl<E> Subscription<E> {
+    /// There will be no more for any reader of this hub.
+    pub(super) fn end_all(&self) {
+        self.hub.end();
+    }
+}
+
+impl<E> Drop for Subscription<E> {
+    fn drop(&mut self) {
+        self.hub.leave(self.number);
     }
 }
 
@@ -66,10 +84,14 @@ struct Waiting<E> {
 
 impl<E> Queue<E> {
     pub(super) fn new() -> Self {
+        Self::made(false)
+    }
+
+    fn made(ended: bool) -> Self {
         Self(Mutex::new(Waiting {
             events: VecDeque::new(),
             missed: 0,
-            ended: false,
+            ended,
             reader: None,
         }))
     }
@@ -133,54 +155,86 @@ impl<E> Queue<E> {
     }
 }
 
-/// Those who listen to one thing.
+/// Those who listen to one thing. To come, to leave and to look whether somebody is there costs O(log n).
 pub(super) struct Hub<E> {
     /// Read before anything is made to be published: without readers an event costs one load.
     readers: AtomicUsize,
-    queues: Mutex<Option<Vec<Weak<Queue<E>>>>>,
+    queues: Mutex<Queues<E>>,
+    home: Option<(Weak<dyn Home<E>>, u64)>,
+}
+
+struct Queues<E> {
+    /// By number. Each goes with its subscription.
+    live: BTreeMap<u64, Arc<Queue<E>>>,
+    next: u64,
+    /// There will be no more.
+    ended: bool,
+}
+
+/// Where a hub is kept while somebody reads.
+pub(super) trait Home<E>: Send + Sync {
+    /// The last reader has left; others may have come since. `hash` is what the hub was made with.
+    fn left(&self, hub: &Arc<Hub<E>>, hash: u64);
 }
 
 impl<E> Hub<E> {
     pub(super) fn new() -> Self {
+        Self::kept(None)
+    }
+
+    /// One that its home forgets when the last reader leaves.
+    pub(super) fn kept(home: Option<(Weak<dyn Home<E>>, u64)>) -> Self {
         Self {
             readers: AtomicUsize::new(0),
-            queues: Mutex::new(Some(Vec::new())),
+            queues: Mutex::new(Queues {
+                live: BTreeMap::new(),
+                next: 0,
+                ended: false,
+            }),
+            home,
         }
     }
 
-    pub(super) fn subscribe(&self) -> Subscription<E> {
-        let queue = Arc::new(Queue::new());
-        let mut queues = self.queues.lock();
-        match &mut *queues {
-            Some(queues) => {
-                queues.retain(|queue| queue.strong_count() > 0);
-                queues.push(Arc::downgrade(&queue));
-                self.readers.store(queues.len(), Ordering::Relaxed);
-            }
-            None => queue.end(),
+    pub(super) fn subscribe(this: &Arc<Self>) -> Subscription<E> {
+        let mut queues = this.queues.lock();
+        let queue = Arc::new(Queue::made(queues.ended));
+        let number = queues.next;
+        queues.next += 1;
+        if !queues.ended {
+            queues.live.insert(number, Arc::clone(&queue));
+            this.readers.store(queues.live.len(), Ordering::Relaxed);
         }
         drop(queues);
-        Subscription(queue)
+        let hub = Arc::clone(this);
+        Subscription { queue, hub, number }
     }
 
-    /// True if somebody still reads.
-    pub(super) fn heard(&self) -> bool {
-        let queues = self.queues.lock();
-        queues
-            .iter()
-            .flatten()
-            .any(|queue| queue.strong_count() > 0)
+    /// A subscription is dropped. Its events go with it, after the locks.
+    fn leave(self: &Arc<Self>, number: u64) {
+        let mut queues = self.queues.lock();
+        let left = queues.live.remove(&number);
+        self.readers.store(queues.live.len(), Ordering::Relaxed);
+        let last = queues.live.is_empty();
+        drop(queues);
+        if let Some((home, hash)) = self.home.as_ref().filter(|_| last) {
+            if let Some(home) = home.upgrade() {
+                home.left(self, *hash);
+            }
+        }
+        drop(left);
     }
 
-    fn has_readers(&self) -> bool {
+    pub(super) fn has_readers(&self) -> bool {
         self.readers.load(Ordering::Relaxed) > 0
     }
 
     pub(super) fn end(&self) {
-        let queues = self.queues.lock().take();
-        for queue in queues.iter().flatten().filter_map(Weak::upgrade) {
-            queue.end();
-        }
+        let mut queues = self.queues.lock();
+        queues.ended = true;
+        let live = mem::take(&mut queues.live);
+        self.readers.store(0, Ordering::Relaxed);
+        drop(queues);
+        live.values().for_each(|queue| queue.end());
     }
 }
 
@@ -189,17 +243,7 @@ impl<E: Clone> Hub<E> {
         if !self.has_readers() {
             return;
         }
-        let mut live: Vec<Arc<Queue<E>>> = Vec::new();
-        if let Some(queues) = &mut *self.queues.lock() {
-            queues.retain(|queue| match queue.upgrade() {
-                Some(queue) => {
-                    live.push(queue);
-                    true
-                }
-                None => false,
-            });
-            self.readers.store(queues.len(), Ordering::Relaxed);
-        }
+        let mut live: Vec<_> = self.queues.lock().live.values().map(Arc::clone).collect();
         let Some(last) = live.pop() else {
             return;
         };

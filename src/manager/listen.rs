@@ -1,22 +1,39 @@
 //! The partial output of sessions, whoever sent the message.
+//!
+//! A key has a hub while somebody listens to it: the first subscription makes it, the drop of the last one takes it away. So a
+//! call costs O(log n) in the listeners of its own key, whatever others do, and nothing is left of those who have gone.
 
 use super::{
     backend::Agent,
-    events::{Hub, Queue, Subscription},
+    events::{Home, Hub, Queue, Subscription},
     shared::{Erased, Shared},
 };
 use crate::sync::{
-    Arc, RandomState,
+    Arc, RandomState, Weak,
     atomic::{AtomicUsize, Ordering},
 };
+use crossbeam_utils::CachePadded;
+use hashbrown::HashTable;
 use parking_lot::Mutex;
-use std::{collections::HashMap, hash::Hash};
+use std::hash::{BuildHasher, Hash};
 
 /// Those who listen, by key.
 pub(super) struct Outputs<K, E> {
     /// How many keys are listened to: without any, an event costs one load.
     count: AtomicUsize,
-    hubs: Mutex<HashMap<K, Arc<Hub<E>>, RandomState>>,
+    hasher: RandomState,
+    /// By hash, so that events of different keys seldom meet at a lock.
+    parts: [CachePadded<Mutex<Keys<K, E>>>; PARTS],
+}
+
+const PARTS: usize = 32;
+
+type Keys<K, E> = HashTable<Listened<K, E>>;
+
+struct Listened<K, E> {
+    key: K,
+    hash: u64,
+    hub: Arc<Hub<E>>,
 }
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'static> Outputs<K, E> {
@@ -26,7 +43,8 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         let erased = erased.get_or_insert_with(|| {
             let outputs = Arc::new(Self {
                 count: AtomicUsize::new(0),
-                hubs: Mutex::new(HashMap::with_hasher(RandomState::new())),
+                hasher: RandomState::new(),
+                parts: [(); PARTS].map(|()| CachePadded::new(Mutex::new(HashTable::new()))),
             });
             let ended = Arc::clone(&outputs);
             Erased {
@@ -42,21 +60,32 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
 
     pub(super) fn listen<A: Agent<Key = K, Event = E>>(
         shared: &Shared<A>,
-        key: &K,
+        key: K,
     ) -> Subscription<E> {
         let outputs = Self::of(shared);
-        let mut hubs = outputs.hubs.lock();
-        // Those whose listeners have gone go with the next that comes.
-        hubs.retain(|_, hub| hub.heard());
-        let hub = hubs
-            .entry(key.clone())
-            .or_insert_with(|| Arc::new(Hub::new()));
-        let subscription = hub.subscribe();
-        outputs.count.store(hubs.len(), Ordering::Relaxed);
-        drop(hubs);
+        let subscription = outputs.subscribe(key);
         // The end of all comes after this, and finds the subscription; or before, and is found here.
         if shared.ending.over() {
-            outputs.end();
+            subscription.end_all();
+        }
+        subscription
+    }
+
+    fn subscribe(self: &Arc<Self>, key: K) -> Subscription<E> {
+        let hash = self.hasher.hash_one(&key);
+        // If it is not used, it is dropped after the lock.
+        let mut key = Some(key);
+        let mut keys = self.part(hash).lock();
+        let here = |listened: &Listened<K, E>| key.as_ref() == Some(&listened.key);
+        if let Some(listened) = keys.find(hash, here) {
+            return Hub::subscribe(&listened.hub);
+        }
+        let home: Weak<dyn Home<E>> = Arc::<Self>::downgrade(self);
+        let hub = Arc::new(Hub::kept(Some((home, hash))));
+        let subscription = Hub::subscribe(&hub);
+        if let Some(key) = key.take() {
+            keys.insert_unique(hash, Listened { key, hash, hub }, |listened| listened.hash);
+            self.count.fetch_add(1, Ordering::Relaxed);
         }
         subscription
     }
@@ -73,8 +102,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
                 return;
             }
             if outputs.count.load(Ordering::Relaxed) > 0 {
-                let hub = outputs.hubs.lock().get(&*key).map(Arc::clone);
-                if let Some(hub) = hub {
+                if let Some(hub) = outputs.find(&key) {
                     hub.publish(|| event.clone());
                 }
             }
@@ -82,11 +110,48 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         })
     }
 
+    fn find(&self, key: &K) -> Option<Arc<Hub<E>>> {
+        let hash = self.hasher.hash_one(key);
+        let keys = self.part(hash).lock();
+        let listened = keys.find(hash, |listened| listened.key == *key)?;
+        Some(Arc::clone(&listened.hub))
+    }
+
     fn end(&self) {
-        // Wakers run after the lock.
-        let hubs: Vec<_> = self.hubs.lock().values().map(Arc::clone).collect();
-        for hub in hubs {
-            hub.end();
+        for part in &self.parts {
+            // Wakers run after the lock.
+            let hubs: Vec<_> = part
+                .lock()
+                .iter()
+                .map(|listened| Arc::clone(&listened.hub))
+                .collect();
+            hubs.iter().for_each(|hub| hub.end());
         }
+    }
+}
+
+impl<K, E> Outputs<K, E> {
+    fn part(&self, hash: u64) -> &Mutex<Keys<K, E>> {
+        &self.parts[(hash >> 40) as usize % PARTS]
+    }
+}
+
+impl<K: Send + Sync, E: Send + Sync> Home<E> for Outputs<K, E> {
+    /// Between the drop of the last subscription and the lock of the keys, somebody may listen anew. A subscription is made under
+    /// this lock: either it was made before, and then the hub has a reader and stays, or it comes later, and makes another
+    /// hub. Of two that leave at the same time, either may come first; the other does not find the hub. What is looked for is
+    /// this very hub and not its key, which another hub may have by now. Schedules: `listeners`.
+    fn left(&self, hub: &Arc<Hub<E>>, hash: u64) {
+        let mut keys = self.part(hash).lock();
+        let here = |listened: &Listened<K, E>| Arc::ptr_eq(&listened.hub, hub);
+        let gone = match keys.find_entry(hash, here) {
+            Ok(entry) if !hub.has_readers() => {
+                self.count.fetch_sub(1, Ordering::Relaxed);
+                Some(entry.remove().0)
+            }
+            _ => None,
+        };
+        drop(keys);
+        drop(gone); // a key, after the lock
     }
 }

@@ -7,6 +7,7 @@
 //! | `sending` | a message, in a task of its own |
 //! | `place` | a call's place in line, and how it becomes the turn of a session that is there and healthy |
 //! | `turn` | that turn; how user code runs in one |
+//! | `room` | room for one more session, and which one gives its own |
 //! | `shutdown`, `sweep`, `stop` | how sessions end: all, the idle ones, one |
 //! | `listen` | what sessions say, to whoever listens |
 //! | `shared` | what all handles and tasks share |
@@ -18,8 +19,8 @@
 //! | `error`, `run` | refusals; how user code is run |
 //!
 //! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
-//! them no other is taken, but that of a key's listeners under that of all; nothing is awaited, nobody is woken, and of user
-//! code only `Eq`, `Hash`, `Clone` and the drop of keys run.
+//! them no other is taken, but that of a key's listeners under that of its part of all keys; nothing is awaited, nobody is
+//! woken, and of user code only `Eq`, `Hash`, `Clone` and the drop of keys run.
 //!
 //! **What must not be cut short** (a start, a look at health, a stop) runs in a task that owns the slot's guard; a caller
 //! that goes away only stops waiting.
@@ -52,6 +53,7 @@ mod events;
 mod listen;
 mod place;
 mod report;
+mod room;
 pub(crate) mod run;
 mod sending;
 mod settings;
@@ -71,7 +73,9 @@ pub use settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull};
 pub use stop::Stopping;
 pub use turn::{Entering, SessionTurn};
 
-use self::{call::Call, listen::Outputs, place::Place, shared::Shared, turn::Drove};
+use self::{
+    call::Call, events::Hub, listen::Outputs, place::Place, shared::Shared, turn::Drove,
+};
 use crate::{
     Status, Ticket, ToKey,
     sync::{Arc, resume_unwind},
@@ -323,7 +327,7 @@ impl<B: Backend> SessionManager<B> {
 
     /// What happens to sessions, from now on. Ends with the manager's shutdown.
     pub fn subscribe(&self) -> Subscription<SessionEvent<B::Key>> {
-        self.shared().events.subscribe()
+        Hub::subscribe(&self.shared().events)
     }
 }
 
@@ -357,7 +361,7 @@ impl<A: Agent> SessionManager<A> {
 
     /// The partial output of a key's sessions, whoever sent the message, from now on. Ends with the manager's shutdown.
     pub fn listen<Q: ?Sized + ToKey<A::Key>>(&self, key: &Q) -> Subscription<A::Event> {
-        Outputs::listen(self.shared(), &key.to_key())
+        Outputs::listen(self.shared(), key.to_key())
     }
 }
 

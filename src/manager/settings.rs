@@ -73,7 +73,8 @@ pub enum WhenFull {
     /// It is refused with [`TurnError::RegistryFull`](crate::TurnError::RegistryFull).
     Refuse,
     /// The session that has rested longest is stopped first, touched ones last; never one that is used or waited for. If
-    /// there is none, the start is refused.
+    /// there is none, the start is refused. Of sessions whose last turns ended within one tick of the clock (a few milliseconds),
+    /// any one may be stopped first.
     StopLongestIdle,
 }
 
@@ -230,6 +231,9 @@ impl<B: Backend> ManagerBuilder<B> {
             .first_incarnation(self.first_incarnation);
         if let Some(most) = self.max_waiting {
             builder = builder.max_waiting(most);
+        }
+        if let Some((_, WhenFull::StopLongestIdle)) = self.settings.max_sessions {
+            builder = builder.ranked();
         }
         if let Some(shards) = self.shards {
             builder = builder.shards(shards);

@@ -59,7 +59,7 @@ pub(super) struct Shared<B: Backend> {
     pub(super) registry: Sessions<B>,
     pub(super) settings: Settings,
     pub(super) seats: Seats,
-    pub(super) events: Hub<SessionEvent<B::Key>>,
+    pub(super) events: Arc<Hub<SessionEvent<B::Key>>>,
     /// Of an `Agent`, once it is asked for.
     pub(super) outputs: Mutex<Option<Erased>>,
     pub(super) ending: Ending<B::Key>,
@@ -80,7 +80,7 @@ impl<B: Backend> Shared<B> {
             registry,
             seats: Seats::new(settings.max_sessions.map(|(most, _)| most)),
             settings,
-            events: Hub::new(),
+            events: Arc::new(Hub::new()),
             outputs: Mutex::new(None),
             ending: Ending::new(),
             stops: Semaphore::new(STOPS_AT_ONCE),

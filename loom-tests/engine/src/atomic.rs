@@ -41,6 +41,14 @@ impl AtomicBool {
     pub fn load(&self, order: Ordering) -> bool {
         self.0.load(order)
     }
+
+    /// As std's.
+    #[track_caller]
+    pub fn swap(&self, value: bool, order: Ordering) -> bool {
+        let before = self.0.swap(value, order);
+        record(What::Stored);
+        before
+    }
 }
 
 impl AtomicU64 {

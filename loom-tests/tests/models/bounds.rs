@@ -281,11 +281,11 @@ models! {
     C13_GRANTED_START = exhaustive "c13_closing::close_against_granted_start", 1, 159;
     C13_DRAIN = exhaustive "c13_closing::drain_against_turn_end", 2, 120, one_outcome;
     C13_DRAIN_SUPERSEDED = exhaustive "c13_closing::drain_against_superseded", 2, 5094, one_outcome;
-    C13_DRAIN_REMOVE = wide "c13_closing::drain_against_remove", 2, [62005, 62005];
+    C13_DRAIN_REMOVE = wide "c13_closing::drain_against_remove", 2, [60476, 60476];
     C13_LOOK_AFTER = exhaustive "c13_closing::look_after_close", 1, 24;
-    C13_LOOKS_AGAIN = bounded "c13_closing::drain_looks_again", 1, [805, 805], one_outcome;
+    C13_LOOKS_AGAIN = bounded "c13_closing::drain_looks_again", 1, [802, 802], one_outcome;
     C13_LOOK_REMOVE = exhaustive "c13_closing::drain_look_against_remove", 1, 24150, one_outcome;
-    C13_DRAIN_STARTS = bounded "c13_closing::drain_against_starts", 1, [2069, 2069], one_outcome;
+    C13_DRAIN_STARTS = bounded "c13_closing::drain_against_starts", 1, [1642, 1642], one_outcome;
     C13_REPLACE = exhaustive "c13_closing::close_against_replace", 1, 43;
     "C15", "One who looks, word by word, against one who changes what is looked at. Two looks, bounded.":
     C15_LOOK = exhaustive "c15_snapshot::a_look_against_a_new_incarnation", 1, 47140;

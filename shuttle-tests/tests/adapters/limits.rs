@@ -7,6 +7,7 @@ use turnwise::{TurnOptions, WhenFull};
 
 const KEY: u8 = 0;
 const OTHER: u8 = 1;
+const LAST: u8 = 2;
 
 /// Two keys, room for one session: one of them is refused, or comes when the other has left.
 #[test]
@@ -126,6 +127,33 @@ fn now_or_never() {
             join(ends).await;
             world.end().await;
             end
+        },
+    );
+}
+
+/// A turn ends while a start looks for a session that could give way, and finds it busy or idle: either way the next start finds it.
+#[test]
+fn the_end_of_a_turn_makes_room() {
+    Scenario::new("limits::the_end_of_a_turn_makes_room", "-", 2).ends_in(
+        &["comes; room", "refused; room"],
+        || async {
+            let world = World::built(Script::new(), Some(1), |builder| {
+                builder.max_sessions(1, WhenFull::StopLongestIdle)
+            });
+            let turn = world.manager.turn(&KEY).await.expect("room");
+            let other = world.spawn("other", {
+                let world = world.clone();
+                async move { world.manager.turn(&OTHER).await.is_ok() }
+            });
+            drop(turn);
+            let comes = if join(other).await {
+                "comes"
+            } else {
+                "refused"
+            };
+            let room = world.manager.turn(&LAST).await.is_ok();
+            world.end().await;
+            format!("{comes}; {}", if room { "room" } else { "none" })
         },
     );
 }
