@@ -18,6 +18,7 @@
 //! | `observed` | what was seen, to act on it only if it still holds; what a replacement gives back |
 //! | `enter` | a place in the line, and the future that waits in it |
 //! | `entry` | what `enter` gives, in the shape of std's map entries |
+//! | `send_fn` | async closures whose futures are `Send` |
 //! | `guard` | `Turn`, `Vacancy`, `Closing`: the type of the guard is the phase |
 //! | `hold` | what each guard is built on |
 //! | `shards` | all parts of the map; no newcomer any more |
@@ -60,6 +61,7 @@ mod outcome;
 pub mod pi;
 mod registry;
 mod scan;
+mod send_fn;
 mod shard;
 mod shards;
 mod slot;
@@ -88,4 +90,5 @@ pub use manager::{
 };
 pub use observed::{Departure, Observed, Old, Replaced};
 pub use registry::{DefaultHasher, Registry};
+pub use send_fn::SendFnOnce;
 pub use status::{Incarnation, Phase, Status, Ticket};

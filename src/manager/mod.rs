@@ -53,7 +53,7 @@ pub use turn::{Entering, SessionTurn};
 
 use self::{control::Cause, listen::Outputs, place::Place, shared::Shared, turn::Drove};
 use crate::{
-    Status, Ticket, ToKey,
+    SendFnOnce, Status, Ticket, ToKey, send_fn,
     sync::{Arc, resume_unwind},
 };
 use std::{fmt, future::Future, time::Duration};
@@ -174,23 +174,61 @@ impl<B: Backend> SessionManager<B> {
     /// for longer than `Timeouts::abort` after a stop or a shutdown has asked for its end, it is dropped and its session is
     /// *dirty*: stopped; the next in line waits for that and starts afresh.
     ///
+    /// `f` is an `async |session| ..` closure or an `async fn`, not `|session| async ..`. The future may be spawned:
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use turnwise::{Backend, Incarnation, SessionManager};
+    /// type Counter = Box<dyn Fn(&str) -> usize + Send>;
+    ///
+    /// struct Counters;
+    ///
+    /// impl Backend for Counters {
+    ///     type Key = &'static str;
+    ///     type Session = Counter;
+    ///     type Error = Infallible;
+    ///
+    ///     async fn start(&self, _: &&'static str, _: Incarnation) -> Result<Counter, Infallible> {
+    ///         Ok(Box::new(str::len))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let counters = SessionManager::builder(Counters).build()?;
+    /// let counted = tokio::spawn(async move {
+    ///     counters.with_turn(&"a", async |count| count("four")).await
+    /// });
+    /// assert_eq!(counted.await??, 4);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// That is why the future of `f` must be `Send` ([`SendFnOnce`]). If it is not, use [`turn`](Self::turn).
+    ///
+    /// # Panics
+    ///
     /// A panic of the closure goes on to the caller.
     ///
     /// # Errors
     ///
     /// [`TurnError`], but for `Agent` and `Panicked`.
-    pub fn with_turn<Q: ?Sized + ToKey<B::Key>, R, F: AsyncFnOnce(&mut B::Session) -> R>(
+    pub fn with_turn<Q, R, F>(
         &self,
         key: &Q,
         f: F,
-    ) -> impl Future<Output = Result<R, TurnError<B::Error>>> + use<Q, B, R, F> {
+    ) -> impl Future<Output = Result<R, TurnError<B::Error>>> + use<Q, B, R, F>
+    where
+        Q: ?Sized + ToKey<B::Key>,
+        F: AsyncFnOnce(&mut B::Session) -> R + for<'a> SendFnOnce<&'a mut B::Session, R>,
+    {
         let entering = self.turn(key);
         let shared = Arc::clone(self.shared());
         async move {
             let mut turn = entering.await?;
             let limit = shared.timeouts().turn;
             let (session, switch) = SessionTurn::session(&mut turn);
-            let drove = turn::drive(&shared, || f(session), switch, limit).await;
+            let call = || send_fn::call(f, session);
+            let drove = turn::drive(&shared, call, switch, limit).await;
             SessionTurn::drove(&mut turn, &drove);
             run::let_go(turn);
             match drove {

@@ -23,6 +23,7 @@ mod reaper;
 mod runtimes;
 mod script;
 mod shutdown;
+mod spawned;
 mod starts;
 mod timeouts;
 
