@@ -50,7 +50,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         hubs.retain(|_, hub| hub.heard());
         let hub = hubs
             .entry(key.clone())
-            .or_insert_with(|| Arc::new(Hub::new()));
+            .or_insert_with(|| Arc::new(Hub::new(shared.settings.unread_bytes)));
         let subscription = hub.subscribe();
         outputs.count.store(hubs.len(), Ordering::Relaxed);
         drop(hubs);
@@ -72,13 +72,14 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
             if sender.has_ended() {
                 return;
             }
+            let bytes = A::weight(&event);
             if outputs.count.load(Ordering::Relaxed) > 0 {
                 let hub = outputs.hubs.lock().get(&*key).map(Arc::clone);
                 if let Some(hub) = hub {
-                    hub.publish(|| event.clone());
+                    hub.publish(|| (event.clone(), bytes));
                 }
             }
-            sender.push(event);
+            sender.push(event, bytes);
         })
     }
 

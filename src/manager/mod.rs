@@ -15,7 +15,7 @@
 //! | `trace`, `report`, `events` | what is told: to the log; in which words; to whoever subscribes |
 //! | `backend` | what a user writes |
 //! | `control` | what others may reach of a turn: the switch that cancels it |
-//! | `error`, `run` | refusals; how user code is run |
+//! | `error`, `run`, `text` | refusals; how user code is run; texts of others, bounded and escaped |
 //!
 //! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
 //! them no other is taken, but that of a key's listeners under that of all; nothing is awaited, nobody is woken, and of user
@@ -39,6 +39,7 @@ mod shared;
 mod shutdown;
 mod stop;
 mod sweep;
+mod text;
 mod trace;
 mod turn;
 

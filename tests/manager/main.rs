@@ -16,6 +16,7 @@ mod events;
 mod issue;
 mod keys;
 mod ledger;
+mod long;
 mod order;
 mod panics;
 mod peers;
@@ -26,6 +27,7 @@ mod shutdown;
 mod spawned;
 mod starts;
 mod timeouts;
+mod unread;
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, UnwindSafe, catch_unwind};
