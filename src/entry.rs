@@ -1,6 +1,10 @@
 //! What `enter` gives, in the shape of std's map entries.
 
-use crate::{Turn, Vacancy, hold::Hold};
+use crate::{
+    Turn, Vacancy,
+    hold::Hold,
+    send_fn::{self, SendFnOnce},
+};
 use std::fmt;
 
 /// What `enter` gives: the turn of a session, or the right to start one.
@@ -80,35 +84,52 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The async twin of [`or_try_insert_with`](Self::or_try_insert_with).
+    /// The async twin of [`or_try_insert_with`](Self::or_try_insert_with): the turn; of the session that `start` makes, if there
+    /// was none.
     ///
-    /// `start` is an `async |vacancy| ..` closure, not `|vacancy| async ..`.
-    ///
-    /// **Cancel-safe**: dropped half-way, `start` is dropped and the vacancy goes to the next in line.
+    /// `start` is an `async |vacancy| ..` closure or an `async fn`, not `|vacancy| async ..`. The future may be spawned:
     ///
     /// ```
-    /// use turnwise::{EnterError, Registry, Turn};
+    /// use turnwise::{EnterError, Registry};
     ///
-    /// async fn turn(sessions: &Registry<String, u64>) -> Result<Turn<String, u64>, EnterError> {
-    ///     let entry = sessions.enter("a").await?;
-    ///     entry.or_start(async |vacancy| Ok(vacancy.incarnation().get())).await
-    /// }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sessions: Registry<&'static str, u64> = Registry::new();
+    /// let first = tokio::spawn(async move {
+    ///     let entry = sessions.enter(&"a").await?;
+    ///     let turn = entry.or_start(async |vacancy| Ok(vacancy.incarnation().get())).await?;
+    ///     Ok::<_, EnterError>(*turn)
+    /// });
+    /// assert_eq!(first.await??, 1);
+    /// # Ok(()) }
     /// ```
+    ///
+    /// That is why the future of `start` must be `Send` ([`SendFnOnce`]). If it is not, `match` on the entry and
+    /// [`fill`](Vacancy::fill) the vacancy.
     ///
     /// # Errors
     ///
     /// Those of `start`; the vacancy then goes to the next in line.
-    pub async fn or_start<E>(
-        self,
-        start: impl AsyncFnOnce(&Vacancy<K, V, H>) -> Result<V, E>,
-    ) -> Result<Turn<K, V, H>, E> {
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped half-way, `start` is dropped and the vacancy goes to the next in line.
+    ///
+    /// # Performance
+    ///
+    /// The future of `start` is boxed. An occupied entry allocates nothing.
+    pub async fn or_start<E, F>(self, start: F) -> Result<Turn<K, V, H>, E>
+    where
+        F: AsyncFnOnce(&Vacancy<K, V, H>) -> Result<V, E>
+            + for<'a> SendFnOnce<&'a Vacancy<K, V, H>, Result<V, E>>,
+    {
         match self {
             Self::Occupied(turn) => {
                 drop(start); // see `or_try_insert_with`
                 Ok(turn)
             }
             Self::Vacant(vacancy) => {
-                let session = start(&vacancy).await?;
+                let session = send_fn::call(start, &vacancy).await?;
                 Ok(vacancy.fill(session))
             }
         }

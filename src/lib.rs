@@ -19,6 +19,7 @@
 //! | `observed` | what was seen, to act on it only if it still holds; what a replacement gives back |
 //! | `enter` | a place in the line, and the future that waits in it |
 //! | `entry` | what `enter` gives, in the shape of std's map entries |
+//! | `send_fn` | async closures whose futures are `Send` |
 //! | `guard` | `Turn`, `Vacancy`, `Closing`: the type of the guard is the phase |
 //! | `hold` | what each guard is built on |
 //! | `shards` | all parts of the map; no newcomer any more |
@@ -65,6 +66,7 @@ pub mod pi;
 mod reach;
 mod registry;
 mod scan;
+mod send_fn;
 mod shard;
 mod shards;
 mod slot;
@@ -94,4 +96,5 @@ pub use manager::{
 };
 pub use observed::{Departure, Observed, Old, Replaced};
 pub use registry::{DefaultHasher, Registry};
+pub use send_fn::SendFnOnce;
 pub use status::{Incarnation, Phase, Status, Ticket};

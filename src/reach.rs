@@ -3,8 +3,8 @@
 #[cfg(feature = "tokio")]
 use crate::{Enter, Entry, line::Lane, registry::Arrived};
 use crate::{
-    Registry, Ticket, ToKey, hold::Hold, line::Place, outcome::Left, shard::list, slot::Locked, sync::Arc,
-    wake::wake_all,
+    Registry, Ticket, ToKey, hold::Hold, line::Place, outcome::Left, shard::list, slot::Locked,
+    sync::Arc, wake::wake_all,
 };
 use std::hash::BuildHasher;
 

@@ -1,6 +1,6 @@
 //! What a user of the manager writes: how to start, stop and check a session, and how to answer a message with one.
 
-use super::call::Switched;
+use super::{call::Switched, text};
 use crate::{Incarnation, Ticket, sync::Arc};
 use std::{error::Error, fmt, future::Future, hash::Hash};
 
@@ -135,7 +135,8 @@ pub trait Backend: Send + Sync + 'static {
 pub trait Agent: Backend {
     /// What is sent.
     type Message: Send + 'static;
-    /// A part of the answer, while it comes.
+    /// A part of the answer, while it comes. Each reader gets a clone. If events are large and there are several readers, an
+    /// `Arc` lets them share one.
     type Event: Clone + Send + Sync + 'static;
     /// The answer's end.
     type Reply: Send + 'static;
@@ -149,6 +150,40 @@ pub trait Agent: Backend {
         message: Self::Message,
         cx: &TurnContext<Self::Event>,
     ) -> impl Future<Output = Result<Self::Reply, Self::Error>> + Send;
+
+    /// How many bytes an event occupies while it waits to be read. The events that wait for one reader may weigh
+    /// [`ManagerBuilder::unread_bytes`](crate::ManagerBuilder::unread_bytes) in all.
+    ///
+    /// By default this is the size of the type, without what it points to. Write this method if an event owns memory whose
+    /// size others choose. It is called once for each event, in [`TurnContext::emit`].
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use turnwise::{Agent, Backend, Incarnation, TurnContext};
+    /// # struct Echo;
+    /// # impl Backend for Echo {
+    /// #     type Key = String;
+    /// #     type Session = ();
+    /// #     type Error = Infallible;
+    /// #     async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// impl Agent for Echo {
+    /// #   type Message = String;
+    ///     type Event = String;
+    /// #   type Reply = ();
+    /// #   async fn send(&self, _: &mut (), text: String, cx: &TurnContext<String>) -> Result<(), Infallible> {
+    /// #       cx.emit(text);
+    /// #       Ok(())
+    /// #   }
+    ///     // ..
+    ///     fn weight(event: &String) -> usize {
+    ///         size_of::<String>() + event.len()
+    ///     }
+    /// }
+    /// ```
+    fn weight(event: &Self::Event) -> usize {
+        size_of_val(event)
+    }
 }
 
 /// Why a session is stopped.
@@ -191,14 +226,17 @@ impl<E> TurnContext<E> {
         self.ticket
     }
 
-    /// Partial output, to the sender and to all who listen. Never waits: who reads slowly misses, and is told how much.
+    /// Partial output, to the sender and to all who listen. Never waits: a slow reader misses events, and gets their number. See
+    /// [`Subscription`](crate::Subscription) for how many wait.
     pub fn emit(&self, event: E) {
         (self.out)(event);
     }
 
-    /// A line for the status, until the turn ends or says another: `retrying 2 of 3`, `waiting for a dialog`.
+    /// A line for the status, until the turn ends or sets another: `retrying 2 of 3`, `waiting for a dialog`.
+    ///
+    /// The first 1024 bytes of it are kept. A longer note ends with the number of bytes that were cut: ` [200 bytes cut]`.
     pub fn note(&self, note: impl Into<Arc<str>>) {
-        self.call.switch().set_note(note.into());
+        self.call.switch().set_note(text::note(note.into()));
     }
 
     /// Resolves when the turn is to end. Cancel-safe.

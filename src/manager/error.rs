@@ -1,11 +1,18 @@
 //! Why a call of the manager was refused or failed. What was handed in comes back.
 
-use super::run::discard;
+use super::{
+    run::discard,
+    text::{Bounded, ERROR_BYTES},
+};
 use crate::{
     EnterError,
     sync::{Arc, catch_unwind},
 };
-use std::{error::Error, fmt, panic::AssertUnwindSafe};
+use std::{
+    error::Error,
+    fmt::{self, Write as _},
+    panic::AssertUnwindSafe,
+};
 
 /// What can go wrong in a turn, in the order in which it can.
 #[derive(Debug)]
@@ -207,19 +214,31 @@ impl<E> From<StartFailure<E>> for TurnError<E> {
     }
 }
 
-/// An error and its causes: `cannot connect: connection refused`. The texts are user code, which may panic.
+/// How many causes of an error are written. A chain of causes may be a circle.
+const CAUSES: usize = 32;
+
+/// An error and its causes: `cannot connect: connection refused`. Of [`ERROR_BYTES`] at most. The texts are user code, which may
+/// panic, and write without an end.
 pub(super) fn error_text(error: &dyn Error) -> Arc<str> {
     let text = || {
-        let mut text = error.to_string();
+        let mut text = Bounded::new(ERROR_BYTES);
+        // Whatever an error returns: what it has written stays, and the text itself remembers why it refused the rest.
+        let _ = write!(text, "{error}");
         let mut cause = error.source();
-        while let Some(error) = cause {
-            text = format!("{text}: {error}");
+        for _ in 0..CAUSES {
+            let Some(error) = cause else {
+                return text.finish();
+            };
+            let _ = write!(text, ": {error}");
             cause = error.source();
         }
-        text
+        if cause.is_some() {
+            text.leave_off();
+        }
+        text.finish()
     };
     match catch_unwind(AssertUnwindSafe(text)) {
-        Ok(text) => text.into(),
+        Ok(text) => text,
         Err(payload) => {
             discard(payload);
             "an error whose text panicked".into()

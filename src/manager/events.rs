@@ -19,17 +19,26 @@ use std::{
 /// How many events wait for a reader; the oldest go first.
 pub(super) const KEPT: usize = 1024;
 
+/// How many bytes of events wait for a reader, unless the builder sets another number. That is 16 KiB for each of 1024 events.
+/// A piece of a model's text has a few hundred bytes, so ordinary events meet the other bound first.
+pub(super) const KEPT_BYTES: usize = 16 << 20;
+
 /// An event, or how many were missed because the reader was slow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missable<E> {
     /// An event.
     Event(E),
-    /// So many were missed here.
+    /// So many were missed here, between the event before and the event after.
     Missed(u64),
 }
 
-/// Events as they happen: a stream, or [`next`](Self::next). Up to 1024 wait to be read; then the oldest are given up, and
-/// the reader is told how many. Ends when what it listens to has ended.
+/// Events as they happen: a stream, or [`next`](Self::next). Ends when what it listens to has ended.
+///
+/// Up to 1024 events wait to be read, of up to [`unread_bytes`](crate::ManagerBuilder::unread_bytes) together: 16 MiB by default.
+/// When an event does not fit, the oldest are given up, as many as needed, and the reader gets their number as
+/// [`Missable::Missed`]. An event that weighs more than all that may wait is missed itself, and the others stay. An
+/// agent's event weighs what [`Agent::weight`](crate::Agent::weight) returns; a
+/// [`SessionEvent`](crate::SessionEvent) weighs its own size, its texts and the lists of its report, without what keys point to.
 #[must_use = "a subscription that is dropped hears nothing"]
 pub struct Subscription<E> {
     queue: Arc<Queue<E>>,
@@ -73,53 +82,99 @@ impl<E> Drop for Subscription<E> {
 }
 
 /// What waits for one reader.
-pub(super) struct Queue<E>(Mutex<Waiting<E>>);
+pub(super) struct Queue<E> {
+    waiting: Mutex<Waiting<E>>,
+    /// How many bytes may wait.
+    limit: usize,
+}
 
 struct Waiting<E> {
-    events: VecDeque<E>,
+    events: VecDeque<Unread<E>>,
+    /// What they weigh together: the limit at most.
+    bytes: usize,
+    /// How many were missed after the last of them.
     missed: u64,
     ended: bool,
     reader: Option<Waker>,
 }
 
+struct Unread<E> {
+    event: E,
+    bytes: usize,
+    /// How many were missed before it.
+    missed: u64,
+}
+
+impl<E> Waiting<E> {
+    /// The oldest is counted as missed, with those that were missed before it.
+    fn give_up(&mut self) -> Option<E> {
+        let Unread {
+            event,
+            bytes,
+            missed,
+        } = self.events.pop_front()?;
+        self.bytes -= bytes;
+        let after = match self.events.front_mut() {
+            Some(next) => &mut next.missed,
+            None => &mut self.missed,
+        };
+        *after += missed + 1;
+        Some(event)
+    }
+}
+
 impl<E> Queue<E> {
-    pub(super) fn new() -> Self {
-        Self::made(false)
+    pub(super) fn new(limit: usize) -> Self {
+        Self::made(limit, false)
     }
 
-    fn made(ended: bool) -> Self {
-        Self(Mutex::new(Waiting {
+    fn made(limit: usize, ended: bool) -> Self {
+        let waiting = Mutex::new(Waiting {
             events: VecDeque::new(),
+            bytes: 0,
             missed: 0,
             ended,
             reader: None,
-        }))
+        });
+        Self { waiting, limit }
     }
 
-    pub(super) fn push(&self, event: E) {
-        let mut waiting = self.0.lock();
-        let oldest = if waiting.events.len() < KEPT {
-            None
+    /// Adds an event of so many bytes. The oldest events make room for it; they are dropped after the lock is released.
+    pub(super) fn push(&self, event: E, bytes: usize) {
+        // Most often it is one: that allocates nothing.
+        let (mut given_up, mut more) = (None, Vec::new());
+        let mut waiting = self.waiting.lock();
+        if let Some(room) = self.limit.checked_sub(bytes) {
+            while waiting.bytes > room || waiting.events.len() >= KEPT {
+                more.extend(given_up.take());
+                given_up = waiting.give_up();
+            }
+            let missed = mem::take(&mut waiting.missed);
+            waiting.bytes += bytes;
+            waiting.events.push_back(Unread {
+                event,
+                bytes,
+                missed,
+            });
         } else {
             waiting.missed += 1;
-            waiting.events.pop_front()
-        };
-        waiting.events.push_back(event);
+            given_up = Some(event);
+        }
         let reader = waiting.reader.take();
         drop(waiting);
         if let Some(reader) = reader {
             quietly(|| reader.wake());
         }
-        drop(oldest);
+        drop((given_up, more));
     }
 
     pub(super) fn has_ended(&self) -> bool {
-        self.0.lock().ended
+        self.waiting.lock().ended
     }
 
     /// There will be no more.
     pub(super) fn end(&self) {
-        let mut waiting = self.0.lock();
+        let mut waiting = self.waiting.lock();
         waiting.ended = true;
         let reader = waiting.reader.take();
         drop(waiting);
@@ -130,12 +185,17 @@ impl<E> Queue<E> {
 
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Missable<E>>> {
         let waker = cx.waker().clone();
-        let mut waiting = self.0.lock();
-        if waiting.missed > 0 {
-            return Poll::Ready(Some(Missable::Missed(mem::take(&mut waiting.missed))));
+        let mut waiting = self.waiting.lock();
+        let missed = match waiting.events.front_mut() {
+            Some(next) => mem::take(&mut next.missed),
+            None => mem::take(&mut waiting.missed),
+        };
+        if missed > 0 {
+            return Poll::Ready(Some(Missable::Missed(missed)));
         }
-        if let Some(event) = waiting.events.pop_front() {
-            return Poll::Ready(Some(Missable::Event(event)));
+        if let Some(unread) = waiting.events.pop_front() {
+            waiting.bytes -= unread.bytes;
+            return Poll::Ready(Some(Missable::Event(unread.event)));
         }
         if waiting.ended {
             return Poll::Ready(None);
@@ -147,10 +207,11 @@ impl<E> Queue<E> {
     }
 
     fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiting = self.0.lock();
+        let waiting = self.waiting.lock();
+        let missed: u64 = waiting.events.iter().map(|unread| unread.missed).sum();
         f.debug_struct(name)
             .field("unread", &waiting.events.len())
-            .field("missed", &waiting.missed)
+            .field("missed", &(missed + waiting.missed))
             .finish_non_exhaustive()
     }
 }
@@ -161,6 +222,8 @@ pub(super) struct Hub<E> {
     readers: AtomicUsize,
     queues: Mutex<Queues<E>>,
     home: Option<(Weak<dyn Home<E>>, u64)>,
+    /// Of each queue, in bytes.
+    limit: usize,
 }
 
 struct Queues<E> {
@@ -178,12 +241,12 @@ pub(super) trait Home<E>: Send + Sync {
 }
 
 impl<E> Hub<E> {
-    pub(super) fn new() -> Self {
-        Self::kept(None)
+    pub(super) fn new(limit: usize) -> Self {
+        Self::kept(limit, None)
     }
 
     /// One that its home forgets when the last reader leaves.
-    pub(super) fn kept(home: Option<(Weak<dyn Home<E>>, u64)>) -> Self {
+    pub(super) fn kept(limit: usize, home: Option<(Weak<dyn Home<E>>, u64)>) -> Self {
         Self {
             readers: AtomicUsize::new(0),
             queues: Mutex::new(Queues {
@@ -192,12 +255,13 @@ impl<E> Hub<E> {
                 ended: false,
             }),
             home,
+            limit,
         }
     }
 
     pub(super) fn subscribe(this: &Arc<Self>) -> Subscription<E> {
         let mut queues = this.queues.lock();
-        let queue = Arc::new(Queue::made(queues.ended));
+        let queue = Arc::new(Queue::made(this.limit, queues.ended));
         let number = queues.next;
         queues.next += 1;
         if !queues.ended {
@@ -239,7 +303,8 @@ impl<E> Hub<E> {
 }
 
 impl<E: Clone> Hub<E> {
-    pub(super) fn publish(&self, event: impl FnOnce() -> E) {
+    /// An event with its weight, for each reader.
+    pub(super) fn publish(&self, event: impl FnOnce() -> (E, usize)) {
         if !self.has_readers() {
             return;
         }
@@ -247,10 +312,10 @@ impl<E: Clone> Hub<E> {
         let Some(last) = live.pop() else {
             return;
         };
-        let event = event();
+        let (event, bytes) = event();
         for queue in live {
-            queue.push(event.clone());
+            queue.push(event.clone(), bytes);
         }
-        last.push(event);
+        last.push(event, bytes);
     }
 }

@@ -63,7 +63,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         key: K,
     ) -> Subscription<E> {
         let outputs = Self::of(shared);
-        let subscription = outputs.subscribe(key);
+        let subscription = outputs.subscribe(key, shared.settings.unread_bytes);
         // The end of all comes after this, and finds the subscription; or before, and is found here.
         if shared.ending.over() {
             subscription.end_all();
@@ -71,7 +71,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         subscription
     }
 
-    fn subscribe(self: &Arc<Self>, key: K) -> Subscription<E> {
+    fn subscribe(self: &Arc<Self>, key: K, limit: usize) -> Subscription<E> {
         let hash = self.hasher.hash_one(&key);
         // If it is not used, it is dropped after the lock.
         let mut key = Some(key);
@@ -81,7 +81,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
             return Hub::subscribe(&listened.hub);
         }
         let home: Weak<dyn Home<E>> = Arc::<Self>::downgrade(self);
-        let hub = Arc::new(Hub::kept(Some((home, hash))));
+        let hub = Arc::new(Hub::kept(limit, Some((home, hash))));
         let subscription = Hub::subscribe(&hub);
         if let Some(key) = key.take() {
             keys.insert_unique(hash, Listened { key, hash, hub }, |listened| listened.hash);
@@ -101,12 +101,13 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
             if sender.has_ended() {
                 return;
             }
+            let bytes = A::weight(&event);
             if outputs.count.load(Ordering::Relaxed) > 0 {
                 if let Some(hub) = outputs.find(&key) {
-                    hub.publish(|| event.clone());
+                    hub.publish(|| (event.clone(), bytes));
                 }
             }
-            sender.push(event);
+            sender.push(event, bytes);
         })
     }
 

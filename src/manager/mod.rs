@@ -9,6 +9,7 @@
 //! | `turn` | that turn; how user code runs in one |
 //! | `room` | room for one more session, and which one gives its own |
 //! | `shutdown`, `sweep`, `stop` | how sessions end: all, the idle ones, one |
+//! | `look` | what a session is doing, for whoever asks |
 //! | `listen` | what sessions say, to whoever listens |
 //! | `shared` | what all handles and tasks share |
 //! | `settings` | timeouts, limits, options |
@@ -16,7 +17,7 @@
 //! | `trace`, `report`, `events` | what is told: to the log; in which words; to whoever subscribes |
 //! | `backend` | what a user writes |
 //! | `call` | what others may reach of a call: the switch that cancels it |
-//! | `error`, `run` | refusals; how user code is run |
+//! | `error`, `run`, `text` | refusals; how user code is run; texts of others, bounded and escaped |
 //!
 //! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
 //! them no other is taken, but that of a key's listeners under that of its part of all keys; nothing is awaited, nobody is
@@ -51,6 +52,7 @@ mod ending;
 mod error;
 mod events;
 mod listen;
+mod look;
 mod place;
 mod report;
 mod room;
@@ -61,6 +63,7 @@ mod shared;
 mod shutdown;
 mod stop;
 mod sweep;
+mod text;
 mod trace;
 mod turn;
 
@@ -73,11 +76,9 @@ pub use settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull};
 pub use stop::Stopping;
 pub use turn::{Entering, SessionTurn};
 
-use self::{
-    call::Call, events::Hub, listen::Outputs, place::Place, shared::Shared, turn::Drove,
-};
+use self::{events::Hub, listen::Outputs, place::Place, shared::Shared, turn::Drove};
 use crate::{
-    Status, Ticket, ToKey,
+    SendFnOnce, Ticket, ToKey, send_fn,
     sync::{Arc, resume_unwind},
 };
 use std::{fmt, future::Future, time::Duration};
@@ -199,23 +200,61 @@ impl<B: Backend> SessionManager<B> {
     /// for longer than `Timeouts::abort` after a stop or a shutdown has asked for its end, it is dropped and its session is
     /// *dirty*: stopped; the next in line waits for that and starts afresh.
     ///
+    /// `f` is an `async |session| ..` closure or an `async fn`, not `|session| async ..`. The future may be spawned:
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use turnwise::{Backend, Incarnation, SessionManager};
+    /// type Counter = Box<dyn Fn(&str) -> usize + Send>;
+    ///
+    /// struct Counters;
+    ///
+    /// impl Backend for Counters {
+    ///     type Key = &'static str;
+    ///     type Session = Counter;
+    ///     type Error = Infallible;
+    ///
+    ///     async fn start(&self, _: &&'static str, _: Incarnation) -> Result<Counter, Infallible> {
+    ///         Ok(Box::new(str::len))
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let counters = SessionManager::builder(Counters).build()?;
+    /// let counted = tokio::spawn(async move {
+    ///     counters.with_turn(&"a", async |count| count("four")).await
+    /// });
+    /// assert_eq!(counted.await??, 4);
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// That is why the future of `f` must be `Send` ([`SendFnOnce`]). If it is not, use [`turn`](Self::turn).
+    ///
+    /// # Panics
+    ///
     /// A panic of the closure goes on to the caller.
     ///
     /// # Errors
     ///
     /// [`TurnError`], but for `Agent` and `Panicked`.
-    pub fn with_turn<Q: ?Sized + ToKey<B::Key>, R, F: AsyncFnOnce(&mut B::Session) -> R>(
+    pub fn with_turn<Q, R, F>(
         &self,
         key: &Q,
         f: F,
-    ) -> impl Future<Output = Result<R, TurnError<B::Error>>> + use<Q, B, R, F> {
+    ) -> impl Future<Output = Result<R, TurnError<B::Error>>> + use<Q, B, R, F>
+    where
+        Q: ?Sized + ToKey<B::Key>,
+        F: AsyncFnOnce(&mut B::Session) -> R + for<'a> SendFnOnce<&'a mut B::Session, R>,
+    {
         let entering = self.turn(key);
         let shared = Arc::clone(self.shared());
         async move {
             let mut turn = entering.await?;
             let limit = shared.timeouts().turn;
             let (session, switch) = SessionTurn::session(&mut turn);
-            let drove = turn::drive(&shared, || f(session), switch, limit).await;
+            let call = || send_fn::call(f, session);
+            let drove = turn::drive(&shared, call, switch, limit).await;
             SessionTurn::drove(&mut turn, &drove);
             run::let_go(turn);
             match drove {
@@ -223,42 +262,6 @@ impl<B: Backend> SessionManager<B> {
                 Drove::Cut(cause) => Err(TurnError::of(cause)),
                 Drove::Panicked(payload) => resume_unwind(payload),
             }
-        }
-    }
-
-    /// The status of a key's session, or of its start; `None` if there is neither. Waits for nothing.
-    #[doc(alias = "get_status")]
-    pub fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
-        let seen = self.shared().registry.observe(key)?;
-        Some(self.describe(seen.status(), |turn| seen.caller(Some(turn))))
-    }
-
-    /// Every key with a session, a start or a line, and its status. Waits for nothing. A key that goes and comes back meanwhile may
-    /// be there twice, as two incarnations: see
-    /// [`Registry::snapshot`](crate::Registry::snapshot).
-    pub fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
-        let seen = self.shared().registry.snapshot();
-        seen.iter()
-            .map(|seen| {
-                let status = self.describe(seen.status(), |turn| seen.caller(Some(turn)));
-                (seen.key().clone(), status)
-            })
-            .collect()
-    }
-
-    fn describe(
-        &self,
-        status: Status,
-        caller: impl FnOnce(Ticket) -> Option<Arc<Call<B::Error>>>,
-    ) -> SessionStatus {
-        let note = status.turn.and_then(|turn| caller(turn)?.switch.note());
-        SessionStatus {
-            phase: status.phase,
-            for_: status.age(self.shared().registry.now()),
-            waiting: status.waiting,
-            incarnation: status.incarnation,
-            turn: status.turn,
-            note,
         }
     }
 

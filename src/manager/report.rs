@@ -19,7 +19,7 @@ pub struct SessionStatus {
     pub incarnation: Incarnation,
     /// Who has it; `None` while it rests.
     pub turn: Option<Ticket>,
-    /// What its turn said last by [`TurnContext::note`](crate::TurnContext::note).
+    /// What its turn set last by [`TurnContext::note`](crate::TurnContext::note): 1024 bytes at most.
     pub note: Option<Arc<str>>,
 }
 
@@ -31,7 +31,7 @@ pub struct SessionStatus {
 pub struct SweepReport<K> {
     /// Stopped.
     pub stopped: Vec<K>,
-    /// Whose stop failed or panicked, and with what. Their keys are free.
+    /// Whose stop failed or panicked, and the [text](SessionEvent#texts) of the error. Their keys are free.
     pub failed: Vec<(K, Arc<str>)>,
     /// Whose stop overran. Their keys are free.
     pub abandoned: Vec<K>,
@@ -62,7 +62,7 @@ pub enum Skip {
 pub struct DrainReport<K> {
     /// Stopped as they should be.
     pub stopped: Vec<K>,
-    /// Whose stop failed or panicked, and with what.
+    /// Whose stop failed or panicked, and the [text](SessionEvent#texts) of the error.
     pub failed: Vec<(K, Arc<str>)>,
     /// Whose stop overran, or whose turn was not given back.
     pub abandoned: Vec<K>,
@@ -97,6 +97,12 @@ impl Outcome {
 }
 
 /// What happens to sessions, as it happens; see [`SessionManager::subscribe`](crate::SessionManager::subscribe).
+///
+/// # Texts
+///
+/// The text of an error is the error and its causes, of 4096 bytes at most: `cannot connect: connection refused`. A longer text
+/// ends with the number of bytes that were cut: ` [200 bytes cut]`. A text that does not end, and a chain of more than 32 causes,
+/// are cut too. Nothing is escaped: escape a text before you print it. (The manager's own log is escaped.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
@@ -160,4 +166,31 @@ pub enum SessionEvent<K> {
     },
     /// The reaper has swept.
     Swept(Arc<SweepReport<K>>),
+}
+
+impl<K> SweepReport<K> {
+    /// The bytes of its lists and texts. Of a key, without what it points to.
+    fn weight(&self) -> usize {
+        let texts: usize = self.failed.iter().map(|(_, text)| text.len()).sum();
+        texts
+            + size_of_val(&*self.stopped)
+            + size_of_val(&*self.failed)
+            + size_of_val(&*self.abandoned)
+            + size_of_val(&*self.skipped)
+    }
+}
+
+impl<K> SessionEvent<K> {
+    /// What it counts for in the queue of a reader, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let more = match self {
+            Self::StartFailed { error, .. }
+            | Self::Stopped {
+                error: Some(error), ..
+            } => error.len(),
+            Self::Swept(report) => report.weight(),
+            _ => 0,
+        };
+        size_of_val(self) + more
+    }
 }

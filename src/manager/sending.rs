@@ -61,7 +61,7 @@ impl<A: Agent> Sending<A> {
         options: &TurnOptions,
         keep: impl Send + 'static,
     ) -> Self {
-        let events = Arc::new(Queue::new());
+        let events = Arc::new(Queue::new(shared.settings.unread_bytes));
         let (started, starts) = oneshot::channel();
         let (reply, replied) = oneshot::channel();
         let key = Arc::new(key);

@@ -1,6 +1,6 @@
 //! The settings of a manager, and how one call may differ from them.
 
-use super::{backend::Backend, run::discard};
+use super::{backend::Backend, events::KEPT_BYTES, run::discard};
 use crate::{Clock, Registry, sync::catch_unwind};
 use std::{error::Error, fmt, time::Duration};
 use tokio::runtime::Handle;
@@ -130,7 +130,7 @@ pub enum BuildError {
     NoTime,
     /// A time is zero, in which nothing can be done.
     ZeroTimeout,
-    /// No session may be there.
+    /// No session may be there, or no event may wait.
     ZeroLimit,
 }
 
@@ -140,7 +140,7 @@ impl fmt::Display for BuildError {
             Self::NoRuntime => "a session manager is built in a tokio runtime",
             Self::NoTime => "the tokio runtime of a session manager has its time enabled",
             Self::ZeroTimeout => "a timeout is zero",
-            Self::ZeroLimit => "the limit of sessions is zero",
+            Self::ZeroLimit => "the limit of sessions or of unread bytes is zero",
         })
     }
 }
@@ -162,6 +162,7 @@ pub(super) struct Settings {
     pub(super) timeouts: Timeouts,
     pub(super) max_sessions: Option<(usize, WhenFull)>,
     pub(super) stop_idle_after: Option<Duration>,
+    pub(super) unread_bytes: usize,
 }
 
 impl<B: Backend> ManagerBuilder<B> {
@@ -172,6 +173,7 @@ impl<B: Backend> ManagerBuilder<B> {
                 timeouts: Timeouts::default(),
                 max_sessions: None,
                 stop_idle_after: None,
+                unread_bytes: KEPT_BYTES,
             },
             max_waiting: None,
             first_incarnation: 1,
@@ -203,6 +205,16 @@ impl<B: Backend> ManagerBuilder<B> {
     /// and at least once in 30 seconds. By default there is none.
     pub fn stop_idle_after(mut self, idle: Duration) -> Self {
         self.settings.stop_idle_after = Some(idle);
+        self
+    }
+
+    /// How many bytes of events may wait for one reader: for a [`Subscription`](crate::Subscription), or in a
+    /// [`Sending`](crate::Sending). By default 16 MiB. Beside this, up to 1024 events may wait.
+    ///
+    /// When an event does not fit, the oldest are given up. An event that weighs more than this is missed by every reader. Events
+    /// weigh what [`Agent::weight`](crate::Agent::weight) returns.
+    pub fn unread_bytes(mut self, most: usize) -> Self {
+        self.settings.unread_bytes = most;
         self
     }
 
@@ -261,7 +273,7 @@ impl Settings {
         {
             return Err(BuildError::ZeroTimeout);
         }
-        if matches!(self.max_sessions, Some((0, _))) {
+        if matches!(self.max_sessions, Some((0, _))) || self.unread_bytes == 0 {
             return Err(BuildError::ZeroLimit);
         }
         Ok(())
@@ -286,6 +298,7 @@ impl<B: Backend> fmt::Debug for ManagerBuilder<B> {
             .field("max_sessions", &self.settings.max_sessions)
             .field("max_waiting", &self.max_waiting)
             .field("stop_idle_after", &self.settings.stop_idle_after)
+            .field("unread_bytes", &self.settings.unread_bytes)
             .finish_non_exhaustive()
     }
 }

@@ -79,8 +79,8 @@ impl<B: Backend> Shared<B> {
             backend,
             registry,
             seats: Seats::new(settings.max_sessions.map(|(most, _)| most)),
+            events: Arc::new(Hub::new(settings.unread_bytes)),
             settings,
-            events: Arc::new(Hub::new()),
             outputs: Mutex::new(None),
             ending: Ending::new(),
             stops: Semaphore::new(STOPS_AT_ONCE),
@@ -112,7 +112,11 @@ impl<B: Backend> Shared<B> {
     pub(super) fn tell(&self, event: impl Fn() -> SessionEvent<B::Key>) {
         quietly(|| {
             trace::event(&event);
-            self.events.publish(event);
+            self.events.publish(|| {
+                let event = event();
+                let bytes = event.weight();
+                (event, bytes)
+            });
         });
     }
 }

@@ -1,4 +1,5 @@
-//! The log: what the subscribers hear, as `tracing` events, and a span around each turn.
+//! The log: what the subscribers hear, as `tracing` events, and a span around each turn. Keys and errors come from outside, and are
+//! escaped here.
 
 use super::report::SessionEvent;
 use crate::{Incarnation, Ticket};
@@ -10,6 +11,7 @@ pub(super) fn event<K: Debug>(_event: impl Fn() -> SessionEvent<K>) {}
 
 #[cfg(feature = "tracing")]
 pub(super) fn event<K: Debug>(event: impl Fn() -> SessionEvent<K>) {
+    use super::text::{Shown, ShownKey};
     use tracing::{debug, warn};
 
     if !tracing::enabled!(tracing::Level::WARN) {
@@ -20,33 +22,35 @@ pub(super) fn event<K: Debug>(event: impl Fn() -> SessionEvent<K>) {
             key,
             incarnation,
             took,
-        } => debug!(?key, %incarnation, ?took, "session started"),
+        } => debug!(key = %ShownKey(&key), %incarnation, ?took, "session started"),
         SessionEvent::StartFailed {
             key,
             incarnation,
             error,
             took,
-        } => warn!(?key, %incarnation, %error, ?took, "session not started"),
+        } => {
+            warn!(key = %ShownKey(&key), %incarnation, error = %Shown(&error), ?took, "session not started");
+        }
         SessionEvent::TurnBegan {
             key,
             incarnation,
             turn,
             waited,
-        } => debug!(?key, %incarnation, %turn, ?waited, "turn began"),
+        } => debug!(key = %ShownKey(&key), %incarnation, %turn, ?waited, "turn began"),
         SessionEvent::TurnEnded {
             key,
             incarnation,
             turn,
             took,
             outcome,
-        } => debug!(?key, %incarnation, %turn, ?took, ?outcome, "turn ended"),
+        } => debug!(key = %ShownKey(&key), %incarnation, %turn, ?took, ?outcome, "turn ended"),
         SessionEvent::Stopped {
             key,
             incarnation,
             reason,
             took,
             error: None,
-        } => debug!(?key, %incarnation, ?reason, ?took, "session stopped"),
+        } => debug!(key = %ShownKey(&key), %incarnation, ?reason, ?took, "session stopped"),
         SessionEvent::Stopped {
             key,
             incarnation,
@@ -54,7 +58,7 @@ pub(super) fn event<K: Debug>(event: impl Fn() -> SessionEvent<K>) {
             took,
             error: Some(error),
         } => {
-            warn!(?key, %incarnation, ?reason, %error, ?took, "session not stopped as it should be");
+            warn!(key = %ShownKey(&key), %incarnation, ?reason, error = %Shown(&error), ?took, "session not stopped as it should be");
         }
         SessionEvent::Swept(report) => debug!(
             stopped = report.stopped.len(),
@@ -84,7 +88,8 @@ pub(super) fn in_turn<K: Debug, F: Future>(
     turn: Ticket,
     work: F,
 ) -> impl Future<Output = F::Output> {
+    use super::text::ShownKey;
     use tracing::Instrument as _;
 
-    work.instrument(tracing::info_span!("turn", ?key, %incarnation, %turn))
+    work.instrument(tracing::info_span!("turn", key = %ShownKey(key), %incarnation, %turn))
 }

@@ -122,6 +122,43 @@ pub enum PiEvent {
     },
 }
 
+impl PiEvent {
+    /// The bytes that it occupies, with its texts.
+    pub(super) fn weight(&self) -> usize {
+        let more = match self {
+            Self::Text(text) | Self::Thinking(text) => text.len(),
+            Self::ToolStarted {
+                id,
+                name,
+                arguments,
+            } => id.len() + name.len() + json_bytes(arguments),
+            Self::ToolEnded { id, name, .. } => id.len() + name.len(),
+            Self::Retrying { error, .. } => error.len(),
+            Self::Dialog { method, title } => method.len() + title.len(),
+            Self::Notice { level, text } => level.len() + text.len(),
+            Self::ExtensionFailed { extension, error } => extension.len() + error.len(),
+            Self::RetryEnded { .. } | Self::Compacting | Self::Compacted => 0,
+        };
+        size_of_val(self) + more
+    }
+}
+
+/// What a value occupies, or a little less. It was read from a line, so it is not nested deeper than serde_json reads.
+fn json_bytes(value: &Value) -> usize {
+    let more = match value {
+        Value::String(text) => text.len(),
+        Value::Array(values) => values.iter().map(json_bytes).sum(),
+        Value::Object(fields) => {
+            let bytes = |(name, value): (&String, &Value)| {
+                size_of::<String>() + name.len() + json_bytes(value)
+            };
+            fields.iter().map(bytes).sum()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    };
+    size_of_val(value) + more
+}
+
 /// The end of an answer.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

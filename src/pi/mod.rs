@@ -236,4 +236,8 @@ impl Agent for PiAgent {
     ) -> Result<PiReply, PiError> {
         session.turn(message, cx).await
     }
+
+    fn weight(event: &PiEvent) -> usize {
+        event.weight()
+    }
 }

@@ -239,6 +239,10 @@ impl<B: Agent> Agent for Scripted<B> {
         call.ends(reply.is_ok());
         reply
     }
+
+    fn weight(event: &B::Event) -> usize {
+        B::weight(event)
+    }
 }
 
 /// A session of a [`Scripted`] backend: that of the backend within, by `Deref`.

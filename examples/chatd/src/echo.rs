@@ -84,6 +84,10 @@ impl Agent for EchoAgent {
         }
         Ok(answer)
     }
+
+    fn weight(event: &String) -> usize {
+        size_of::<String>() + event.len()
+    }
 }
 
 impl Chat for EchoAgent {}

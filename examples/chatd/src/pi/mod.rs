@@ -109,6 +109,10 @@ impl Agent for PiChat {
         let reply = self.0.pi.send(session, message.into(), &cx).await?;
         Ok(reply.text)
     }
+
+    fn weight(event: &String) -> usize {
+        size_of::<String>() + event.len()
+    }
 }
 
 /// The text of events. A new message of pi's, after a tool or a failure, has a line of its own.
