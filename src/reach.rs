@@ -68,6 +68,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 }
 
+/// A call, if there is one that left a handle.
+#[cfg(feature = "tokio")]
+type Caller<H> = Option<(Ticket, Arc<H>)>;
+
 /// The calls of the manager, which leaves a handle in each.
 #[cfg(feature = "tokio")]
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
@@ -90,14 +94,14 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// As [`enter_first`](Self::enter_first) with a handle, but an absent key stays absent; and if the handle of the call that is
     /// next ahead of the line, or of the one that has the slot, is one to join, that comes back instead.
     ///
-    /// Beside the entry comes the handle of the call before it, which has the slot. One critical section of the slot decides, so
+    /// Beside the entry comes the call before it, which has the slot. One critical section of the slot decides, so
     /// of two at once one joins the other, and the call before is the one that is there.
     pub(crate) fn enter_first_or_join<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
         handle: Arc<H>,
         joins: impl Fn(&H) -> bool,
-    ) -> Option<Result<(Enter<K, V, H>, Option<Arc<H>>), Arc<H>>> {
+    ) -> Option<Result<(Enter<K, V, H>, Caller<H>), Arc<H>>> {
         let arrival = self.arrival(Lane::First, false, true);
         let hash = self.hash(key);
         let shard = self.shards().of(hash);
@@ -108,7 +112,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
             if let Some(other) = locked.joined(joins) {
                 return Some(Err(other));
             }
-            let before = locked.caller(None).map(|(_, handle)| handle);
+            let before = locked.caller(None);
             let entered = shard.enter_locked(&mut locked, arrival, &mut handle);
             Some(Ok((Arc::clone(slot), entered, before)))
         })?;

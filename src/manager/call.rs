@@ -49,10 +49,27 @@ pub(super) struct Call<E> {
 /// What others decide for a call.
 #[derive(Debug)]
 enum Answer<E> {
-    /// The start that it waited for has failed.
-    NotStarted(StartFailure<E>),
+    Refused(Refusal<E>),
     /// The stop has ended, for all who asked for it.
     Stopped(Result<bool, StopError<E>>),
+}
+
+/// Why a call leaves the queue without a turn.
+#[derive(Debug)]
+pub(super) enum Refusal<E> {
+    /// Somebody has sent the queue away.
+    Dismissed,
+    /// The start that it waited for has failed.
+    NotStarted(StartFailure<E>),
+}
+
+impl<E> Refusal<E> {
+    pub(super) fn error(&self) -> TurnError<E> {
+        match self {
+            Self::Dismissed => TurnError::Dismissed,
+            Self::NotStarted(failure) => failure.clone().into(),
+        }
+    }
 }
 
 impl<E> Call<E> {
@@ -74,20 +91,19 @@ impl<E> Call<E> {
         })
     }
 
-    /// The start that this call waits for has failed.
-    pub(super) fn fail(&self, failure: StartFailure<E>) {
-        self.decide(Answer::NotStarted(failure));
+    /// The call leaves the queue; the first answer stays.
+    pub(super) fn refuse(&self, refusal: Refusal<E>) {
+        self.decide(Answer::Refused(refusal));
     }
 
-    /// Why the call gets no turn, once somebody has decided so.
+    /// Why the call gets no turn, once somebody has decided so. A call that has left the queue may be cancelled too: that it
+    /// left came first.
     pub(super) fn refusal(&self) -> Option<TurnError<E>> {
-        if let Some(cause) = self.switch.cause() {
-            return Some(TurnError::of(cause));
-        }
-        match &*self.answer.lock() {
-            Some(Answer::NotStarted(failure)) => Some(failure.clone().into()),
+        let refused = match &*self.answer.lock() {
+            Some(Answer::Refused(refusal)) => Some(refusal.error()),
             _ => None,
-        }
+        };
+        refused.or_else(|| self.switch.cause().map(TurnError::of))
     }
 
     /// Resolves when the call is to end without a turn.

@@ -76,7 +76,14 @@ pub use settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull};
 pub use stop::Stopping;
 pub use turn::{Entering, SessionTurn};
 
-use self::{events::Hub, listen::Outputs, place::Place, shared::Shared, turn::Drove};
+use self::{
+    call::{Cause, Refusal},
+    events::Hub,
+    listen::Outputs,
+    place::Place,
+    shared::Shared,
+    turn::Drove,
+};
 use crate::{
     SendFnOnce, Ticket, ToKey, send_fn,
     sync::{Arc, resume_unwind},
@@ -273,7 +280,7 @@ impl<B: Backend> SessionManager<B> {
     /// Sends the line of a key away, each with [`TurnError::Dismissed`], and says how many that were. The turn under way
     /// goes on, and so does a [`stop`](Self::stop), which is ahead of the line: a user's `/stop` is `dismiss` and `abort`.
     pub fn dismiss<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> usize {
-        self.shared().registry.dismiss_line(key, None)
+        self.shared().send_away(key, || Refusal::Dismissed)
     }
 
     /// Cancels a call by its ticket, in whatever state it is; without a ticket, the call that has the session. `false` if there
@@ -285,7 +292,9 @@ impl<B: Backend> SessionManager<B> {
     pub fn abort<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q, only: Option<Ticket>) -> bool {
         let shared = self.shared();
         let found = shared.registry.caller(key, only);
-        found.is_some_and(|(ticket, call)| !call.stops && shared.abort(key, ticket, &call))
+        found.is_some_and(|(ticket, call)| {
+            !call.stops && shared.cancel(key, ticket, &call, Cause::Abort)
+        })
     }
 
     /// Stops the session: cancels the turn under way, waits `Timeouts::abort` for its end at most, and then stops it. Goes ahead of

@@ -2,7 +2,7 @@
 
 use super::{
     backend::{Backend, StopReason},
-    call::{Call, Cause},
+    call::{Call, Cause, Refusal},
     error::{StartFailure, TurnError, error_text},
     report::SessionEvent,
     room::seat,
@@ -244,7 +244,10 @@ async fn start<B: Backend>(
         let gone = || shared.backend.start_abandoned(key, incarnation);
         bounded(&shared.runtime, shared.timeouts().stop, gone).await;
     }
-    fail_those_behind(shared, key, &failure);
+    // Who waited for it has the failure too; who comes later tries again.
+    quietly(|| {
+        shared.send_away(key, || Refusal::NotStarted(failure.clone()));
+    });
     let took = begun.elapsed();
     let error = TurnError::from(failure);
     shared.tell(|| SessionEvent::StartFailed {
@@ -254,37 +257,4 @@ async fn start<B: Backend>(
         took,
     });
     Err((vacancy, error))
-}
-
-/// Every call that is queued at this moment gets the failure of the start that it waited for, and leaves the queue. Calls
-/// that come later try again, and so they have the later tickets.
-///
-/// First each call gets its answer, in steps, and then all leave at once: a call whose place is gone finds its answer. The
-/// vacancy is held meanwhile, so nobody is granted.
-fn fail_those_behind<B: Backend>(
-    shared: &Shared<B>,
-    key: &B::Key,
-    failure: &StartFailure<B::Error>,
-) {
-    const STEP: usize = 64;
-    let (mut after, mut before) = (None, None);
-    loop {
-        let Some((next, calls)) = shared.registry.callers(key, after, before, STEP) else {
-            return; // the key lies: they try by themselves
-        };
-        before = Some(next);
-        for (ticket, call) in &calls {
-            after = Some(*ticket);
-            if let Some(call) = call {
-                call.fail(failure.clone());
-            }
-        }
-        if calls.len() < STEP {
-            break;
-        }
-    }
-    // Should a waker panic, that is no matter of the start.
-    quietly(|| {
-        shared.registry.dismiss_line(key, before);
-    });
 }

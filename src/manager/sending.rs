@@ -2,7 +2,7 @@
 
 use super::{
     backend::{Agent, TurnContext},
-    call::{Call, Switched},
+    call::{Call, Cause, Switched},
     error::{SendError, TurnError},
     events::{Missable, Queue},
     listen::Outputs,
@@ -137,7 +137,8 @@ impl<A: Agent> Sending<A> {
     /// Cancels the message, and goes on to wait for its end.
     pub fn abort(&self) {
         if let Some(ticket) = self.ticket {
-            self.shared.abort(&*self.key, ticket, &self.call);
+            self.shared
+                .cancel(&*self.key, ticket, &self.call, Cause::Abort);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::{
     backend::Backend,
-    call::{Call, Cause},
+    call::{Call, Cause, Refusal},
     ending::Ending,
     events::Hub,
     report::SessionEvent,
@@ -93,18 +93,45 @@ impl<B: Backend> Shared<B> {
     }
 
     /// Cancels a call, wherever it is: it has the cause first, and then its place is taken away, if it has no turn yet. When this
-    /// returns it is out of the queue. False if its turn has ended.
-    pub(super) fn abort<Q: ?Sized + ToKey<B::Key>>(
+    /// returns it is out of the queue, and the next call has what it was granted. False if its turn has ended.
+    pub(super) fn cancel<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
         ticket: Ticket,
         call: &Call<B::Error>,
+        cause: Cause,
     ) -> bool {
-        let reached = call.switch.cancel(Cause::Abort);
+        let reached = call.switch.cancel(cause);
         if reached {
             self.registry.withdraw(key, ticket);
         }
         reached
+    }
+
+    /// Every call that is queued at this moment leaves the queue, with this answer. Stops stay, and so do calls that come
+    /// meanwhile, which have later tickets. Returns how many have left.
+    ///
+    /// First each call gets its answer, in steps, and then all leave at once: a call that finds its place gone finds its
+    /// answer. A call that is granted between the two has its turn, and does not look for one.
+    pub(super) fn send_away<Q: ?Sized + ToKey<B::Key>>(
+        &self,
+        key: &Q,
+        answer: impl Fn() -> Refusal<B::Error>,
+    ) -> usize {
+        const STEP: usize = 64;
+        let (mut after, mut before) = (None, None);
+        // `None`: the key has gone, or lies.
+        while let Some((next, calls)) = self.registry.callers(key, after, before, STEP) {
+            before = Some(next);
+            after = calls.last().map(|(ticket, _)| *ticket);
+            for call in calls.iter().filter_map(|(_, call)| call.as_deref()) {
+                call.refuse(answer());
+            }
+            if calls.len() < STEP {
+                break;
+            }
+        }
+        self.registry.dismiss_line(key, before)
     }
 
     /// Tells the subscribers, and the log. To make an event calls user code, the clone of a key and the text of an error:

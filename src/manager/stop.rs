@@ -83,8 +83,8 @@ impl<B: Backend> Stopping<B> {
             None => return Self { ended: None },
             Some(Err(other)) => other,
             Some(Ok((enter, before))) => {
-                if let Some(before) = before {
-                    before.switch.cancel(Cause::Stop);
+                if let Some((ticket, before)) = before {
+                    shared.cancel(key, ticket, &before, Cause::Stop);
                 }
                 let answers = Answers(Arc::clone(&call));
                 let stopping = Arc::clone(shared);
