@@ -4,7 +4,7 @@ use crate::{
     EnterError, Entry, Ticket, WaitError,
     hold::Hold,
     line::Place,
-    outcome::{Left, Look},
+    outcome::{Left, Look, Passed},
     shard::{Shard, Slot, list},
     shards::Shards,
     slot::Locked,
@@ -174,7 +174,7 @@ impl<K, V, H> Drop for InLine<K, V, H> {
         });
         match left {
             Some(Left::Passed(passed)) => {
-                passed.finish();
+                passed.into_iter().for_each(Passed::finish);
                 self.slot.iter().for_each(list);
             }
             // Nobody holds the vacancy now. Newcomers may join its line before it is let go: they are seen there.

@@ -122,14 +122,16 @@ fn begin_close<K, V, H>(session: Box<V>, hold: Hold<K, V, H>) -> Closing<K, V, H
 #[inline]
 fn rest<K, V, H>(session: Box<V>, hold: &mut Hold<K, V, H>) -> Option<Box<V>> {
     let now = hold.now();
-    let rested = hold.slot().lock().rest(session, now);
+    let mut passed = None;
+    let rested = hold.slot().lock().rest(session, now, &mut passed);
     match rested {
-        Ok(passed) => {
+        Ok(()) => {
             // The session is in the slot: there is nothing to let go, also if the waker panics.
-            let slot = hold.disarm();
-            passed.finish();
-            slot.iter().for_each(list);
-            drop(slot);
+            let slot = hold.disarm()?;
+            if let Some(passed) = passed {
+                passed.finish();
+            }
+            list(&slot);
             None
         }
         Err(session) => Some(session),

@@ -28,7 +28,7 @@
 //! | `common` | what all shards share |
 //! | `lru` | which idle session was used least recently |
 //! | `transitions`, `outcome`, `slot` | the state machine of one key; what it answers; the slot lock, with the tables of states |
-//! | `line`, `status` | who waits; what anyone may know without the lock |
+//! | `line`, `leaves`, `status` | who waits; what anyone may know without the lock |
 //! | `wake`, `woken`, `clock`, `key`, `error` | waking and waiting; which of many waits was woken; time; how keys are looked up; refusals |
 //! | `sync` | the one screen that differs between what ships and what is checked |
 //!
@@ -53,6 +53,7 @@ mod hold;
 mod idle;
 mod invariants;
 mod key;
+mod leaves;
 mod line;
 mod look;
 #[cfg_attr(not(feature = "tokio"), allow(dead_code))] // the manager alone asks for it

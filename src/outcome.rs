@@ -41,8 +41,17 @@ pub(crate) struct Passed<H> {
 }
 
 impl<H> Passed<H> {
+    /// Nobody is next.
+    #[cold]
+    pub(crate) fn ended(caller: Arc<H>) -> Self {
+        Self {
+            waker: None,
+            caller: Some(caller),
+        }
+    }
+
     /// After the locks. The handle is dropped when nothing can be lost by a panic in it.
-    #[inline]
+    #[cold]
     pub(crate) fn finish(self) {
         let Self { waker, caller } = self;
         wake_all(waker);
@@ -58,7 +67,7 @@ pub(crate) enum Left<V, H> {
     /// The line is shorter by one. What stood there is to be dropped after the lock.
     Line(Waiter<H>),
     /// It was granted: the next in line is, or the session rests.
-    Passed(Passed<H>),
+    Passed(Option<Passed<H>>),
     /// It was granted a vacancy: the slot must be let go.
     Vacancy,
     /// It was granted in a registry that is gone: nobody else can have it.

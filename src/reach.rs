@@ -3,8 +3,14 @@
 #[cfg(feature = "tokio")]
 use crate::{Enter, Entry, line::Lane, registry::Arrived};
 use crate::{
-    Registry, Ticket, ToKey, hold::Hold, line::Place, outcome::Left, shard::list, slot::Locked,
-    sync::Arc, wake::wake_all,
+    Registry, Ticket, ToKey,
+    hold::Hold,
+    line::Place,
+    outcome::{Left, Passed},
+    shard::list,
+    slot::Locked,
+    sync::Arc,
+    wake::wake_all,
 };
 use std::hash::BuildHasher;
 
@@ -55,7 +61,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
                 drop(caller);
             }
             Left::Passed(passed) => {
-                passed.finish();
+                passed.into_iter().for_each(Passed::finish);
                 list(&slot);
             }
             // Nobody holds the vacancy now. Newcomers may join its line before it is let go: they are seen there.

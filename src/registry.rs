@@ -4,6 +4,7 @@ use crate::{
     Enter, EnterError, Entry, Old, Replaced, Tick, ToKey, TryEnterError,
     enter::InLine,
     hold::Hold,
+    leaves::{Leaves, Nothing},
     line::Lane,
     outcome::Entered,
     shard::{Arrival, Purpose, Shard, Slot},
@@ -89,7 +90,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// ```
     #[inline]
     pub fn enter<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
-        self.enter_lane(key, Lane::Line, &mut None)
+        self.enter_lane(key, Lane::Line, &mut Nothing)
     }
 
     /// As [`enter`](Self::enter), and leaves a handle for others to reach by [`caller`](Self::caller): from this call on, while it
@@ -120,7 +121,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// As [`enter`](Self::enter), but ahead of the line; in order among those who do so. For stop and restart: a full line
     /// does not refuse it.
     pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
-        self.enter_lane(key, Lane::First, &mut None)
+        self.enter_lane(key, Lane::First, &mut Nothing)
     }
 
     /// As [`enter`](Self::enter) and [`Enter::wait`]: waits with this thread. A free session is held in the call: eight atomic
@@ -142,7 +143,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
     ) -> Result<Entry<K, V, H>, EnterError> {
-        match self.arrive(key, self.arrival(Lane::Line, true, true), &mut None)? {
+        match self.arrive(key, self.arrival(Lane::Line, true, true), &mut Nothing)? {
             Arrived::Entry(entry) => Ok(entry),
             Arrived::Enter(enter) => enter.wait(),
             Arrived::Busy => unreachable!("who may wait is not turned away as busy"),
@@ -153,7 +154,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// that ends while this waits still gives a vacancy: its key was there.)
     pub fn enter_existing<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Enter<K, V, H>> {
         let arrival = self.arrival(Lane::Line, false, true);
-        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival, &mut None)?;
+        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival, &mut Nothing)?;
         Some(Self::to_enter(self.arrived(slot, entered)))
     }
 
@@ -166,7 +167,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
     ) -> Result<Entry<K, V, H>, TryEnterError> {
-        match self.arrive(key, self.arrival(Lane::Line, true, false), &mut None) {
+        match self.arrive(key, self.arrival(Lane::Line, true, false), &mut Nothing) {
             Ok(Arrived::Entry(entry)) => Ok(entry),
             Ok(Arrived::Enter(_) | Arrived::Busy) => Err(TryEnterError::Busy),
             Err(EnterError::RegistryFull) => Err(TryEnterError::RegistryFull),
@@ -248,7 +249,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
         lane: Lane,
-        handle: &mut Option<Arc<H>>,
+        handle: &mut impl Leaves<H>,
     ) -> Enter<K, V, H> {
         Self::to_enter(self.arrive(key, self.arrival(lane, false, true), handle))
     }
@@ -273,7 +274,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
         arrival: Arrival,
-        handle: &mut Option<Arc<H>>,
+        handle: &mut impl Leaves<H>,
     ) -> Result<Arrived<K, V, H>, EnterError> {
         let hash = self.hash(key);
         match self.arrive_present(key, hash, arrival, handle) {
@@ -289,7 +290,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         key: &Q,
         hash: u64,
         arrival: Arrival,
-        handle: &mut Option<Arc<H>>,
+        handle: &mut impl Leaves<H>,
     ) -> Option<(Arc<Slot<K, V, H>>, Entered<Box<V>>)> {
         let shard = self.shards.of(hash);
         shard.read(|map| {
@@ -305,7 +306,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         key: &Q,
         hash: u64,
         arrival: Arrival,
-        handle: &mut Option<Arc<H>>,
+        handle: &mut impl Leaves<H>,
     ) -> Result<Arrived<K, V, H>, EnterError> {
         let mut made = Some(key.to_key());
         let shard = self.shards.of(hash);

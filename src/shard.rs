@@ -3,6 +3,7 @@
 use crate::{
     EnterError, Incarnation, Phase, Tick, Ticket, ToKey,
     common::Common,
+    leaves::Leaves,
     line::{Lane, Line, wake_lines},
     lru::Lru,
     outcome::{Entered, Legacy},
@@ -123,7 +124,7 @@ impl<K, V, H> Shard<K, V, H> {
         &self,
         slot: &Arc<Slot<K, V, H>>,
         arrival: Arrival,
-        caller: &mut Option<Arc<H>>,
+        caller: &mut impl Leaves<H>,
     ) -> Entered<Box<V>> {
         self.enter_locked(&mut slot.lock(), arrival, caller)
     }
@@ -133,7 +134,7 @@ impl<K, V, H> Shard<K, V, H> {
         &self,
         locked: &mut Locked<'_, Box<V>, H>,
         arrival: Arrival,
-        caller: &mut Option<Arc<H>>,
+        caller: &mut impl Leaves<H>,
     ) -> Entered<Box<V>> {
         if self.common.closed() {
             return Entered::Closed;
@@ -155,7 +156,7 @@ impl<K, V, H> Shard<K, V, H> {
         hash: u64,
         key: &mut Option<K>,
         arrival: Arrival,
-        caller: &mut Option<Arc<H>>,
+        caller: &mut impl Leaves<H>,
     ) -> Result<(Arc<Slot<K, V, H>>, Entered<Box<V>>), EnterError> {
         let mut map = this.map.write();
         let map = &mut *map;
@@ -319,10 +320,15 @@ impl<K, V, H> Shard<K, V, H> {
 /// another turn, the end of that one does the same.
 #[inline]
 pub(crate) fn list<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
-    if slot
-        .mark
-        .is_to_be_listed(|| slot.glance().phase == Phase::Idle)
-    {
+    if slot.mark.is_ranked() {
+        list_ranked(slot);
+    }
+}
+
+#[cold]
+fn list_ranked<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
+    let idle = || slot.glance().phase == Phase::Idle;
+    if slot.mark.is_to_be_listed(idle) {
         let shard = slot.home.upgrade();
         if let Some(lru) = shard.as_ref().and_then(|shard| shard.lru()) {
             lru.push(slot);

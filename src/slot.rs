@@ -102,8 +102,12 @@ impl Mark {
         }
     }
 
-    /// True once after each time that it was unlisted, if `idle`.
     #[inline]
+    pub(crate) fn is_ranked(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// True once after each time that it was unlisted, if `idle`.
     pub(crate) fn is_to_be_listed(&self, idle: impl FnOnce() -> bool) -> bool {
         let Some(mark) = &self.0 else {
             return false;

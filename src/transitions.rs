@@ -5,6 +5,7 @@
 
 use crate::{
     Incarnation, Phase, Status, Tick, Ticket,
+    leaves::Leaves,
     line::{Lane, Line, Place},
     outcome::{Claim, Entered, Handles, Left, Legacy, Look, Passed},
     slot::{Grant, Locked},
@@ -22,14 +23,17 @@ impl<V, H> Locked<'_, V, H> {
         lane: Lane,
         take: bool,
         limit: Option<usize>,
-        caller: &mut Option<Arc<H>>,
+        caller: &mut impl Leaves<H>,
         now: Tick,
     ) -> Entered<V> {
         if self.state.status.phase == Phase::Idle {
             let rested = self.state.status.since;
             let ticket = self.draw_ticket();
             self.begin(Phase::Busy, Some(ticket), now);
-            self.state.caller = caller.take();
+            // An idle slot has none: nothing is dropped here, and nothing written where no call leaves a handle.
+            if let Some(caller) = caller.take() {
+                self.state.caller = Some(caller);
+            }
             if take {
                 return Entered::Held(self.state.session.take());
             }
@@ -101,7 +105,9 @@ impl<V, H> Locked<'_, V, H> {
                 };
             }
             return if self.state.session.is_some() {
-                Left::Passed(self.pass(grant.rested, now))
+                let mut passed = None;
+                self.pass(grant.rested, now, &mut passed);
+                Left::Passed(passed)
             } else {
                 Left::Vacancy
             };
@@ -146,28 +152,34 @@ impl<V, H> Locked<'_, V, H> {
         line
     }
 
-    /// A turn ends and its session rests, or goes to the next in line. It comes back if the slot was superseded.
+    /// A turn ends and its session rests, or goes to the next in line. It comes back if the slot was superseded. What is to be
+    /// done after the lock goes into `passed`: most often nothing, and then nothing is moved.
     #[inline]
-    pub(crate) fn rest(&mut self, session: V, now: Tick) -> Result<Passed<H>, V> {
+    pub(crate) fn rest(
+        &mut self,
+        session: V,
+        now: Tick,
+        passed: &mut Option<Passed<H>>,
+    ) -> Result<(), V> {
         if self.state.superseded {
             return Err(session);
         }
         self.state.session = Some(session);
-        Ok(self.pass(now, now))
+        self.pass(now, now, passed);
+        Ok(())
     }
 
     /// The session is here and nobody has it: the next in line does, or it rests, since `rested`.
     #[inline]
-    fn pass(&mut self, rested: Tick, now: Tick) -> Passed<H> {
-        if self.state.line.is_empty() {
-            self.begin(Phase::Idle, None, rested);
-            let caller = self.state.caller.take();
-            return Passed {
-                waker: None,
-                caller,
-            };
+    fn pass(&mut self, rested: Tick, now: Tick, passed: &mut Option<Passed<H>>) {
+        if !self.state.line.is_empty() {
+            *passed = Some(self.grant_next(Phase::Busy, rested, now));
+            return;
         }
-        self.grant_next(Phase::Busy, rested, now)
+        self.begin(Phase::Idle, None, rested);
+        if let Some(caller) = self.state.caller.take() {
+            *passed = Some(Passed::ended(caller));
+        }
     }
 
     /// A vacancy that nobody has goes to the next in line, as a new incarnation. The old one's handle comes back.
@@ -182,6 +194,7 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     /// The turn or the vacancy goes to the next in line, and with it the handle that this call left. Somebody waits.
+    #[inline(never)]
     fn grant_next(&mut self, phase: Phase, rested: Tick, now: Tick) -> Passed<H> {
         let next = self.state.line.next();
         let (place, waiter) = next.expect("it was asked whether somebody waits");
