@@ -26,7 +26,7 @@ impl<K, V, H> Shards<K, V, H> {
         let lru = limits.ranked.then(|| Arc::new(Lru::new()));
         let shard = |index: usize| {
             let first = first + index as u64;
-            let lru = lru.as_ref().map(Arc::clone);
+            let lru = lru.clone();
             Arc::new(Shard::new(first, count as u64, Arc::clone(&common), lru))
         };
         Self {

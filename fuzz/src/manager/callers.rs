@@ -124,6 +124,7 @@ pub(crate) fn why(error: &TurnError<Failure>) -> Why {
     }
 }
 
+#[allow(clippy::needless_pass_by_value)] // to map by
 pub(crate) fn stopped(end: Result<bool, StopError<Failure>>) -> End {
     match end {
         Ok(stopped) => End::Stopped(stopped),
