@@ -12,7 +12,7 @@ use crate::{
     sync::Arc,
     wake::wake_all,
 };
-use std::hash::BuildHasher;
+use std::{hash::BuildHasher, mem};
 
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// The handle that a call left by [`enter_with`](Self::enter_with), and the call's ticket. With a ticket, of that call: while it
@@ -182,5 +182,14 @@ impl<V, H> Locked<'_, V, H> {
         let granted = self.state.grant.as_ref().map(|grant| grant.place);
         let granted = granted.filter(|place| place.ticket() == ticket);
         granted.or_else(|| self.state.line.caller(ticket).map(|(place, _)| place))
+    }
+
+    pub(crate) fn handle(&self) -> Option<Arc<H>> {
+        self.state.handle.clone()
+    }
+
+    /// The handle that was there before, or the given one itself: to be dropped after the lock.
+    pub(crate) fn swap_handle(&mut self, handle: Option<Arc<H>>) -> Option<Arc<H>> {
+        mem::replace(&mut self.state.handle, handle)
     }
 }

@@ -332,15 +332,6 @@ impl<V, H> Locked<'_, V, H> {
         self.change();
     }
 
-    pub(crate) fn handle(&self) -> Option<Arc<H>> {
-        self.state.handle.clone()
-    }
-
-    /// The handle that was there before, or the given one itself: to be dropped after the lock.
-    pub(crate) fn swap_handle(&mut self, handle: Option<Arc<H>>) -> Option<Arc<H>> {
-        mem::replace(&mut self.state.handle, handle)
-    }
-
     pub(crate) fn superseded(&self) -> bool {
         self.state.superseded
     }

@@ -1,25 +1,20 @@
 //! What a session is doing, for whoever asks.
 
-use super::{SessionManager, backend::Backend, call::Call, report::SessionStatus};
+use super::{backend::Backend, report::SessionStatus, shared::Shared};
 use crate::{Status, Ticket, ToKey, sync::Arc};
 
-impl<B: Backend> SessionManager<B> {
-    /// The status of a key's session, or of its start; `None` if there is neither. Waits for nothing.
-    #[doc(alias = "get_status")]
-    pub fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
-        let seen = self.shared().registry.observe(key)?;
-        Some(self.describe(seen.status(), |turn| seen.caller(Some(turn))))
+impl<B: Backend> Shared<B> {
+    pub(super) fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
+        let seen = self.registry.observe(key)?;
+        Some(self.describe(seen.status(), |turn| seen.caller(Some(turn))?.switch.note()))
     }
 
-    /// Every key with a session, a start or a line, and its status. Waits for nothing. A key that goes and comes back meanwhile may
-    /// be there twice, as two incarnations: see
-    /// [`Registry::snapshot`](crate::Registry::snapshot).
-    pub fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
-        let seen = self.shared().registry.snapshot();
+    pub(super) fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
+        let seen = self.registry.snapshot();
         seen.iter()
             .map(|seen| {
-                let status = self.describe(seen.status(), |turn| seen.caller(Some(turn)));
-                (seen.key().clone(), status)
+                let note = |turn| seen.caller(Some(turn))?.switch.note();
+                (seen.key().clone(), self.describe(seen.status(), note))
             })
             .collect()
     }
@@ -27,16 +22,15 @@ impl<B: Backend> SessionManager<B> {
     fn describe(
         &self,
         status: Status,
-        caller: impl FnOnce(Ticket) -> Option<Arc<Call<B::Error>>>,
+        note: impl FnOnce(Ticket) -> Option<Arc<str>>,
     ) -> SessionStatus {
-        let note = status.turn.and_then(|turn| caller(turn)?.switch.note());
         SessionStatus {
             phase: status.phase,
-            for_: status.age(self.shared().registry.now()),
+            for_: status.age(self.registry.now()),
             waiting: status.waiting,
             incarnation: status.incarnation,
             turn: status.turn,
-            note,
+            note: status.turn.and_then(note),
         }
     }
 }

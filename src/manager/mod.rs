@@ -272,6 +272,18 @@ impl<B: Backend> SessionManager<B> {
         }
     }
 
+    /// The status of a key's session, or of its start; `None` if there is neither. Waits for nothing.
+    #[doc(alias = "get_status")]
+    pub fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
+        self.shared().status(key)
+    }
+
+    /// Every key with a session, a start or a line, and its status. Waits for nothing. A key that goes and comes back meanwhile may
+    /// be there twice, as two incarnations: see [`Registry::snapshot`](crate::Registry::snapshot).
+    pub fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
+        self.shared().snapshot()
+    }
+
     /// Says that a session is active: its idle time counts from now. `false` if there is none.
     pub fn touch<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> bool {
         self.shared().registry.touch(key)
