@@ -100,7 +100,7 @@ impl<K, V, H> Entry<K, V, H> {
     ///     let turn = entry.or_start(async |vacancy| Ok(vacancy.incarnation().get())).await?;
     ///     Ok::<_, EnterError>(*turn)
     /// });
-    /// assert_eq!(first.await??, 1);
+    /// assert!(first.await?? > 0);
     /// # Ok(()) }
     /// ```
     ///

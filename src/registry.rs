@@ -100,7 +100,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
     /// use turnwise::{EnterError, Registry};
     ///
-    /// let sessions: Registry<String, u32, AtomicBool> = Registry::new();
+    /// let sessions: Registry<String, u32, AtomicBool> = Registry::builder().build();
     /// let turn = sessions.enter_blocking("a")?.or_insert(1);
     ///
     /// let queued = sessions.enter_with("a", Arc::new(AtomicBool::new(false)));
