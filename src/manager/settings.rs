@@ -194,8 +194,9 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// How many may wait in the line of one key; the next gets [`TurnError::QueueFull`](crate::TurnError::QueueFull). 0: a
-    /// key that is not free is refused. Stops are not. By default, as many as come.
+    /// How many calls may wait in the queue of one key; the next gets [`TurnError::QueueFull`](crate::TurnError::QueueFull). With 0, a
+    /// call of a key that is not free is refused. A stop is never refused, but one that waits takes a place. By default, there is no
+    /// limit.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.max_waiting = Some(most);
         self
