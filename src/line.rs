@@ -122,23 +122,6 @@ impl<H> Line<H> {
         })
     }
 
-    /// The handles of those who stand in the line, but not ahead of it, after one ticket and before another: so many at most.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn callers(
-        &self,
-        after: Option<Ticket>,
-        before: Ticket,
-        most: usize,
-    ) -> Vec<(Ticket, Option<Arc<H>>)> {
-        let first = after.map_or(Ticket::FIRST, Ticket::next);
-        let range = Place::new(Lane::Line, first)..Place::new(Lane::Line, before.max(first));
-        let waiters = self.waiters.iter().flat_map(|all| all.range(range.clone()));
-        waiters
-            .take(most)
-            .map(|(place, waiter)| (place.ticket(), waiter.caller.clone()))
-            .collect()
-    }
-
     /// The handle of the next one to be granted, if that stands ahead of the line.
     #[cfg(feature = "tokio")]
     pub(crate) fn first_caller(&self) -> Option<&Arc<H>> {
@@ -152,21 +135,24 @@ impl<H> Line<H> {
         mem::take(self)
     }
 
-    /// Everybody leaves who does not stand ahead of the line and has a ticket before this one.
+    /// Everybody leaves who does not stand ahead of the line.
     #[cfg(feature = "tokio")]
-    pub(crate) fn clear_line(&mut self, before: Option<Ticket>) -> Self {
-        let mut left = None;
-        if let Some(all) = &mut self.waiters {
-            let mut line = all.split_off(&Place::new(Lane::Line, Ticket::FIRST));
-            if let Some(before) = before {
-                all.append(&mut line.split_off(&Place::new(Lane::Line, before)));
-            }
-            left = Some(Box::new(line));
-        }
+    pub(crate) fn clear_line(&mut self) -> Self {
+        let lowest = Place::new(Lane::Line, Ticket::FIRST);
+        let left = self.waiters.as_mut().map(|all| all.split_off(&lowest));
         self.trim();
-        let mut line = Self { waiters: left };
+        let mut line = Self {
+            waiters: left.map(Box::new),
+        };
         line.trim();
         line
+    }
+
+    /// What those who wait have left for others.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn callers(&self) -> impl Iterator<Item = &Arc<H>> {
+        let waiters = self.waiters.iter().flat_map(|all| all.values());
+        waiters.filter_map(|waiter| waiter.caller.as_ref())
     }
 
     fn into_waiters(self) -> impl Iterator<Item = Waiter<H>> {

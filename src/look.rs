@@ -37,24 +37,6 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         count
     }
 
-    /// As [`dismiss`](Self::dismiss), but those ahead of the line stay; and a [`drain`](Self::drain), which is all that stands
-    /// in the lines of a closed registry; and, with a ticket, those who came with it or later.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn dismiss_line<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-        before: Option<Ticket>,
-    ) -> usize {
-        let line = self.with(key, |slot| {
-            let mut locked = slot.lock();
-            (!self.is_closed()).then(|| locked.send_line_away(before))
-        });
-        let line = line.flatten().unwrap_or_default();
-        let count = line.len();
-        wake_lines([line]);
-        count
-    }
-
     /// The status of a key's session, or of its start; `None` if the key has no slot. Waits for no turn, start or close; takes no slot
     /// lock, unless a transition of this very slot came between, and then once. Two atomic read-modify-writes: the map lock's.
     #[doc(alias = "get_status")]

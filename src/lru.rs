@@ -14,7 +14,8 @@
 //! nothing can be claimed gets empty: the next look at it costs nothing.
 //!
 //! Between the end of a turn and the push of its slot, the session is idle and not listed: a look may miss it, but the call
-//! that ends the turn has not returned yet. If the slot is used again before the push, it is listed while it is busy, and the next
+//! that ends the turn has not returned yet, nor has any other that ends one meanwhile: the mark is cleared by the push, under both
+//! locks, so each of them pushes, and the first one lists. If the slot is used again before the push, it is listed while it is busy, and the next
 //! look takes it out. If it leaves the map before the push, it is marked before it asks to be forgotten: the push sees the mark, or
 //! the slot is forgotten after the push. A look that finds a slot busy marks it as unlisted, under the slot lock; the end
 //! of that turn takes the lock later, and then reads the mark.
@@ -57,8 +58,9 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
         let locked = slot.lock();
         // If another turn has begun, this is the tick of its begin, which is not too late either.
         let (gone, since) = (locked.superseded(), locked.status().since);
+        let unlisted = slot.mark.listed();
         drop(locked);
-        if !gone {
+        if unlisted && !gone {
             entries.insert(false, since, Arc::clone(slot));
         }
     }

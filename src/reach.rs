@@ -1,7 +1,11 @@
 //! What anyone may do to a call by its number: find the handle that it left, and take its place away.
 
 #[cfg(feature = "tokio")]
-use crate::{Enter, Entry, line::Lane, registry::Arrived};
+use crate::{
+    Enter, Entry,
+    line::{Lane, Line},
+    registry::Arrived,
+};
 use crate::{
     Registry, Ticket, ToKey,
     hold::Hold,
@@ -128,16 +132,14 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         }))
     }
 
-    /// The calls that wait in the line, but not ahead of it, with a ticket after one and before another, so many at most; and the
-    /// bound, by default the next ticket to be drawn. `None` if the key has no slot.
-    pub(crate) fn callers<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-        after: Option<Ticket>,
-        before: Option<Ticket>,
-        most: usize,
-    ) -> Option<(Ticket, Vec<(Ticket, Option<Arc<H>>)>)> {
-        self.with(key, |slot| slot.lock().callers(after, before, most))
+    /// Takes the queue of a key out of it at once, without those ahead of it: nobody in it is granted any more. Each is to be
+    /// answered, and then woken. Empty if the registry is closed: then nothing but a drain waits.
+    pub(crate) fn take_line<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Line<H> {
+        let line = self.with(key, |slot| {
+            let mut locked = slot.lock();
+            (!self.is_closed()).then(|| locked.send_line_away())
+        });
+        line.flatten().unwrap_or_default()
     }
 }
 
@@ -163,18 +165,6 @@ impl<V, H> Locked<'_, V, H> {
             .into_iter()
             .flatten();
         calls.find(|caller| joins(caller)).cloned()
-    }
-
-    /// The tickets and handles of those who wait in the line, but not ahead of it, after one ticket and before another.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn callers(
-        &self,
-        after: Option<Ticket>,
-        before: Option<Ticket>,
-        most: usize,
-    ) -> (Ticket, Vec<(Ticket, Option<Arc<H>>)>) {
-        let before = before.unwrap_or(self.state.next_ticket);
-        (before, self.state.line.callers(after, before, most))
     }
 
     /// The place of a call that waits, or was granted the slot and has not looked.

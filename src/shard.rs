@@ -327,8 +327,7 @@ pub(crate) fn list<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
 
 #[cold]
 fn list_ranked<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
-    let idle = || slot.glance().phase == Phase::Idle;
-    if slot.mark.is_to_be_listed(idle) {
+    if slot.mark.is_unlisted() && slot.glance().phase == Phase::Idle {
         let shard = slot.home.upgrade();
         if let Some(lru) = shard.as_ref().and_then(|shard| shard.lru()) {
             lru.push(slot);

@@ -107,12 +107,16 @@ impl Mark {
         self.0.is_some()
     }
 
-    /// True once after each time that it was unlisted, if `idle`.
-    pub(crate) fn is_to_be_listed(&self, idle: impl FnOnce() -> bool) -> bool {
-        let Some(mark) = &self.0 else {
-            return false;
-        };
-        mark.load(Ordering::Relaxed) && idle() && mark.swap(false, Ordering::Relaxed)
+    /// True if it is unlisted.
+    pub(crate) fn is_unlisted(&self) -> bool {
+        let mark = self.0.as_ref();
+        mark.is_some_and(|mark| mark.load(Ordering::Relaxed))
+    }
+
+    /// True once after each time that it was unlisted. Under the slot lock.
+    pub(crate) fn listed(&self) -> bool {
+        let mark = self.0.as_ref();
+        mark.is_some_and(|mark| mark.swap(false, Ordering::Relaxed))
     }
 }
 

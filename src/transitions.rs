@@ -142,10 +142,10 @@ impl<V, H> Locked<'_, V, H> {
         self.state.line.clear()
     }
 
-    /// The same, but for those ahead of the line, and those who came with this ticket or later.
+    /// The same, but for those ahead of the line.
     #[cfg(feature = "tokio")]
-    pub(crate) fn send_line_away(&mut self, before: Option<Ticket>) -> Line<H> {
-        let line = self.state.line.clear_line(before);
+    pub(crate) fn send_line_away(&mut self) -> Line<H> {
+        let line = self.state.line.clear_line();
         if !line.is_empty() {
             self.change();
         }

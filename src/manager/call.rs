@@ -4,12 +4,11 @@
 //! queue to the end of its turn, and the slot lock decides which call that is.
 
 use super::{
+    bell::Bell,
     error::{StartFailure, StopError, TurnError},
-    run::{found, quietly},
 };
 use crate::sync::Arc;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 /// Why a call is to end. The first cause stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,24 +90,29 @@ impl<E> Call<E> {
         })
     }
 
-    /// The call leaves the queue; the first answer stays.
+    /// The call has left the queue. The first reason stays: a call that was cancelled before has that one.
     pub(super) fn refuse(&self, refusal: Refusal<E>) {
-        self.decide(Answer::Refused(refusal));
+        if self.switch.cause().is_none() {
+            self.decide(Answer::Refused(refusal));
+        }
     }
 
-    /// Why the call gets no turn, once somebody has decided so. A call that has left the queue may be cancelled too: that it
-    /// left came first.
-    pub(super) fn refusal(&self) -> Option<TurnError<E>> {
-        let refused = match &*self.answer.lock() {
+    fn sent_away(&self) -> Option<TurnError<E>> {
+        match &*self.answer.lock() {
             Some(Answer::Refused(refusal)) => Some(refusal.error()),
             _ => None,
-        };
-        refused.or_else(|| self.switch.cause().map(TurnError::of))
+        }
+    }
+
+    /// Why the call gets no turn, once somebody has decided so. A call that was sent away may be cancelled after that.
+    pub(super) fn refusal(&self) -> Option<TurnError<E>> {
+        let cancelled = || self.switch.cause().map(TurnError::of);
+        self.sent_away().or_else(cancelled)
     }
 
     /// Resolves when the call is to end without a turn.
     pub(super) async fn refused(&self) -> TurnError<E> {
-        found(&self.switch.changed, || self.refusal()).await
+        self.switch.changed.found(|| self.refusal()).await
     }
 
     /// The stop has ended; the first answer stays.
@@ -122,20 +126,18 @@ impl<E> Call<E> {
             Some(Answer::Stopped(stopped)) => Some(stopped.clone()),
             _ => None,
         };
-        found(&self.switch.changed, ended).await
+        self.switch.changed.found(ended).await
     }
 
+    /// The first answer stays.
     fn decide(&self, answer: Answer<E>) {
         let mut given = self.answer.lock();
-        let unused = if given.is_none() {
-            *given = Some(answer);
-            None
-        } else {
-            Some(answer)
-        };
+        if given.is_some() {
+            return drop(given); // before the answer
+        }
+        *given = Some(answer);
         drop(given);
-        drop(unused);
-        self.switch.wake();
+        self.switch.changed.ring();
     }
 }
 
@@ -154,7 +156,7 @@ impl<E: Send + Sync> Switched for Call<E> {
 #[derive(Debug, Default)]
 pub(super) struct Switch {
     state: Mutex<State>,
-    changed: Notify,
+    changed: Bell,
 }
 
 #[derive(Debug, Default)]
@@ -174,7 +176,7 @@ impl Switch {
         }
         state.cause.get_or_insert(cause);
         drop(state);
-        self.wake();
+        self.changed.ring();
         true
     }
 
@@ -184,7 +186,7 @@ impl Switch {
 
     /// Resolves when the call is to end.
     pub(super) async fn cancelled(&self) -> Cause {
-        found(&self.changed, || self.cause()).await
+        self.changed.found(|| self.cause()).await
     }
 
     /// The turn has ended: there is nothing to cancel any more.
@@ -209,10 +211,5 @@ impl Switch {
 
     pub(super) fn note(&self) -> Option<Arc<str>> {
         self.state.lock().note.clone()
-    }
-
-    /// The waker of a task that waits may panic. That is no matter of the caller that cancels.
-    fn wake(&self) {
-        quietly(|| self.changed.notify_waiters());
     }
 }

@@ -139,11 +139,16 @@ impl<E> Queue<E> {
         Self { waiting, limit }
     }
 
-    /// Adds an event of so many bytes. The oldest events make room for it; they are dropped after the lock is released.
-    pub(super) fn push(&self, event: E, bytes: usize) {
+    /// Adds an event of so many bytes. The oldest events make room for it; they are dropped after the lock is released. False if
+    /// the queue has ended.
+    pub(super) fn push(&self, event: E, bytes: usize) -> bool {
         // Most often it is one: that allocates nothing.
         let (mut given_up, mut more) = (None, Vec::new());
         let mut waiting = self.waiting.lock();
+        if waiting.ended {
+            drop(waiting); // before the event
+            return false;
+        }
         if let Some(room) = self.limit.checked_sub(bytes) {
             while waiting.bytes > room || waiting.events.len() >= KEPT {
                 more.extend(given_up.take());
@@ -166,6 +171,7 @@ impl<E> Queue<E> {
             quietly(|| reader.wake());
         }
         drop((given_up, more));
+        true
     }
 
     pub(super) fn has_ended(&self) -> bool {

@@ -102,12 +102,13 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
                 return;
             }
             let bytes = A::weight(&event);
-            if outputs.count.load(Ordering::Relaxed) > 0 {
-                if let Some(hub) = outputs.find(&key) {
-                    hub.publish(|| (event.clone(), bytes));
-                }
+            let listened = outputs.count.load(Ordering::Relaxed) > 0;
+            let hub = listened.then(|| outputs.find(&key)).flatten();
+            let heard = hub.map(|hub| (hub, event.clone()));
+            // The turn may have ended meanwhile: the sender's queue decides, and nobody gets what comes after.
+            if let (true, Some((hub, event))) = (sender.push(event, bytes), heard) {
+                hub.publish(|| (event, bytes));
             }
-            sender.push(event, bytes);
         })
     }
 

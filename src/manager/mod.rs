@@ -17,7 +17,7 @@
 //! | `trace`, `report`, `events` | what is told: to the log; in which words; to whoever subscribes |
 //! | `backend` | what a user writes |
 //! | `call` | what others may reach of a call: the switch that cancels it |
-//! | `error`, `run`, `text` | refusals; how user code is run; texts of others, bounded and escaped |
+//! | `error`, `bell`, `run`, `text` | refusals; who waits for a change; how user code is run; texts of others, bounded and escaped |
 //!
 //! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
 //! them no other is taken, but that of a key's listeners under that of its part of all keys; nothing is awaited, nobody is
@@ -47,6 +47,7 @@
 //! | stop running | false | false | - | 0 | true, the same stop | its turn | stopped | stopped | Closing | - |
 
 mod backend;
+mod bell;
 mod call;
 mod ending;
 mod error;

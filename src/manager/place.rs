@@ -12,7 +12,7 @@ use super::{
     stop,
     turn::{Entering, SessionTurn},
 };
-use crate::{Entry, Ticket, ToKey, Turn, sync::Arc};
+use crate::{EnterError, Entry, Ticket, ToKey, Turn, sync::Arc};
 use std::{pin::pin, time::Duration};
 use tokio::time::Instant;
 
@@ -114,6 +114,8 @@ impl<B: Backend> Place<B> {
                 let turn = pin!(either(enter.as_mut(), call.refused()));
                 match within(&shared.runtime, wait, turn).await {
                     Some(Ok(Ok(entry))) => Unlooked(Some(entry)),
+                    // Whoever has taken its place says why, now or in a moment.
+                    Some(Ok(Err(EnterError::Dismissed))) => return Err(call.refused().await),
                     Some(Ok(Err(refused))) => {
                         return Err(call.refusal().unwrap_or_else(|| refused.into()));
                     }
@@ -153,8 +155,7 @@ async fn establish<B: Backend>(
             Ok(turn) => turn,
             Err((vacancy, error)) => {
                 let_go(vacancy);
-                let gone = call.switch.cause() == Some(Cause::RuntimeGone);
-                return Err(if gone { TurnError::Closed } else { error });
+                return Err(call.switch.cause().map_or(error, TurnError::of));
             }
         },
     };

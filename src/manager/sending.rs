@@ -257,7 +257,13 @@ async fn deliver<A: Agent>(
         Drove::Done(Ok(reply)) => Ok(reply),
         Drove::Done(Err(error)) => {
             SessionTurn::failed(&mut turn, cause);
-            Err(cause.map_or(TurnError::Agent(error), TurnError::of))
+            Err(match cause {
+                None => TurnError::Agent(error),
+                Some(cause) => {
+                    quietly(|| drop(error));
+                    TurnError::of(cause)
+                }
+            })
         }
         Drove::Cut(cause) => Err(TurnError::of(cause)),
         Drove::Panicked(payload) => {

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     Closing, Entry, Registry, Ticket, ToKey, Turn, Vacancy,
+    line::wake_lines,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -108,30 +109,22 @@ impl<B: Backend> Shared<B> {
         reached
     }
 
-    /// Every call that is queued at this moment leaves the queue, with this answer. Stops stay, and so do calls that come
-    /// meanwhile, which have later tickets. Returns how many have left.
+    /// Every call that is queued leaves the queue at this moment, with this answer. Stops stay. Returns how many have left.
     ///
-    /// First each call gets its answer, in steps, and then all leave at once: a call that finds its place gone finds its
-    /// answer. A call that is granted between the two has its turn, and does not look for one.
+    /// Between the moment in which its place is gone and its answer, a call may look: then it waits for the answer. The wakers
+    /// come last, and may panic.
     pub(super) fn send_away<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
         answer: impl Fn() -> Refusal<B::Error>,
     ) -> usize {
-        const STEP: usize = 64;
-        let (mut after, mut before) = (None, None);
-        // `None`: the key has gone, or lies.
-        while let Some((next, calls)) = self.registry.callers(key, after, before, STEP) {
-            before = Some(next);
-            after = calls.last().map(|(ticket, _)| *ticket);
-            for call in calls.iter().filter_map(|(_, call)| call.as_deref()) {
-                call.refuse(answer());
-            }
-            if calls.len() < STEP {
-                break;
-            }
+        let line = self.registry.take_line(key);
+        for call in line.callers() {
+            call.refuse(answer());
         }
-        self.registry.dismiss_line(key, before)
+        let left = line.len();
+        wake_lines([line]);
+        left
     }
 
     /// Tells the subscribers, and the log. To make an event calls user code, the clone of a key and the text of an error:

@@ -5,7 +5,7 @@ use super::{
     call::{Call, Cause},
     ending::Fate,
     report::DrainReport,
-    run::{either, let_go, quietly, within},
+    run::{caught, discard, either, let_go, quietly, within},
     shared::{Erased, Leaving, Resident, STOPS_AT_ONCE, Shared},
     stop,
 };
@@ -65,22 +65,29 @@ async fn end_all<B: Backend>(mut reports: Reports<B>) {
     reports.early = false;
     drop(reports);
     // Turns that are given back after all.
-    while let Some(closing) = drain.next().await {
-        stop_aside(&shared, closing);
+    loop {
+        match caught(|| drain.next()).await {
+            Ok(None) => return,
+            Ok(Some(closing)) => stop_aside(&shared, closing),
+            Err(payload) => discard(payload),
+        }
     }
 }
 
 /// Cancels every call that has a session, or a start. The registry is closed: no other call comes, so none is missed.
 fn cancel_all<B: Backend>(shared: &Shared<B>, cause: Cause) {
     for seen in shared.registry.snapshot() {
-        if let Some(call) = seen.caller(None) {
-            call.switch.cancel(cause);
-        }
+        // What was seen may be the last of its slot: then its key goes with it.
+        quietly(move || {
+            if let Some(call) = seen.caller(None) {
+                call.switch.cancel(cause);
+            }
+        });
     }
 }
 
 /// Makes the report when it is dropped: at the end of the drain; or early, at the end of the runtime, or should a panic end the
-/// task. Then nothing that a call waits for will come: all of them end.
+/// task. Then nothing that a call waits for will come: all of them end. Whatever user code panics in it, the report is answered.
 struct Reports<B: Backend> {
     shared: Arc<Shared<B>>,
     early: bool,
@@ -88,22 +95,22 @@ struct Reports<B: Backend> {
 
 impl<B: Backend> Drop for Reports<B> {
     fn drop(&mut self) {
-        let Self { shared, early } = self;
-        if *early {
+        let (shared, early) = (&*self.shared, self.early);
+        if early {
             shared.ending.begin(None);
             quietly(|| shared.registry.close());
             cancel_all(shared, Cause::RuntimeGone);
             shared.ending.tell_all();
         }
         for seen in shared.registry.snapshot() {
-            quietly(|| shared.ending.record(seen.key(), Fate::Abandoned));
+            quietly(move || shared.ending.record(seen.key(), Fate::Abandoned));
         }
         let report = shared.ending.report();
         shared.ending.set_over();
-        shared.events.end();
+        quietly(|| shared.events.end());
         let outputs = shared.outputs.lock().as_ref().map(Erased::end);
         if let Some(end) = outputs {
-            end();
+            quietly(move || end());
         }
         shared.ending.answer(report);
     }
@@ -124,13 +131,15 @@ async fn drain_until<B: Backend>(
             let seen = deadline;
             move |state| (ends.is_none() && state.deadline != seen).then_some(())
         });
-        let mut next = Box::pin(drain.next());
+        // The drop of a key may panic in the drain, which goes on.
+        let mut next = Box::pin(caught(|| drain.next()));
         let next = pin!(either(next.as_mut(), moved));
         match within(&shared.runtime, left, next).await {
             None => return false,
             Some(Err(())) => {} // the deadline has moved
-            Some(Ok(None)) => return true,
-            Some(Ok(Some(closing))) => stop_aside(shared, closing),
+            Some(Ok(Err(payload))) => discard(payload),
+            Some(Ok(Ok(None))) => return true,
+            Some(Ok(Ok(Some(closing)))) => stop_aside(shared, closing),
         }
     }
 }

@@ -77,6 +77,8 @@ impl<B: Backend> Stopping<B> {
         keep: impl Send + 'static,
     ) -> Self {
         let call = Call::stop();
+        // Before others can join it: should a key's hash panic, they have an answer.
+        let answers = Answers(Arc::clone(&call));
         let registry = &shared.registry;
         let joins = |call: &Call<B::Error>| call.stops;
         let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins) {
@@ -86,7 +88,6 @@ impl<B: Backend> Stopping<B> {
                 if let Some((ticket, before)) = before {
                     shared.cancel(key, ticket, &before, Cause::Stop);
                 }
-                let answers = Answers(Arc::clone(&call));
                 let stopping = Arc::clone(shared);
                 shared.runtime.spawn(async move {
                     let Ok(entry) = enter.await else {

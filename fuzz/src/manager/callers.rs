@@ -124,10 +124,9 @@ pub(crate) fn why(error: &TurnError<Failure>) -> Why {
     }
 }
 
-#[allow(clippy::needless_pass_by_value)] // to map by
-pub(crate) fn stopped(end: Result<bool, StopError<Failure>>) -> End {
+pub(crate) fn stopped(end: &Result<bool, StopError<Failure>>) -> End {
     match end {
-        Ok(stopped) => End::Stopped(stopped),
+        Ok(stopped) => End::Stopped(*stopped),
         Err(StopError::Closed) => End::StopClosed,
         Err(StopError::Panicked) => End::StopFailed(Ended::Panic),
         Err(StopError::Abandoned) => End::StopFailed(Ended::Overran),

@@ -23,11 +23,9 @@ pub(crate) struct Call {
     pub(crate) left: bool,
     /// The session has received the message.
     pub(crate) delivered: bool,
-    /// It came to the stop of a session that nobody asked for. Whether it has the result of that stop, or that there was no
-    /// session left, the contract does not say.
-    pub(crate) loose: bool,
     pub(crate) end: Option<End>,
-    /// Of a call that was cancelled while its start failed: it may have the error of the start instead.
+    /// Of a call that was cancelled while its start failed: it may have the error of the start instead. Of a stop whose key has
+    /// just gone: that the manager is closed.
     pub(crate) also: Option<End>,
 }
 
@@ -53,7 +51,6 @@ impl Model {
             cause: None,
             left: false,
             delivered: false,
-            loose: false,
             end: None,
             also: None,
         });
@@ -74,7 +71,7 @@ impl Model {
             (slot.at, slot.since) = (At::Granted { held: true }, now);
         } else if how == How::NoWait {
             self.end(id, End::Failed(Why::Busy));
-        } else if most.is_some_and(|most| slot.queue.len() >= most) {
+        } else if most.is_some_and(|most| slot.waiting() >= most) {
             self.end(id, End::Failed(Why::QueueFull));
         } else {
             slot.queue.push_back(id);
@@ -89,27 +86,47 @@ impl Model {
     pub(crate) fn stop(&mut self, key: usize) {
         let id = self.call(Kind::Stop, key, Act::Pass);
         let joins = self.lie != Some(Lie::StopsDoNotJoin);
-        let closed = self.ending.closed();
+        let (now, closed) = (self.now, self.ending.closed());
         let slot = &mut self.slots[key];
         match slot.at {
-            At::Absent => return self.end(id, End::Stopped(false)),
-            At::Stopping(reason) if joins => {
-                slot.stopping.push(id);
-                self.calls[id].loose = closed || reason != StopReason::Requested;
-                return;
+            At::Absent => {
+                // The shutdown may hold what is left of it.
+                self.calls[id].also = (closed && slot.since == now).then_some(End::StopClosed);
+                return self.end(id, End::Stopped(false));
+            }
+            // Only one that was asked for.
+            At::GrantedToStop | At::Stopping(StopReason::Requested) if joins => {
+                return slot.stopping.push(id);
             }
             _ if closed => self.end(id, End::StopClosed),
-            At::Idle => return self.stop_session(key, StopReason::Requested, vec![id]),
+            At::Idle => return self.grant_stop(key, vec![id]),
             _ => match slot.stops.back_mut().filter(|_| joins) {
                 Some(stops) => stops.push(id),
                 None => slot.stops.push_back(vec![id]),
             },
         }
-        if let Some(holder) = self.slots[key].holder {
-            if self.lie != Some(Lie::StopIsPatient) {
-                self.cancel(key, holder, Cause::Stop);
-            }
+        let patient = self.lie == Some(Lie::StopIsPatient);
+        if let Some(holder) = self.slots[key].holder.filter(|_| !patient) {
+            self.cancel(key, holder, Cause::Stop);
         }
+    }
+
+    /// A stop has the key next, when its task runs.
+    pub(crate) fn grant_stop(&mut self, key: usize, stops: Vec<Id>) {
+        self.set(key, At::GrantedToStop);
+        self.slots[key].stopping = stops;
+    }
+
+    /// What holds the key now is stopped, if it is a session.
+    pub(crate) fn stop_looks(&mut self, key: usize) {
+        let stops = mem::take(&mut self.slots[key].stopping);
+        if self.slots[key].session {
+            return self.stop_session(key, StopReason::Requested, stops);
+        }
+        for id in stops {
+            self.end(id, End::Stopped(false));
+        }
+        self.next(key);
     }
 
     /// The call that has the key is to end.

@@ -127,7 +127,7 @@ impl Model {
         for key in 0..KEYS {
             let slot = &mut self.slots[key];
             let young = |moment: Ms| self.now - moment < idle_for;
-            let waits = !slot.queue.is_empty() || !slot.stops.is_empty();
+            let waits = slot.waiting() > 0;
             let skip = match slot.at {
                 At::Absent => continue,
                 At::Idle if young(slot.since) => Skip::Young,

@@ -7,7 +7,8 @@
 //! the events of each key in their order. At the end nothing is left, and every session was stopped once.
 //!
 //! A step whose byte has its highest bit follows the one before at once: what that one promised must hold although no task has run.
-//! Where two timers of one key fall into the same moment, the contract does not say which one comes first: the program ends there.
+//! The contract does not order two timers of one key that fall into the same moment, two sessions that are idle for equally long, and
+//! two calls that look for room in the same moment: the program ends there.
 
 mod callers;
 mod calls;

@@ -40,6 +40,13 @@ pub(crate) struct Slot {
     pub(crate) script: [VecDeque<Act>; 4],
 }
 
+impl Slot {
+    /// Stops wait too.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue.len() + self.stops.len()
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     pub(crate) now: Ms,
@@ -63,7 +70,7 @@ impl Model {
         &mut self.slots[key]
     }
 
-    fn set(&mut self, key: usize, at: At) {
+    pub(crate) fn set(&mut self, key: usize, at: At) {
         let now = self.now;
         let slot = self.slot(key);
         (slot.at, slot.since) = (at, now);
@@ -98,12 +105,14 @@ impl Model {
             let moments = [ends, slot.limit, slot.cut].into_iter().flatten().min();
             let polled = |id: Id| !model.calls[id].unpolled;
             let granted = matches!(slot.at, At::Granted { .. });
-            granted && slot.holder.is_some_and(polled)
+            slot.at == At::GrantedToStop
+                || granted && slot.holder.is_some_and(polled)
                 || moments.is_some_and(|moment| moment <= model.now)
         };
         while let Some(key) = (0..KEYS).find(|&key| can(self, key)) {
             match self.slots[key].at {
                 At::Granted { .. } => self.look(key),
+                At::GrantedToStop => self.stop_looks(key),
                 _ => self.due(key),
             }
         }
@@ -122,13 +131,7 @@ impl Model {
         slot.holder = None;
         (slot.ends, slot.limit, slot.cut) = (None, None, None);
         if let Some(stops) = slot.stops.pop_front() {
-            if slot.session {
-                return self.stop_session(key, StopReason::Requested, stops);
-            }
-            for id in stops {
-                self.end(id, End::Stopped(false));
-            }
-            return self.next_since(key, rested);
+            return self.grant_stop(key, stops);
         }
         let next = match lie {
             Some(Lie::LastGoesFirst) => slot.queue.pop_back(),
@@ -324,6 +327,11 @@ impl Model {
         }
         if let Some(heir) = heir {
             self.start(heir);
+            // Who waits here looks for room too, before that start ends or after it.
+            let at_once = self.slots[heir]
+                .ends
+                .is_some_and(|(moment, _)| moment <= self.now);
+            self.undecided |= at_once && self.slots[key].at != At::Absent;
         }
     }
 

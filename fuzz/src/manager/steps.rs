@@ -202,7 +202,7 @@ impl Program {
         let manager = self.real.manager.as_ref().expect("it is there");
         let stop = manager.stop(&Self::of(key(byte)));
         self.model.stop(key(byte));
-        self.other(key(byte), async move { stopped(stop.await) });
+        self.other(key(byte), async move { stopped(&stop.await) });
         Ok(())
     }
 

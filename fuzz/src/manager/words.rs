@@ -167,6 +167,8 @@ pub(crate) enum At {
     Granted {
         held: bool,
     },
+    /// A stop has it, whose task has not run.
+    GrantedToStop,
     Health,
     /// A session is stopped, so that the same call can start another one.
     Renewal(StopReason),
