@@ -95,8 +95,8 @@ impl<B: Backend> Place<B> {
     /// Waits in line, then for the session. Dropped in line, it leaves; dropped later, start and stop run on, and the next
     /// in line has what comes of them.
     ///
-    /// Between the grant and the look, another call may cancel this one: it sets the cause, and then takes the place away.
-    /// So a call that finds its place gone finds the cause.
+    /// Another call may take the place away, in the queue or granted: by an abort, a stop, a dismissal or a start that fails. A
+    /// call that finds its place gone waits for the reason, which is there by then or comes at once.
     pub(super) async fn turn(self) -> Result<SessionTurn<B>, TurnError<B::Error>> {
         let Self {
             call,

@@ -93,8 +93,8 @@ impl<B: Backend> Shared<B> {
         &self.settings.timeouts
     }
 
-    /// Cancels a call, wherever it is: it has the cause first, and then its place is taken away, if it has no turn yet. When this
-    /// returns it is out of the queue, and the next call has what it was granted. False if its turn has ended.
+    /// Cancels a call, wherever it is, and takes its place away, if it has no turn yet. When this returns it is out of the queue,
+    /// and the next call has what it was granted. False if its turn has ended.
     pub(super) fn cancel<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
