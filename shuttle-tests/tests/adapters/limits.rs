@@ -3,7 +3,7 @@
 use crate::backend::{Act, Script};
 use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
-use turnwise::{TurnOptions, WhenFull};
+use turnwise::{TurnError, TurnOptions, WhenFull};
 
 const KEY: u8 = 0;
 const OTHER: u8 = 1;
@@ -154,6 +154,34 @@ fn the_end_of_a_turn_makes_room() {
             let room = world.manager.turn(&LAST).await.is_ok();
             world.end().await;
             format!("{comes}; {}", if room { "room" } else { "none" })
+        },
+    );
+}
+
+/// A turn ends, and another one of the same key comes and goes while the first has not listed the session yet. When the other has
+/// returned, the session makes room.
+#[test]
+fn a_turn_that_has_returned_makes_room() {
+    Scenario::new("limits::a_turn_that_has_returned_makes_room", "A3", 2).ends_in(
+        &["at once", "after some tries"],
+        || async {
+            let world = World::built(Script::new(), Some(1), |builder| {
+                builder.max_sessions(1, WhenFull::StopLongestIdle)
+            });
+            let first = world.manager.turn(&KEY).await.expect("room");
+            let ends = world.spawn("ends", async move { drop(first) });
+            let mut tries = 0;
+            while let Err(busy) = world.manager.turn_with(&KEY, TurnOptions::no_wait()).await {
+                assert!(matches!(busy, TurnError::Busy), "{busy:?}");
+                tries += 1;
+                shuttle::future::yield_now().await;
+            }
+            let room = world.manager.turn(&OTHER).await.is_ok();
+            assert!(room, "A3: an idle session makes no room");
+            join(ends).await;
+            world.end().await;
+            let words = ["at once", "after some tries"];
+            words[usize::from(tries > 0)].to_owned()
         },
     );
 }
