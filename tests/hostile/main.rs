@@ -3,7 +3,7 @@
 //!
 //! The panics call no hook, so that the output of the tests stays readable.
 //!
-//! Claims: A2, A4, A6, C9, C11.
+//! Claims: A2, A4, A6, C9, C11, C16.
 
 // A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;

@@ -11,7 +11,7 @@ const KEY: u8 = 0;
 /// one that missed it would never end.
 #[test]
 fn an_abort_reaches_every_state() {
-    Scenario::new("a6_reach::an_abort_reaches_every_state", "A6", 2).ends_in(
+    Scenario::new("a6_reach::an_abort_reaches_every_state", "A6 C16", 2).ends_in(
         &["unheard, Aborted", "reply of #1"],
         || async {
             let world = World::new(Script::new());
@@ -40,7 +40,7 @@ fn an_abort_reaches_every_state() {
 /// The same without a session: the call is reached in its start, and in the one that is handed on to it.
 #[test]
 fn an_abort_reaches_a_start() {
-    Scenario::new("a6_reach::an_abort_reaches_a_start", "A6", 2).ends_in(
+    Scenario::new("a6_reach::an_abort_reaches_a_start", "A6 C16", 2).ends_in(
         &[
             "unheard, Start of #1; unheard, Start of #1",
             "unheard, Start of #1; unheard, Aborted",
@@ -97,7 +97,7 @@ fn a_drop_leaves_at_once() {
 /// Every call, drawn by chance, against every step of a message from the queue to the end of its turn.
 #[test]
 fn every_call_against_every_step() {
-    Scenario::new("a6_reach::every_call_against_every_step", "A6", 3).ends_in(
+    Scenario::new("a6_reach::every_call_against_every_step", "A6 C16", 3).ends_in(
         &[
             "abort: true; reply of #1",
             "abort: true; unheard, Aborted",
