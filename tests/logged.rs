@@ -1,5 +1,8 @@
 //! The log, as tracing-subscriber writes it: what comes from outside cannot make up lines, nor speak to a terminal.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 use std::error::Error;
 use std::fmt;
 use std::io;

@@ -1,5 +1,8 @@
 //! `or_start` in spawned tasks: the future must be `Send` whatever the types are. Most of these tests are done when they compile.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -3,6 +3,9 @@
 //! Operations are counted, not time: allocations and their size, hashes, comparisons and clones of keys, clones of wakers. Each
 //! case does as many calls as there are keys, so its total may be n log n. Locks are counted by the same cases under shuttle.
 
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
 mod counting;
 
 use std::fmt;
@@ -93,7 +96,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 fn grows_as_n_log_n<F: Future<Output = usize>>(case: impl Fn(usize) -> F) {
     let each = |keys: usize| {
         let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
+            .enable_all()
             .start_paused(true)
             .build()
             .expect("a runtime");
