@@ -2,6 +2,7 @@
 //! a test says so, with `tokio::time::trigger_timeouts`.
 
 use checked::{Desk, Store};
+use shuttle::{Config, Runner, scheduler::RandomScheduler};
 use std::sync::Arc;
 use std::time::Duration;
 use turnwise::SessionManager;
@@ -9,31 +10,32 @@ use turnwise::testing::{Act, Scripted};
 
 const SCHEDULES: usize = 300;
 
+/// Runs it in so many schedules. A task of a debug build may need more stack than shuttle's 32 KB.
+fn check(run: impl Fn() + Send + Sync + 'static) {
+    let mut config = Config::new();
+    config.stack_size = 256 << 10;
+    Runner::new(RandomScheduler::new(SCHEDULES), config).run(run);
+}
+
 /// Two senders and a stop: a line that was answered is written, once.
 #[test]
 fn what_was_answered_is_written() {
-    shuttle::check_random(
-        || {
-            shuttle::future::block_on(senders_and_a_stop());
-        },
-        SCHEDULES,
-    );
+    check(|| {
+        shuttle::future::block_on(senders_and_a_stop());
+    });
 }
 
 /// That the schedules do interleave: a test that stops before the lines are sent in all of them would show nothing.
 #[test]
 #[should_panic(expected = "stopped in between")]
 fn a_stop_comes_in_between() {
-    shuttle::check_random(
-        || {
-            shuttle::future::block_on(async {
-                if senders_and_a_stop().await > 1 {
-                    panic!("stopped in between");
-                }
-            });
-        },
-        SCHEDULES,
-    );
+    check(|| {
+        shuttle::future::block_on(async {
+            if senders_and_a_stop().await > 1 {
+                panic!("stopped in between");
+            }
+        });
+    });
 }
 
 /// How many sessions there were.
