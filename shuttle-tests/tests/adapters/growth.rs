@@ -1,5 +1,5 @@
 //! What calls cost as there are more keys, in locks taken and atomics read: shuttle counts each as a step. The root's
-//! `tests/growth.rs` counts what users see.
+//! `tests/growth` counts what users see.
 
 use crate::backend::Script;
 use crate::record::Recorder;
