@@ -45,11 +45,24 @@ pub(super) fn end(children: &Children) {
         tv_sec: 1,
         tv_nsec: 0,
     };
+    /// A process that is about to run another program has no environment for a moment, and may have left the group: so there
+    /// is none only if two looks find none, with this between them.
+    const PAUSE: Timespec = Timespec {
+        tv_sec: 0,
+        tv_nsec: 5_000_000,
+    };
+    let mut none = false;
     for _ in 0..ROUNDS {
         let killed = kill(children);
         if killed.is_empty() {
-            return;
+            if none {
+                return;
+            }
+            none = true;
+            let _ = poll(&mut [], Some(&PAUSE));
+            continue;
         }
+        none = false;
         for process in &killed {
             // Readable when it is dead.
             let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&PATIENCE));
