@@ -13,7 +13,8 @@ pub enum EnterError {
     QueueFull,
     /// The key has no session, and there are as many slots as `max_sessions` allows.
     RegistryFull,
-    /// [`Registry::dismiss`](crate::Registry::dismiss) sent the line away.
+    /// The call lost its place: to [`Registry::dismiss`](crate::Registry::dismiss), which sends the whole queue away, or to
+    /// [`Registry::withdraw`](crate::Registry::withdraw).
     Dismissed,
 }
 

@@ -19,7 +19,7 @@
 //! | `call` | what others may reach of a call: the switch that cancels it |
 //! | `error`, `bell`, `run`, `text` | refusals; who waits for a change; how user code is run; texts of others, bounded and escaped |
 //!
-//! **Locks.** The manager's own locks (a switch, a control, a queue, the listeners, the ending) are leaves: under one of
+//! **Locks.** The manager's own locks (a switch, a call's answer, a bell, a queue, the listeners, the ending) are leaves: under one of
 //! them no other is taken, but that of a key's listeners under that of its part of all keys; nothing is awaited, nobody is
 //! woken, and of user code only `Eq`, `Hash`, `Clone` and the drop of keys run.
 //!
