@@ -150,15 +150,15 @@ mutants-by-machine DIFF="": cargo-mutants
     }
     again() { ! test -s "$out/$1/mutants.out/missed.txt" || look "$@" --iterate; }
 
-    core=(--exclude 'src/manager/**' --exclude 'src/pi/**')
+    core=(--exclude 'src/manager/**' --exclude 'crates/pi/src/**')
     look core "${core[@]}" --timeout 60 --cargo-arg=--test=properties
     again core "${core[@]}" --timeout 120 --cargo-arg=--tests
     again core "${core[@]}" --test-package loom-tests --timeout 600 --cargo-arg=--test=models \
         --cargo-arg=--config=profile.dev.package.loom-tests.opt-level=0
     look manager --file 'src/manager/**' --timeout 90 --cargo-arg=--test=manager
     again manager --file 'src/manager/**' --test-package turnwise-shuttle --timeout 600 --cargo-arg=--test=adapters
-    look protocol --file src/pi/protocol.rs --timeout 60 --cargo-arg=--test=pi_wire
-    again protocol --file src/pi/protocol.rs --timeout 120 --cargo-arg=--test=pi_scripts
+    look protocol --file crates/pi/src/protocol.rs --timeout 60 --cargo-arg=--test=pi_wire
+    again protocol --file crates/pi/src/protocol.rs --timeout 120 --cargo-arg=--test=pi_scripts
 
     # Where a line stands changes; what it says counts.
     said() { sed -E 's/:[0-9]+:[0-9]+:/:/' | sort; }
@@ -192,7 +192,7 @@ mutants-of-a-change MOST="10": cargo-mutants
     mkdir -p target && git diff "$base" -- src > target/change.diff
     count=0
     test -s target/change.diff && count=$(cargo mutants -p turnwise --list --in-diff target/change.diff \
-        --exclude 'src/pi/[!p]*' --exclude 'src/pi/process.rs' | wc -l)
+        --exclude 'crates/pi/src/[!p]*' --exclude 'crates/pi/src/process.rs' | wc -l)
     if test "$count" -eq 0; then echo "mutants-of-a-change: no mutant can be made of what changed in src since $base"; exit 0; fi
     parts=$(((count + {{ MOST }} - 1) / {{ MOST }}))
     part=$((0x$(git rev-parse --short=6 HEAD | cut -c-6) % parts))

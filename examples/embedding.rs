@@ -68,7 +68,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             for (name, status) in shells.snapshot() {
                 println!(
                     "{name}: {:?} for {:?}, {} waiting",
-                    status.phase, status.for_, status.waiting
+                    status.phase, status.elapsed, status.waiting
                 );
             }
         } else if let Some((name, command)) = line.split_once(' ') {

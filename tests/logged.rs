@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracing_subscriber::util::SubscriberInitExt;
-use turnwise::{Agent, Backend, Incarnation, SessionManager, StopReason, TurnContext};
+use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::StopReason};
 
 /// A title for the terminal, a line that looks like one of the log, and letters that turn the text around.
 const HOSTILE: &str =

@@ -156,8 +156,8 @@ fn the_rest_tells_its_settings_and_counts() {
     let Some(Old::Held(departure)) = &again.old else {
         panic!("the vacancy is held");
     };
-    assert_eq!(told(departure), "Departure { .. }");
-    assert!(told(&again).starts_with("Replaced { old: Some(Held(Departure { .. })), vacancy:"));
+    assert_eq!(told(departure), "Released { .. }");
+    assert!(told(&again).starts_with("Replaced { old: Some(Held(Released { .. })), vacancy:"));
     drop((replaced, again));
     let turn = sessions.try_enter(&"b").expect("free").or_insert(2);
     assert!(!sessions.is_closed());

@@ -12,8 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 use turnwise::{
-    Agent, Backend, Clock, ClockHand, Incarnation, ManagerBuilder, SessionManager, SessionTurn,
-    StopReason, TurnContext, TurnError, WhenFull,
+    Agent, Backend, Clock, ClockHand, Incarnation, SessionManager, TurnContext,
+    manager::{ManagerBuilder, SessionTurn, StopReason, TurnError, WhenFull},
 };
 
 const COUNTS: [u64; 5] = [1_000, 3_000, 10_000, 30_000, 100_000];

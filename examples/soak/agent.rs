@@ -2,7 +2,7 @@
 
 use crate::books::Books;
 use std::{fmt, future::pending, panic, sync::Arc, time::Duration};
-use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
+use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
 
 pub(crate) const KEYS: usize = 10_000;
 

@@ -5,7 +5,7 @@ use std::{
     fmt,
     sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
 };
-use turnwise::{SendError, TurnError};
+use turnwise::manager::{SendError, TurnError};
 
 #[derive(Debug, Default)]
 pub(crate) struct Count(AtomicU64);

@@ -14,7 +14,10 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use turnwise::{Sending, SessionManager, Skip, Timeouts, TurnOptions, WhenFull};
+use turnwise::{
+    SessionManager,
+    manager::{Sending, Skip, Timeouts, TurnOptions, WhenFull},
+};
 
 #[global_allocator]
 static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);

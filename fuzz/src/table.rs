@@ -128,7 +128,7 @@ pub(crate) fn command(target: &Target, bytes: &[u8]) -> String {
         let _ = write!(hex, "{byte:02x}");
     }
     format!(
-        "replay: TURNWISE_INPUT={hex} cargo test --test fuzz_replay -- --exact {} --nocapture",
+        "replay: TURNWISE_INPUT={hex} cargo test -p fuzz-replay -- --exact {} --nocapture",
         target.name
     )
 }

@@ -1,6 +1,6 @@
 //! What a user of the manager writes: how to start, stop and check a session, and how to answer a message with one.
 
-use super::{call::Switched, text};
+use crate::manager::{reach::Switched, text};
 use crate::{Incarnation, Ticket, sync::Arc};
 use std::{error::Error, fmt, future::Future, hash::Hash};
 
@@ -11,7 +11,7 @@ use std::{error::Error, fmt, future::Future, hash::Hash};
 /// ```
 /// use std::{convert::Infallible, io, process::Stdio};
 /// use tokio::process::{Child, Command};
-/// use turnwise::{Backend, Incarnation, StopReason};
+/// use turnwise::{Backend, Incarnation, manager::StopReason};
 ///
 /// struct Shells;
 ///
@@ -152,7 +152,7 @@ pub trait Agent: Backend {
     ) -> impl Future<Output = Result<Self::Reply, Self::Error>> + Send;
 
     /// How many bytes an event occupies while it waits to be read. The events that wait for one reader may weigh
-    /// [`ManagerBuilder::unread_bytes`](crate::ManagerBuilder::unread_bytes) in all.
+    /// [`ManagerBuilder::unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) in all.
     ///
     /// By default this is the size of the type, without what it points to. Write this method if an event owns memory whose
     /// size others choose. It is called once for each event, in [`TurnContext::emit`].
@@ -191,7 +191,7 @@ pub trait Agent: Backend {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum StopReason {
-    /// It rested for longer than it may.
+    /// It was idle for longer than it may.
     Idle,
     /// Another one needed its room.
     Capacity,
@@ -209,10 +209,10 @@ pub enum StopReason {
 
 /// What a turn may tell and ask.
 pub struct TurnContext<E> {
-    pub(super) incarnation: Incarnation,
-    pub(super) ticket: Ticket,
-    pub(super) call: Arc<dyn Switched>,
-    pub(super) out: Arc<dyn Fn(E) + Send + Sync>,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) ticket: Ticket,
+    pub(crate) call: Arc<dyn Switched>,
+    pub(crate) out: Arc<dyn Fn(E) + Send + Sync>,
 }
 
 impl<E> TurnContext<E> {
@@ -227,7 +227,7 @@ impl<E> TurnContext<E> {
     }
 
     /// Partial output, to the sender and to all who listen. Never waits: a slow reader misses events, and gets their number. See
-    /// [`Subscription`](crate::Subscription) for how many wait.
+    /// [`Subscription`](crate::manager::Subscription) for how many wait.
     pub fn emit(&self, event: E) {
         (self.out)(event);
     }
@@ -253,7 +253,7 @@ impl<E> TurnContext<E> {
     ///
     /// ```
     /// # use std::convert::Infallible;
-    /// # use turnwise::{Agent, Backend, Incarnation, Missable, TurnContext};
+    /// # use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::Update};
     /// struct Inner;
     /// # impl Backend for Inner {
     /// #     type Key = String;
@@ -294,8 +294,8 @@ impl<E> TurnContext<E> {
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let sessions = turnwise::SessionManager::builder(Outer(Inner)).build()?;
     /// let mut answer = sessions.send_message("a", 5);
-    /// assert_eq!(answer.next_event().await, Some(Missable::Event("1".to_owned())));
-    /// assert_eq!(answer.next_event().await, Some(Missable::Event("3".to_owned())));
+    /// assert_eq!(answer.next_event().await, Some(Update::Event("1".to_owned())));
+    /// assert_eq!(answer.next_event().await, Some(Update::Event("3".to_owned())));
     /// answer.await?;
     /// # Ok(()) }
     /// ```

@@ -1,7 +1,7 @@
 //! Wakes all who wait for a change, also when one of their wakers panics. (tokio's `Notify` wakes none after that one.)
 
-use super::run::discard;
-use crate::wake::each;
+use crate::manager::run::discard;
+use crate::registry::wake::each;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
@@ -11,7 +11,7 @@ use std::{
 };
 
 #[derive(Debug, Default)]
-pub(super) struct Bell(Mutex<Waiting>);
+pub(crate) struct Bell(Mutex<Waiting>);
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -21,7 +21,7 @@ struct Waiting {
 
 impl Bell {
     /// Something has changed: all who wait look again. A waker that panics is no matter of the one who changed it.
-    pub(super) fn ring(&self) {
+    pub(crate) fn ring(&self) {
         let wakers = mem::take(&mut self.0.lock().wakers);
         if let Some(payload) = each(wakers.into_values(), Waker::wake) {
             discard(payload);
@@ -31,7 +31,7 @@ impl Bell {
     /// What `look` finds, now or after a change. Cancel-safe.
     ///
     /// The waker is there before the look: between the two a change wakes it.
-    pub(super) async fn found<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
+    pub(crate) async fn found<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
         let mut place = Place {
             bell: self,
             number: None,

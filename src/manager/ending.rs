@@ -1,8 +1,8 @@
 //! How far a manager is with its end, and what became of its sessions.
 
-use super::{
+use crate::manager::{
     error::{StopEnd, StopError},
-    report::DrainReport,
+    report::reports::DrainReport,
     run::{found, quietly},
 };
 use crate::sync::{
@@ -18,14 +18,14 @@ use tokio::{
 
 /// What became of one session.
 #[derive(Clone, Debug)]
-pub(super) enum Fate {
+pub(crate) enum Fate {
     Stopped,
     Failed(Arc<str>),
     Abandoned,
 }
 
 impl Fate {
-    pub(super) fn of<E>(end: &StopEnd<E>, error: Option<&Arc<str>>) -> Self {
+    pub(crate) fn of<E>(end: &StopEnd<E>, error: Option<&Arc<str>>) -> Self {
         match (end, error) {
             (Err(StopError::Abandoned), _) => Self::Abandoned,
             (Err(_), Some(error)) => Self::Failed(Arc::clone(error)),
@@ -51,25 +51,25 @@ impl Fate {
 /// | begun | the first [`begin`](Ending::begin) | every end of a session is recorded; the registry is closed; one task drains it |
 /// | overdue | the deadline | each call that has a session or a start is cancelled; no other comes |
 /// | done | the drain's end, or of its patience | the report is there; what is given back later is stopped all the same |
-pub(super) struct Ending<K> {
+pub(crate) struct Ending<K> {
     state: Mutex<State<K>>,
     over: AtomicBool,
     /// A stage begins, or the deadline moves.
     moved: Notify,
 }
 
-pub(super) struct State<K> {
+pub(crate) struct State<K> {
     /// From `begun` on.
     fates: Option<HashMap<K, Fate, RandomState>>,
     /// `None`: no turn is cut short.
-    pub(super) deadline: Option<Instant>,
+    pub(crate) deadline: Option<Instant>,
     report: Option<Arc<DrainReport<K>>>,
     /// Who waits for the report. Each is told by itself: should the waker of one panic, the others hear it all the same.
     asked: Vec<oneshot::Sender<Arc<DrainReport<K>>>>,
 }
 
 impl<K> Ending<K> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             state: Mutex::new(State {
                 fates: None,
@@ -83,37 +83,37 @@ impl<K> Ending<K> {
     }
 
     /// Takes the deadline, if it is earlier.
-    pub(super) fn begin(&self, deadline: Option<Instant>) {
+    pub(crate) fn begin(&self, deadline: Option<Instant>) {
         let mut state = self.state.lock();
         state.deadline = [state.deadline, deadline].into_iter().flatten().min();
         state.fates.get_or_insert_default();
     }
 
     /// Whoever waits for a stage, or for a deadline, looks again.
-    pub(super) fn tell_all(&self) {
+    pub(crate) fn tell_all(&self) {
         self.moved.notify_waiters();
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(crate) fn deadline(&self) -> Option<Instant> {
         self.state.lock().deadline
     }
 
     /// The report is made.
-    pub(super) fn set_over(&self) {
+    pub(crate) fn set_over(&self) {
         self.over.store(true, Ordering::SeqCst);
     }
 
     /// Nothing more will be told.
-    pub(super) fn over(&self) -> bool {
+    pub(crate) fn over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
 
     /// Resolves once a shutdown has begun.
-    pub(super) async fn begun(&self) {
+    pub(crate) async fn begun(&self) {
         self.wait(|state| state.fates.as_ref().map(drop)).await;
     }
 
-    pub(super) fn ask(&self) -> oneshot::Receiver<Arc<DrainReport<K>>> {
+    pub(crate) fn ask(&self) -> oneshot::Receiver<Arc<DrainReport<K>>> {
         let (ask, asked) = oneshot::channel();
         let mut state = self.state.lock();
         match &state.report {
@@ -126,7 +126,7 @@ impl<K> Ending<K> {
         asked
     }
 
-    pub(super) fn answer(&self, report: DrainReport<K>) {
+    pub(crate) fn answer(&self, report: DrainReport<K>) {
         let report = Arc::new(report);
         let asked = {
             let mut state = self.state.lock();
@@ -139,14 +139,14 @@ impl<K> Ending<K> {
     }
 
     /// What is found in the state, now or after a move.
-    pub(super) async fn wait<T>(&self, mut look: impl FnMut(&State<K>) -> Option<T>) -> T {
+    pub(crate) async fn wait<T>(&self, mut look: impl FnMut(&State<K>) -> Option<T>) -> T {
         found(&self.moved, || look(&self.state.lock())).await
     }
 }
 
 impl<K: Clone + Eq + Hash> Ending<K> {
     /// A session has ended; its key is not free yet.
-    pub(super) fn record(&self, key: &K, fate: Fate) {
+    pub(crate) fn record(&self, key: &K, fate: Fate) {
         let key = key.clone();
         let mut state = self.state.lock();
         let Some(fates) = &mut state.fates else {
@@ -160,7 +160,7 @@ impl<K: Clone + Eq + Hash> Ending<K> {
     }
 
     /// What was recorded.
-    pub(super) fn report(&self) -> DrainReport<K> {
+    pub(crate) fn report(&self) -> DrainReport<K> {
         let fates = self.state.lock().fates.as_mut().map(mem::take);
         let mut report = DrainReport {
             stopped: Vec::new(),

@@ -1,6 +1,6 @@
 //! Why a call of the manager was refused or failed. What was handed in comes back.
 
-use super::{
+use crate::manager::{
     run::discard,
     text::{Bounded, ERROR_BYTES},
 };
@@ -28,7 +28,7 @@ pub enum TurnError<E> {
     RegistryFull,
     /// The turn did not come within `Timeouts::wait`.
     WaitTimedOut,
-    /// [`SessionManager::dismiss`](crate::SessionManager::dismiss) sent the line away.
+    /// [`SessionManager::dismiss`](crate::SessionManager::dismiss) sent the queue away.
     Dismissed,
     /// The session could not be started. Those who waited for the same start share the error.
     Start(Arc<E>),
@@ -48,7 +48,7 @@ pub enum TurnError<E> {
 
 impl<E> TurnError<E> {
     /// The same refusal once more; `None` if it is the agent's own error.
-    pub(super) fn again(&self) -> Option<Self> {
+    pub(crate) fn again(&self) -> Option<Self> {
         Some(match self {
             Self::Busy => Self::Busy,
             Self::Closed => Self::Closed,
@@ -86,7 +86,7 @@ impl<E> fmt::Display for TurnError<E> {
             Self::QueueFull => "too many wait for this session",
             Self::RegistryFull => "there are as many sessions as there may be",
             Self::WaitTimedOut => "the turn did not come in time",
-            Self::Dismissed => "the line of this session was sent away",
+            Self::Dismissed => "the queue of this session was sent away",
             Self::Start(_) => "the session could not be started",
             Self::StartTimedOut => "the start of the session took too long",
             Self::StartPanicked => "the start of the session panicked",
@@ -164,7 +164,7 @@ impl<E> Clone for StopError<E> {
 }
 
 /// How the backend's stop went.
-pub(super) type StopEnd<E> = Result<(), StopError<E>>;
+pub(crate) type StopEnd<E> = Result<(), StopError<E>>;
 
 impl<E: fmt::Display> fmt::Display for StopError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -188,7 +188,7 @@ impl<E: Error + 'static> Error for StopError<E> {
 
 /// Why a start gave no session, to be shared.
 #[derive(Debug)]
-pub(super) enum StartFailure<E> {
+pub(crate) enum StartFailure<E> {
     Failed(Arc<E>),
     TimedOut,
     Panicked,
@@ -219,7 +219,7 @@ const CAUSES: usize = 32;
 
 /// An error and its causes: `cannot connect: connection refused`. Of [`ERROR_BYTES`] at most. The texts are user code, which may
 /// panic, and write without an end.
-pub(super) fn error_text(error: &dyn Error) -> Arc<str> {
+pub(crate) fn error_text(error: &dyn Error) -> Arc<str> {
     let text = || {
         let mut text = Bounded::new(ERROR_BYTES);
         // Whatever an error returns: what it has written stays, and the text itself remembers why it refused the rest.

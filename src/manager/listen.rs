@@ -3,9 +3,9 @@
 //! A key has a hub while somebody listens to it: the first subscription makes it, the drop of the last one takes it away. So a
 //! call costs O(log n) in the listeners of its own key, whatever others do, and nothing is left of those who have gone.
 
-use super::{
+use crate::manager::{
     backend::Agent,
-    events::{Home, Hub, Queue, Subscription},
+    report::events::{Home, Hub, Queue, Subscription},
     shared::{Erased, Shared},
 };
 use crate::sync::{
@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use std::hash::{BuildHasher, Hash};
 
 /// Those who listen, by key.
-pub(super) struct Outputs<K, E> {
+pub(crate) struct Outputs<K, E> {
     /// How many keys are listened to: without any, an event costs one load.
     count: AtomicUsize,
     hasher: RandomState,
@@ -58,7 +58,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
             .expect("a manager has one agent, with one type of events")
     }
 
-    pub(super) fn listen<A: Agent<Key = K, Event = E>>(
+    pub(crate) fn listen<A: Agent<Key = K, Event = E>>(
         shared: &Shared<A>,
         key: K,
     ) -> Subscription<E> {
@@ -91,7 +91,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
     }
 
     /// What a turn of this key emits goes to its sender and to all who listen; what it emits when it has ended, to nobody.
-    pub(super) fn emitter<A: Agent<Key = K, Event = E>>(
+    pub(crate) fn emitter<A: Agent<Key = K, Event = E>>(
         shared: &Shared<A>,
         key: Arc<K>,
         sender: Arc<Queue<E>>,

@@ -1,15 +1,15 @@
 //! What a session is doing, for whoever asks.
 
-use super::{backend::Backend, report::SessionStatus, shared::Shared};
+use crate::manager::{backend::Backend, report::reports::SessionStatus, shared::Shared};
 use crate::{Status, Ticket, ToKey, sync::Arc};
 
 impl<B: Backend> Shared<B> {
-    pub(super) fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
+    pub(crate) fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
         let seen = self.registry.observe(key)?;
         Some(self.describe(seen.status(), |turn| seen.caller(Some(turn))?.switch.note()))
     }
 
-    pub(super) fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
+    pub(crate) fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
         let seen = self.registry.snapshot();
         seen.iter()
             .map(|seen| {
@@ -26,7 +26,7 @@ impl<B: Backend> Shared<B> {
     ) -> SessionStatus {
         SessionStatus {
             phase: status.phase,
-            for_: status.age(self.registry.now()),
+            elapsed: status.age(self.registry.now()),
             waiting: status.waiting,
             incarnation: status.incarnation,
             turn: status.turn,

@@ -13,10 +13,10 @@ use std::{
 use tokio::{runtime::Handle, sync::Notify};
 
 /// What a panic carried.
-pub(super) type Payload = Box<dyn Any + Send>;
+pub(crate) type Payload = Box<dyn Any + Send>;
 
 /// The value of the future that user code gives, or its panic: also that of the call, which need not be an `async fn`.
-pub(super) async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Payload> {
+pub(crate) async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Payload> {
     let mut future = pin!(async move { call().await });
     poll_fn(
         move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
@@ -29,31 +29,31 @@ pub(super) async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Out
 }
 
 /// Drops it, and what panics in its drop goes no further.
-pub(super) fn drop_caught<T>(value: T) -> Result<(), Payload> {
+pub(crate) fn drop_caught<T>(value: T) -> Result<(), Payload> {
     catch_unwind(AssertUnwindSafe(|| drop(value)))
 }
 
 /// Runs what must not stop its caller: should it panic, that goes no further.
-pub(super) fn quietly(act: impl FnOnce()) {
+pub(crate) fn quietly(act: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(act)) {
         discard(payload);
     }
 }
 
-/// The end of a turn, a start or a stop: the next in line is woken. Should its waker panic, that is no matter of who ends.
-pub(super) fn let_go<T>(guard: T) {
+/// The end of a turn, a start or a stop: the next in the queue is woken. Should its waker panic, that is no matter of who ends.
+pub(crate) fn let_go<T>(guard: T) {
     quietly(|| drop(guard));
 }
 
 /// The panic hook has told it. Its drop is user code too.
-pub(super) fn discard(payload: Payload) {
+pub(crate) fn discard(payload: Payload) {
     if let Err(second) = drop_caught(payload) {
         mem::forget(second);
     }
 }
 
 /// One poll, in the runtime: what is ready at once needs neither timer nor task.
-pub(super) async fn poll_once<T>(
+pub(crate) async fn poll_once<T>(
     runtime: &Handle,
     mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
 ) -> Option<T> {
@@ -68,7 +68,7 @@ pub(super) async fn poll_once<T>(
 }
 
 /// The future's value, or `None` when the limit has passed first. The timer is the runtime's, whoever polls this.
-pub(super) async fn within<T>(
+pub(crate) async fn within<T>(
     runtime: &Handle,
     limit: Option<Duration>,
     mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
@@ -93,7 +93,7 @@ pub(super) async fn within<T>(
 }
 
 /// User code that may fail, hang or panic.
-pub(super) enum Ended<T> {
+pub(crate) enum Ended<T> {
     Done(T),
     Overran,
     Panicked,
@@ -101,7 +101,7 @@ pub(super) enum Ended<T> {
 
 /// Runs user code to its end or to the limit. What is cut short is dropped before this returns, and a panic of that drop
 /// goes no further.
-pub(super) async fn bounded<F: Future + Send>(
+pub(crate) async fn bounded<F: Future + Send>(
     runtime: &Handle,
     limit: Duration,
     call: impl FnOnce() -> F + Send,
@@ -122,7 +122,7 @@ pub(super) async fn bounded<F: Future + Send>(
 }
 
 /// The first of two; the left one if both are ready.
-pub(super) async fn either<A, B>(
+pub(crate) async fn either<A, B>(
     mut left: Pin<&mut (impl Future<Output = A> + ?Sized)>,
     right: impl Future<Output = B>,
 ) -> Result<A, B> {
@@ -152,7 +152,7 @@ pub(crate) async fn found<T>(told: &Notify, mut look: impl FnMut() -> Option<T>)
 
 /// Runs to its end, also when who waits for it goes away: if it is not ready at once, in a task of its own. `None` if the
 /// runtime was shut down, or the future panicked, which is told by the panic hook.
-pub(super) async fn uncut<T: Send + 'static>(
+pub(crate) async fn uncut<T: Send + 'static>(
     runtime: &Handle,
     future: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {

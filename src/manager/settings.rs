@@ -1,6 +1,6 @@
 //! The settings of a manager, and how one call may differ from them.
 
-use super::{backend::Backend, events::KEPT_BYTES, run::discard};
+use crate::manager::{backend::Backend, report::events::KEPT_BYTES, run::discard};
 use crate::{Clock, Registry, sync::catch_unwind};
 use std::{error::Error, fmt, time::Duration};
 use tokio::runtime::Handle;
@@ -70,9 +70,9 @@ impl Timeouts {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// It is refused with [`TurnError::RegistryFull`](crate::TurnError::RegistryFull).
+    /// It is refused with [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull).
     Refuse,
-    /// The session that has rested longest is stopped first, touched ones last; never one that is used or waited for. If
+    /// The session that has been idle longest is stopped first, touched ones last; never one that is used or waited for. If
     /// there is none, the start is refused. Of sessions whose last turns ended within one tick of the clock (a few milliseconds),
     /// any one may be stopped first.
     StopLongestIdle,
@@ -82,7 +82,7 @@ pub enum WhenFull {
 ///
 /// ```
 /// use std::time::Duration;
-/// use turnwise::TurnOptions;
+/// use turnwise::manager::TurnOptions;
 ///
 /// let options = TurnOptions::default().wait(Duration::from_secs(5)).turn(Duration::from_secs(60));
 /// # let _ = (options, TurnOptions::no_wait());
@@ -90,7 +90,7 @@ pub enum WhenFull {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TurnOptions {
-    /// A session that is not free at once is refused with [`TurnError::Busy`](crate::TurnError::Busy).
+    /// A session that is not free at once is refused with [`TurnError::Busy`](crate::manager::TurnError::Busy).
     pub no_wait: bool,
     /// Instead of [`Timeouts::wait`](Timeouts#structfield.wait).
     pub wait: Option<Duration>,
@@ -107,7 +107,7 @@ impl TurnOptions {
         }
     }
 
-    /// For how long the call waits in line.
+    /// For how long the call waits in the queue.
     pub fn wait(mut self, limit: Duration) -> Self {
         self.wait = Some(limit);
         self
@@ -150,23 +150,23 @@ impl Error for BuildError {}
 /// Settings of a [`SessionManager`](crate::SessionManager); see [`SessionManager::builder`](crate::SessionManager::builder).
 #[must_use = "a builder does nothing until `build`"]
 pub struct ManagerBuilder<B: Backend> {
-    pub(super) backend: B,
-    pub(super) settings: Settings,
+    pub(crate) backend: B,
+    pub(crate) settings: Settings,
     max_waiting: Option<usize>,
     first_incarnation: u64,
     clock: Clock,
     shards: Option<usize>,
 }
 
-pub(super) struct Settings {
-    pub(super) timeouts: Timeouts,
-    pub(super) max_sessions: Option<(usize, WhenFull)>,
-    pub(super) stop_idle_after: Option<Duration>,
-    pub(super) unread_bytes: usize,
+pub(crate) struct Settings {
+    pub(crate) timeouts: Timeouts,
+    pub(crate) max_sessions: Option<(usize, WhenFull)>,
+    pub(crate) stop_idle_after: Option<Duration>,
+    pub(crate) unread_bytes: usize,
 }
 
 impl<B: Backend> ManagerBuilder<B> {
-    pub(super) fn new(backend: B) -> Self {
+    pub(crate) fn new(backend: B) -> Self {
         Self {
             backend,
             settings: Settings {
@@ -194,7 +194,7 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// How many calls may wait in the queue of one key; the next gets [`TurnError::QueueFull`](crate::TurnError::QueueFull). With 0, a
+    /// How many calls may wait in the queue of one key; the next gets [`TurnError::QueueFull`](crate::manager::TurnError::QueueFull). With 0, a
     /// call of a key that is not free is refused. A stop is never refused, but one that waits takes a place. By default, there is no
     /// limit.
     pub fn max_waiting(mut self, most: usize) -> Self {
@@ -202,15 +202,15 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// A task stops sessions that have rested for so long. It looks four times in that time, at most once in a millisecond
+    /// A task stops sessions that have been idle for so long. It looks four times in that time, at most once in a millisecond
     /// and at least once in 30 seconds. By default there is none.
     pub fn stop_idle_after(mut self, idle: Duration) -> Self {
         self.settings.stop_idle_after = Some(idle);
         self
     }
 
-    /// How many bytes of events may wait for one reader: for a [`Subscription`](crate::Subscription), or in a
-    /// [`Sending`](crate::Sending). By default 16 MiB. Beside this, up to 1024 events may wait.
+    /// How many bytes of events may wait for one reader: for a [`Subscription`](crate::manager::Subscription), or in a
+    /// [`Sending`](crate::manager::Sending). By default 16 MiB. Beside this, up to 1024 events may wait.
     ///
     /// When an event does not fit, the oldest are given up. An event that weighs more than this is missed by every reader. Events
     /// weigh what [`Agent::weight`](crate::Agent::weight) returns.
@@ -238,7 +238,7 @@ impl<B: Backend> ManagerBuilder<B> {
     }
 
     /// What a manager of these settings keeps its sessions in.
-    pub(super) fn registry<V, H>(&self) -> Registry<B::Key, V, H> {
+    pub(crate) fn registry<V, H>(&self) -> Registry<B::Key, V, H> {
         let mut builder = Registry::builder()
             .clock(self.clock.clone())
             .first_incarnation(self.first_incarnation);
@@ -257,7 +257,7 @@ impl<B: Backend> ManagerBuilder<B> {
 
 impl Settings {
     /// They make sense.
-    pub(super) fn check(&self) -> Result<(), BuildError> {
+    pub(crate) fn check(&self) -> Result<(), BuildError> {
         let Timeouts {
             wait,
             start,
@@ -282,7 +282,7 @@ impl Settings {
 }
 
 /// The runtime of the caller, if it will do.
-pub(super) fn runtime() -> Result<Handle, BuildError> {
+pub(crate) fn runtime() -> Result<Handle, BuildError> {
     let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
     // tokio has no question for this, and would panic in the middle of a turn.
     if let Err(payload) = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))) {

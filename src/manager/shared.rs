@@ -1,18 +1,16 @@
 //! What all handles and tasks of one manager share.
 
-use super::{
+use crate::manager::{
     backend::Backend,
-    call::{Call, Cause, Refusal},
     ending::Ending,
-    events::Hub,
-    report::SessionEvent,
+    reach::{Call, Cause, Refusal},
+    report::{events::Hub, reports::SessionEvent, trace},
     run::quietly,
     settings::{Settings, Timeouts},
-    trace,
 };
 use crate::{
     Closing, Entry, Registry, Ticket, ToKey, Turn, Vacancy,
-    line::wake_lines,
+    registry::slot::queue::wake_queues,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -22,19 +20,19 @@ use parking_lot::Mutex;
 use std::any::Any;
 use tokio::{runtime::Handle, sync::Semaphore};
 
-/// What rests in a slot.
-pub(super) struct Resident<B: Backend> {
+/// What is idle in a slot.
+pub(crate) struct Resident<B: Backend> {
     /// Taken out for its stop.
-    pub(super) session: Option<B::Session>,
-    pub(super) seat: Option<Seat>,
+    pub(crate) session: Option<B::Session>,
+    pub(crate) seat: Option<Seat>,
 }
 
 impl<B: Backend> Resident<B> {
-    pub(super) fn session_mut(&mut self) -> &mut B::Session {
+    pub(crate) fn session_mut(&mut self) -> &mut B::Session {
         self.session.as_mut().expect(THERE)
     }
 
-    pub(super) fn session(&self) -> &B::Session {
+    pub(crate) fn session(&self) -> &B::Session {
         self.session.as_ref().expect(THERE)
     }
 }
@@ -43,34 +41,34 @@ impl<B: Backend> Resident<B> {
 const THERE: &str = "a session is there until its stop takes it";
 
 /// The guards of the registry, as the manager uses it.
-pub(super) type Held<B> = Turn<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(super) type Vacant<B> = Vacancy<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(super) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(super) type Entered<B> = Entry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(super) type Waiting<B> =
+pub(crate) type Held<B> = Turn<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(crate) type Vacant<B> = Vacancy<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(crate) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(crate) type Entered<B> = Entry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(crate) type Waiting<B> =
     crate::Enter<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(super) type Sessions<B> =
+pub(crate) type Sessions<B> =
     Registry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 
 /// How many sessions a sweep or a shutdown stops at a time.
-pub(super) const STOPS_AT_ONCE: usize = 16;
+pub(crate) const STOPS_AT_ONCE: usize = 16;
 
-pub(super) struct Shared<B: Backend> {
-    pub(super) backend: B,
-    pub(super) registry: Sessions<B>,
-    pub(super) settings: Settings,
-    pub(super) seats: Seats,
-    pub(super) events: Arc<Hub<SessionEvent<B::Key>>>,
+pub(crate) struct Shared<B: Backend> {
+    pub(crate) backend: B,
+    pub(crate) registry: Sessions<B>,
+    pub(crate) settings: Settings,
+    pub(crate) seats: Seats,
+    pub(crate) events: Arc<Hub<SessionEvent<B::Key>>>,
     /// Of an `Agent`, once it is asked for.
-    pub(super) outputs: Mutex<Option<Erased>>,
-    pub(super) ending: Ending<B::Key>,
-    pub(super) stops: Semaphore,
+    pub(crate) outputs: Mutex<Option<Erased>>,
+    pub(crate) ending: Ending<B::Key>,
+    pub(crate) stops: Semaphore,
     /// Where tasks run, also for calls from outside of it.
-    pub(super) runtime: Handle,
+    pub(crate) runtime: Handle,
 }
 
 impl<B: Backend> Shared<B> {
-    pub(super) fn new(
+    pub(crate) fn new(
         backend: B,
         registry: Sessions<B>,
         settings: Settings,
@@ -89,13 +87,13 @@ impl<B: Backend> Shared<B> {
         }
     }
 
-    pub(super) fn timeouts(&self) -> &Timeouts {
+    pub(crate) fn timeouts(&self) -> &Timeouts {
         &self.settings.timeouts
     }
 
     /// Cancels a call, wherever it is, and takes its place away, if it has no turn yet. When this returns it is out of the queue,
     /// and the next call has what it was granted. False if its turn has ended.
-    pub(super) fn cancel<Q: ?Sized + ToKey<B::Key>>(
+    pub(crate) fn cancel<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
         ticket: Ticket,
@@ -113,23 +111,23 @@ impl<B: Backend> Shared<B> {
     ///
     /// Between the moment in which its place is gone and its answer, a call may look: then it waits for the answer. The wakers
     /// come last, and may panic.
-    pub(super) fn send_away<Q: ?Sized + ToKey<B::Key>>(
+    pub(crate) fn send_away<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
         answer: impl Fn() -> Refusal<B::Error>,
     ) -> usize {
-        let line = self.registry.take_line(key);
-        for call in line.callers() {
+        let queue = self.registry.take_queue(key);
+        for call in queue.callers() {
             call.refuse(answer());
         }
-        let left = line.len();
-        wake_lines([line]);
+        let left = queue.len();
+        wake_queues([queue]);
         left
     }
 
     /// Tells the subscribers, and the log. To make an event calls user code, the clone of a key and the text of an error:
     /// should it panic, it is not told.
-    pub(super) fn tell(&self, event: impl Fn() -> SessionEvent<B::Key>) {
+    pub(crate) fn tell(&self, event: impl Fn() -> SessionEvent<B::Key>) {
         quietly(|| {
             trace::event(&event);
             self.events.publish(|| {
@@ -141,28 +139,28 @@ impl<B: Backend> Shared<B> {
     }
 }
 
-/// Those who listen to an `Agent` ([`Outputs`](super::listen::Outputs)), without their types, which a `Backend` cannot name.
-pub(super) struct Erased {
-    pub(super) outputs: Arc<dyn Any + Send + Sync>,
-    pub(super) end: Arc<dyn Fn() + Send + Sync>,
+/// Those who listen to an `Agent` ([`Outputs`](crate::manager::listen::Outputs)), without their types, which a `Backend` cannot name.
+pub(crate) struct Erased {
+    pub(crate) outputs: Arc<dyn Any + Send + Sync>,
+    pub(crate) end: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Erased {
     /// Ends all: to be called when the lock that this is behind is released.
-    pub(super) fn end(&self) -> Arc<dyn Fn() + Send + Sync> {
+    pub(crate) fn end(&self) -> Arc<dyn Fn() + Send + Sync> {
         Arc::clone(&self.end)
     }
 }
 
 /// How many sessions are there, from the beginning of a start to the end of a stop. Counted here and not by the registry,
-/// which counts slots: so a call takes its place in line in the call, and room is made in its turn.
-pub(super) struct Seats {
+/// which counts slots: so a call takes its place in the queue in the call, and room is made in its turn.
+pub(crate) struct Seats {
     taken: Arc<AtomicUsize>,
     most: Option<usize>,
 }
 
 /// Room for one session.
-pub(super) struct Seat(Option<Arc<AtomicUsize>>);
+pub(crate) struct Seat(Option<Arc<AtomicUsize>>);
 
 impl Seats {
     fn new(most: Option<usize>) -> Self {
@@ -172,7 +170,7 @@ impl Seats {
         }
     }
 
-    pub(super) fn take(&self) -> Option<Seat> {
+    pub(crate) fn take(&self) -> Option<Seat> {
         let Some(most) = self.most else {
             return Some(Seat(None)); // nothing is counted
         };

@@ -7,10 +7,10 @@ use crate::sync::Arc;
 use std::fmt::{self, Write as _};
 
 /// How many bytes of an error's text are kept, with its causes.
-pub(super) const ERROR_BYTES: usize = 4 << 10;
+pub(crate) const ERROR_BYTES: usize = 4 << 10;
 
 /// How many bytes of a note are kept.
-pub(super) const NOTE_BYTES: usize = 1 << 10;
+pub(crate) const NOTE_BYTES: usize = 1 << 10;
 
 /// How many pieces of a text are taken. More than a text that fits can have, unless it has empty ones; it bounds the time.
 const PIECES: usize = 64 << 10;
@@ -19,7 +19,7 @@ const PIECES: usize = 64 << 10;
 const CUT: usize = " [more than 18446744073709551615 bytes cut]".len();
 
 /// Keeps the beginning of a text that is written into it, and counts the rest. The writer of an endless text gets an error.
-pub(super) struct Bounded {
+pub(crate) struct Bounded {
     text: String,
     most: usize,
     /// So many bytes were written and not kept.
@@ -31,7 +31,7 @@ pub(super) struct Bounded {
 
 impl Bounded {
     /// Of so many bytes at most, with the words for what was cut.
-    pub(super) fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self {
             text: String::new(),
             most,
@@ -42,12 +42,12 @@ impl Bounded {
     }
 
     /// There is more, which will not be written.
-    pub(super) fn leave_off(&mut self) {
+    pub(crate) fn leave_off(&mut self) {
         self.more = true;
     }
 
     /// The text, with the number of bytes that were cut.
-    pub(super) fn finish(mut self) -> Arc<str> {
+    pub(crate) fn finish(mut self) -> Arc<str> {
         if self.cut > 0 || self.more {
             let kept = boundary(&self.text, self.most - CUT);
             let cut = self.cut.saturating_add(self.text.len() - kept);
@@ -86,7 +86,7 @@ fn boundary(text: &str, most: usize) -> usize {
 }
 
 /// A note as it is kept.
-pub(super) fn note(note: Arc<str>) -> Arc<str> {
+pub(crate) fn note(note: Arc<str>) -> Arc<str> {
     if note.len() <= NOTE_BYTES {
         return note;
     }
@@ -98,7 +98,7 @@ pub(super) fn note(note: Arc<str>) -> Arc<str> {
 
 /// An error's text as it is logged: one line of what can be printed.
 #[cfg(feature = "tracing")]
-pub(super) struct Shown<'a>(pub(super) &'a str);
+pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
 #[cfg(feature = "tracing")]
 impl fmt::Display for Shown<'_> {
@@ -110,7 +110,7 @@ impl fmt::Display for Shown<'_> {
 /// A key as it is logged: the beginning of its `Debug`, the same way. That of a `String` is escaped already; that of other
 /// keys may be anything.
 #[cfg(feature = "tracing")]
-pub(super) struct ShownKey<'a, K>(pub(super) &'a K);
+pub(crate) struct ShownKey<'a, K>(pub(crate) &'a K);
 
 /// How many bytes of a key are logged.
 #[cfg(feature = "tracing")]

@@ -7,7 +7,7 @@
 //! ```
 //! use std::{io, time::Duration};
 //! use turnwise::testing::{Act, End, Method, Scripted};
-//! use turnwise::{Backend, Incarnation, SessionManager, TurnError};
+//! use turnwise::{Backend, Incarnation, SessionManager, manager::TurnError};
 //!
 //! struct Plain;
 //!

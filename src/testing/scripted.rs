@@ -5,7 +5,7 @@ use super::{
     record::{Call, Life, Method, Record, Running},
     watch::Watched,
 };
-use crate::{Agent, Backend, Incarnation, StopReason, TurnContext, sync::Arc};
+use crate::{Agent, Backend, Incarnation, TurnContext, manager::StopReason, sync::Arc};
 use parking_lot::Mutex;
 use std::{
     collections::VecDeque,

@@ -15,8 +15,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use turnwise::{
-    Agent, Backend, Clock, ClockHand, Incarnation, ManagerBuilder, Registry, SessionManager,
-    SessionTurn, StopReason, TurnContext, TurnError, WhenFull,
+    Agent, Backend, Clock, ClockHand, Incarnation, Registry, SessionManager, TurnContext,
+    manager::{ManagerBuilder, SessionTurn, StopReason, TurnError, WhenFull},
 };
 
 use counting::{KEYS, Key, WORK, fresh_waker};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::Semaphore;
-use turnwise::TurnError;
+use turnwise::manager::TurnError;
 
 use crate::plain;
 

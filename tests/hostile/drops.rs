@@ -10,7 +10,8 @@ use std::thread;
 use std::time::Duration;
 
 use turnwise::{
-    Agent, Backend, Incarnation, Registry, SessionTurn, StopReason, TurnContext, TurnError,
+    Agent, Backend, Incarnation, Registry, TurnContext,
+    manager::{SessionTurn, StopReason, TurnError},
 };
 
 use crate::{explode, manager, panics, plain, poll, settled, waker};

@@ -8,7 +8,10 @@ use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, Missable, SessionTurn, TurnContext};
+use turnwise::{
+    Agent, Backend, Incarnation, TurnContext,
+    manager::{SessionTurn, Update},
+};
 
 use crate::{explode, manager, panics, plain, poll, waker};
 
@@ -134,5 +137,5 @@ async fn no_event_comes_after_the_end_of_its_turn() {
     while let Poll::Ready(Some(event)) = poll(&mut Box::pin(listening.next()), Waker::noop()) {
         events.push(event);
     }
-    assert_eq!(events, [Missable::Event(1), Missable::Event(2)]);
+    assert_eq!(events, [Update::Event(1), Update::Event(2)]);
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use turnwise::{
-    Agent, Backend, Incarnation, Registry, SessionManager, StopReason, Timeouts, Turn, TurnContext,
-    TurnError,
+    Agent, Backend, Incarnation, Registry, SessionManager, Turn, TurnContext,
+    manager::{StopReason, Timeouts, TurnError},
 };
 
 use crate::{explode, manager, panics, plain, poll, settled, waker};

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use turnwise::{
-    BuildError, ManagerBuilder, SendError, SessionManager, StopError, Timeouts, TurnError,
-    TurnOptions, WhenFull,
+    SessionManager,
+    manager::{
+        BuildError, ManagerBuilder, SendError, StopError, Timeouts, TurnError, TurnOptions,
+        WhenFull,
+    },
 };
 
 use crate::script::{Act, Actor, Failure, Script, Step, say};

@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use turnwise::StopReason;
+use turnwise::manager::StopReason;
 
 use crate::ledger::{Ledger, Live};
 

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use turnwise::{SessionTurn, TurnOptions};
+use turnwise::manager::{SessionTurn, TurnOptions};
 
 use crate::script::{Act, Step, say};
 use crate::{HOUR, Manager, Stage, plain, settled};
@@ -110,10 +110,10 @@ async fn dropped_after(polls: usize, meanwhile: Meanwhile, call: fn(&Manager) ->
     let mut next = m.send_message("a", say("next"));
     let mut served = tokio::time::timeout(HOUR, &mut next).await;
     if let Ok(Err(error)) = &served {
-        let closed = matches!(error.error, turnwise::TurnError::Closed);
+        let closed = matches!(error.error, turnwise::manager::TurnError::Closed);
         let shared = matches!(
             error.error,
-            turnwise::TurnError::Start(_) | turnwise::TurnError::StartPanicked
+            turnwise::manager::TurnError::Start(_) | turnwise::manager::TurnError::StartPanicked
         );
         assert!(closed || shared, "{error:?}");
         if shared {

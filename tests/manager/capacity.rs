@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use turnwise::{Entering, SessionTurn, StopReason, TurnError, WhenFull};
+use turnwise::manager::{Entering, SessionTurn, StopReason, TurnError, WhenFull};
 
 use crate::script::{Act, Actor, Gate, Step, say};
 use crate::{MINUTE, Manager, SECOND, Stage, stage};

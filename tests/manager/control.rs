@@ -1,6 +1,9 @@
 //! A6: turns are cancelled by ticket, and sessions are stopped ahead of the line and restarted in it.
 
-use turnwise::{Outcome, Phase, SessionEvent, SessionTurn, StopError, StopReason, TurnError};
+use turnwise::{
+    Phase,
+    manager::{Outcome, SessionEvent, SessionTurn, StopError, StopReason, TurnError},
+};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{MINUTE, SECOND, all_events, plain, seconds, settled};

@@ -1,7 +1,10 @@
 //! Status, reports and events as data, and as text.
 
 use serde_json::{Value, json, to_value};
-use turnwise::{BuildError, Phase, SessionEvent, Skip, StopError, TurnError};
+use turnwise::{
+    Phase,
+    manager::{BuildError, SessionEvent, Skip, StopError, TurnError},
+};
 
 use crate::script::{Act, Failure, Gate, Step, say};
 use crate::{MINUTE, SECOND, all_events, plain};
@@ -22,7 +25,7 @@ async fn a_status_is_data() {
     let number = status.incarnation.get();
     let expected = json!({
         "phase": "Busy",
-        "for_": { "secs": 90, "nanos": 0 },
+        "elapsed": { "secs": 90, "nanos": 0 },
         "waiting": 1,
         "incarnation": number,
         "turn": 1,
@@ -39,7 +42,7 @@ async fn a_status_is_data() {
     let idle = m.status("a").expect("it rests");
     let expected = json!({
         "phase": "Idle",
-        "for_": { "secs": 0, "nanos": 0 },
+        "elapsed": { "secs": 0, "nanos": 0 },
         "waiting": 0,
         "incarnation": number,
         "turn": null,

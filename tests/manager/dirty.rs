@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use turnwise::{SessionEvent, SessionTurn, StopReason, TurnError};
+use turnwise::manager::{SessionEvent, SessionTurn, StopReason, TurnError};
 
 use crate::script::{Act, Gate, Step, explode, say};
 use crate::{Manager, Stage, all_events, panic_of, plain, seconds, settled};

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_core::Stream;
-use turnwise::{
-    Missable, Outcome, Progress, SessionEvent, SessionTurn, StopReason, Timeouts, TurnError,
+use turnwise::manager::{
+    Outcome, SessionEvent, SessionTurn, StopReason, Timeouts, TurnError, Update,
 };
 
 use crate::script::{Act, Gate, Step, say};
@@ -169,7 +169,7 @@ async fn the_sender_reads_the_parts_and_then_the_reply() {
     let mut sending = m.send_message("a", say("hello").in_parts(3));
     for part in 0..3 {
         let event = sending.next_event().await;
-        assert_eq!(event, Some(Missable::Event(("hello", part))));
+        assert_eq!(event, Some(Update::Event(("hello", part))));
     }
     assert_eq!(sending.next_event().await, None);
     assert_eq!((&mut sending).await.expect("it ends").text, "hello");
@@ -177,12 +177,12 @@ async fn the_sender_reads_the_parts_and_then_the_reply() {
 
     let mut stream = m.send_message("a", say("hello").in_parts(2)).into_stream();
     for expected in 0..2 {
-        let Some(Progress::Event((_, part))) = next(&mut stream).await else {
+        let Some(Update::Event((_, part))) = next(&mut stream).await else {
             panic!("a part")
         };
         assert_eq!(part, expected);
     }
-    let Some(Progress::Done(Ok(reply))) = next(&mut stream).await else {
+    let Some(Update::Done(Ok(reply))) = next(&mut stream).await else {
         panic!("the reply")
     };
     assert_eq!(reply.text, "hello");
@@ -191,7 +191,7 @@ async fn the_sender_reads_the_parts_and_then_the_reply() {
     // What is refused has no parts, and its error is the last.
     stage.script.tell("b", Step::Start, Act::Fail);
     let mut stream = m.send_message("b", say("hello").in_parts(2)).into_stream();
-    let Some(Progress::Done(Err(error))) = next(&mut stream).await else {
+    let Some(Update::Done(Err(error))) = next(&mut stream).await else {
         panic!("its error")
     };
     assert!(matches!(error.error, TurnError::Start(_)));
@@ -200,7 +200,7 @@ async fn the_sender_reads_the_parts_and_then_the_reply() {
     let mut stream = m
         .send_message("a", say("hello").in_parts(1).and(Act::Obey))
         .into_stream();
-    assert!(matches!(next(&mut stream).await, Some(Progress::Event(_))));
+    assert!(matches!(next(&mut stream).await, Some(Update::Event(_))));
     drop(stream);
     m.send_message("a", say("next")).await.expect("it ended");
     stage.end(m).await;
@@ -247,12 +247,12 @@ async fn a_slow_reader_misses_and_is_told_how_many() {
     let mut sending = m.send_message("a", say("hello").in_parts(ALL));
     settled().await;
     let missed = (ALL - KEPT) as u64;
-    assert_eq!(listener.next().await, Some(Missable::Missed(missed)));
+    assert_eq!(listener.next().await, Some(Update::Lagged(missed)));
     let kept: Vec<_> = (ALL - KEPT..ALL).map(|part| ("hello", part)).collect();
     assert_eq!(all_events(&mut listener), kept);
-    assert_eq!(sending.next_event().await, Some(Missable::Missed(missed)));
+    assert_eq!(sending.next_event().await, Some(Update::Lagged(missed)));
     for part in kept {
-        assert_eq!(sending.next_event().await, Some(Missable::Event(part)));
+        assert_eq!(sending.next_event().await, Some(Update::Event(part)));
     }
     assert_eq!(sending.next_event().await, None);
     sending.await.expect("nobody slowed it");
@@ -261,13 +261,13 @@ async fn a_slow_reader_misses_and_is_told_how_many() {
         .into_stream();
     settled().await;
     let first = next(&mut stream).await;
-    assert!(matches!(first, Some(Progress::Missed(count)) if count == missed));
+    assert!(matches!(first, Some(Update::Lagged(count)) if count == missed));
     drop(stream);
 
     assert_eq!(
         next(&mut events)
             .await
-            .map(|event| matches!(event, Missable::Missed(_))),
+            .map(|event| matches!(event, Update::Lagged(_))),
         Some(false)
     );
     for _ in 0..KEPT {
@@ -276,7 +276,7 @@ async fn a_slow_reader_misses_and_is_told_how_many() {
     let before = 2 * 2 + 2 * KEPT as u64; // begin and end of each turn; of the start one was read
     assert_eq!(
         next(&mut events).await,
-        Some(Missable::Missed(before - KEPT as u64))
+        Some(Update::Lagged(before - KEPT as u64))
     );
     assert_eq!(all_events(&mut events).len(), KEPT);
     stage.end(m).await;
@@ -357,11 +357,11 @@ async fn what_is_told_ends_with_the_shutdown() {
     while let Some(event) = events.next().await {
         last = Some(event);
     }
-    let Some(Missable::Event(SessionEvent::Stopped { reason, .. })) = last else {
+    let Some(Update::Event(SessionEvent::Stopped { reason, .. })) = last else {
         panic!("the stop is the last, not {last:?}")
     };
     assert_eq!(reason, StopReason::Shutdown);
-    assert_eq!(heard.next().await, Some(Missable::Event(("hello", 0))));
+    assert_eq!(heard.next().await, Some(Update::Event(("hello", 0))));
     assert_eq!(heard.next().await, None);
     assert_eq!(m.subscribe().next().await, None, "after the end");
     assert_eq!(m.listen("a").next().await, None);

@@ -1,6 +1,9 @@
 //! What it all began with: a map of sessions whose lock was held for a whole turn.
 
-use turnwise::{Phase, Skip, StopReason};
+use turnwise::{
+    Phase,
+    manager::{Skip, StopReason},
+};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{HOUR, MINUTE, SECOND, plain, settled};
@@ -56,7 +59,7 @@ async fn status_returns_while_a_turn_is_in_flight() {
     let all = m.snapshot();
     assert_eq!(all.len(), 3);
     for (key, status) in all {
-        assert_eq!(status.for_, HOUR, "{key}");
+        assert_eq!(status.elapsed, HOUR, "{key}");
         assert!(status.turn.is_some(), "{key}");
     }
     assert!(m.touch("turns"));

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use turnwise::{
-    Agent, Backend, Clock, Incarnation, SessionManager, SessionTurn, StopReason, TurnContext,
-    TurnOptions, WhenFull,
+    Agent, Backend, Clock, Incarnation, SessionManager, TurnContext,
+    manager::{SessionTurn, StopReason, TurnOptions, WhenFull},
 };
 
 use crate::ledger::{Ledger, Live};

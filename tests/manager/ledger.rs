@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use turnwise::StopReason;
+use turnwise::manager::StopReason;
 
 /// One page for each key.
 #[derive(Debug, Default)]

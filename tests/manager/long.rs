@@ -5,8 +5,8 @@ use std::fmt;
 use std::time::Duration;
 
 use turnwise::{
-    Agent, Backend, Incarnation, Missable, SessionEvent, SessionManager, StopError, StopReason,
-    TurnContext, TurnError,
+    Agent, Backend, Incarnation, SessionManager, TurnContext,
+    manager::{SessionEvent, StopError, StopReason, TurnError, Update},
 };
 
 use crate::{HOUR, all_events};
@@ -212,7 +212,7 @@ async fn long_notes_are_truncated() {
     let note = || m.status("a").and_then(|status| status.note);
     for (signs, cut) in [(NOTE_BYTES / SIGN.len(), false), (LONG, true)] {
         let mut sending = m.send_message("a", SIGN.repeat(signs));
-        assert_eq!(sending.next_event().await, Some(Missable::Event(())));
+        assert_eq!(sending.next_event().await, Some(Update::Event(())));
         let note = note().expect("the turn has one");
         if cut {
             kept(&note, signs * SIGN.len(), NOTE_BYTES);

@@ -47,7 +47,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use turnwise::{
-    Clock, ClockHand, DrainReport, ManagerBuilder, Missable, SessionManager, Subscription,
+    Clock, ClockHand, SessionManager,
+    manager::{DrainReport, ManagerBuilder, Subscription, Update},
 };
 
 use script::{Actor, Script};
@@ -152,8 +153,8 @@ fn all_events<E>(events: &mut Subscription<E>) -> Vec<E> {
     let mut cx = Context::from_waker(Waker::noop());
     while let Poll::Ready(Some(event)) = pin!(events.next()).poll(&mut cx) {
         match event {
-            Missable::Event(event) => told.push(event),
-            Missable::Missed(count) => panic!("{count} were missed"),
+            Update::Event(event) => told.push(event),
+            Update::Lagged(count) => panic!("{count} were missed"),
         }
     }
     told

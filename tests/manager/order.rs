@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
-use turnwise::{SessionTurn, TurnOptions};
+use turnwise::manager::{SessionTurn, TurnOptions};
 
 use crate::script::{Act, Step, say};
 use crate::{SECOND, plain};

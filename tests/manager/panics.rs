@@ -11,7 +11,8 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use turnwise::{
-    Agent, Backend, Incarnation, SessionManager, SessionTurn, StopError, TurnContext, TurnError,
+    Agent, Backend, Incarnation, SessionManager, TurnContext,
+    manager::{SessionTurn, StopError, TurnError},
 };
 
 use crate::script::{explode, say};
@@ -77,7 +78,12 @@ impl Backend for FailsToStop {
         Ok(())
     }
 
-    async fn stop(&self, _: &String, (): (), _: turnwise::StopReason) -> Result<(), Unspeakable> {
+    async fn stop(
+        &self,
+        _: &String,
+        (): (),
+        _: turnwise::manager::StopReason,
+    ) -> Result<(), Unspeakable> {
         Err(Unspeakable)
     }
 }
@@ -284,8 +290,8 @@ async fn a_waker_that_panics_when_it_is_told_something_ends_nothing_else() {
     let mut events = m.subscribe();
     let mut heard = m.listen("a");
     let alarm_all = |events: &mut _, heard: &mut _| {
-        poll_with_alarm(&mut pin!(turnwise::Subscription::next(events)));
-        poll_with_alarm(&mut pin!(turnwise::Subscription::next(heard)));
+        poll_with_alarm(&mut pin!(turnwise::manager::Subscription::next(events)));
+        poll_with_alarm(&mut pin!(turnwise::manager::Subscription::next(heard)));
     };
     alarm_all(&mut events, &mut heard);
     let first = m.send_message("a", say("hello").in_parts(1));

@@ -1,7 +1,7 @@
 //! F1, F6 and F16 of the faults found in use: a call is reached in the moment between two turns, a place that is given up is free at
 //! once, and a stop joins the stop that is there.
 
-use turnwise::{StopReason, TurnError, TurnOptions};
+use turnwise::manager::{StopReason, TurnError, TurnOptions};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{MINUTE, plain, settled, stage};

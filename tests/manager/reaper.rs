@@ -1,6 +1,9 @@
 //! A3: the task that stops idle sessions, and the sweep that a caller makes.
 
-use turnwise::{Phase, SessionEvent, SessionTurn, Skip, StopReason, SweepReport};
+use turnwise::{
+    Phase,
+    manager::{SessionEvent, SessionTurn, Skip, StopReason, SweepReport},
+};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{HOUR, MINUTE, Manager, SECOND, Stage, all_events, plain, settled, stage};

@@ -7,8 +7,8 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use turnwise::{
-    Missable, SessionEvent, SessionTurn, StopError, StopReason, TurnError, TurnOptions,
+use turnwise::manager::{
+    SessionEvent, SessionTurn, StopError, StopReason, TurnError, TurnOptions, Update,
 };
 
 use crate::script::{Act, Gate, Step, say};
@@ -69,11 +69,11 @@ fn a_thread_without_a_runtime_calls_and_waits() {
         let report = block_on(m.cleanup_idle(Duration::ZERO));
         assert_eq!(report.stopped, ["a"]);
     }
-    assert_eq!(block_on(heard.next()), Some(Missable::Event(("hello", 0))));
+    assert_eq!(block_on(heard.next()), Some(Update::Event(("hello", 0))));
     let first = block_on(events.next());
     assert!(matches!(
         first,
-        Some(Missable::Event(SessionEvent::Started { .. }))
+        Some(Update::Event(SessionEvent::Started { .. }))
     ));
     assert!(block_on(m.shutdown(HOUR)).stopped.is_empty());
     drop(m);
@@ -87,7 +87,9 @@ fn a_closure_on_a_thread_without_a_runtime_has_its_limit() {
     let (m, stage) = {
         let _within = runtime.enter();
         let short = Duration::from_millis(1);
-        let timeouts = turnwise::Timeouts::default().turn(short).abort(short);
+        let timeouts = turnwise::manager::Timeouts::default()
+            .turn(short)
+            .abort(short);
         crate::stage(|builder| builder.timeouts(timeouts))
     };
     let hangs = m.with_turn("a", async |_| std::future::pending::<()>().await);

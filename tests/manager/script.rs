@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, oneshot};
-use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
+use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
 
 use crate::ledger::{Ledger, Live};
 

@@ -4,7 +4,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use turnwise::{DrainReport, Phase, SessionTurn, StopError, StopReason, Timeouts, TurnError};
+use turnwise::{
+    Phase,
+    manager::{DrainReport, SessionTurn, StopError, StopReason, Timeouts, TurnError},
+};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{HOUR, MINUTE, SECOND, plain, seconds, settled, stage};
@@ -106,7 +109,7 @@ async fn turns_may_end_until_the_deadline() {
     );
     let (ended, took) = ends;
     assert_eq!((ended.expect("it had the time").text, took), ("long", 50));
-    let aborted = |sent: Result<_, turnwise::SendError<_, _>>| {
+    let aborted = |sent: Result<_, turnwise::manager::SendError<_, _>>| {
         matches!(sent.expect_err("cut short").error, TurnError::Aborted)
     };
     assert!(aborted(obeys.0) && aborted(hangs.0));

@@ -4,7 +4,10 @@ use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 
-use turnwise::{Phase, SessionEvent, StopReason, TurnError};
+use turnwise::{
+    Phase,
+    manager::{SessionEvent, StopReason, TurnError},
+};
 
 use crate::script::{Act, Failure, Gate, Step, say};
 use crate::{SECOND, all_events, plain, settled};
@@ -89,7 +92,7 @@ async fn the_next_caller_tries_anew() {
     // In line behind a session that is then discarded: the first of the line starts, and all of it share that.
     let turn = m.turn("a");
     let line: Vec<_> = (0..3).map(|_| m.turn("a")).collect();
-    turnwise::SessionTurn::discard(turn.await.expect("it starts"));
+    turnwise::manager::SessionTurn::discard(turn.await.expect("it starts"));
     let mut line = line.into_iter();
     let failed = start_error(line.next().expect("three").await);
     // It came after the failure, and stands behind those who share it.

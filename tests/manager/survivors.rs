@@ -8,7 +8,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use turnwise::{SessionEvent, SessionTurn, Skip, StopReason, TurnContext, TurnError};
+use turnwise::{
+    TurnContext,
+    manager::{SessionEvent, SessionTurn, Skip, StopReason, TurnError},
+};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{HOUR, MINUTE, SECOND, all_events, plain, seconds, settled, stage};

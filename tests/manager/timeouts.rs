@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use turnwise::{Phase, StopError, StopReason, Timeouts, TurnError, TurnOptions};
+use turnwise::{
+    Phase,
+    manager::{StopError, StopReason, Timeouts, TurnError, TurnOptions},
+};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{HOUR, SECOND, plain, seconds, settled, stage};
@@ -129,7 +132,7 @@ async fn a_closure_that_overruns_is_cut_short_but_a_plain_turn_is_its_holders() 
     let turn = m.turn_with("a", options).await.expect("a new start");
     assert_eq!(stage.script.stops("a"), [StopReason::Dirty]);
     stage.pass(HOUR).await;
-    assert!(!turnwise::SessionTurn::is_cancelled(&turn));
+    assert!(!turnwise::manager::SessionTurn::is_cancelled(&turn));
     drop(turn);
     stage.end(m).await;
 }

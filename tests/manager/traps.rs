@@ -6,8 +6,8 @@ use std::panic::resume_unwind;
 use std::time::Duration;
 
 use turnwise::{
-    Agent, Backend, Incarnation, SessionManager, StopError, StopReason, Timeouts, TurnContext,
-    TurnError,
+    Agent, Backend, Incarnation, SessionManager, TurnContext,
+    manager::{StopError, StopReason, Timeouts, TurnError},
 };
 
 use crate::script::{Failure, explode};

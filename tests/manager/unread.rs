@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use turnwise::{
-    Agent, Backend, BuildError, Incarnation, Missable, SessionEvent, SessionManager, Subscription,
-    TurnContext,
+    Agent, Backend, Incarnation, SessionManager, TurnContext,
+    manager::{BuildError, SessionEvent, Subscription, Update},
 };
 
 use crate::{HOUR, SECOND, settled, stage};
@@ -71,12 +71,12 @@ fn emits(unread_bytes: Option<usize>) -> (SessionManager<Emits>, Arc<()>) {
 }
 
 /// What a reader finds: the weights, and how many were missed between them.
-async fn found(reader: &mut Subscription<Heavy>) -> Vec<Missable<usize>> {
+async fn found(reader: &mut Subscription<Heavy>) -> Vec<Update<usize>> {
     let mut found = Vec::new();
     while let Some(event) = reader.next().await {
         found.push(match event {
-            Missable::Event(Heavy(weight, _)) => Missable::Event(weight),
-            Missable::Missed(count) => Missable::Missed(count),
+            Update::Event(Heavy(weight, _)) => Update::Event(weight),
+            Update::Lagged(count) => Update::Lagged(count),
         });
     }
     found
@@ -93,10 +93,10 @@ async fn a_reader_that_does_not_read_is_bounded_in_bytes() {
     let fit = KEPT_BYTES / MIB;
     assert_eq!(Arc::strong_count(&here) - before, 2 * fit);
     m.shutdown(HOUR).await;
-    let mut expected = vec![Missable::Missed(64 - fit as u64)];
-    expected.resize(1 + fit, Missable::Event(MIB));
+    let mut expected = vec![Update::Lagged(64 - fit as u64)];
+    expected.resize(1 + fit, Update::Event(MIB));
     assert_eq!(found(&mut listener).await, expected);
-    assert!(matches!(sending.next_event().await, Some(Missable::Missed(count)) if count == 48));
+    assert!(matches!(sending.next_event().await, Some(Update::Lagged(count)) if count == 48));
     drop(sending);
     assert_eq!(Arc::strong_count(&here) - before, 0);
 }
@@ -109,16 +109,16 @@ async fn what_is_read_makes_room_again() {
     m.send_message("a", vec![1, 2, 3, 4]).await.expect("free");
     for weight in [1, 2] {
         let event = listener.next().await;
-        assert!(matches!(event, Some(Missable::Event(Heavy(found, _))) if found == weight));
+        assert!(matches!(event, Some(Update::Event(Heavy(found, _))) if found == weight));
     }
     // 7 of 10 bytes wait.
     m.send_message("a", vec![3, 6, 0]).await.expect("idle");
     m.shutdown(HOUR).await;
     let expected = [
-        Missable::Missed(2),
-        Missable::Event(3),
-        Missable::Event(6),
-        Missable::Event(0),
+        Update::Lagged(2),
+        Update::Event(3),
+        Update::Event(6),
+        Update::Event(0),
     ];
     assert_eq!(found(&mut listener).await, expected);
 }
@@ -134,12 +134,12 @@ async fn an_event_heavier_than_the_bound_is_missed_in_its_place() {
     assert_eq!(Arc::strong_count(&here) - before, 3);
     m.shutdown(HOUR).await;
     let expected = [
-        Missable::Event(4),
-        Missable::Missed(2),
-        Missable::Event(5),
-        Missable::Missed(1),
-        Missable::Event(1),
-        Missable::Missed(1),
+        Update::Event(4),
+        Update::Lagged(2),
+        Update::Event(5),
+        Update::Lagged(1),
+        Update::Event(1),
+        Update::Lagged(1),
     ];
     assert_eq!(found(&mut listener).await, expected);
 
@@ -152,7 +152,7 @@ async fn an_event_heavier_than_the_bound_is_missed_in_its_place() {
         .expect("free");
     assert_eq!(Arc::strong_count(&here), before);
     m.shutdown(HOUR).await;
-    assert_eq!(found(&mut listener).await, [Missable::Missed(30)]);
+    assert_eq!(found(&mut listener).await, [Update::Lagged(30)]);
 }
 
 /// A gap stays in its place when what is before it is given up.
@@ -163,7 +163,7 @@ async fn what_was_missed_is_counted_once() {
     let weights = vec![4, 11, 4, 11, 4, 9];
     m.send_message("a", weights).await.expect("free");
     m.shutdown(HOUR).await;
-    let expected = [Missable::Missed(5), Missable::Event(9)];
+    let expected = [Update::Lagged(5), Update::Event(9)];
     assert_eq!(found(&mut listener).await, expected);
 }
 
@@ -171,7 +171,7 @@ async fn what_was_missed_is_counted_once() {
 #[tokio::test(start_paused = true)]
 async fn unread_reports_of_sweeps_are_bounded_in_bytes() {
     const SESSIONS: usize = 100;
-    const MOST: usize = 3 * SESSIONS * size_of::<(String, turnwise::Skip)>();
+    const MOST: usize = 3 * SESSIONS * size_of::<(String, turnwise::manager::Skip)>();
     let (m, stage) = stage(|builder| builder.stop_idle_after(HOUR).unread_bytes(MOST).shards(1));
     let turns: Vec<_> = (0..SESSIONS).map(|key| m.turn(&key.to_string())).collect();
     for turn in turns {
@@ -182,12 +182,12 @@ async fn unread_reports_of_sweeps_are_bounded_in_bytes() {
         stage.pass(Duration::from_secs(30)).await;
         settled().await;
     }
-    let Some(Missable::Missed(missed)) = events.next().await else {
+    let Some(Update::Lagged(missed)) = events.next().await else {
         panic!("they do not all fit")
     };
     let mut kept = 0;
     while let Ok(Some(event)) = tokio::time::timeout(SECOND, events.next()).await {
-        let Missable::Event(SessionEvent::Swept(report)) = event else {
+        let Update::Event(SessionEvent::Swept(report)) = event else {
             panic!("a sweep, not {event:?}")
         };
         assert_eq!(report.skipped.len(), SESSIONS);

@@ -64,13 +64,13 @@ impl Oracle {
             was.lanes[lane].push_front(granted);
         }
         self.slots.entry(key).or_default().lanes = was.lanes;
-        (was.session.map(Old::Rested).or(held), self.take(key, id))
+        (was.session.map(Old::Idle).or(held), self.take(key, id))
     }
 }
 
 /// What callers do: in line, with a guard in hand, and to a key from outside.
 impl Oracle {
-    pub fn enter(&mut self, key: Key, id: Id, lane: Lane) {
+    pub fn enter(&mut self, key: Key, id: Id, lane: Priority) {
         let slot = self.slots.get(&key);
         let free = slot.is_none_or(|slot| slot.holder.is_none());
         let refusal = match slot {
@@ -84,7 +84,7 @@ impl Oracle {
         self.refused.insert(id, refusal);
     }
 
-    pub fn join(&mut self, key: Key, id: Id, lane: Lane) {
+    pub fn join(&mut self, key: Key, id: Id, lane: Priority) {
         let slot = self.slots.entry(key).or_default();
         slot.lanes[lane].push_back(id);
         if slot.holder.is_none() {

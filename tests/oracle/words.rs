@@ -7,9 +7,9 @@ pub type Key = u8;
 pub type Id = u32;
 pub type Session = u32;
 /// Index of a lane of the line.
-pub type Lane = usize;
-pub const FIRST: Lane = 0;
-pub const LINE: Lane = 1;
+pub type Priority = usize;
+pub const FIRST: Priority = 0;
+pub const LINE: Priority = 1;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Phase {
@@ -48,10 +48,10 @@ impl Guard {
     }
 }
 
-/// What a replacement found: a session at rest, or a holder, superseded from now on.
+/// What a replacement found: an idle session, or a holder, superseded from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Old {
-    Rested(Session),
+    Idle(Session),
     Held(Id),
 }
 
@@ -71,7 +71,7 @@ pub struct Slot {
     pub number: u64,
     pub holder: Option<Id>,
     /// The holder is a grant out of this lane, and nobody has looked at it.
-    pub unlooked: Option<Lane>,
+    pub unlooked: Option<Priority>,
     pub lanes: [VecDeque<Id>; 2],
     /// At rest here: the slot is free, or granted and unlooked.
     pub session: Option<Session>,

@@ -2,10 +2,10 @@
 
 use crate::{Failed, HOUR, world};
 use std::time::Duration;
+use turnwise::manager::{SessionTurn, StopError, TurnError};
 use turnwise::testing::End::{CutShort, Failed as Failing, Panicked, Passed};
 use turnwise::testing::Method::{IsHealthy, Send, Start, StartAbandoned, Stop};
 use turnwise::testing::{Act, Call, Gate, Unhealthy};
-use turnwise::{SessionTurn, StopError, TurnError};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 

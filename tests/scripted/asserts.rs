@@ -4,7 +4,10 @@ use crate::{Plain, world};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 use turnwise::testing::{Act, Gate, Script, Scripted};
-use turnwise::{Backend, Incarnation, SessionManager, SessionTurn, StopReason};
+use turnwise::{
+    Backend, Incarnation, SessionManager,
+    manager::{SessionTurn, StopReason},
+};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 

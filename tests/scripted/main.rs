@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use turnwise::testing::{Call, End, Method, Script, Scripted};
 use turnwise::{
-    Agent, Backend, BuildError, Clock, ClockHand, Incarnation, SessionManager, StopReason,
-    TurnContext,
+    Agent, Backend, Clock, ClockHand, Incarnation, SessionManager, TurnContext,
+    manager::{BuildError, StopReason},
 };
 
 type Manager = SessionManager<Scripted<Plain>>;

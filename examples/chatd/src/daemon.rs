@@ -16,7 +16,10 @@ use tokio::{
     task::JoinHandle,
     time::{Instant, timeout},
 };
-use turnwise::{DrainReport, SessionManager, Timeouts, WhenFull};
+use turnwise::{
+    SessionManager,
+    manager::{DrainReport, Timeouts, WhenFull},
+};
 
 pub(crate) type Failed = Box<dyn Error + Send + Sync>;
 
@@ -143,7 +146,10 @@ async fn unix(path: &Path) -> Result<(tokio::net::UnixListener, listen::Bound), 
     Ok(bound.map_err(|error| format!("cannot listen on {}: {error}", path.display()))?)
 }
 
-fn sessions<A: Chat>(agent: A, args: &Args) -> Result<SessionManager<A>, turnwise::BuildError> {
+fn sessions<A: Chat>(
+    agent: A,
+    args: &Args,
+) -> Result<SessionManager<A>, turnwise::manager::BuildError> {
     let timeouts = Timeouts::default()
         .wait(args.wait_timeout)
         .start(args.start_timeout)

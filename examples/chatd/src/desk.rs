@@ -10,8 +10,11 @@ use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use turnwise::{
-    DrainReport, Missable, Phase, Sending, SessionEvent, SessionManager, SessionStatus, StopError,
-    Subscription, Ticket, TurnError, TurnOptions,
+    Phase, SessionManager, Ticket,
+    manager::{
+        DrainReport, Sending, SessionEvent, SessionStatus, StopError, Subscription, TurnError,
+        TurnOptions, Update,
+    },
 };
 
 /// The sessions, and what there is to look at. Cheap to clone; no lock of its own.
@@ -149,7 +152,7 @@ impl<A: Chat> Desk<A> {
                 Phase::Closing => "closing",
                 _ => "unknown",
             },
-            for_ms: u64::try_from(status.for_.as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: u64::try_from(status.elapsed.as_millis()).unwrap_or(u64::MAX),
             waiting: status.waiting,
             incarnation: status.incarnation.get(),
             turn: status.turn.map(Ticket::get),
@@ -186,7 +189,7 @@ enum Stage {
 pub(crate) enum Step<E> {
     Part(String),
     /// So many parts were missed, because nobody read them in time.
-    Missed(u64),
+    Lagged(u64),
     /// The whole of it, or why there is none.
     Done(Result<String, TurnError<E>>),
 }
@@ -218,11 +221,11 @@ impl<A: Chat> Answer<A> {
             return Some(Step::Done(Err(error)));
         }
         Some(match self.sending.next_event().await {
-            Some(Missable::Event(text)) => {
+            Some(Update::Event(text)) => {
                 self.post(|board, key, turn, _| board.say(key, turn, &text));
                 Step::Part(text)
             }
-            Some(Missable::Missed(count)) => Step::Missed(count),
+            Some(Update::Lagged(count)) => Step::Lagged(count),
             None => {
                 let reply = (&mut self.sending).await.map_err(|refused| refused.error);
                 self.stage = Stage::Over;
@@ -266,7 +269,7 @@ pub(crate) struct View {
     pub(crate) key: String,
     pub(crate) phase: &'static str,
     /// For how long, in milliseconds.
-    pub(crate) for_ms: u64,
+    pub(crate) elapsed_ms: u64,
     pub(crate) waiting: u32,
     pub(crate) incarnation: u64,
     /// The ticket of the turn under way.
@@ -282,7 +285,7 @@ impl View {
     pub(crate) fn is_still(&self, before: &Self) -> bool {
         let facts = |view: &Self| (view.phase, view.waiting, view.incarnation, view.turn);
         facts(self) == facts(before)
-            && self.for_ms >= before.for_ms
+            && self.elapsed_ms >= before.elapsed_ms
             && (&self.key, &self.note, &self.last) == (&before.key, &before.note, &before.last)
             && self.trouble == before.trouble
     }

@@ -12,7 +12,7 @@
 
 use crate::agent::Chat;
 use std::{error::Error, fmt, future::pending, time::Duration};
-use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
+use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
 
 #[derive(Clone, Debug)]
 pub(crate) struct EchoAgent {

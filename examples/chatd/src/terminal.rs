@@ -15,7 +15,7 @@ use futures_util::{
     stream::{self, BoxStream, SelectAll},
 };
 use tokio::sync::{mpsc, oneshot};
-use turnwise::TurnOptions;
+use turnwise::manager::TurnOptions;
 
 const HELP: &str = "\
 a line is a message; a line that begins with // is one that begins with /
@@ -195,7 +195,7 @@ fn say<A: Chat>(
         async move {
             let what = match answer.step().await? {
                 Step::Part(text) => What::Part(text),
-                Step::Missed(count) => What::Remark(format!("{count} parts missed")),
+                Step::Lagged(count) => What::Remark(format!("{count} parts missed")),
                 Step::Done(Ok(_)) => What::Over,
                 Step::Done(Err(error)) => What::Remark(told(&error)),
             };
@@ -205,7 +205,7 @@ fn say<A: Chat>(
 }
 
 fn describe(view: &View) -> String {
-    let seconds = std::time::Duration::from_millis(view.for_ms).as_secs_f64();
+    let seconds = std::time::Duration::from_millis(view.elapsed_ms).as_secs_f64();
     let mut text = format!("{}: {} for {seconds:.1} s", view.key, view.phase);
     if view.waiting > 0 {
         text += &format!(", {} waiting", view.waiting);

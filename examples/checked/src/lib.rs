@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
+use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
 
 /// Where documents are kept.
 #[derive(Debug, Default)]

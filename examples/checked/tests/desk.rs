@@ -7,7 +7,7 @@ use checked::{Desk, Lent, Store};
 use std::sync::Arc;
 use std::time::Duration;
 use turnwise::testing::{Act, Gate, Method, Script, Scripted};
-use turnwise::{Clock, ClockHand, SessionManager, TurnError};
+use turnwise::{Clock, ClockHand, SessionManager, manager::TurnError};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
@@ -20,7 +20,7 @@ struct World {
     hand: ClockHand,
 }
 
-fn world() -> Result<World, turnwise::BuildError> {
+fn world() -> Result<World, turnwise::manager::BuildError> {
     let store = Arc::<Store>::default();
     let (scripted, script) = Scripted::around(Desk(Arc::clone(&store)));
     let (clock, hand) = Clock::manual();

@@ -192,10 +192,10 @@ fn remove(key: u8, remove: impl FnOnce() -> Option<Old<Key, Session, Handle>>) {
 fn keep_old(old: Option<Old<Key, Session, Handle>>) {
     hold(match old {
         None => None,
-        Some(Old::Rested(session)) => Some(Held::Session(session)),
+        Some(Old::Idle(session)) => Some(Held::Session(session)),
         Some(Old::Held(departure)) => {
             let wait = with(|stage| stage.hands.new_wait());
-            Some(Held::Departure(departure, wait))
+            Some(Held::Released(departure, wait))
         }
     });
 }

@@ -117,7 +117,7 @@ fn check_wakers() -> Result<(), String> {
     with(|stage| {
         for (&waker, &clones) in &stage.alive.wakers {
             let most = stage.hands.held.iter().find_map(|held| match held {
-                Held::Place { wait, .. } | Held::Departure(_, wait) => {
+                Held::Place { wait, .. } | Held::Released(_, wait) => {
                     (wait.waker == waker).then_some(1)
                 }
                 Held::Drain(..) => stage.polled_drains.contains(&waker).then_some(usize::MAX),

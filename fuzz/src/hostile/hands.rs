@@ -6,7 +6,7 @@ use std::hash::BuildHasherDefault;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use turnwise::{Closing, Departure, Drain, Enter, Observed, Registry, Ticket, Turn, Vacancy};
+use turnwise::{Closing, Drain, Enter, Observed, Registry, Released, Ticket, Turn, Vacancy};
 
 use super::script::with;
 use super::values::{Handle, Key, Session};
@@ -32,7 +32,7 @@ pub(super) enum Held {
         ticket: Ticket,
         start: Started,
     },
-    Departure(Departure<Key, Session, Handle>, Wait),
+    Released(Released<Key, Session, Handle>, Wait),
     Drain(Drain<Key, Session, Handle>, Wait),
     Seen(Observed<Key, Session, Handle>),
     #[allow(dead_code)] // It is only dropped.

@@ -28,7 +28,7 @@ pub(super) async fn pause() {
 pub(super) fn poll(operand: u8, afresh: bool) {
     let waits = |held: &Held| match held {
         Held::Place { wait, .. } => !wait.spoiled,
-        Held::Departure(..) | Held::Drain(..) | Held::Start { .. } => true,
+        Held::Released(..) | Held::Drain(..) | Held::Start { .. } => true,
         _ => false,
     };
     match pick(operand, waits) {
@@ -51,11 +51,11 @@ pub(super) fn poll(operand: u8, afresh: bool) {
                 }
             }
         }
-        Some(Held::Departure(mut departure, mut wait)) => {
+        Some(Held::Released(mut departure, mut wait)) => {
             let polled = polled(&mut wait, (afresh, false), |cx| {
                 Pin::new(&mut departure).poll(cx)
             });
-            hold(Some(Held::Departure(departure, wait)));
+            hold(Some(Held::Released(departure, wait)));
             polled.map_or_else(|panic| resume_unwind(panic), drop);
         }
         Some(Held::Drain(mut drain, mut wait)) => {

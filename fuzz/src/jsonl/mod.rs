@@ -14,8 +14,8 @@ use super::Target;
 use super::table::Log;
 use oracle::Oracle;
 use serde_json::{Map, Value, json};
-use turnwise::pi::PiError;
-use turnwise::pi::wire::{Answer, BytesMut, Decoder, LineError, Lines, Protocol, Told};
+use turnwise_pi::PiError;
+use turnwise_pi::wire::{Answer, BytesMut, Decoder, LineError, Lines, Protocol, Told};
 
 pub(crate) const TARGET: Target = Target {
     name: "jsonl",

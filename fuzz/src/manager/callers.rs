@@ -10,8 +10,11 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use turnwise::testing::Scripted;
 use turnwise::{
-    DrainReport, Entering, Sending, SessionTurn, Skip as RealSkip, StopError, SweepReport, Ticket,
-    TurnError,
+    Ticket,
+    manager::{
+        DrainReport, Entering, Sending, SessionTurn, Skip as RealSkip, StopError, SweepReport,
+        TurnError,
+    },
 };
 
 use super::words::*;

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use turnwise::{Outcome, StopReason};
+use turnwise::manager::{Outcome, StopReason};
 
 use super::model::Model;
 use super::words::*;

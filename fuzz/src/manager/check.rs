@@ -1,7 +1,7 @@
 //! What must be the same after every step, and what must be left at the end: nothing.
 
 use turnwise::testing::Method;
-use turnwise::{Phase, SessionStatus};
+use turnwise::{Phase, manager::SessionStatus};
 
 use super::callers::{Caller, Thing};
 use super::model::Slot;
@@ -126,7 +126,7 @@ impl Program {
         let age = ms(self.model.now - slot.since);
         same(
             &format!("key {key}: age of {:?}", slot.at),
-            &status.for_,
+            &status.elapsed,
             &age,
         )?;
         let holder = slot.holder.map(|id| self.real.callers[id].ticket);
@@ -144,7 +144,7 @@ impl Program {
         let call = &self.model.calls[id];
         let what = || format!("call {id}, {:?} of key {}", call.kind, call.key);
         if let Thing::Turn(turn) = &caller.thing {
-            let cancelled = turnwise::SessionTurn::is_cancelled(turn);
+            let cancelled = turnwise::manager::SessionTurn::is_cancelled(turn);
             let what = format!("{} is cancelled", what());
             same(&what, &cancelled, &call.cause.is_some())?;
         }

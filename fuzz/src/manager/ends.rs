@@ -135,7 +135,7 @@ impl Model {
                 At::Idle => {
                     slot.sweep = Some(index);
                     self.sweeps[index].pending += 1;
-                    self.stop_session(key, turnwise::StopReason::Idle, Vec::new());
+                    self.stop_session(key, turnwise::manager::StopReason::Idle, Vec::new());
                     continue;
                 }
                 _ if waits => Skip::Waiting,

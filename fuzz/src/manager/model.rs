@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use turnwise::{Outcome, StopReason};
+use turnwise::manager::{Outcome, StopReason};
 
 use super::calls::Call;
 use super::words::*;

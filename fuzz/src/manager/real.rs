@@ -10,8 +10,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Instant;
 use turnwise::testing::{Call, End as CallEnd, Method, Script, Scripted};
 use turnwise::{
-    Clock, ClockHand, Missable, SessionEvent, SessionManager, Subscription, Ticket, Timeouts,
-    WhenFull,
+    Clock, ClockHand, SessionManager, Ticket,
+    manager::{SessionEvent, Subscription, Timeouts, Update, WhenFull},
 };
 
 use super::callers::{Agent, Caller};
@@ -119,12 +119,11 @@ impl Real {
         });
         self.runtime = Some(runtime);
         let mut cx = Context::from_waker(Waker::noop());
-        while let Poll::Ready(Some(Missable::Event(event))) = pin!(self.events.next()).poll(&mut cx)
-        {
+        while let Poll::Ready(Some(Update::Event(event))) = pin!(self.events.next()).poll(&mut cx) {
             self.told.push(event);
         }
         for (key, output) in self.outputs.iter_mut().enumerate() {
-            while let Poll::Ready(Some(Missable::Event(id))) = pin!(output.next()).poll(&mut cx) {
+            while let Poll::Ready(Some(Update::Event(id))) = pin!(output.next()).poll(&mut cx) {
                 self.emitted[key].push(id);
             }
         }

@@ -1,6 +1,6 @@
 //! The steps of a program: the bytes index this table.
 
-use turnwise::{SessionTurn, TurnOptions};
+use turnwise::manager::{SessionTurn, TurnOptions};
 
 use super::Program;
 use super::callers::{Caller, Thing, drained, stopped, swept, why};

@@ -1,6 +1,6 @@
 //! The nouns of the model: what a call is, how it may end, and what a backend may do.
 
-use turnwise::{Outcome, StopReason};
+use turnwise::manager::{Outcome, StopReason};
 
 pub(crate) const KEYS: usize = 3;
 /// Milliseconds since the program began.

@@ -87,7 +87,7 @@ impl Schedule {
             let actor = (usize::from(operand) + index) % ACTORS;
             let waits = matches!(
                 self.state(actor),
-                State::Place | State::Departure | State::Drain | State::Start | State::Sweep
+                State::Place | State::Released | State::Drain | State::Start | State::Sweep
             );
             if waits && self.go_on(actor)? {
                 break;

@@ -71,7 +71,7 @@ enum Task {
     /// A place in a line, then the guard that comes of it.
     Ticket(Id),
     /// A wait for this superseded holder.
-    Departure(Id),
+    Released(Id),
     Drain,
     Start(Start),
     Sweep(Sweep),
@@ -85,7 +85,7 @@ enum State {
     Vacancy,
     Turn,
     Closing,
-    Departure,
+    Released,
     Drain,
     Start,
     Sweep,
@@ -99,7 +99,7 @@ impl State {
             Self::Vacancy => "vacancy",
             Self::Turn => "turn",
             Self::Closing => "closing",
-            Self::Departure => "departure",
+            Self::Released => "departure",
             Self::Drain => "drain",
             Self::Start => "start",
             Self::Sweep => "sweep",
@@ -132,7 +132,7 @@ impl Schedule {
     fn state(&self, actor: usize) -> State {
         let id = match &self.actors[actor] {
             Task::Nothing => return State::Nothing,
-            Task::Departure(_) => return State::Departure,
+            Task::Released(_) => return State::Released,
             Task::Drain => return State::Drain,
             Task::Start(_) => return State::Start,
             Task::Sweep(_) => return State::Sweep,
@@ -154,7 +154,7 @@ impl Schedule {
         for index in 0..ACTORS {
             let gone = match self.actors[index] {
                 Task::Ticket(_) => self.state(index) == State::Nothing,
-                Task::Departure(holder) => {
+                Task::Released(holder) => {
                     let mut leaving = self.world.leaving.iter();
                     !leaving.any(|leaving| leaving.holder == holder)
                 }
@@ -175,7 +175,7 @@ impl Schedule {
         let departures = world.leaving.iter().map(|leaving| leaving.holder);
         let drain = world.drain.iter().map(|_| Task::Drain);
         let all: Vec<Task> = tickets
-            .chain(departures.map(Task::Departure))
+            .chain(departures.map(Task::Released))
             .chain(drain)
             .collect();
         for thing in all {
@@ -194,7 +194,7 @@ impl Task {
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Ticket(id), Self::Ticket(other)) => id == other,
-            (Self::Departure(holder), Self::Departure(other)) => holder == other,
+            (Self::Released(holder), Self::Released(other)) => holder == other,
             (Self::Drain, Self::Drain) => true,
             _ => false,
         }

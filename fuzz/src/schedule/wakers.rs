@@ -24,7 +24,7 @@ impl Schedule {
     }
 
     fn leaving(&mut self, actor: usize) -> (usize, &mut Leaving) {
-        let Task::Departure(waits_for) = self.actors[actor] else {
+        let Task::Released(waits_for) = self.actors[actor] else {
             unreachable!("the state says that it waits for a departure")
         };
         let mut leaving = self.world.leaving.iter_mut().enumerate();
@@ -111,7 +111,7 @@ impl Schedule {
                 let place = self.place_mut(actor);
                 (&place.wakes, &mut place.asleep)
             }
-            State::Departure => {
+            State::Released => {
                 let (_, leaving) = self.leaving(actor);
                 (&leaving.wakes, &mut leaving.asleep)
             }
@@ -133,7 +133,7 @@ impl Schedule {
                 let place = self.place(actor);
                 (&place.wakes, place.asleep)
             }
-            (Task::Departure(holder), _) => {
+            (Task::Released(holder), _) => {
                 let mut leaving = self.world.leaving.iter();
                 let leaving = leaving.find(|leaving| leaving.holder == *holder);
                 let leaving = leaving.expect("the actor has it");

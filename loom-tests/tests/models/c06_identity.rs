@@ -19,7 +19,7 @@ pub(crate) fn found(
 ) -> &'static str {
     match old {
         None => "nothing there",
-        Some(Old::Rested(_)) => "rested",
+        Some(Old::Idle(_)) => "rested",
         Some(Old::Held(_)) => "held",
     }
 }

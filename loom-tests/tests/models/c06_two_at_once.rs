@@ -225,7 +225,7 @@ fn observed_against_replace() {
             rest(&registry, &Key(1), &tally);
             let seen = registry.observe(&Key(1)).expect("there");
             let remover = spawn(move || match seen.remove() {
-                Ok(Some(Old::Rested(session))) => {
+                Ok(Some(Old::Idle(session))) => {
                     assert_eq!(session.number, 1, "C6: another than the seen one");
                     "the seen one was removed"
                 }
@@ -350,7 +350,7 @@ fn two_departures() {
             let old = registry.remove(&Key(1));
             let outcome = match &old {
                 Some(Old::Held(_)) => "both held",
-                Some(Old::Rested(_)) => "the second rested",
+                Some(Old::Idle(_)) => "the second rested",
                 None => panic!("C6: the replacement is gone"),
             };
             let other = spawn(move || drop(first));

@@ -22,7 +22,7 @@ fn release_against_replace() {
             let replacer = spawn({
                 let registry = registry.clone();
                 move || match registry.remove(&Key(1)) {
-                    Some(Old::Rested(session)) => Some(session),
+                    Some(Old::Idle(session)) => Some(session),
                     Some(Old::Held(departure)) => {
                         departure.wait();
                         None
@@ -214,7 +214,7 @@ fn registry_drop_against_a_vacancy_given_up() {
                 departure.wait();
                 "it departed"
             }
-            Some(Old::Rested(_)) => panic!("C12: a session that was never started"),
+            Some(Old::Idle(_)) => panic!("C12: a session that was never started"),
             None => "nobody was there",
         };
         giver.join().expect("giver");

@@ -230,7 +230,7 @@ fn drain_against_remove() {
                 let registry = registry.clone();
                 move || match registry.remove(&Key(1)) {
                     None => "given by the drain",
-                    Some(Old::Rested(_)) => "rested for the remover",
+                    Some(Old::Idle(_)) => "rested for the remover",
                     Some(Old::Held(_)) => "superseded",
                 }
             });
@@ -351,7 +351,7 @@ fn close_against_replace() {
             assert_eq!(after, Some(EnterError::Closed), "C13: replaced after close");
             let outcome = match replacer.join().expect("replacer") {
                 Ok(replaced) => {
-                    assert!(matches!(replaced.old, Some(Old::Rested(_))));
+                    assert!(matches!(replaced.old, Some(Old::Idle(_))));
                     "replaced before"
                 }
                 Err(error) => {

@@ -37,13 +37,19 @@ fn no_file_is_too_long() {
 /// The library's own source: every file below `src`.
 pub(crate) fn sources() -> Vec<PathBuf> {
     let files = rust_files(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"));
-    for must in ["registry.rs", "manager/place.rs", "manager/shutdown.rs"] {
+    for must in ["calls/registry.rs", "call/place.rs", "end/shutdown.rs"] {
         assert!(
             files.iter().any(|file| file.ends_with(must)),
             "{must} is not looked at"
         );
     }
     files
+}
+
+/// The source of a crate beside the library.
+pub(crate) fn sources_of(folder: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    rust_files(&root.join(folder).join("src"))
 }
 
 pub(crate) fn read(file: &Path) -> String {

@@ -51,7 +51,6 @@ const NOT_OF_THE_CORE: &[(&str, &str)] = &[
     ("futures_core", "the core knows no runtime"),
     ("tracing", "the core tells nobody"),
     ("crate::manager", "the core knows no adapter"),
-    ("crate::pi", "the core knows no adapter"),
 ];
 
 /// What the manager may not name of a runtime.
@@ -81,7 +80,6 @@ const NOT_OF_THE_MANAGER: &[(&str, &str)] = &[
     ("tokio::sync::Mutex", "a lock that is held across waits"),
     ("tokio::sync::RwLock", "a lock that is held across waits"),
     ("tokio::sync::broadcast", "shuttle's tokio has none"),
-    ("crate::pi", "the manager knows no agent"),
 ];
 
 /// The rules for a file, by where it lies.
@@ -89,7 +87,7 @@ fn forbidden(file: &Path) -> Vec<(&'static str, &'static str)> {
     let lies_in = |folder: &str| file.iter().any(|part| part == folder);
     let is_root = file.file_name().is_some_and(|name| name == "lib.rs");
     let more = match () {
-        () if is_root || lies_in("pi") => &[][..],
+        () if is_root => &[][..],
         () if lies_in("manager") || lies_in("testing") => NOT_OF_THE_MANAGER,
         () => NOT_OF_THE_CORE,
     };
@@ -158,21 +156,20 @@ fn adapters_may_name_more() {
         rules.iter().any(|(forbidden, _)| names(path, forbidden))
     };
     for (file, may, may_not) in [
-        ("src/line.rs", "std::task::Waker", "tokio::sync::Notify"),
         (
-            "src/manager/place.rs",
+            "src/registry/slot/queue.rs",
+            "std::task::Waker",
+            "tokio::sync::Notify",
+        ),
+        (
+            "src/manager/call/place.rs",
             "tokio::sync::Notify",
             "tokio::spawn",
         ),
         (
-            "src/manager/stop.rs",
+            "src/manager/end/stop.rs",
             "tokio::task::JoinHandle",
             "tokio::select!",
-        ),
-        (
-            "src/pi/agent.rs",
-            "tokio::sync::Mutex",
-            "std::thread::spawn",
         ),
     ] {
         assert!(!is_refused(file, may), "{file} may name {may}");

@@ -9,7 +9,7 @@
 //! model: c06_identity::replace_against_cleanup
 //! expect: C6: the replacement
 //! why: a slot is removed by its key and not by its address
-//! --- src/shard.rs
+//! --- src/registry/map/shard.rs
 //! .find_entry(slot.hash, |held| Arc::ptr_eq(held, slot));
 //! +++
 //! .find_entry(slot.hash, |held| held.hash == slot.hash);

@@ -11,7 +11,7 @@ const LISTED: &str = "loom-tests/mutants/equivalent.txt";
 const PARTS: [(&str, &str); 3] = [
     ("core", "src/"),
     ("manager", "src/manager/"),
-    ("protocol", "src/pi/"),
+    ("protocol", "crates/pi/src/"),
 ];
 
 /// The counts, and how many of the missed are listed with a reason. A part that was not run whole has no row.

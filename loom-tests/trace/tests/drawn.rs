@@ -38,7 +38,7 @@ fn example() -> Trace {
             step(0, Action::Unlock(map()), ""),
             step(0, Action::Wake(1), ""),
             step(1, Action::Woken, ""),
-            step(1, Action::Lock(slot()), "InLine::look"),
+            step(1, Action::Lock(slot()), "Queued::look"),
             step(1, Action::Publish, ""),
             step(1, Action::Unlock(slot()), ""),
             step(1, Action::Grant("session 1".to_owned()), ""),
@@ -68,7 +68,7 @@ an example
       └ map write
    8  wake other
    9                                                  go on
-  10                                                  [slot 1] InLine::look; publish
+  10                                                  [slot 1] Queued::look; publish
   11                                                  granted: session 1
   12                                                  end
   13  FAILED 1 < 2 & \"so on\"
@@ -132,7 +132,7 @@ fn a_picture() {
         "1 &lt; 2 &amp; \"so on\"",
         "FAILED 1 &lt; 2 &amp; \"so on\"",
         "Shard::let_go",
-        "InLine::look",
+        "Queued::look",
         "map write",
         "wake other",
         "granted: session 1",

@@ -3,7 +3,7 @@
 use crate::backend::{Act, Call, Script};
 use crate::ledger::Book;
 use crate::world::{LONG, Scenario, World, join};
-use turnwise::{Timeouts, TurnOptions};
+use turnwise::manager::{Timeouts, TurnOptions};
 
 const KEY: u8 = 0;
 

@@ -10,7 +10,7 @@ use shuttle::future::spawn_local;
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
 use std::task::Poll;
-use turnwise::{SessionTurn, StopReason};
+use turnwise::manager::{SessionTurn, StopReason};
 
 const KEY: u8 = 0;
 

@@ -6,7 +6,10 @@ use crate::world::{Scenario, World, join};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use turnwise::{Clock, StopReason, SweepReport};
+use turnwise::{
+    Clock,
+    manager::{StopReason, SweepReport},
+};
 
 const KEY: u8 = 0;
 const IDLE: Duration = Duration::from_millis(10);

@@ -5,7 +5,7 @@ use crate::backend::{Act, Call, Script};
 use crate::ledger::Book;
 use crate::world::{LONG, Scenario, World, join};
 use std::time::Duration;
-use turnwise::{DrainReport, StopReason, Timeouts};
+use turnwise::manager::{DrainReport, StopReason, Timeouts};
 
 const KEY: u8 = 0;
 

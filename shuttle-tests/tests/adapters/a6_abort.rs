@@ -4,7 +4,7 @@
 use crate::backend::{Act, Call, Script};
 use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
-use turnwise::SessionTurn;
+use turnwise::manager::SessionTurn;
 
 const KEY: u8 = 0;
 

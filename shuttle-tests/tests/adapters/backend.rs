@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::{pending, poll_fn};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
-use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
+use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
 
 /// What user code does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,7 +20,10 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use turnwise::{Clock, ClockHand, DrainReport, Timeouts, TurnError, WhenFull};
+use turnwise::{
+    Clock, ClockHand,
+    manager::{DrainReport, Timeouts, TurnError, WhenFull},
+};
 
 const KEYS: [Key; 3] = [0, 1, 2];
 const CALLERS: usize = 3;

@@ -9,7 +9,7 @@ use shuttle::{Config, MaxSteps, Runner};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use turnwise::{SessionTurn, TurnError, WhenFull};
+use turnwise::manager::{SessionTurn, TurnError, WhenFull};
 
 const FEW: u8 = 60;
 const MANY: u8 = 240;
@@ -66,7 +66,7 @@ fn to_listen() {
 }
 
 async fn is_refused(keys: u8) -> usize {
-    let full = |builder: turnwise::ManagerBuilder<_>| {
+    let full = |builder: turnwise::manager::ManagerBuilder<_>| {
         builder.max_sessions(keys.into(), WhenFull::StopLongestIdle)
     };
     let world = World::built(Script::new(), None, full);

@@ -8,7 +8,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Poll, Waker};
-use turnwise::{DrainReport, StopReason};
+use turnwise::manager::{DrainReport, StopReason};
 
 pub(crate) type Key = u8;
 

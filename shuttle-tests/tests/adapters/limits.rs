@@ -3,7 +3,7 @@
 use crate::backend::{Act, Script};
 use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
-use turnwise::{TurnError, TurnOptions, WhenFull};
+use turnwise::manager::{TurnError, TurnOptions, WhenFull};
 
 const KEY: u8 = 0;
 const OTHER: u8 = 1;

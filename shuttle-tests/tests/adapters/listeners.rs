@@ -5,7 +5,7 @@ use crate::world::{LONG, Scenario, World, join};
 use std::future::Future;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
-use turnwise::{Missable, Subscription};
+use turnwise::manager::{Subscription, Update};
 
 const KEY: u8 = 0;
 
@@ -15,8 +15,8 @@ fn unread(listener: &mut Subscription<u32>) -> Vec<u32> {
     let mut cx = Context::from_waker(Waker::noop());
     while let Poll::Ready(Some(next)) = pin!(listener.next()).poll(&mut cx) {
         match next {
-            Missable::Event(event) => all.push(event),
-            Missable::Missed(count) => panic!("{count} are missed, of so few"),
+            Update::Event(event) => all.push(event),
+            Update::Lagged(count) => panic!("{count} are missed, of so few"),
         }
     }
     all

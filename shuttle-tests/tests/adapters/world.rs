@@ -12,8 +12,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{clear_triggers, trigger_timeouts};
 use turnwise::{
-    DrainReport, ManagerBuilder, SendError, Sending, SessionManager, SessionTurn, StopError,
-    TurnError, TurnOptions,
+    SessionManager,
+    manager::{
+        DrainReport, ManagerBuilder, SendError, Sending, SessionTurn, StopError, TurnError,
+        TurnOptions,
+    },
 };
 
 pub(crate) type Manager = SessionManager<Scripted>;

@@ -3,7 +3,7 @@
 //!
 //! Most calls are one step. Those that are more are listed at [`Record`](crate::record::Record).
 
-pub(crate) use crate::oracle::{Id, Key, Lane, Phase, Refusal, Session};
+pub(crate) use crate::oracle::{Id, Key, Phase, Priority, Refusal, Session};
 
 /// One linearization point. `Id`s are made of the tickets that the registry gave: see [`id`].
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(crate) enum Step {
     Enter {
         key: Key,
         id: Id,
-        lane: Lane,
+        lane: Priority,
         refused: Option<bool>,
     },
     /// `None`: absent.

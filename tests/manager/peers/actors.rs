@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use turnwise::{Phase, StopError, StopReason};
+use turnwise::{
+    Phase,
+    manager::{StopError, StopReason},
+};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{HOUR, MINUTE, SECOND, plain, seconds, settled};

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use turnwise::{SessionEvent, StopReason, WhenFull};
+use turnwise::manager::{SessionEvent, StopReason, WhenFull};
 
 use crate::script::{Act, Gate, Step, say};
 use crate::{HOUR, SECOND, all_events, plain, settled, stage};

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use turnwise::{
-    Backend, Incarnation, Phase, SessionEvent, SessionManager, SessionTurn, Skip, StopReason,
-    Timeouts, TurnError, TurnOptions, WhenFull,
+    Backend, Incarnation, Phase, SessionManager,
+    manager::{
+        SessionEvent, SessionTurn, Skip, StopReason, Timeouts, TurnError, TurnOptions, WhenFull,
+    },
 };
 
 use crate::script::{Act, Step, say};
@@ -64,7 +66,7 @@ async fn a_turn_that_hangs_is_seen_and_its_place_in_the_pool_comes_back() {
     let hung = m.send_message("a", say("hangs").and(Act::Hang));
     settled().await;
     stage.pass(HOUR).await;
-    assert_eq!(m.status("a").expect("it is seen").for_, HOUR);
+    assert_eq!(m.status("a").expect("it is seen").elapsed, HOUR);
     let report = m.cleanup_idle(MINUTE).await;
     assert_eq!(report.skipped, [("a".to_owned(), Skip::Busy(HOUR))]);
     let full = m.turn("b").await.map(drop);

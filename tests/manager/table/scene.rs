@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
 use turnwise::{
-    Missable, Phase, SendError, Sending, SessionTurn, StopReason, Subscription, Ticket, TurnError,
+    Phase, Ticket,
+    manager::{SendError, Sending, SessionTurn, StopReason, Subscription, TurnError, Update},
 };
 
 use super::{Other, State};
@@ -187,7 +188,7 @@ impl Scene {
             (_, Some(mut listens)) => match (&became[..], poll_once(&mut Box::pin(listens.next())))
             {
                 ("", _) => "-".to_owned(),
-                (_, Poll::Ready(Some(Missable::Event(_)))) => "all of it".to_owned(),
+                (_, Poll::Ready(Some(Update::Event(_)))) => "all of it".to_owned(),
                 _ if state == State::Message => "what follows".to_owned(),
                 _ => "nothing".to_owned(),
             },

@@ -123,7 +123,7 @@ impl World {
     fn old(&mut self, real: Option<Old<Key, Session, u32>>, model: Option<oracle::Old>) -> Checked {
         match (real, model) {
             (None, None) => Ok(()),
-            (Some(Old::Rested(real)), Some(oracle::Old::Rested(model))) => {
+            (Some(Old::Idle(real)), Some(oracle::Old::Idle(model))) => {
                 same("rested", real.id(), model)
             }
             (Some(Old::Held(departure)), Some(oracle::Old::Held(holder))) => {

@@ -3,7 +3,7 @@
 use super::*;
 
 impl World {
-    pub fn enter(&mut self, key: Key, lane: oracle::Lane) -> Checked {
+    pub fn enter(&mut self, key: Key, lane: oracle::Priority) -> Checked {
         let id = self.draw();
         let enter = match lane {
             FIRST => self.registry.enter_first(&key),

@@ -9,8 +9,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use turnwise::{
-    ClockHand, Closing, Departure, Drain, Enter, EnterError, Entry, Incarnation, Observed, Old,
-    Registry, ReplaceError, Replaced, Tick, Ticket, TryEnterError, Turn, Vacancy, WaitError,
+    ClockHand, Closing, Drain, Enter, EnterError, Entry, Incarnation, Observed, Old, Registry,
+    Released, ReplaceError, Replaced, Tick, Ticket, TryEnterError, Turn, Vacancy, WaitError,
 };
 
 use crate::counted::{Session, Tally, Wakes};
@@ -77,7 +77,7 @@ pub struct Place {
 
 pub struct Leaving {
     pub holder: Id,
-    pub departure: Departure<Key, Session, u32>,
+    pub departure: Released<Key, Session, u32>,
     pub wakes: Arc<Wakes>,
     pub asleep: Option<usize>,
 }

@@ -22,7 +22,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
 use std::{convert::Infallible, time::Duration};
-use turnwise::TurnOptions;
+use turnwise::manager::TurnOptions;
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,7 +115,7 @@ fn event<E: std::error::Error + 'static>(step: &Step<E>) -> sse::Event {
     let event = sse::Event::default();
     match step {
         Step::Part(text) => data(event.event("part"), &json!({ "text": text })),
-        Step::Missed(count) => data(event.event("missed"), &json!({ "parts": count })),
+        Step::Lagged(count) => data(event.event("missed"), &json!({ "parts": count })),
         Step::Done(Ok(reply)) => data(event.event("done"), &json!({ "reply": reply })),
         Step::Done(Err(error)) => data(event.event("failed"), &json!(Refusal::turn(error))),
     }

@@ -13,7 +13,7 @@ use axum::{
 };
 use serde::Serialize;
 use std::error::Error;
-use turnwise::{StopError, TurnError};
+use turnwise::manager::{StopError, TurnError};
 
 /// Why a request is not granted.
 #[derive(Debug, PartialEq, Serialize)]

@@ -71,7 +71,7 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Ignored,
         does: "one session",
-        answers: "200 `{\"key\", \"phase\", \"for_ms\", \"waiting\", \"incarnation\", \"turn\", \"note\", \"last\", \"trouble\"}`; 404 \
+        answers: "200 `{\"key\", \"phase\", \"elapsed_ms\", \"waiting\", \"incarnation\", \"turn\", \"note\", \"last\", \"trouble\"}`; 404 \
                   `no_session`",
         absent: (404, "no_session"),
     },

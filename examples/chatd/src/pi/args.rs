@@ -2,7 +2,7 @@
 
 use crate::args::Args;
 use std::{ffi::OsString, path::PathBuf};
-use turnwise::pi::{PiAgent, PiBuilder};
+use turnwise_pi::{PiAgent, PiBuilder};
 
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "With --agent pi")]

@@ -25,8 +25,8 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use turnwise::pi::{PiAgent, PiError, PiEvent, PiSession};
-use turnwise::{Agent, Backend, Incarnation, StopReason, TurnContext};
+use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
+use turnwise_pi::{PiAgent, PiError, PiEvent, PiSession};
 
 #[derive(Clone, Debug)]
 pub(crate) struct PiChat(Arc<Inner>);

@@ -10,7 +10,10 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
-use turnwise::{Phase, SessionTurn, StopError, StopReason, TurnError, TurnOptions};
+use turnwise::{
+    Phase,
+    manager::{SessionTurn, StopError, StopReason, TurnError, TurnOptions},
+};
 
 /// How many calls a caller makes.
 pub(super) const CALLS: usize = 10;

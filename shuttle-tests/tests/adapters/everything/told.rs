@@ -9,7 +9,8 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use turnwise::{
-    Incarnation, Missable, Progress, SendError, Sending, SessionEvent, Subscription, Ticket,
+    Incarnation, Ticket,
+    manager::{SendError, Sending, SessionEvent, Subscription, Update},
 };
 
 impl Run {
@@ -17,7 +18,7 @@ impl Run {
     pub(super) async fn listens(self, key: Key, mut parts: Subscription<u32>) {
         let mut heard = BTreeSet::new();
         while let Some(part) = parts.next().await {
-            let Missable::Event(id) = part else {
+            let Update::Event(id) = part else {
                 panic!("{part:?} of a few");
             };
             assert_eq!(id % 10, u32::from(key), "a part of another key's answer");
@@ -34,7 +35,7 @@ pub(super) async fn lives(mut told: Subscription<SessionEvent<Key>>) -> Vec<Key>
     let mut lives = BTreeMap::<Key, (Incarnation, Option<Ticket>)>::new();
     let mut last = BTreeMap::<Key, Incarnation>::new();
     while let Some(event) = told.next().await {
-        let Missable::Event(event) = event else {
+        let Update::Event(event) = event else {
             panic!("{event:?} of a few");
         };
         let (key, before, after) = match &event {
@@ -90,9 +91,9 @@ pub(super) async fn streamed(
     loop {
         let next = poll_fn(|cx| Pin::new(&mut stream).poll_next(cx)).await;
         match next.expect("the reply comes last") {
-            Progress::Event(part) => parts.push(part),
-            Progress::Missed(count) => panic!("{count} parts of one are missed"),
-            Progress::Done(answer) => {
+            Update::Event(part) => parts.push(part),
+            Update::Lagged(count) => panic!("{count} parts of one are missed"),
+            Update::Done(answer) => {
                 let back = matches!(&answer, Err(error) if error.message.is_some());
                 let expected = if back { vec![] } else { vec![id] };
                 assert_eq!(parts, expected, "the parts of an answer");

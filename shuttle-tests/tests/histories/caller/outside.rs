@@ -333,7 +333,7 @@ impl Caller {
     /// What is left of the old one.
     fn part(&self, id: Id, old: Option<Old<Key, Session, u32>>) {
         match old {
-            Some(Old::Rested(session)) => drop(session),
+            Some(Old::Idle(session)) => drop(session),
             Some(Old::Held(departure)) if below(2) == 0 => self.one(
                 format!("departure of what #{} replaced", tail(id)),
                 || departure.wait(),
@@ -374,7 +374,7 @@ fn claimed(turn: &Turn<Key, Session, u32>) -> (Id, Given, String) {
 fn left(old: Option<&Old<Key, Session, u32>>) -> Left {
     match old {
         None => Left::Nothing,
-        Some(Old::Rested(session)) => Left::Rested(session.id()),
+        Some(Old::Idle(session)) => Left::Rested(session.id()),
         Some(Old::Held(_)) => Left::Held,
     }
 }

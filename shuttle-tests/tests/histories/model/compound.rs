@@ -55,7 +55,7 @@ impl State {
         })?;
         let left = match old {
             None => Left::Nothing,
-            Some(oracle::Old::Rested(session)) => Left::Rested(session),
+            Some(oracle::Old::Idle(session)) => Left::Rested(session),
             Some(oracle::Old::Held(holder)) => {
                 self.departures.insert(id, holder);
                 self.parted.insert(holder, handle);

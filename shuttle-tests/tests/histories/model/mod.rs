@@ -366,7 +366,7 @@ impl State {
 }
 
 /// The two lanes, as the oracle numbers them.
-pub(crate) fn lane(first: bool) -> oracle::Lane {
+pub(crate) fn lane(first: bool) -> oracle::Priority {
     if first { FIRST } else { oracle::LINE }
 }
 

@@ -1,0 +1,330 @@
+//! The task of one pi: it alone writes to it, reads all that it writes at all times, and sees its end.
+//!
+//! | it ends because | the turn hears | the process |
+//! |---|---|---|
+//! | `stop` | | stdin closed, SIGTERM, SIGKILL |
+//! | the session is dropped | | SIGKILL |
+//! | pi has ended, or closed a pipe | the rest of its output, then `Exited` | reaped; else as by `stop` |
+//! | it writes what it should not | the error, when the process is gone | as by `stop` |
+//! | a turn does not end after its abort | `AbortTimedOut`, at once | as by `stop` |
+//!
+//! After a `stop` that pi obeys, what it left running may run on. After any other end all its children are ended.
+
+use crate::{
+    PiError,
+    builder::Settings,
+    dialog::{Answer, PiDialog},
+    lines::{LineError, Lines},
+    message::PiMessage,
+    process::{Ended, Process, REST},
+    protocol::{Protocol, Told},
+};
+use futures_core::Stream;
+use serde_json::{Map, Value};
+use std::{
+    future::{pending, poll_fn},
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    process::ExitStatus,
+};
+use std::{panic::catch_unwind, sync::Arc};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::ChildStdout,
+    sync::{mpsc, oneshot, watch},
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::{bytes::Bytes, codec::FramedRead};
+use turnwise::Incarnation;
+
+/// What a session wants of its process. When nobody can want anything any more, it is killed.
+#[derive(Debug)]
+pub(crate) enum Order {
+    Turn(PiMessage, mpsc::Sender<Told>),
+    Cancel,
+    Request(
+        String,
+        Map<String, Value>,
+        oneshot::Sender<Result<Value, PiError>>,
+    ),
+    Stop,
+}
+
+/// How far a process is.
+#[derive(Clone, Debug)]
+pub(crate) enum Phase {
+    Serves,
+    Ends,
+    Gone(Ended),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    process: Process,
+    lines: FramedRead<ChildStdout, Lines>,
+    protocol: Protocol,
+    orders: mpsc::UnboundedReceiver<Order>,
+    /// Who hears the turn.
+    hears: Option<mpsc::Sender<Told>>,
+    /// When a turn that is cancelled must have ended.
+    deadline: Option<Instant>,
+    answers: mpsc::UnboundedReceiver<(String, Answer)>,
+    answer: mpsc::UnboundedSender<(String, Answer)>,
+    phase: watch::Sender<Phase>,
+    settings: Arc<Settings>,
+    key: String,
+    incarnation: Incarnation,
+}
+
+/// Why it does not serve any more.
+enum Over {
+    Stop,
+    Dropped,
+    Exited(Option<ExitStatus>),
+    /// A pipe is closed.
+    Closed,
+    Overdue,
+    Fault(Fault),
+}
+
+enum Fault {
+    Protocol(String),
+    Line(LineError),
+}
+
+impl Driver {
+    pub(crate) fn new(
+        (process, stdout): (Process, ChildStdout),
+        orders: mpsc::UnboundedReceiver<Order>,
+        phase: watch::Sender<Phase>,
+        settings: Arc<Settings>,
+        key: String,
+        incarnation: Incarnation,
+    ) -> Self {
+        let (answer, answers) = mpsc::unbounded_channel();
+        Self {
+            process,
+            lines: FramedRead::new(stdout, Lines::new(settings.line_limit)),
+            protocol: Protocol::new(settings.dialogs.is_some()),
+            orders,
+            hears: None,
+            deadline: None,
+            answers,
+            answer,
+            phase,
+            settings,
+            key,
+            incarnation,
+        }
+    }
+
+    pub(crate) async fn run(mut self) {
+        let over = loop {
+            if let Some(over) = self.step().await {
+                break over;
+            }
+        };
+        self.phase.send_replace(Phase::Ends);
+        let ended = self.end(over).await;
+        // What was ordered meanwhile hears that the process is gone: its senders go with this.
+        self.phase.send_replace(Phase::Gone(ended));
+    }
+
+    /// Waits for one thing to happen. Each is cancel-safe: what does not happen now is not lost.
+    async fn step(&mut self) -> Option<Over> {
+        if self.hears.is_none() {
+            self.protocol.told.clear();
+        }
+        self.ask();
+        let Self {
+            process,
+            lines,
+            protocol,
+            ..
+        } = self;
+        let (out, told) = (&mut protocol.out, &protocol.told);
+        let mut bytes = [0; 4 << 10];
+        tokio::select! {
+            order = self.orders.recv() => return self.order(order),
+            Some((id, answer)) = self.answers.recv() => self.protocol.answer(&id, answer),
+            // The next line is read when what the last one told is heard: a turn that is slow slows pi, and nothing grows.
+            line = next(lines), if told.is_empty() => return self.line(line),
+            listens = room(self.hears.as_ref()), if !told.is_empty() => self.tell(listens),
+            read = of(&mut process.stderr, async |pipe| pipe.read(&mut bytes).await) => match read {
+                Ok(read @ 1..) => self.process.tail.lock().push(&bytes[..read]),
+                _ => self.process.stderr = None,
+            },
+            written = of(&mut process.stdin, async |pipe| pipe.write_buf(out).await), if !out.is_empty() => {
+                if written.is_err() {
+                    return Some(Over::Closed);
+                }
+            }
+            status = process.child.wait() => return Some(Over::Exited(status.ok())),
+            () = at(self.deadline) => return Some(Over::Overdue),
+        }
+        None
+    }
+
+    fn order(&mut self, order: Option<Order>) -> Option<Over> {
+        match order {
+            None => return Some(Over::Dropped),
+            Some(Order::Stop) => return Some(Over::Stop),
+            Some(Order::Turn(message, hears)) => {
+                self.hears = Some(hears);
+                self.protocol.begin(message);
+            }
+            Some(Order::Cancel) => {
+                self.protocol.cancel();
+                if self.hears.is_some() {
+                    self.deadline = Instant::now().checked_add(self.settings.abort);
+                }
+            }
+            Some(Order::Request(command, arguments, reply)) => {
+                self.protocol.request(&command, arguments, reply);
+            }
+        }
+        None
+    }
+
+    fn line(&mut self, line: Option<Result<Bytes, LineError>>) -> Option<Over> {
+        match line {
+            None => Some(Over::Closed),
+            Some(Err(error)) => Some(Over::Fault(Fault::Line(error))),
+            Some(Ok(line)) => {
+                let end = self.protocol.line(&line);
+                end.err().map(|what| Over::Fault(Fault::Protocol(what)))
+            }
+        }
+    }
+
+    /// One thing more, for which there is room; we alone send.
+    fn tell(&mut self, listens: bool) {
+        let told = self.protocol.told.pop_front();
+        let ended = matches!(told, Some(Told::End(_)));
+        if let (Some(hears), Some(told)) = (&self.hears, told) {
+            drop(hears.try_send(told));
+        }
+        if ended || !listens {
+            self.hears = None;
+            self.deadline = None;
+        }
+    }
+
+    /// Questions, to the user.
+    fn ask(&mut self) {
+        let Some(dialogs) = &self.settings.dialogs else {
+            return;
+        };
+        while let Some(question) = self.protocol.question() {
+            let (key, answer) = (self.key.clone(), self.answer.clone());
+            let dialog = PiDialog::new(question, key, self.incarnation, answer);
+            // A panic drops the dialog: nobody answers. The panic hook has told it.
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| dialogs(dialog))) {
+                std::mem::forget(payload); // its drop may panic too
+            }
+        }
+    }
+
+    /// Ends the process, whatever it does.
+    async fn end(&mut self, over: Over) -> Ended {
+        if let Over::Overdue = over {
+            let limit = self.settings.abort;
+            self.end_turn(PiError::AbortTimedOut { limit }).await;
+        }
+        // Nobody asked for the end of a process that had ended before the order to stop.
+        self.process.asked = matches!(over, Over::Stop) && !self.process.has_ended();
+        let mut ended = match over {
+            Over::Exited(status) => {
+                // Its children may hold its pipes open.
+                self.process.end_children().await;
+                drop(timeout(REST, self.rest()).await);
+                self.process.ended(status, false).await
+            }
+            Over::Dropped => {
+                let stdout = self.lines.get_mut();
+                self.process
+                    .end(stdout, self.settings.grace, async {})
+                    .await
+            }
+            _ => {
+                if let Over::Closed = over {
+                    self.process.stdin = None;
+                    drop(timeout(self.settings.grace, self.rest()).await);
+                }
+                // With the drop of the session there is no more time.
+                let orders = &mut self.orders;
+                let dropped = async { while orders.recv().await.is_some() {} };
+                let stdout = self.lines.get_mut();
+                self.process.end(stdout, self.settings.grace, dropped).await
+            }
+        };
+        let stderr = self.process.tail.lock().text();
+        let error = match over {
+            Over::Fault(Fault::Protocol(what)) => {
+                ended.fault = Some(what.as_str().into());
+                PiError::Protocol { what, stderr }
+            }
+            Over::Fault(Fault::Line(LineError::TooLong(limit))) => PiError::LineTooLong { limit },
+            Over::Fault(Fault::Line(LineError::Io(error))) => PiError::Io(error),
+            _ => PiError::Exited {
+                status: ended.status,
+                stderr,
+            },
+        };
+        self.end_turn(error).await;
+        ended
+    }
+
+    /// What it wrote before its end counts: first what is told of it already, then its lines.
+    async fn rest(&mut self) {
+        loop {
+            while self.hears.is_some() && !self.protocol.told.is_empty() {
+                let listens = room(self.hears.as_ref()).await;
+                self.tell(listens);
+            }
+            self.protocol.told.clear();
+            match next(&mut self.lines).await {
+                Some(Ok(line)) if self.protocol.line(&line).is_ok() => {}
+                _ => return,
+            }
+        }
+    }
+
+    /// The end of the turn, or of a command, if it has not ended yet. Of a turn that does not listen for a while its channel
+    /// ends, which says the same in fewer words.
+    async fn end_turn(&mut self, error: PiError) {
+        if let Some(hears) = self.hears.take() {
+            drop(timeout(REST, hears.send(Told::End(Err(error)))).await);
+        } else if let Some(reply) = self.protocol.given_up() {
+            drop(reply.send(Err(error)));
+        }
+    }
+}
+
+async fn next(lines: &mut FramedRead<ChildStdout, Lines>) -> Option<Result<Bytes, LineError>> {
+    poll_fn(|cx| Pin::new(&mut *lines).poll_next(cx)).await
+}
+
+/// There is room for one thing more; false if nobody listens any more.
+async fn room(hears: Option<&mpsc::Sender<Told>>) -> bool {
+    match hears {
+        Some(hears) => hears.reserve().await.is_ok(),
+        None => false,
+    }
+}
+
+/// With a pipe that is there; without one, never.
+async fn of<P, T>(pipe: &mut Option<P>, f: impl AsyncFnOnce(&mut P) -> T) -> T {
+    match pipe {
+        Some(pipe) => f(pipe).await,
+        None => pending().await,
+    }
+}
+
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,166 @@
+//! Bytes as lines, and lines that are no records.
+
+use super::Pi;
+use turnwise_pi::{
+    PiEvent,
+    wire::{BytesMut, Decoder, LineError, Lines, Told},
+};
+
+#[test]
+fn what_pi_does_not_write_is_an_error() {
+    for line in [
+        "x",
+        "{",
+        "[]",
+        "1",
+        "null",
+        "{}",
+        "{\"type\":1}",
+        "\u{FEFF}{}",
+        "{\"type\":\"response\"}",
+        "{\"type\":\"response\",\"id\":1,\"success\":true}",
+        "{\"type\":\"message_end\"}",
+        "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\"}}",
+        "{\"type\":\"extension_ui_request\",\"method\":\"confirm\"}",
+        "{\"type\":\"agent_settled\",\"aborted\":1}",
+        // What we wrote did not arrive as it was written.
+        "{\"type\":\"response\",\"command\":\"parse\",\"success\":false,\"error\":\"Failed to parse command\"}",
+    ] {
+        let mut pi = Pi::working();
+        let error = pi.0.line(line.as_bytes()).expect_err(line);
+        assert!(!error.is_empty() && error.len() < 500, "{error}");
+    }
+    let mut pi = Pi::working();
+    for line in [&b"\xFF\xFE"[..], &[b'['; 100_000], &[0; 1000]] {
+        let error = pi.0.line(line).expect_err("it is no record");
+        assert!(error.len() < 1000, "bounded: {}", error.len());
+    }
+    // A newer pi may write more.
+    for line in [
+        "",
+        " \r",
+        "{\"type\":\"new\"}",
+        "{\"type\":\"message_update\"}\r",
+        "{\"type\":\"tool_execution_start\"}",
+        "{\"type\":\"auto_retry_start\",\"attempt\":-1}",
+        "{\"type\":\"extension_ui_request\",\"id\":\"x\",\"method\":\"new\"}",
+        "{\"type\":\"response\",\"id\":\"nobody's\",\"success\":true}",
+        "{\"type\":\"message_end\",\"message\":{\"role\":\"assistant\",\"stopReason\":\"stop\",\"usage\":7}}",
+    ] {
+        assert_eq!(pi.0.line(line.as_bytes()), Ok(()), "{line}");
+    }
+}
+
+/// `JSON.stringify` writes half an emoji as an escape: of a text that was cut there, by a limit, an abort, or between two deltas.
+#[test]
+fn half_an_emoji_is_read() {
+    let end = |content: &str, stop: &str| {
+        let message =
+            format!("{{\"role\":\"assistant\",\"content\":[{content}],\"stopReason\":\"{stop}\"}}");
+        format!("{{\"type\":\"message_end\",\"message\":{message}}}")
+    };
+    let deep = format!("{}{}", "[".repeat(1000), "]".repeat(1000));
+    for line in [
+        end(r#"{"type":"text","text":"hi \ud83d"}"#, "length"),
+        end(
+            r#"{"type":"toolCall","arguments":{"content":"\ud83d"}}"#,
+            "toolUse",
+        ),
+        end(
+            &format!(r#"{{"type":"toolCall","arguments":{deep}}}"#),
+            "toolUse",
+        ),
+        end(
+            r#"{"type":"thinking","thinking":"\udc00 hm"},{"type":"text","text":"hi"}"#,
+            "stop",
+        ),
+        end("", "error").replace("}}", r#","errorMessage":"503 \uD83D"}}"#),
+        r#"{"type":"response","id":"9","success":true,"data":{"messages":["\ud83d"]}}"#.to_owned(),
+    ] {
+        assert_eq!(Pi::working().0.line(line.as_bytes()), Ok(()), "{line}");
+    }
+    for (written, read) in [
+        (r"a\ud83d", "a\u{FFFD}"),
+        (r"\ude00b", "\u{FFFD}b"),
+        (r"\ud83d\ude00", "\u{1F600}"),
+        (r"\ud83d\ud83d\ude00\ude00", "\u{FFFD}\u{1F600}\u{FFFD}"),
+        (r"\\ud83d \\\ud83d\n", "\\ud83d \\\u{FFFD}\n"),
+    ] {
+        let mut pi = Pi::working();
+        let update = format!(
+            r#"{{"type":"message_update","assistantMessageEvent":{{"type":"text_delta","delta":"{written}"}}}}"#
+        );
+        assert_eq!(pi.0.line(update.as_bytes()), Ok(()), "{written}");
+        let told: Vec<_> = pi.0.told.drain(..).collect();
+        assert!(
+            matches!(&told[..], [Told::Event(PiEvent::Text(text))] if text == read),
+            "{written}: {told:?}"
+        );
+    }
+}
+
+/// All lines of some bytes that come in pieces of this size, and what the end is.
+fn lines(bytes: &[u8], limit: usize, piece: usize) -> (Vec<Vec<u8>>, Option<usize>) {
+    let mut decoder = Lines::new(limit);
+    let (mut read, mut lines) = (BytesMut::new(), Vec::new());
+    for piece in bytes.chunks(piece) {
+        read.extend_from_slice(piece);
+        loop {
+            match decoder.decode(&mut read) {
+                Ok(Some(line)) => lines.push(line.to_vec()),
+                Ok(None) => break,
+                Err(LineError::TooLong(limit)) => return (lines, Some(limit)),
+                Err(LineError::Io(error)) => panic!("nothing was read: {error}"),
+            }
+        }
+        assert!(read.len() <= limit, "it keeps {} bytes", read.len());
+    }
+    while let Some(line) = decoder.decode_eof(&mut read).expect("it is short enough") {
+        lines.push(line.to_vec());
+    }
+    assert!(read.is_empty());
+    (lines, None)
+}
+
+#[test]
+fn a_line_ends_with_its_lf_alone() {
+    let text = "a\u{2028}b\u{2029}\u{85}c\r\n\n\0\nwas cut";
+    let expected = ["a\u{2028}b\u{2029}\u{85}c\r", "", "\0"];
+    let expected: Vec<Vec<u8>> = expected.map(|line| line.as_bytes().to_vec()).into();
+    for piece in [1, 2, 3, 7, 100] {
+        assert_eq!(lines(text.as_bytes(), 50, piece), (expected.clone(), None));
+    }
+}
+
+#[test]
+fn a_line_has_its_limit() {
+    for piece in [1, 4, 5, 6, 100] {
+        assert_eq!(lines(b"12345\n12345\n", 5, piece).1, None);
+        let short = vec![b"ok".to_vec()];
+        assert_eq!(lines(b"ok\n123456\nok\n", 5, piece), (short, Some(5)));
+        assert_eq!(lines(b"123456", 5, piece), (vec![], Some(5)));
+    }
+    let (empty, end) = lines(b"\n\n", 0, 1);
+    assert_eq!((empty.len(), end), (2, None));
+    assert_eq!(lines(b"x", 0, 1).1, Some(0));
+}
+
+/// It goes with the line, however long the process lives.
+#[test]
+fn a_long_line_leaves_no_room_behind() {
+    let mut lines = Lines::new(64 << 20);
+    let mut read = BytesMut::from(&vec![b'x'; 20 << 20][..]);
+    assert!(lines.decode(&mut read).expect("it may go on").is_none());
+    read.reserve(12 << 20);
+    read.extend_from_slice(b"\nnext");
+    let line = lines.decode(&mut read).expect("it is a line");
+    assert_eq!(line.map(|line| line.len()), Some(20 << 20));
+    assert!(
+        read.capacity() < 1 << 20,
+        "{} bytes are kept",
+        read.capacity()
+    );
+    read.extend_from_slice(b" one\n");
+    let line = lines.decode(&mut read).expect("it is a line");
+    assert_eq!(line.as_deref(), Some(&b"next one"[..]));
+}

@@ -1,0 +1,143 @@
+//! How a session ends: held to the end of its stop, or of its patience.
+
+use crate::manager::{
+    backend::{Backend, StopReason},
+    ending::Fate,
+    error::{StopEnd, StopError, error_text},
+    reach::{Call, Cause},
+    report::reports::SessionEvent,
+    run::{Ended, bounded, let_go, quietly},
+    shared::{Entered, Leaving, Shared, Vacant},
+};
+use crate::{Entry, ToKey, Turn, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::time::Instant;
+
+/// Stops a session within its timeout, its key held; then, however that went, the vacancy is the caller's. Not to be cut
+/// short: it runs in a task that nobody aborts.
+pub(crate) async fn end<B: Backend>(
+    shared: &Shared<B>,
+    mut closing: Leaving<B>,
+    reason: StopReason,
+) -> (Vacant<B>, StopEnd<B::Error>) {
+    let incarnation = closing.incarnation();
+    let begun = Instant::now();
+    let session = closing.session_mut().session.take();
+    let session = session.expect("a session is stopped once");
+    let key = closing.key();
+    let stop = || shared.backend.stop(key, session, reason);
+    let end = match bounded(&shared.runtime, shared.timeouts().stop, stop).await {
+        Ended::Done(end) => end.map_err(|error| StopError::Failed(Arc::new(error))),
+        Ended::Overran => Err(StopError::Abandoned),
+        Ended::Panicked => Err(StopError::Panicked),
+    };
+    let took = begun.elapsed();
+    let error = end.as_ref().err().map(|error| error_text(error));
+    quietly(|| shared.ending.record(key, Fate::of(&end, error.as_ref())));
+    shared.tell(|| SessionEvent::Stopped {
+        key: key.clone(),
+        incarnation,
+        reason,
+        took,
+        error: error.clone(),
+    });
+    // The vacancy before the rest: should a drop panic, the key is free.
+    (closing.closed(), end)
+}
+
+/// Stops a session in a task that owns it. The next in the queue waits for that.
+pub(crate) fn aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>, reason: StopReason) {
+    let shared = Arc::clone(shared);
+    let runtime = shared.runtime.clone();
+    runtime.spawn(async move {
+        let_go(end(&shared, closing, reason).await);
+    });
+}
+
+/// The future of a stop, which goes on without it. `true` if a session was stopped, `false` if there was none.
+#[must_use = "a stop goes on by itself; await it to know its end"]
+pub struct Stopping<B: Backend> {
+    /// `None`: there is nothing to stop.
+    ended: Option<Pin<Box<dyn Future<Output = Stopped<B::Error>> + Send>>>,
+}
+
+type Stopped<E> = Result<bool, StopError<E>>;
+
+impl<B: Backend> Stopping<B> {
+    /// Joins the stop of this key that waits or is under way. If there is none, takes the place ahead of the queue, and cancels
+    /// the turn before it.
+    pub(crate) fn begin<Q: ?Sized + ToKey<B::Key>>(
+        shared: &Arc<Shared<B>>,
+        key: &Q,
+        keep: impl Send + 'static,
+    ) -> Self {
+        let call = Call::stop();
+        // Before others can join it: should a key's hash panic, they have an answer.
+        let answers = Answers(Arc::clone(&call));
+        let registry = &shared.registry;
+        let joins = |call: &Call<B::Error>| call.stops;
+        let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins) {
+            None => return Self { ended: None },
+            Some(Err(other)) => other,
+            Some(Ok((enter, before))) => {
+                if let Some((ticket, before)) = before {
+                    shared.cancel(key, ticket, &before, Cause::Stop);
+                }
+                let stopping = Arc::clone(shared);
+                shared.runtime.spawn(async move {
+                    let Ok(entry) = enter.await else {
+                        return; // the manager shuts down
+                    };
+                    drop(keep);
+                    let stopped = stop(&stopping, entry).await;
+                    answers.0.end(stopped);
+                });
+                call
+            }
+        };
+        let ended = Box::pin(async move { call.ended().await });
+        Self { ended: Some(ended) }
+    }
+}
+
+/// What holds the key now is stopped, if it is a session.
+async fn stop<B: Backend>(shared: &Shared<B>, entry: Entered<B>) -> Stopped<B::Error> {
+    let Entry::Occupied(turn) = entry else {
+        let_go(entry);
+        return Ok(false);
+    };
+    let (vacancy, ended) = end(shared, Turn::vacate(turn), StopReason::Requested).await;
+    let_go(vacancy);
+    ended.map(|()| true)
+}
+
+/// Whatever becomes of the task of a stop, all who asked for it get an answer: this one, if there was none before.
+struct Answers<E>(Arc<Call<E>>);
+
+impl<E> Drop for Answers<E> {
+    fn drop(&mut self) {
+        self.0.end(Err(StopError::Closed));
+    }
+}
+
+impl<B: Backend> Future for Stopping<B> {
+    type Output = Stopped<B::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.ended {
+            None => Poll::Ready(Ok(false)),
+            Some(ended) => ended.as_mut().poll(cx),
+        }
+    }
+}
+
+impl<B: Backend> fmt::Debug for Stopping<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stopping").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,100 @@
+//! The end of idle sessions: one sweep, and the task that sweeps.
+
+use crate::manager::{
+    backend::{Backend, StopReason},
+    end::stop,
+    error::{StopEnd, StopError, error_text},
+    report::reports::{SessionEvent, Skip, SweepReport},
+    run::{either, let_go},
+    shared::{Held, STOPS_AT_ONCE, Shared},
+};
+use crate::{Phase, Turn, registry::guards::observed::Unclaimed, sync::Arc};
+use std::{collections::VecDeque, pin::pin, time::Duration};
+use tokio::task::JoinHandle;
+
+/// Claims what is idle and stops it, so many at a time; never waits for a turn. Dropped, it claims no more; what was claimed
+/// is stopped.
+///
+/// Between the look at a session and its claim it may be used, touched or gone: all is decided again under its slot lock.
+pub(crate) async fn sweep<B: Backend>(
+    shared: Arc<Shared<B>>,
+    idle_for: Duration,
+) -> SweepReport<B::Key> {
+    let mut report = SweepReport {
+        stopped: Vec::new(),
+        failed: Vec::new(),
+        abandoned: Vec::new(),
+        skipped: Vec::new(),
+    };
+    let mut stops = VecDeque::new();
+    for seen in shared.registry.snapshot() {
+        if stops.len() >= STOPS_AT_ONCE {
+            await_one::<B>(&mut stops, &mut report).await;
+        }
+        let key = seen.key().clone(); // before a claim, should it panic
+        let status = seen.status();
+        let age = status.age(shared.registry.now());
+        let skip = match status.phase {
+            Phase::Idle if age < idle_for => Skip::Young,
+            Phase::Idle => match seen.claim_idle(idle_for) {
+                Ok(turn) => {
+                    stops.push_back((key, stop_idle(&shared, turn)));
+                    continue;
+                }
+                Err(Unclaimed::Young) => Skip::Touched,
+                Err(Unclaimed::Moved) => Skip::Busy(Duration::ZERO),
+            },
+            _ if status.waiting > 0 => Skip::Waiting(age),
+            _ => Skip::Busy(age),
+        };
+        report.skipped.push((key, skip));
+    }
+    while !stops.is_empty() {
+        await_one::<B>(&mut stops, &mut report).await;
+    }
+    report
+}
+
+type Stop<B> = JoinHandle<StopEnd<<B as Backend>::Error>>;
+
+fn stop_idle<B: Backend>(shared: &Arc<Shared<B>>, turn: Held<B>) -> Stop<B> {
+    let closing = Turn::vacate(turn);
+    let shared = Arc::clone(shared);
+    let runtime = shared.runtime.clone();
+    runtime.spawn(async move {
+        let (vacancy, end) = stop::end(&shared, closing, StopReason::Idle).await;
+        let_go(vacancy);
+        end
+    })
+}
+
+async fn await_one<B: Backend>(
+    stops: &mut VecDeque<(B::Key, Stop<B>)>,
+    report: &mut SweepReport<B::Key>,
+) {
+    let Some((key, stop)) = stops.pop_front() else {
+        return;
+    };
+    match stop.await {
+        Ok(Ok(())) => report.stopped.push(key),
+        Ok(Err(StopError::Abandoned)) | Err(_) => report.abandoned.push(key),
+        Ok(Err(error)) => report.failed.push((key, error_text(&error))),
+    }
+}
+
+/// Sweeps until the manager shuts down, each time in a task of its own: should one panic, the next comes all the same.
+pub(crate) async fn reap<B: Backend>(shared: Arc<Shared<B>>, idle: Duration) {
+    let pause = (idle / 4).clamp(Duration::from_millis(1), Duration::from_secs(30));
+    let begun = shared.ending.begun();
+    let mut begun = pin!(begun);
+    while either(begun.as_mut(), tokio::time::sleep(pause))
+        .await
+        .is_err()
+    {
+        let sweeping = shared.runtime.spawn(sweep(Arc::clone(&shared), idle));
+        if let Ok(report) = sweeping.await {
+            let report = Arc::new(report);
+            shared.tell(|| SessionEvent::Swept(Arc::clone(&report)));
+        }
+    }
+}

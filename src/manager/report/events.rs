@@ -1,0 +1,344 @@
+//! Subscriptions: bounded, lossy, and saying so. A slow reader misses; it never slows a turn.
+
+use crate::manager::run::quietly;
+use crate::sync::{
+    Arc, Weak,
+    atomic::{AtomicUsize, Ordering},
+};
+use futures_core::Stream;
+use parking_lot::Mutex;
+use std::{
+    collections::{BTreeMap, VecDeque},
+    convert::Infallible,
+    fmt,
+    future::poll_fn,
+    mem,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+/// How many events wait for a reader; the oldest go first.
+pub(crate) const KEPT: usize = 1024;
+
+/// How many bytes of events wait for a reader, unless the builder sets another number. That is 16 KiB for each of 1024 events.
+/// A piece of a model's text has a few hundred bytes, so ordinary events meet the other bound first.
+pub(crate) const KEPT_BYTES: usize = 16 << 20;
+
+/// What a [`Subscription`] or a stream of an answer yields.
+///
+/// A `Subscription` has no `R`, so a `match` on its updates needs no arm for [`Done`](Self::Done).
+///
+/// ```
+/// use turnwise::manager::Update;
+///
+/// fn show(update: Update<String>) -> String {
+///     match update {
+///         Update::Event(text) => text,
+///         Update::Lagged(count) => format!("[{count} events skipped]"),
+///     }
+/// }
+/// # assert_eq!(show(Update::Lagged(3)), "[3 events skipped]");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update<E, R = Infallible> {
+    /// The next event.
+    Event(E),
+    /// The reader was slow: this many events were dropped here.
+    Lagged(u64),
+    /// The result. Nothing follows it.
+    Done(R),
+}
+
+/// Events as they happen: a stream, or [`next`](Self::next). Ends when what it listens to has ended.
+///
+/// Up to 1024 events wait to be read, of up to [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together: 16 MiB by default.
+/// When an event does not fit, the oldest are given up, as many as needed, and the reader gets their number as
+/// [`Update::Lagged`]. An event that weighs more than all that may wait is missed itself, and the others stay. An
+/// agent's event weighs what [`Agent::weight`](crate::Agent::weight) returns; a
+/// [`SessionEvent`](crate::manager::SessionEvent) weighs its own size, its texts and the lists of its report, without what keys point to.
+#[must_use = "a subscription that is dropped hears nothing"]
+pub struct Subscription<E> {
+    queue: Arc<Queue<E>>,
+    hub: Arc<Hub<E>>,
+    /// Names the queue in the hub.
+    number: u64,
+}
+
+impl<E> Subscription<E> {
+    /// The next event. `None` when there will be no more. Cancel-safe.
+    pub async fn next(&mut self) -> Option<Update<E>> {
+        poll_fn(|cx| self.queue.poll_next(cx)).await
+    }
+}
+
+impl<E> Stream for Subscription<E> {
+    type Item = Update<E>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update<E>>> {
+        self.queue.poll_next(cx)
+    }
+}
+
+impl<E> fmt::Debug for Subscription<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.queue.fmt("Subscription", f)
+    }
+}
+
+impl<E> Subscription<E> {
+    /// There will be no more for any reader of this hub.
+    pub(crate) fn end_all(&self) {
+        self.hub.end();
+    }
+}
+
+impl<E> Drop for Subscription<E> {
+    fn drop(&mut self) {
+        self.hub.leave(self.number);
+    }
+}
+
+/// What waits for one reader.
+pub(crate) struct Queue<E> {
+    waiting: Mutex<Waiting<E>>,
+    /// How many bytes may wait.
+    limit: usize,
+}
+
+struct Waiting<E> {
+    events: VecDeque<Unread<E>>,
+    /// What they weigh together: the limit at most.
+    bytes: usize,
+    /// How many were missed after the last of them.
+    missed: u64,
+    ended: bool,
+    reader: Option<Waker>,
+}
+
+struct Unread<E> {
+    event: E,
+    bytes: usize,
+    /// How many were missed before it.
+    missed: u64,
+}
+
+impl<E> Waiting<E> {
+    /// The oldest is counted as missed, with those that were missed before it.
+    fn give_up(&mut self) -> Option<E> {
+        let Unread {
+            event,
+            bytes,
+            missed,
+        } = self.events.pop_front()?;
+        self.bytes -= bytes;
+        let after = match self.events.front_mut() {
+            Some(next) => &mut next.missed,
+            None => &mut self.missed,
+        };
+        *after += missed + 1;
+        Some(event)
+    }
+}
+
+impl<E> Queue<E> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self::made(limit, false)
+    }
+
+    fn made(limit: usize, ended: bool) -> Self {
+        let waiting = Mutex::new(Waiting {
+            events: VecDeque::new(),
+            bytes: 0,
+            missed: 0,
+            ended,
+            reader: None,
+        });
+        Self { waiting, limit }
+    }
+
+    /// Adds an event of so many bytes. The oldest events make room for it; they are dropped after the lock is released. False if
+    /// the queue has ended.
+    pub(crate) fn push(&self, event: E, bytes: usize) -> bool {
+        // Most often it is one: that allocates nothing.
+        let (mut given_up, mut more) = (None, Vec::new());
+        let mut waiting = self.waiting.lock();
+        if waiting.ended {
+            drop(waiting); // before the event
+            return false;
+        }
+        if let Some(room) = self.limit.checked_sub(bytes) {
+            while waiting.bytes > room || waiting.events.len() >= KEPT {
+                more.extend(given_up.take());
+                given_up = waiting.give_up();
+            }
+            let missed = mem::take(&mut waiting.missed);
+            waiting.bytes += bytes;
+            waiting.events.push_back(Unread {
+                event,
+                bytes,
+                missed,
+            });
+        } else {
+            waiting.missed += 1;
+            given_up = Some(event);
+        }
+        let reader = waiting.reader.take();
+        drop(waiting);
+        if let Some(reader) = reader {
+            quietly(|| reader.wake());
+        }
+        drop((given_up, more));
+        true
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.waiting.lock().ended
+    }
+
+    /// There will be no more.
+    pub(crate) fn end(&self) {
+        let mut waiting = self.waiting.lock();
+        waiting.ended = true;
+        let reader = waiting.reader.take();
+        drop(waiting);
+        if let Some(reader) = reader {
+            quietly(|| reader.wake());
+        }
+    }
+
+    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Update<E>>> {
+        let waker = cx.waker().clone();
+        let mut waiting = self.waiting.lock();
+        let missed = match waiting.events.front_mut() {
+            Some(next) => mem::take(&mut next.missed),
+            None => mem::take(&mut waiting.missed),
+        };
+        if missed > 0 {
+            return Poll::Ready(Some(Update::Lagged(missed)));
+        }
+        if let Some(unread) = waiting.events.pop_front() {
+            waiting.bytes -= unread.bytes;
+            return Poll::Ready(Some(Update::Event(unread.event)));
+        }
+        if waiting.ended {
+            return Poll::Ready(None);
+        }
+        let before = waiting.reader.replace(waker);
+        drop(waiting);
+        drop(before);
+        Poll::Pending
+    }
+
+    fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let waiting = self.waiting.lock();
+        let missed: u64 = waiting.events.iter().map(|unread| unread.missed).sum();
+        f.debug_struct(name)
+            .field("unread", &waiting.events.len())
+            .field("missed", &(missed + waiting.missed))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Those who listen to one thing. To come, to leave and to look whether somebody is there costs O(log n).
+pub(crate) struct Hub<E> {
+    /// Read before anything is made to be published: without readers an event costs one load.
+    readers: AtomicUsize,
+    queues: Mutex<Queues<E>>,
+    home: Option<(Weak<dyn Home<E>>, u64)>,
+    /// Of each queue, in bytes.
+    limit: usize,
+}
+
+struct Queues<E> {
+    /// By number. Each goes with its subscription.
+    live: BTreeMap<u64, Arc<Queue<E>>>,
+    next: u64,
+    /// There will be no more.
+    ended: bool,
+}
+
+/// Where a hub is kept while somebody reads.
+pub(crate) trait Home<E>: Send + Sync {
+    /// The last reader has left; others may have come since. `hash` is what the hub was made with.
+    fn left(&self, hub: &Arc<Hub<E>>, hash: u64);
+}
+
+impl<E> Hub<E> {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self::kept(limit, None)
+    }
+
+    /// One that its home forgets when the last reader leaves.
+    pub(crate) fn kept(limit: usize, home: Option<(Weak<dyn Home<E>>, u64)>) -> Self {
+        Self {
+            readers: AtomicUsize::new(0),
+            queues: Mutex::new(Queues {
+                live: BTreeMap::new(),
+                next: 0,
+                ended: false,
+            }),
+            home,
+            limit,
+        }
+    }
+
+    pub(crate) fn subscribe(this: &Arc<Self>) -> Subscription<E> {
+        let mut queues = this.queues.lock();
+        let queue = Arc::new(Queue::made(this.limit, queues.ended));
+        let number = queues.next;
+        queues.next += 1;
+        if !queues.ended {
+            queues.live.insert(number, Arc::clone(&queue));
+            this.readers.store(queues.live.len(), Ordering::Relaxed);
+        }
+        drop(queues);
+        let hub = Arc::clone(this);
+        Subscription { queue, hub, number }
+    }
+
+    /// A subscription is dropped. Its events go with it, after the locks.
+    fn leave(self: &Arc<Self>, number: u64) {
+        let mut queues = self.queues.lock();
+        let left = queues.live.remove(&number);
+        self.readers.store(queues.live.len(), Ordering::Relaxed);
+        let last = queues.live.is_empty();
+        drop(queues);
+        if let Some((home, hash)) = self.home.as_ref().filter(|_| last) {
+            if let Some(home) = home.upgrade() {
+                home.left(self, *hash);
+            }
+        }
+        drop(left);
+    }
+
+    pub(crate) fn has_readers(&self) -> bool {
+        self.readers.load(Ordering::Relaxed) > 0
+    }
+
+    pub(crate) fn end(&self) {
+        let mut queues = self.queues.lock();
+        queues.ended = true;
+        let live = mem::take(&mut queues.live);
+        self.readers.store(0, Ordering::Relaxed);
+        drop(queues);
+        live.values().for_each(|queue| queue.end());
+    }
+}
+
+impl<E: Clone> Hub<E> {
+    /// An event with its weight, for each reader.
+    pub(crate) fn publish(&self, event: impl FnOnce() -> (E, usize)) {
+        if !self.has_readers() {
+            return;
+        }
+        let mut live: Vec<_> = self.queues.lock().live.values().map(Arc::clone).collect();
+        let Some(last) = live.pop() else {
+            return;
+        };
+        let (event, bytes) = event();
+        for queue in live {
+            queue.push(event.clone(), bytes);
+        }
+        last.push(event, bytes);
+    }
+}

@@ -1,0 +1,92 @@
+//! What must hold between any two calls, as code.
+
+use crate::{
+    Phase, Registry, Ticket,
+    registry::{map::shard::Slot, slot::state::Locked},
+    sync::Arc,
+};
+
+impl<K, V, H, S> Registry<K, V, H, S> {
+    /// Panics, with the number of the invariant, if one of PROOFS.md's does not hold. Takes each shard's lock in turn; meant
+    /// for tests, between two calls, with no other thread at work.
+    #[doc(hidden)]
+    pub fn check_invariants(&self) {
+        let mut count = 0;
+        for (index, shard) in self.shards().all().iter().enumerate() {
+            shard.read(|map| {
+                count += map.table.len();
+                for slot in &map.table {
+                    let locked = slot.lock();
+                    assert!(
+                        !locked.superseded(),
+                        "I1: a slot in the map is not superseded"
+                    );
+                    let home = Arc::as_ptr(self.shards().of(slot.hash));
+                    assert_eq!(
+                        home,
+                        Arc::as_ptr(&self.shards().all()[index]),
+                        "I2: a slot is in its hash's shard"
+                    );
+                    locked.check_invariants();
+                    drop(locked);
+                    let same = |other: &&Arc<Slot<K, V, H>>| {
+                        other.hash == slot.hash && other.queue == slot.queue
+                    };
+                    assert_eq!(
+                        map.table.iter().filter(same).count(),
+                        1,
+                        "I3: a queue has one current slot"
+                    );
+                }
+                for slot in map.departing.values() {
+                    let locked = slot.lock();
+                    assert!(
+                        locked.superseded() && !locked.departed(),
+                        "I4: who departs is superseded and has not let go"
+                    );
+                    let here = map.table.iter().any(|held| Arc::ptr_eq(held, slot));
+                    assert!(!here, "I5: a superseded slot is not in the map");
+                }
+            });
+        }
+        let counted = self.shards().common().counted();
+        assert!(
+            counted.is_none_or(|counted| counted == count),
+            "I6: the slots are counted"
+        );
+    }
+}
+
+impl<V, H> Locked<'_, V, H> {
+    /// What holds of a current slot between any two transitions.
+    fn check_invariants(&self) {
+        let state = &*self.state;
+        let session = state.session.is_some();
+        let granted = state.grant.is_some();
+        match state.status.phase {
+            Phase::Idle => {
+                assert!(session && !granted, "I7: what is idle is idle, ungranted");
+                assert!(state.queue.is_empty(), "I8: nobody waits for a free slot");
+            }
+            Phase::Busy => assert_eq!(
+                session, granted,
+                "I9: a busy session is idle only if granted"
+            ),
+            Phase::Starting => assert!(!session, "I10: a vacancy has no session"),
+            Phase::Closing => assert!(!session && !granted, "I11: who closes has the session"),
+        }
+        let idle = state.status.phase == Phase::Idle;
+        assert_eq!(
+            state.status.turn.is_none(),
+            idle,
+            "I12: who is not idle has a ticket"
+        );
+        let drawn = |ticket: Option<Ticket>| ticket.is_none_or(|ticket| ticket < state.next_ticket);
+        assert!(
+            drawn(state.status.turn) && drawn(state.queue.highest_ticket()),
+            "I13: tickets are drawn before they are used"
+        );
+        let posted = self.board.read().map(|(status, _)| status);
+        assert_eq!(posted, Some(self.status()), "I14: the board says what is");
+    }
+}

@@ -1,0 +1,16 @@
+//! The map of slots, in shards.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `shards` | all shards; the registry closed to new sessions |
+//! | `scan` | every slot of a shard, in steps |
+//! | `shard` | the map lock; how slots enter the map, are replaced, and leave it |
+//! | `common` | what all shards share |
+//! | `lru` | which idle session was used least recently |
+
+pub(crate) mod common;
+#[cfg_attr(not(feature = "tokio"), allow(dead_code))] // only the manager asks for it
+pub(crate) mod lru;
+pub(crate) mod scan;
+pub(crate) mod shard;
+pub(crate) mod shards;

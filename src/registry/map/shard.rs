@@ -1,0 +1,387 @@
+//! One shard of the map, behind its map lock: how slots come into it, are replaced, and leave it.
+
+use crate::{
+    EnterError, Incarnation, Phase, Tick, Ticket, ToKey,
+    registry::{
+        map::{common::Common, lru::Lru},
+        slot::{
+            leaves::Leaves,
+            outcome::{Entered, Legacy},
+            queue::{Priority, Queue, wake_queues},
+            state::{self, Locked},
+        },
+    },
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+use crossbeam_utils::CachePadded;
+use hashbrown::HashTable;
+use parking_lot::RwLock;
+use std::{collections::BTreeMap, mem};
+
+/// The session is in a box: it moves from the slot to its holder and back by one word, whatever its size.
+pub(crate) type Slot<K, V, H> = state::Slot<K, Box<V>, H, Shard<K, V, H>>;
+
+/// The list of idle sessions.
+pub(crate) type Idle<K, V, H> = Lru<K, Box<V>, H, Shard<K, V, H>>;
+
+/// One part of the map. On cache lines of its own.
+pub(crate) struct Shard<K, V, H> {
+    map: CachePadded<RwLock<Map<K, V, H>>>,
+    /// The last number drawn here; numbers of different shards interleave, so that none is drawn twice.
+    numbers: AtomicU64,
+    stride: u64,
+    common: Arc<Common>,
+    /// All shards have the same one, if the registry is asked which session was used least recently.
+    lru: Option<Arc<Idle<K, V, H>>>,
+}
+
+/// What the map lock guards. Held for a bounded number of steps, also by a scan. Under it, one slot lock may be taken. The
+/// only user code under it is `ToKey::is_key`.
+pub(crate) struct Map<K, V, H> {
+    pub(crate) table: HashTable<Arc<Slot<K, V, H>>>,
+    /// How often the table may have put its slots into other buckets.
+    pub(crate) moves: u64,
+    /// Superseded slots whose holders have not let go, by address.
+    pub(crate) departing: BTreeMap<usize, Arc<Slot<K, V, H>>>,
+    next_line: u64,
+    /// Higher than every ticket of a slot that has left.
+    next_ticket: Ticket,
+}
+
+/// How an `Enter` arrives.
+#[derive(Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) priority: Priority,
+    /// It looks at once: what is free is held, not granted.
+    pub(crate) take: bool,
+    /// It may stand in the queue.
+    pub(crate) wait: bool,
+    pub(crate) now: Tick,
+}
+
+/// What a replacement did.
+pub(crate) struct Succession<K, V, H> {
+    /// The new slot, whose vacancy is the caller's.
+    pub(crate) slot: Arc<Slot<K, V, H>>,
+    /// The old slot, if there was one.
+    pub(crate) old: Option<(Arc<Slot<K, V, H>>, Remains<V, H>)>,
+}
+
+/// What is left of a superseded slot after its queue has moved.
+pub(crate) struct Remains<V, H> {
+    pub(crate) session: Option<Box<V>>,
+    /// To be dropped outside the locks.
+    pub(crate) handle: Option<Arc<H>>,
+    pub(crate) held: bool,
+}
+
+impl<K, V, H> Shard<K, V, H> {
+    /// Its incarnations are `first`, and on in steps of `stride`.
+    pub(crate) fn new(
+        first: u64,
+        stride: u64,
+        common: Arc<Common>,
+        lru: Option<Arc<Idle<K, V, H>>>,
+    ) -> Self {
+        let map = Map {
+            table: HashTable::new(),
+            moves: 0,
+            departing: BTreeMap::new(),
+            next_line: 0,
+            next_ticket: Ticket::FIRST,
+        };
+        Self {
+            map: CachePadded::new(RwLock::new(map)),
+            numbers: AtomicU64::new(first),
+            stride,
+            common,
+            lru,
+        }
+    }
+
+    #[inline]
+    #[track_caller]
+    pub(crate) fn read<R>(&self, look: impl FnOnce(&Map<K, V, H>) -> R) -> R {
+        look(&self.map.read())
+    }
+
+    pub(crate) fn common(&self) -> &Common {
+        &self.common
+    }
+
+    pub(crate) fn lru(&self) -> Option<&Idle<K, V, H>> {
+        self.lru.as_deref()
+    }
+
+    /// The number of an incarnation: under the slot lock, or the map's write lock, of a current slot.
+    pub(crate) fn draw(&self) -> Incarnation {
+        Incarnation(self.numbers.fetch_add(self.stride, Ordering::Relaxed))
+    }
+
+    /// An `Enter` arrives at a slot that was found in the map, whose lock is still held: so it is current.
+    #[inline]
+    pub(crate) fn enter(
+        &self,
+        slot: &Arc<Slot<K, V, H>>,
+        arrival: Arrival,
+        caller: &mut impl Leaves<H>,
+    ) -> Entered<Box<V>> {
+        self.enter_locked(&mut slot.lock(), arrival, caller)
+    }
+
+    #[inline]
+    pub(crate) fn enter_locked(
+        &self,
+        locked: &mut Locked<'_, Box<V>, H>,
+        arrival: Arrival,
+        caller: &mut impl Leaves<H>,
+    ) -> Entered<Box<V>> {
+        if self.common.closed() {
+            return Entered::Closed;
+        }
+        let limit = arrival.wait.then_some(match arrival.priority {
+            // Who ends a session is not turned away by those who use it.
+            Priority::High => usize::MAX,
+            Priority::Normal => self.common.limits.waiting,
+        });
+        locked.enter(arrival.priority, arrival.take, limit, caller, arrival.now)
+    }
+
+    /// An `Enter` arrives at a key that was absent a moment ago. Between that look and the write lock the key may have
+    /// come: then it enters there. `key` is taken if the slot is inserted, `caller` if there is a place; else they are left to
+    /// be dropped after the lock.
+    pub(crate) fn enter_absent<Q: ?Sized + ToKey<K>>(
+        this: &Arc<Self>,
+        query: &Q,
+        hash: u64,
+        key: &mut Option<K>,
+        arrival: Arrival,
+        caller: &mut impl Leaves<H>,
+    ) -> Result<(Arc<Slot<K, V, H>>, Entered<Box<V>>), EnterError> {
+        let mut map = this.map.write();
+        let map = &mut *map;
+        match map.table.find(hash, |slot| query.is_key(&slot.key)) {
+            Some(slot) => Ok((Arc::clone(slot), this.enter(slot, arrival, caller))),
+            None => {
+                let mut slot = Self::admit(this, map, hash, key, arrival.now)?;
+                slot.set_caller(caller.take());
+                let entered = if arrival.take {
+                    Entered::Held(None)
+                } else {
+                    Entered::Granted(slot.grant_first(arrival.priority))
+                };
+                Ok((Self::insert(map, hash, slot), entered))
+            }
+        }
+    }
+
+    /// A slot for an absent key, if the registry is open and has room; only then is `key` taken.
+    fn admit(
+        this: &Arc<Self>,
+        map: &mut Map<K, V, H>,
+        hash: u64,
+        key: &mut Option<K>,
+        now: Tick,
+    ) -> Result<Slot<K, V, H>, EnterError> {
+        if this.common.closed() {
+            return Err(EnterError::Closed);
+        }
+        if !this.common.count_in() {
+            return Err(EnterError::RegistryFull);
+        }
+        let key = key.take().expect("the key was made before the lock");
+        let queue = map.next_line;
+        map.next_line += 1;
+        let queue = (queue, Queue::default(), map.next_ticket);
+        let home = (
+            Arc::downgrade(this),
+            this.common.clock.clone(),
+            this.lru.is_some(),
+        );
+        Ok(Slot::new((key, hash), queue, home, this.draw(), now))
+    }
+
+    fn insert(map: &mut Map<K, V, H>, hash: u64, slot: Slot<K, V, H>) -> Arc<Slot<K, V, H>> {
+        let slot = Arc::new(slot);
+        if map.table.len() == map.table.capacity() {
+            map.moves += 1;
+        }
+        map.table
+            .insert_unique(hash, Arc::clone(&slot), |held| held.hash);
+        slot
+    }
+
+    /// Swaps the slot in the map for a new one, whose vacancy the caller holds, and marks the old one superseded: in one
+    /// critical section, map write and then old slot. The queue, and a grant that nobody has looked at, go into the new
+    /// slot before its mutex is made, so two slots are never locked.
+    ///
+    /// `chosen` says which slot is meant, under its lock; `key` is the new slot's, `None` once it is used.
+    pub(crate) fn replace(
+        this: &Arc<Self>,
+        hash: u64,
+        is_it: impl Fn(&Arc<Slot<K, V, H>>) -> bool,
+        chosen: impl FnOnce(&Locked<'_, Box<V>, H>) -> bool,
+        key: &mut Option<K>,
+        purpose: Purpose,
+        now: Tick,
+    ) -> Result<Option<Succession<K, V, H>>, EnterError> {
+        let mut map = this.map.write();
+        let map = &mut *map;
+        let Some(held) = map.table.find_mut(hash, is_it) else {
+            if purpose != Purpose::Replace {
+                return Ok(None);
+            }
+            let slot = Self::admit(this, map, hash, key, now)?;
+            let slot = Self::insert(map, hash, slot);
+            return Ok(Some(Succession { slot, old: None }));
+        };
+        let mut locked = held.lock();
+        if !chosen(&locked) {
+            return Ok(None);
+        }
+        if purpose != Purpose::Remove && this.common.closed() {
+            return Err(EnterError::Closed);
+        }
+        let Legacy {
+            queue,
+            next_ticket,
+            session,
+            handle,
+            held: holder,
+        } = locked.supersede();
+        let key = key.take().expect("the key was made before the lock");
+        let queue = (held.queue, queue, next_ticket);
+        let home = (
+            Weak::clone(&held.home),
+            held.clock.clone(),
+            this.lru.is_some(),
+        );
+        // Of the old slot: by it those in the queue find the new one, whatever the key says now.
+        let slot = Slot::new((key, held.hash), queue, home, this.draw(), now);
+        drop(locked);
+        let slot = Arc::new(slot);
+        let old = mem::replace(held, Arc::clone(&slot));
+        if holder {
+            map.departing
+                .insert(Arc::as_ptr(&old).addr(), Arc::clone(&old));
+        }
+        let remains = Remains {
+            session,
+            handle,
+            held: holder,
+        };
+        Ok(Some(Succession {
+            slot,
+            old: Some((old, remains)),
+        }))
+    }
+
+    /// The end of every guard whose session is gone: the vacancy goes to the next in the queue, and if nobody is there the slot
+    /// leaves the map. **The one function that removes a slot.**
+    ///
+    /// It asks the map and nothing else whether this very slot is current: by its stored hash and its address. Not by its
+    /// key, which the replacement has too; nor by the superseded mark, which is for those who came by a clone of the
+    /// `Arc`. Between the end of the guard's work and the map lock taken here, the slot may be superseded: then it is not
+    /// found, and what is found there is nobody's business here. It may get waiters: they are seen under the slot lock.
+    /// Models: `c06_identity`, `c11_no_stuck_key`.
+    pub(crate) fn let_go(&self, slot: &Arc<Slot<K, V, H>>, now: Tick) {
+        let mut guard = self.map.write();
+        let map = &mut *guard;
+        let found = map
+            .table
+            .find_entry(slot.hash, |held| Arc::ptr_eq(held, slot));
+        let Ok(entry) = found else {
+            let departed = map.departing.remove(&Arc::as_ptr(slot).addr());
+            let (queue, handles) = slot.lock().depart();
+            drop(guard);
+            wake_queues([queue]);
+            return drop((departed, handles));
+        };
+        let mut locked = slot.lock();
+        if locked.waits() {
+            let (passed, handle) = locked.hand_on(self.draw(), now);
+            drop(locked);
+            drop(guard);
+            passed.finish();
+            return drop(handle);
+        }
+        let (next_ticket, handles) = locked.retire();
+        drop(locked);
+        let (gone, _) = entry.remove();
+        map.next_ticket = map.next_ticket.max(next_ticket);
+        self.common.count_out();
+        drop(guard);
+        let listed = self.lru.as_ref().and_then(|lru| lru.forget(&gone));
+        drop((listed, gone, handles));
+    }
+}
+
+/// A turn of this slot has ended: its session is listed, if it is idle, not listed, and there is a list. If somebody has begun
+/// another turn, the end of that one does the same.
+#[inline]
+pub(crate) fn list<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
+    if slot.mark.is_ranked() {
+        list_ranked(slot);
+    }
+}
+
+#[cold]
+fn list_ranked<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
+    if slot.mark.is_unlisted() && slot.glance().phase == Phase::Idle {
+        let shard = slot.home.upgrade();
+        if let Some(lru) = shard.as_ref().and_then(|shard| shard.lru()) {
+            lru.push(slot);
+        }
+    }
+}
+
+/// What a replacement is for. To remove is to replace, and to drop the vacancy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// Of a key: an absent one gets a slot. Refused when closed.
+    Replace,
+    /// Of a slot that was seen: if it is not there any more, nothing is done. Refused when closed.
+    ReplaceSeen,
+    /// Of a key or a slot that was seen, also when closed. What is absent stays absent.
+    Remove,
+}
+
+impl<K, V, H> Map<K, V, H> {
+    #[inline]
+    pub(crate) fn find<Q: ?Sized + ToKey<K>>(
+        &self,
+        hash: u64,
+        query: &Q,
+    ) -> Option<&Arc<Slot<K, V, H>>> {
+        self.table.find(hash, |slot| query.is_key(&slot.key))
+    }
+
+    /// The current slot of a queue: the slots of one queue follow each other by replacement.
+    pub(crate) fn find_queue(&self, hash: u64, queue: u64) -> Option<&Arc<Slot<K, V, H>>> {
+        self.table.find(hash, |slot| slot.queue == queue)
+    }
+}
+
+/// The registry is gone, and what waits for nobody with it: sessions idle are dropped, waiters are sent away, and the
+/// guards that are still out are superseded.
+impl<K, V, H> Drop for Shard<K, V, H> {
+    fn drop(&mut self) {
+        // Into a vector, which drops the others when the drop of a key panics; a table does not.
+        let slots: Vec<_> = mem::take(&mut self.map.get_mut().table)
+            .into_iter()
+            .collect();
+        let (mut sessions, mut handles) = (Vec::new(), Vec::new());
+        let mut queues = Vec::new();
+        for slot in &slots {
+            let (session, left, queue) = slot.lock().orphan();
+            sessions.extend(session);
+            handles.extend(left.into_iter().flatten());
+            queues.push(queue);
+        }
+        wake_queues(queues);
+        drop((sessions, handles, slots));
+    }
+}

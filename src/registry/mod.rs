@@ -1,0 +1,45 @@
+//! The verified core: a concurrent map of exclusive sessions, without a runtime.
+//!
+//! Each module uses only those below it in this table, or to its right.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `calls` | what users call |
+//! | `guards` | what those calls return: a place in the queue, a turn, a vacancy |
+//! | `map` | the shards, their map locks, and scans over their slots |
+//! | `slot` | the state machine of one key, under its slot lock |
+//! | `wake`, `woken`, `clock`, `key`, `error` | waking and waiting; which of many waits was woken; time; how keys are looked up; refusals |
+//!
+//! Absent on purpose: `unsafe`; a task or thread of its own; time that is not the [`Clock`]'s (except the deadline of
+//! [`Enter::wait_timeout`]); a lock held across a turn, a start, a close or a wait; user code under a lock (except [`ToKey::is_key`],
+//! under a map lock); a word that the turns of all sessions write.
+
+pub(crate) mod calls;
+pub(crate) mod clock;
+pub(crate) mod error;
+pub(crate) mod guards;
+pub(crate) mod key;
+pub(crate) mod map;
+pub(crate) mod slot;
+pub(crate) mod wake;
+pub(crate) mod woken;
+
+pub use self::{
+    calls::{
+        builder::Builder,
+        drain::Drain,
+        idle::{ClaimIdle, Sweep},
+        registry::{DefaultHasher, Registry},
+    },
+    clock::{Clock, ClockHand, Tick},
+    error::{EnterError, Moved, ReplaceError, TryEnterError, WaitError},
+    guards::{
+        enter::Enter,
+        entry::Entry,
+        guard::{Closing, Turn, Vacancy},
+        observed::{Observed, Old, Released, Replaced},
+        send_fn::SendFnOnce,
+    },
+    key::ToKey,
+    slot::status::{Incarnation, Phase, Status, Ticket},
+};

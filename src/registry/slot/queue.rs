@@ -1,0 +1,191 @@
+//! The queue of one slot: who waits, in which order, how to wake them, and what each left for others to reach.
+
+use crate::{
+    Ticket,
+    registry::wake::{Panicked, each, raise},
+    sync::Arc,
+};
+use std::{collections::BTreeMap, mem, num::NonZeroU64, task::Waker};
+
+/// A place in the queue: the priority, then the ticket. The first priority sorts before the other, and each by ticket, so the order
+/// of places is the order of grants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place(NonZeroU64);
+
+/// The two priorities in a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Priority {
+    /// Ahead of the others: for stop and restart.
+    High,
+    Normal,
+}
+
+impl Place {
+    /// The priority's bit. Tickets stay below it.
+    const NORMAL: u64 = 1 << 63;
+
+    #[inline]
+    pub(crate) fn new(priority: Priority, ticket: Ticket) -> Self {
+        match priority {
+            Priority::High => Self(ticket.0),
+            Priority::Normal => Self(ticket.0 | Self::NORMAL),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn ticket(self) -> Ticket {
+        Ticket::new(self.0.get() & !Self::NORMAL).expect("a place is made of a ticket")
+    }
+}
+
+/// A call that waits.
+pub(crate) struct Waiter<H> {
+    /// `None` until it is polled.
+    pub(crate) waker: Option<Waker>,
+    /// The handle that the call left for others to reach. It goes with the call from here into its turn.
+    pub(crate) caller: Option<Arc<H>>,
+}
+
+/// The calls that wait, by place.
+///
+/// A tree: joining, leaving and granting cost O(log n), and its memory follows those who wait now.
+type Waiters<H> = BTreeMap<Place, Waiter<H>>;
+
+/// One word in the slot: most slots have no queue.
+pub(crate) struct Queue<H> {
+    /// `None` while nobody waits.
+    waiters: Option<Box<Waiters<H>>>,
+}
+
+impl<H> Default for Queue<H> {
+    fn default() -> Self {
+        Self { waiters: None }
+    }
+}
+
+impl<H> Queue<H> {
+    #[inline]
+    pub(crate) fn len(&self) -> usize {
+        self.waiters.as_ref().map_or(0, |waiters| waiters.len())
+    }
+
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiters.is_none()
+    }
+
+    /// Takes this place: a newcomer's, or that of a grant which is put back.
+    pub(crate) fn join(&mut self, place: Place, caller: Option<Arc<H>>) {
+        let waiter = Waiter {
+            waker: None,
+            caller,
+        };
+        let before = self.waiters.get_or_insert_default().insert(place, waiter);
+        debug_assert!(before.is_none(), "a place is taken once");
+    }
+
+    /// Leaves the queue. What it had there is returned so that it is dropped after the lock.
+    pub(crate) fn leave(&mut self, place: Place) -> Option<Waiter<H>> {
+        let left = self.waiters.as_mut()?.remove(&place);
+        self.trim();
+        left
+    }
+
+    /// The next to be granted leaves the queue.
+    pub(crate) fn next(&mut self) -> Option<(Place, Waiter<H>)> {
+        let next = self.waiters.as_mut()?.pop_first();
+        self.trim();
+        next
+    }
+
+    /// The waker that stands at this place, if somebody does.
+    pub(crate) fn waker(&mut self, place: Place) -> Option<&mut Option<Waker>> {
+        let waiter = self.waiters.as_mut()?.get_mut(&place)?;
+        Some(&mut waiter.waker)
+    }
+
+    /// How many stand before this place, if somebody stands there. Counts them.
+    pub(crate) fn ahead(&self, place: Place) -> Option<usize> {
+        let waiters = self.waiters.as_ref()?;
+        let here = waiters.contains_key(&place);
+        here.then(|| waiters.range(..place).count())
+    }
+
+    /// The place of this ticket, if it waits, and its handle.
+    pub(crate) fn caller(&self, ticket: Ticket) -> Option<(Place, Option<&Arc<H>>)> {
+        let waiters = self.waiters.as_ref()?;
+        [Priority::Normal, Priority::High]
+            .into_iter()
+            .find_map(|priority| {
+                let place = Place::new(priority, ticket);
+                let waiter = waiters.get(&place)?;
+                Some((place, waiter.caller.as_ref()))
+            })
+    }
+
+    /// The handle of the next one to be granted, if that stands ahead of the queue.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn first_caller(&self) -> Option<&Arc<H>> {
+        let (place, waiter) = self.waiters.as_ref()?.first_key_value()?;
+        let first = place.0.get() & Place::NORMAL == 0;
+        first.then_some(waiter.caller.as_ref())?
+    }
+
+    /// Everybody leaves; to be woken after the lock.
+    pub(crate) fn clear(&mut self) -> Self {
+        mem::take(self)
+    }
+
+    /// Everybody leaves who does not stand ahead of the queue.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn clear_normal(&mut self) -> Self {
+        let lowest = Place::new(Priority::Normal, Ticket::FIRST);
+        let left = self.waiters.as_mut().map(|all| all.split_off(&lowest));
+        self.trim();
+        let mut queue = Self {
+            waiters: left.map(Box::new),
+        };
+        queue.trim();
+        queue
+    }
+
+    /// What those who wait have left for others.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn callers(&self) -> impl Iterator<Item = &Arc<H>> {
+        let waiters = self.waiters.iter().flat_map(|all| all.values());
+        waiters.filter_map(|waiter| waiter.caller.as_ref())
+    }
+
+    fn into_waiters(self) -> impl Iterator<Item = Waiter<H>> {
+        self.waiters.into_iter().flat_map(|all| all.into_values())
+    }
+
+    /// The last place of all, for the check that tickets are drawn before they are used.
+    pub(crate) fn highest_ticket(&self) -> Option<Ticket> {
+        let waiters = self.waiters.iter().flat_map(|waiters| waiters.keys());
+        waiters.map(|place| place.ticket()).max()
+    }
+
+    /// An empty queue has no tree.
+    fn trim(&mut self) {
+        self.waiters.take_if(|waiters| waiters.is_empty());
+    }
+}
+
+/// Wakes all who waited in these queues, also when a waker panics; the first panic then goes on. The handles that they left are
+/// dropped when all are woken.
+pub(crate) fn wake_queues<H>(queues: impl IntoIterator<Item = Queue<H>>) {
+    let (panicked, callers) = wake_each(queues);
+    raise(panicked);
+    drop(callers);
+}
+
+/// The same, for a caller that has more to do before the panic goes on and the handles are dropped.
+pub(crate) fn wake_each<H>(queues: impl IntoIterator<Item = Queue<H>>) -> (Panicked, Vec<Arc<H>>) {
+    let (mut wakers, mut callers) = (Vec::new(), Vec::new());
+    for waiter in queues.into_iter().flat_map(Queue::into_waiters) {
+        wakers.extend(waiter.waker);
+        callers.extend(waiter.caller);
+    }
+    (each(wakers, Waker::wake), callers)
+}
