@@ -23,19 +23,19 @@ check: formatted lint test doc doc-host package msrv minimal deny (soak "60") pi
 test:
     cargo test --workspace
 
-# the table of loom's models: claim, threads, bound, executions, exhaustive or not, seconds
+# prints the table of loom's models: claim, threads, preemptions, executions, exhaustive or bounded
 loom:
-    cargo run -q -p loom-tests --bin proofs -- table
+    cargo run -q -p loom-tests --bin proofs -- models
 
-# every engine at its larger bounds, and the mutants; ends with one table: claim by engine. With --write it is kept in PROOFS.md
-prove *MODE:
-    cargo run -q -p loom-tests --bin proofs -- prove {{ MODE }}
+# runs every engine at its larger bounds, and the mutants; ends with one table: claim by engine
+prove:
+    cargo run -q -p loom-tests --bin proofs -- prove
 
-# breaks the source on purpose and expects a model to notice; FILTER chooses mutants by name
+# breaks the source on purpose and expects a model to notice; FILTER chooses mutants by name, --list prints the table of all
 mutants *FILTER:
     cargo run -q -p loom-tests --bin mutants -- {{ FILTER }}
 
-# writes the tables of PROOFS.md; with --check it fails where they differ
+# writes the generated parts of PROOFS.md; with --check it fails where they, the source, the tests or the mutants disagree
 proofs *MODE:
     cargo run -q -p loom-tests --bin proofs -- {{ if MODE == "--check" { "check" } else { "write" } }}
 
@@ -107,7 +107,7 @@ explain +WHAT:
     cargo run -q -p loom-tests --bin explain -- {{ WHAT }}
 
 # The models' copy of the source has a path through loom-tests, which llvm-cov would leave out by itself.
-# lines and branches of the source that models and tests reach: the table of PROOFS.md, and the lines that no model reaches
+# lines and branches of the source that models and tests reach: a table, and the lines that no model reaches
 coverage: (nightly "llvm-tools")
     #!/usr/bin/env bash
     set -euo pipefail

@@ -1,12 +1,12 @@
-//! Shows how a model fails under a mutant, or how each outcome of a model that passes comes to be.
+//! Shows how a model fails with a mutant, or an execution for each outcome of a model that passes.
 //!
 //!     cargo run -p loom-tests --bin explain -- c06_identity_by_key                         a mutant
 //!     cargo run -p loom-tests --bin explain -- c06_identity::replace_against_cleanup       a model
-//!     cargo run -p loom-tests --bin explain -- c06_identity_by_key --write picture.svg     its picture to this file
-//!     cargo run -p loom-tests --bin explain -- --check                                     are the committed pictures these?
+//!     cargo run -p loom-tests --bin explain -- c06_identity_by_key --write picture.svg     writes its picture to this file
+//!     cargo run -p loom-tests --bin explain -- --check                                     compares the committed pictures
 //!
-//! It prints a table with a column per thread, time down, and says where the picture of the same is: in `target/explain`.
-//! `models::harness` draws both.
+//! It prints a table with a column for each thread, time down, and the path of its picture in `target/explain`. `models::harness`
+//! draws both.
 
 mod mutant;
 mod tree;
@@ -21,7 +21,7 @@ use std::{
     process::ExitCode,
 };
 
-/// The pictures that PROOFS.md shows, and the mutants that they are of.
+/// The pictures of PROOFS.md, and their mutants.
 const PICTURES: [(&str, &str); 1] = [("replace_then_cleanup.svg", "c06_identity_by_key")];
 
 fn main() -> ExitCode {
@@ -72,8 +72,8 @@ fn check() -> Result<(), String> {
         let read = |file: &Path| fs::read_to_string(file).map_err(told(file));
         if read(&committed)? != read(drawn)? {
             return Err(format!(
-                "loom-tests/pictures/{file} is not what {mutant} shows now, which is {}: \
-                 look at it, and `explain {mutant} --write` it",
+                "loom-tests/pictures/{file} differs from what {mutant} shows now, {}: \
+                 write it with `explain {mutant} --write`",
                 drawn.display()
             ));
         }
@@ -82,7 +82,7 @@ fn check() -> Result<(), String> {
     Ok(())
 }
 
-/// What a run has drawn: at least one of each.
+/// The tables and pictures of a run, at least one of each.
 struct Shown {
     tables: String,
     pictures: Vec<PathBuf>,
@@ -113,7 +113,7 @@ fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
         tree.build_test("loom-tests", "models")?
     };
     let (end, output) = explore(&executable, model, &[("TURNWISE_EXPLAIN", words.as_str())])?;
-    // The traces are told from the source, so it is mended only now.
+    // The traces quote the source, so it is restored only now.
     tree.restore()?;
     match (&mutant, end) {
         (_, End::TimedOut) => return Err(format!("{model} did not end in time")),
@@ -122,7 +122,7 @@ fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
     }
     let (tables, drawn) = traces(&output, model);
     if drawn.is_empty() {
-        return Err(format!("{model} has drawn nothing:\n{output}"));
+        return Err(format!("{model} drew nothing:\n{output}"));
     }
     let mut pictures = Vec::new();
     for (number, from) in drawn.iter().enumerate() {
@@ -139,8 +139,8 @@ fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
     Ok(Shown { tables, pictures })
 }
 
-/// The tables in what a model said, and the files of the pictures: each table begins with the model's name and ends with
-/// its picture's file.
+/// The tables in a model's output, and the files of the pictures. Each table begins with the model's name and ends with its
+/// picture's file.
 fn traces<'a>(output: &'a str, model: &str) -> (String, Vec<&'a str>) {
     let (mut tables, mut pictures) = (String::new(), Vec::new());
     let mut inside = false;

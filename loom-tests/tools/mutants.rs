@@ -1,37 +1,27 @@
-//! Breaks the source on purpose, one mutant at a time, and expects the model that the mutant names to fail.
+//! Breaks the source on purpose, one mutant at a time, and expects the mutant's model to fail.
 //!
 //!     cargo run -p loom-tests --bin mutants             all of loom-tests/mutants and shuttle-tests/mutants
-//!     cargo run -p loom-tests --bin mutants -- c06      those with this in their name; `a0`: those of the adapters
+//!     cargo run -p loom-tests --bin mutants -- c06      those with this in their name; `a0`: those of the manager
+//!     cargo run -p loom-tests --bin mutants -- --list   prints the table of all mutants, and runs none
 //!
-//! A mutant is a header and pairs of texts, one to find in the source and one to put there. `mutant/mod.rs` has the format:
+//! `mutant/mod.rs` has the format of a mutant. Its model must print every `expect`; `expect: timeout` is for a mutant that does
+//! not end. The model of a mutant in shuttle-tests is a history, and that of a manager's claim, A1 to A6, is a scenario. With
+//! `test: told` it is a test of that program of the root.
 //!
-//!     === c06_identity_by_key
-//!     claim: C6
-//!     model: c06_identity::replace_against_cleanup
-//!     expect: C6: the replacement
-//!     why: a slot is removed by its key and not by its address
-//!     --- src/registry/map/shard.rs
-//!     .find_entry(slot.hash, |held| Arc::ptr_eq(held, slot));
-//!     +++
-//!     .find_entry(slot.hash, |held| held.hash == slot.hash);
+//! A mutant is killed if its model, run in a process of its own, fails with the expected words. It survives if the model
+//! passes, fails with other words, or does not end in time. The run stops with an error if a text does not occur in the source
+//! exactly once, a mutant does not compile, or a model fails without its mutant.
 //!
-//! `expect` may stand more than once; the model must print all of it. `expect: timeout` is for a mutant that does not end.
-//! The model of a mutant in shuttle-tests is a history; that of a claim of the adapters, A1 to A6, is one of their scenarios. With
-//! `test: told` it is a test of that program of the root: for what takes more than a model can do.
-//!
-//! A mutant is killed if its model, run alone in a process of its own, fails with those words. It survives if the model
-//! passes, fails with other words, or does not end in time. A text that does not stand in the source exactly once, a mutant
-//! that does not compile, and a model that fails without it, are errors, not kills.
-//!
-//! `survives: why` is the header of a mutant that no model can tell from the source. It is listed with its reason, does not
-//! count, and must survive: a kill proves the reason wrong, and fails the run. Two canaries are of this kind, a change of a
-//! comment and one that is noticed with other words: with them each run shows that the tool can say "survives".
+//! `survives: why` marks a mutant that no model can distinguish from the source. It does not count, and must survive: a kill
+//! disproves its reason and fails the run. Two canaries are of this kind, so each run shows that the tool can report a survivor.
 
 mod mutant;
+mod table;
 mod tree;
 
 use crate::{
     mutant::{Mutant, mutants},
+    table::{Columns, rank, table},
     tree::{End, Tree, explore},
 };
 use std::{
@@ -44,7 +34,7 @@ use std::{
     time::Instant,
 };
 
-/// A test program that notices mutants.
+/// A test program with the models of mutants.
 #[derive(Debug, PartialEq, Eq)]
 struct Suite {
     package: &'static str,
@@ -80,7 +70,11 @@ const SUITES: [&Suite; 5] = [&MODELS, &HISTORIES, &ADAPTERS, &TOLD, &MANAGER];
 
 fn main() -> ExitCode {
     let filter = env::args().nth(1).unwrap_or_default();
-    match run(&filter) {
+    let end = match &*filter {
+        "--list" => list().map(|()| true),
+        filter => run(filter),
+    };
+    match end {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(words) => {
@@ -90,7 +84,36 @@ fn main() -> ExitCode {
     }
 }
 
-/// Does every mutant end as its header says?
+/// Prints what each mutant breaks, and what must notice it.
+fn list() -> Result<(), String> {
+    const COLUMNS: Columns = Columns {
+        names: &[
+            "claim",
+            "mutant",
+            "what it breaks",
+            "noticed by",
+            "with the words",
+        ],
+        numbers: &[],
+    };
+    let mut mutants = chosen("")?;
+    mutants.sort_by_key(|mutant| (rank(&mutant.claim), mutant.name.clone()));
+    let rows = mutants.iter().map(|mutant| {
+        let by = match (&mutant.survives, &mutant.test) {
+            (Some(reason), _) => format!("survives: {reason}"),
+            (None, Some(test)) => format!("{} of tests/{test}", mutant.model),
+            (None, None) => mutant.model.clone(),
+        };
+        // A bar would end the cell.
+        let cell = |text: &str| text.replace('|', "/");
+        let (why, words) = (cell(&mutant.why), cell(&mutant.expect.join("; ")));
+        vec![mutant.claim.clone(), mutant.name.clone(), why, by, words]
+    });
+    print!("{}", table(&COLUMNS, &rows.collect::<Vec<_>>()));
+    Ok(())
+}
+
+/// Runs the mutants. True if each ends as its header says.
 fn run(filter: &str) -> Result<bool, String> {
     let mutants = chosen(filter)?;
     let tree = Tree::new()?;
@@ -118,7 +141,9 @@ fn run(filter: &str) -> Result<bool, String> {
         } = mutant;
         let verdict = match &mutant.survives {
             None => verdict,
-            Some(why) if is_kill => format!("KILLED, but it survives, they say: {why}"),
+            Some(why) if is_kill => {
+                format!("KILLED, though its header says that it survives: {why}")
+            }
             Some(why) => format!("survives: {why}"),
         };
         let seconds = begin.elapsed().as_secs_f64();
@@ -138,12 +163,12 @@ fn run(filter: &str) -> Result<bool, String> {
     let all: usize = counts.values().map(|(_, all)| all).sum();
     let rest = mutants.len() - all;
     println!(
-        "{killed} of {all} killed, {rest} that survive by their header, {unlike} not as the header says"
+        "{killed} of {all} killed, {rest} expected to survive, {unlike} not as their header says"
     );
     Ok(unlike == 0)
 }
 
-/// The models of these mutants pass without them.
+/// Checks that the models of these mutants pass without them.
 fn passes(tree: &Tree, suite: &'static Suite, mutants: &[Mutant]) -> Result<(), String> {
     let mutants = mutants.iter().filter(|mutant| mutant.suite() == suite);
     let models: BTreeSet<&str> = mutants.map(|mutant| &*mutant.model).collect();
@@ -176,7 +201,7 @@ fn passes(tree: &Tree, suite: &'static Suite, mutants: &[Mutant]) -> Result<(), 
     }
 }
 
-/// Those with this in their name.
+/// The mutants with this in their name.
 fn chosen(filter: &str) -> Result<Vec<Mutant>, String> {
     let mut mutants = mutants(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?;
     mutants.retain(|mutant| mutant.name.contains(filter));
@@ -197,7 +222,7 @@ impl Mutant {
         }
     }
 
-    /// Is this end a kill? And the words for the table.
+    /// Whether this end is a kill, and the words for the table.
     fn verdict(&self, end: End, output: &str) -> (bool, String) {
         let missing = self.expect.iter().find(|words| !output.contains(&**words));
         match end {
@@ -208,7 +233,7 @@ impl Mutant {
                 None => (true, self.expect.join("; ")),
                 Some(words) => (
                     false,
-                    format!("SURVIVES: it fails without the words {words:?}\n{output}"),
+                    format!("SURVIVES: the model fails without the words {words:?}\n{output}"),
                 ),
             },
         }

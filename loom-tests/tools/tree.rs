@@ -12,11 +12,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How long one model may take. Seconds do; a machine that has other work must not make a survivor of a mutant, nor an error of
-/// a model as it is.
+/// How long one model may take. It takes seconds, but the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// A copy of the project, in which the mutants are built one after the other, all in one target folder.
+/// A copy of the project. All mutants are built in its one target folder.
 pub(crate) struct Tree {
     pub(crate) root: PathBuf,
     pub(crate) copy: PathBuf,
@@ -39,7 +38,7 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Makes the copy what the project is. What is the same already is not written: cargo would build it again.
+    /// Makes the copy equal to the project. Equal files are not written, or cargo would build them again.
     pub(crate) fn restore(&self) -> Result<(), String> {
         let mut project: BTreeSet<PathBuf> = files(&self.root)?.into_iter().collect();
         // The target folder may lie in the project, under any name.
@@ -72,10 +71,10 @@ impl Tree {
         Ok(())
     }
 
-    /// Builds one test of a package: the executable.
+    /// Builds one test program of a package, and returns the executable.
     ///
-    /// Without optimisation in that package, that is of the mutated source, its models and what is generic: a mutant is
-    /// built in one second instead of seventeen, and its model, which most often fails at once, is two times slower.
+    /// That package is not optimized: a mutant builds in one second in place of seventeen, and its model, which mostly fails at
+    /// once, is two times slower.
     pub(crate) fn build_test(&self, package: &str, test: &str) -> Result<PathBuf, String> {
         let cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "--package", package, "--test", test])
@@ -89,7 +88,7 @@ impl Tree {
             ])
             .current_dir(&self.copy)
             .env("CARGO_TARGET_DIR", &self.target)
-            // Nobody debugs a mutant, and without it a third of the build's time is saved.
+            // Saves a third of the build's time.
             .env("CARGO_PROFILE_DEV_DEBUG", "0")
             .output()
             .map_err(|error| format!("cargo: {error}"))?;
@@ -106,7 +105,7 @@ impl Tree {
     }
 }
 
-/// The files below a folder, without those that are built or git's own.
+/// The files below a folder, without `target` and `.git`.
 fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
     fn walk(root: &Path, below: &Path, into: &mut Vec<PathBuf>) -> io::Result<()> {
         for entry in fs::read_dir(root.join(below))? {
@@ -135,7 +134,7 @@ pub(crate) enum End {
     TimedOut,
 }
 
-/// Runs one model in a process of its own: how it ended, and all that it said.
+/// Runs one model in a process of its own. Returns how it ended, and its output.
 pub(crate) fn explore(
     executable: &Path,
     model: &str,
@@ -158,7 +157,7 @@ pub(crate) fn explore(
     let deadline = Instant::now() + LIMIT;
     let mut output = String::new();
     let mut in_time = true;
-    // Two pipes, each read to its end: that of the process.
+    // Both pipes end when the process does.
     for _ in 0..2 {
         let left = deadline.saturating_duration_since(Instant::now());
         match said.recv_timeout(left) {
@@ -188,7 +187,7 @@ pub(crate) fn explore(
 fn read(mut pipe: impl Read + Send + 'static, to: mpsc::Sender<String>) {
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // A pipe that breaks has ended; what came before is still said.
+        // A pipe that breaks has ended; its output until then counts.
         let _ended = pipe.read_to_end(&mut bytes);
         let _late = to.send(String::from_utf8_lossy(&bytes).into_owned());
     });

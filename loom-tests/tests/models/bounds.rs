@@ -1,27 +1,27 @@
-//! How far each model is explored, and why: every bound of every model, in one place.
+//! The bound of each model, with the reason.
 //!
 //! *Exhaustive* is every execution that loom knows of. *Bounded* is every execution with at most so many preemptions:
-//! switches away from a thread that could have gone on. Switches at a wait are free. Three preemptions are `cargo test`; five,
-//! or four for the widest models, are the feature `prove`: minutes instead of seconds.
+//! switches away from a thread that could go on. Switches at a wait are free. `cargo test` allows three preemptions. The feature
+//! `prove` allows five, or four for the widest models, and takes minutes in place of seconds.
 //!
-//! `executions` is what was counted when the model was recorded. Fewer fail the model: something is no longer explored. More
-//! are fine, and change the table in PROOFS.md, so somebody looks. Recorded anew with
-//! `cargo run -p loom-tests --bin proofs -- table`.
+//! `executions` is the recorded number. A model with any other number fails: fewer mean that something is no longer explored,
+//! and more that something changed, so that somebody looks. The failure prints the number to record here. Of `prove`'s bounded
+//! models it is the least number.
 
 /// The bound of one model.
 #[derive(Debug)]
 pub(crate) struct Bound {
     /// The claim of PROOFS.md that the model is about.
     pub(crate) claim: &'static str,
-    /// The model's path among the tests: how to run it alone.
+    /// The path of its test.
     pub(crate) model: &'static str,
-    /// Threads beside the main one; the main one acts too.
+    /// The threads beside the main one, which acts too.
     pub(crate) threads: usize,
     /// `None`: exhaustive.
     pub(crate) preemptions: Option<usize>,
-    /// At least so many executions, or less was explored than recorded.
+    /// The recorded number of executions.
     pub(crate) executions: usize,
-    /// The model has one outcome by intent: what it checks is asserted inside.
+    /// The model has one outcome by intent. Its checks are assertions inside.
     pub(crate) one_outcome: bool,
     /// Why so many threads, and why this bound is enough.
     #[expect(dead_code, reason = "for the reader")]
@@ -29,7 +29,7 @@ pub(crate) struct Bound {
 }
 
 impl Bound {
-    /// For a model whose executions must all end alike.
+    /// For a model whose executions must all have the same outcome.
     pub(crate) const fn one_outcome(mut self) -> Self {
         self.one_outcome = true;
         self
@@ -55,7 +55,7 @@ pub(crate) const fn exhaustive(
     }
 }
 
-/// At most three preemptions, or five under `prove`. `executions` are the counts of both.
+/// At most three preemptions, or five with `prove`. `executions` has the numbers of both.
 pub(crate) const fn bounded(
     claim: &'static str,
     model: &'static str,
@@ -66,7 +66,7 @@ pub(crate) const fn bounded(
     up_to([3, 5], claim, model, threads, executions, why)
 }
 
-/// At most three preemptions, or four under `prove`: for wide models, whose executions with five take many minutes.
+/// At most three preemptions, or four with `prove`, for models that take many minutes with five.
 pub(crate) const fn wide(
     claim: &'static str,
     model: &'static str,
@@ -101,7 +101,7 @@ macro_rules! canaries {
             $model,
             $threads,
             $executions,
-            "what the checking rests on is checked without a bound",
+            "the foundations of the checks are checked without a bound",
         )$(.$one())?;
     )* };
 }
@@ -142,20 +142,26 @@ pub(crate) static NO_PREEMPTION: Bound = Bound {
 // The claims.
 
 macro_rules! models {
-    ($($claim:literal, $why:literal: $($name:ident = $kind:ident $model:literal, $threads:literal, $executions:expr $(, $one:ident)?;)*)*) => { $($(
-        pub(crate) static $name: Bound =
-            $kind($claim, $model, $threads, $executions, $why)$(.$one())?;
-    )*)* };
+    ($($claim:literal, $why:literal: $($name:ident = $kind:ident $model:literal, $threads:literal, $executions:expr $(, $one:ident)?;)*)*) => {
+        $($(
+            pub(crate) static $name: Bound =
+                $kind($claim, $model, $threads, $executions, $why)$(.$one())?;
+        )*)*
+
+        /// All of them, for the table of models. In the test program itself a bound without a model is dead code.
+        #[cfg(not(test))]
+        pub(crate) static MODELS: &[&Bound] = &[$($(&$name,)*)*];
+    };
 }
 
 models! {
-    "C1", "Two threads that enter are every pair of ways into a session; the third shows that the second hands on.":
+    "C1", "Two threads that enter are every pair of ways into a session. A third shows that the second hands on.":
     C1_ENTER_ENTER = exhaustive "c01_exclusion::enter_against_enter", 2, 594;
     C1_BLOCKING_ASYNC = exhaustive "c01_exclusion::blocking_against_async", 2, 1908;
     C1_ENTER_CLAIM = exhaustive "c01_exclusion::enter_against_claim", 2, 2628;
     C1_START_START = exhaustive "c01_exclusion::start_against_start", 2, 2340;
     C1_THREE_ENTER = bounded "c01_exclusion::three_enter", 2, [7293, 266013];
-    "C2", "The end of one session against one who comes is where two could be alive; two who come show that only one of them starts the next.":
+    "C2", "Two sessions could be alive at the end of one, when a caller comes. Two callers show that only one of them starts the next.":
     C2_CLEANUP_ENTER = exhaustive "c02_one_incarnation::cleanup_against_enter", 2, 11835;
     C2_CLOSE_TWO = bounded "c02_one_incarnation::close_against_two", 2, [3850, 3850], one_outcome;
     C2_CLOSING_DROPPED = exhaustive "c02_one_incarnation::closing_dropped", 2, 1272;
@@ -167,19 +173,19 @@ models! {
     C2_PANIC_IN_CLOSER = exhaustive "c02_one_incarnation::a_closer_that_panics", 2, 11835;
     C2_CANCELLED_START = exhaustive "c02_one_incarnation::a_cancelled_start", 2, 105, one_outcome;
     C2_UNWINDING = exhaustive "c02_one_incarnation::a_turn_while_the_thread_unwinds", 1, 291;
-    "C3", "Places are taken before the threads start, so each order that is seen is the registry's doing; a longer line repeats what three show.":
+    "C3", "Positions are taken before the threads start, so the registry makes each order. A longer queue repeats what three show.":
     C3_TURN_END = bounded "c03_order::across_the_end_of_a_turn", 2, [2237, 2237], one_outcome;
     C3_INCARNATION = bounded "c03_order::across_an_incarnation", 2, [4520, 4520], one_outcome;
-    C3_REPLACEMENT = bounded "c03_order::across_a_replacement", 1, [4213, 4213], one_outcome;
-    C3_PUT_BACK = wide "c03_order::an_unlooked_grant_is_put_back", 2, [19665, 19665], one_outcome;
+    C3_REPLACEMENT = bounded "c03_order::across_a_replacement", 1, [4349, 4349], one_outcome;
+    C3_PUT_BACK = wide "c03_order::an_unlooked_grant_is_put_back", 2, [20358, 20358], one_outcome;
     C3_FIRST_LANE = bounded "c03_order::the_first_lane", 2, [3072, 3072];
     C3_DISMISSED = bounded "c03_order::a_dismissed_line", 2, [5252, 5252];
     C3_TICKETS = bounded "c03_order::tickets_tell_the_order", 2, [3977, 3977];
     C3_POLLED = exhaustive "c03_order::polled_or_not", 1, 4, one_outcome;
-    C3_AFTER_REPLACEMENT = bounded "c03_order::after_a_replacement", 1, [504, 504], one_outcome;
+    C3_AFTER_REPLACEMENT = bounded "c03_order::after_a_replacement", 1, [557, 557], one_outcome;
     C3_ABSENCE = exhaustive "c03_order::after_an_absence", 1, 59;
-    C3_FIRST_REPLACED = bounded "c03_order::the_first_lane_across_a_replacement", 1, [4213, 4213], one_outcome;
-    "C4", "A wake-up is lost between one who grants and one who waits: two threads, without a bound. The chain needs a third.":
+    C3_FIRST_REPLACED = bounded "c03_order::the_first_lane_across_a_replacement", 1, [4349, 4349], one_outcome;
+    "C4", "A wake-up is lost between a grant and a wait: two threads, without a bound. A chain needs a third.":
     C4_TURN_END_ENTER = bounded "c04_progress::turn_end_against_enter", 2, [3609, 3609];
     C4_TURN_END_POLL = exhaustive "c04_progress::turn_end_against_poll", 1, 4;
     C4_CHANGED_WAKER = exhaustive "c04_progress::a_change_of_wakers", 1, 16;
@@ -187,7 +193,7 @@ models! {
     C4_PANIC_IN_WAKER = exhaustive "c04_progress::a_waker_that_panics", 1, 4;
     C4_DEPARTURE = exhaustive "c04_progress::departure_against_wait", 2, 324, one_outcome;
     C4_DEPARTURE_WAKERS = exhaustive "c04_progress::departure_with_another_waker", 1, 18;
-    "C5", "One who leaves against one who grants, or replaces: two threads, without a bound. Three in line, by tickets that main takes.":
+    "C5", "A caller that leaves against a grant or a replacement: two threads, without a bound. Main takes the tickets of queues of three.":
     C5_DROP_UNPOLLED = exhaustive "c05_cancel::dropped_unpolled", 2, 36, one_outcome;
     C5_DROP_POLLED = exhaustive "c05_cancel::dropped_polled", 2, 36, one_outcome;
     C5_DROP_GRANTED = exhaustive "c05_cancel::granted_and_dropped", 2, 90;
@@ -197,11 +203,11 @@ models! {
     C5_DEADLINE_AGAIN = bounded "c05_cancel::deadline_and_again", 2, [5044, 5044];
     C5_THREE = bounded "c05_cancel::the_first_of_three_leaves", 2, [9451, 9451], one_outcome;
     C5_DROP_REPLACE = exhaustive "c05_cancel::dropped_against_replace", 2, 50715, one_outcome;
-    C5_LOOK_REPLACE = exhaustive "c05_cancel::looked_against_replace", 2, 29970;
+    C5_LOOK_REPLACE = exhaustive "c05_cancel::looked_against_replace", 2, 32022;
     C5_IDLE_TIME = exhaustive "c05_cancel::a_grant_dropped_leaves_the_idle_time", 2, 81;
     C5_COUNT = exhaustive "c05_cancel::the_count_of_those_who_left", 2, 2005;
     C5_DEADLINE_REPLACE = exhaustive "c05_cancel::deadline_against_replace", 2, 24777;
-    "C6", "The centrepiece: one who replaces against each kind of end, without a bound; a third who comes in between, bounded.":
+    "C6", "A replacement against each kind of end, without a bound. With a third thread in between, bounded.":
     C6_REPLACE_TURN_END = exhaustive "c06_identity::replace_against_turn_end", 2, 39;
     C6_REPLACE_TURN_END_LINE = exhaustive "c06_identity::replace_against_turn_end_in_line", 2, 39;
     C6_REPLACE_START_END = exhaustive "c06_identity::replace_against_start_end", 2, 18;
@@ -211,7 +217,7 @@ models! {
     C6_REPLACE_CLOSE_END = exhaustive "c06_identity::replace_against_close_end", 2, 18;
     C6_REPLACE_CLOSE_END_LINE = exhaustive "c06_identity::replace_against_close_end_in_line", 2, 57;
     C6_REPLACE_CLEANUP = exhaustive "c06_identity::replace_against_cleanup", 2, 1200;
-    C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [4915, 4915];
+    C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [4927, 4927];
     C6_REMOVE_ENTER = exhaustive "c06_two_at_once::remove_then_enter_against_turn_end", 2, 1053;
     C6_REMOVE_ENTER_LINE = bounded "c06_two_at_once::remove_then_enter_against_turn_end_in_line", 2, [12048, 12048];
     C6_TWO_CLEANUPS = exhaustive "c06_two_at_once::two_cleanups", 2, 54054;
@@ -226,7 +232,7 @@ models! {
     C6_HANDLE_NEXT = exhaustive "c06_two_at_once::handle_against_the_next_incarnation", 1, 115;
     C6_HANDLE_REPLACE = exhaustive "c06_two_at_once::handle_against_replace", 2, 18;
     C6_TWO_DEPARTURES = exhaustive "c06_two_at_once::two_departures", 2, 5334;
-    "C7", "A cleanup against one who makes the session active; a third who touches it too, bounded.":
+    "C7", "A cleanup against a call that makes the session active. With a third thread that touches it too, bounded.":
     C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 4722;
     C7_CLEANUP_TURN_END = exhaustive "c07_claim::cleanup_against_turn_end", 2, 15;
     C7_CLEANUP_TOUCH = exhaustive "c07_claim::cleanup_against_touch", 2, 120;
@@ -234,7 +240,7 @@ models! {
     C7_OBSERVED = exhaustive "c07_claim::observed_claim_against_touch", 2, 12;
     C7_THREE = bounded "c07_claim::cleanup_turn_and_touch", 2, [2611, 2611];
     C7_TWO_TOUCHES = exhaustive "c07_claim::two_touches", 2, 36, one_outcome;
-    "C8", "One who asks while a guard is held and another joins and leaves: without a bound. A wait for the guard would be a deadlock.":
+    "C8", "A question while a guard is held and another caller joins and leaves. A wait for the guard would be a deadlock.":
     C8_STATUS_TURN = exhaustive "c08_status::status_of_a_turn", 2, 13515;
     C8_STATUS_START = exhaustive "c08_status::status_of_a_start", 2, 13515;
     C8_STATUS_CLOSE = exhaustive "c08_status::status_of_a_close", 2, 13515;
@@ -245,19 +251,19 @@ models! {
     C8_CLEANUP_START = exhaustive "c08_status::cleanup_of_a_start", 2, 270;
     C8_CLEANUP_CLOSE = exhaustive "c08_status::cleanup_of_a_close", 2, 270;
     C8_OTHER_KEY = exhaustive "c08_status::another_key", 1, 1, one_outcome;
-    "C9", "User code that calls back, where it could meet a lock that is held.":
+    "C9", "User code that calls back where a lock could be held.":
     C9_WAKER = exhaustive "c09_locks::a_waker_that_enters", 1, 4;
     C9_CLOSER = bounded "c09_locks::a_closer_that_enters", 2, [4049, 4049];
     C9_HANDLE = exhaustive "c09_locks::handles", 1, 17;
     "C10", "Scans and changes over two shards: the locks of one while those of the other are taken.":
     C10_SHARDS = wide "c09_locks::all_shards", 2, [27183, 27183];
-    "C11", "A start that ends without a session against one who comes; a replacement as the third.":
+    "C11", "A start that ends without a session against a caller. A replacement is the third.":
     C11_FAILS = exhaustive "c11_no_stuck_key::a_start_that_fails", 2, 1443;
     C11_PANICS = exhaustive "c11_no_stuck_key::a_start_that_panics", 2, 1443;
     C11_CANCELLED = exhaustive "c11_no_stuck_key::a_start_that_is_cancelled", 2, 2679;
     C11_TWO_WAIT = bounded "c11_no_stuck_key::a_vacancy_dropped_with_two_in_line", 2, [6050, 6050], one_outcome;
     C11_REPLACE = wide "c11_no_stuck_key::a_start_that_fails_against_replace", 2, [24612, 24612];
-    "C12", "Two who both could return or drop the same session.":
+    "C12", "Two threads that could both return or drop a session.":
     C12_RELEASE = exhaustive "c12_nothing_lost::release_against_replace", 2, 2349;
     C12_REGISTRY_DROP = exhaustive "c12_nothing_lost::registry_drop_against_turn_end", 2, 36, one_outcome;
     C12_REGISTRY_RELEASE = exhaustive "c12_nothing_lost::registry_drop_against_release", 2, 36;
@@ -267,7 +273,7 @@ models! {
     C12_REGISTRY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_grant_given_up", 1, 17, one_outcome;
     C12_REGISTRY_PUT_BACK = exhaustive "c12_nothing_lost::registry_drop_against_a_grant_put_back", 1, 13, one_outcome;
     C12_PUT_BACK_LOOK = exhaustive "c12_put_back::registry_drop_against_a_look", 1, 33;
-    C12_VACANCY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_vacancy_given_up", 1, 35488;
+    C12_VACANCY_GIVEN_UP = exhaustive "c12_nothing_lost::registry_drop_against_a_vacancy_given_up", 1, 37708;
     C12_MAX_SESSIONS = exhaustive "c12_nothing_lost::max_sessions", 2, 249;
     C12_MAX_ONE_KEY = exhaustive "c12_nothing_lost::max_sessions_of_one_key", 2, 2340;
     C12_MAX_REPLACE = exhaustive "c12_nothing_lost::max_sessions_against_replace", 1, 5;
@@ -279,15 +285,15 @@ models! {
     C13_JOIN = exhaustive "c13_closing::close_against_join", 2, 255, one_outcome;
     C13_START = bounded "c13_closing::close_against_start", 2, [745, 745];
     C13_GRANTED_START = exhaustive "c13_closing::close_against_granted_start", 1, 159;
-    C13_DRAIN = exhaustive "c13_closing::drain_against_turn_end", 2, 120, one_outcome;
-    C13_DRAIN_SUPERSEDED = exhaustive "c13_closing::drain_against_superseded", 2, 5094, one_outcome;
+    C13_DRAIN = exhaustive "c13_closing::drain_against_turn_end", 2, 180, one_outcome;
+    C13_DRAIN_SUPERSEDED = exhaustive "c13_closing::drain_against_superseded", 2, 9324, one_outcome;
     C13_DRAIN_REMOVE = wide "c13_closing::drain_against_remove", 2, [60476, 60476];
     C13_LOOK_AFTER = exhaustive "c13_closing::look_after_close", 1, 24;
     C13_LOOKS_AGAIN = bounded "c13_closing::drain_looks_again", 1, [802, 802], one_outcome;
-    C13_LOOK_REMOVE = exhaustive "c13_closing::drain_look_against_remove", 1, 24150, one_outcome;
+    C13_LOOK_REMOVE = exhaustive "c13_closing::drain_look_against_remove", 1, 52286, one_outcome;
     C13_DRAIN_STARTS = bounded "c13_closing::drain_against_starts", 1, [1642, 1642], one_outcome;
     C13_REPLACE = exhaustive "c13_closing::close_against_replace", 1, 43;
-    "C15", "One who looks, word by word, against one who changes what is looked at. Two looks, bounded.":
+    "C15", "A reader, word by word, against a writer. Two reads, bounded.":
     C15_LOOK = exhaustive "c15_snapshot::a_look_against_a_new_incarnation", 1, 47140;
     C15_NEXT_TURN = exhaustive "c15_snapshot::a_look_against_the_next_turn", 1, 75307;
     C15_TWO_LOOKS = wide "c15_snapshot::two_looks_against_two_incarnations", 1, [75232, 75232];
@@ -298,13 +304,13 @@ models! {
     C15_SCAN_END = bounded "c15_scan::snapshot_against_an_end", 1, [2384, 2384];
     C15_SCAN_BACK = bounded "c15_scan::snapshot_against_one_that_comes_back", 1, [35030, 35030];
     C15_CLEANUP_GROWTH = bounded "c15_scan::cleanup_against_growth", 1, [93, 93];
-    "idiom", "One who uses a session against one who asks or cleans up: no hand-written design needs more to fail.":
+    "idiom", "A use of a session against a status or a cleanup. No hand-written design needs more to fail.":
     IDIOM_MAP_LOCK = exhaustive "idioms::a_map_lock_across_the_turn", 1, 1, one_outcome;
     IDIOM_SAMPLE = exhaustive "idioms::sampled_then_removed", 1, 1;
     IDIOM_COUNT = exhaustive "idioms::counted_then_removed", 1, 1;
     IDIOM_TURNWISE_STATUS = exhaustive "idioms::turnwise_status", 1, 28682, one_outcome;
     IDIOM_TURNWISE_CLEANUP = exhaustive "idioms::turnwise_cleanup", 1, 2841;
-    "C16", "One who reaches for a call by its number against each step that the call takes: two threads, without a bound where it ends.":
+    "C16", "A search for a call by ticket against each step of the call: two threads, without a bound where that ends.":
     C16_FOUND = bounded "c16_reach::a_call_is_found_until_its_turn_ends", 2, [7650, 7650], one_outcome;
     C16_FOUND_START = exhaustive "c16_reach::a_call_is_found_behind_a_start", 2, 268, one_outcome;
     C16_GRANT = exhaustive "c16_reach::withdrawn_against_the_grant", 1, 27, one_outcome;

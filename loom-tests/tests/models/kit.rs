@@ -1,4 +1,4 @@
-//! What models share: the core's types as models use them, and how a model begins.
+//! What models share: the core's types with their parameters, and the first steps of a model.
 
 use crate::harness;
 pub(crate) use crate::{
@@ -9,15 +9,15 @@ use loom::thread::JoinHandle;
 use parking_lot::record::{self, What, record};
 use std::{ops::Deref, sync::Arc};
 
-/// The core's registry. Models about its own end use it, by `builder().build()`; the others use [`Registry`].
+/// The core's registry. Models of its end use it, by `builder().build()`. The others use [`Registry`].
 pub(crate) type Core = turnwise::Registry<Key, Session, Handle, Plain>;
 pub(crate) type Enter = turnwise::Enter<Key, Session, Handle>;
 pub(crate) type Entry = turnwise::Entry<Key, Session, Handle>;
 pub(crate) type Turn = turnwise::Turn<Key, Session, Handle>;
 
-/// A registry that model threads share by std's `Arc`, which loom does not see: if main keeps one to the end, whose drop is
-/// the last is no question. With clones of the registry itself each thread's drop is a step that races with the others',
-/// and two threads that enter have twelve times the executions.
+/// A registry that model threads share by std's `Arc`, which loom does not see. Main keeps one to the end, so no thread's drop
+/// is the last. With clones of the registry itself, each drop is a step that races with the others, and two threads that enter
+/// have twelve times the executions.
 #[derive(Clone, Debug)]
 pub(crate) struct Registry(Arc<Core>);
 
@@ -29,12 +29,12 @@ impl Deref for Registry {
     }
 }
 
-/// For limits, more shards, a first number: one shard unless more are asked for.
+/// For limits, more shards, or a first number. It has one shard.
 pub(crate) fn builder() -> turnwise::Builder<Key, Session, Handle, Plain> {
     turnwise::Registry::builder().hasher(Plain).shards(1)
 }
 
-/// A registry to be shared.
+/// Makes a registry that threads can share.
 pub(crate) fn share(registry: Core) -> Registry {
     Registry(Arc::new(registry))
 }
@@ -44,25 +44,25 @@ pub(crate) fn registry() -> Registry {
     share(builder().build())
 }
 
-/// A registry with a clock that the hand moves. Its readings are steps of the model: only where time is the matter.
+/// A registry with a clock that the hand moves. Each reading is a step of the model, so it is only for models of time.
 pub(crate) fn timed() -> (Registry, turnwise::ClockHand) {
     let (clock, hand) = turnwise::Clock::manual();
     (share(builder().clock(clock).build()), hand)
 }
 
-/// Starts a session, which then rests.
+/// Starts a session, which is then idle.
 pub(crate) fn rest(registry: &Core, key: &Key, tally: &Tally) {
     let entry = registry.try_enter(key).expect("the key is free");
     drop(entry.or_insert_with(|| tally.session()));
 }
 
-/// Takes the turn of a session that rests.
+/// Takes the turn of an idle session.
 pub(crate) fn turn_of(registry: &Core, key: &Key) -> Turn {
     let entry = registry.try_enter(key).expect("the key is free");
-    entry.occupied().expect("a session rests there")
+    entry.occupied().expect("there is a session")
 }
 
-/// A model thread; the harness counts them. A trace calls it by what the handle is bound to, or by the function that spawns.
+/// Spawns a model thread, and counts it. A trace names it by the variable of its handle, or by the function that spawns it.
 #[track_caller]
 pub(crate) fn spawn<R: 'static>(act: impl FnOnce() -> R + 'static) -> JoinHandle<R> {
     harness::spawned();

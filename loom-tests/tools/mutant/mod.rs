@@ -1,4 +1,4 @@
-//! The mutants: what each breaks, as texts to find in the source and texts to put there instead.
+//! The mutants: each is a header, and pairs of texts to find in the source and to put in their place.
 //!
 //! `loom-tests/mutants` and `shuttle-tests/mutants` hold one file for each claim, `c06.txt`, and `canary.txt` for the canaries.
 //! (`equivalent.txt` and `machine.txt` are of `just mutants-by-machine`.) A mutant looks like this:
@@ -15,17 +15,16 @@
 //! .find_entry(slot.hash, |held| held.hash == slot.hash);
 //! ```
 //!
-//! - A file begins with comment lines, `# ..`. Each mutant begins with `===` and its name, which begins with the file's.
-//! - The header has one `claim`, one `model`, one `why`, at least one `expect`, at most one `survives`, and at most one `test`: the
-//!   test program in `tests` that the model is a test of, if it is none of the checking packages'.
-//! - Pairs follow, at least one: `---` and a file, the lines to find, `+++`, the lines to put there. A file may have several.
-//! - The lines to find stand one after the other in the file, exactly once. Lines are compared without the white space at
-//!   their ends. A blank line or a comment between them counts as a line. Blank lines before the first and after the last
-//!   of a text do not count.
-//! - All pairs of a mutant are found in the source as it is, and no two may overlap: so lines can be moved.
-//! - Nothing to put there: the lines are taken out. A pair that changes nothing is refused.
+//! - A file begins with comment lines, `# ..`. Each mutant begins with `===` and its name, which begins with the file's name.
+//! - The header has one `claim`, one `model`, one `why`, at least one `expect`, and at most one `survives` and one `test`. `test` is
+//!   the program in `tests` that has the model, if no checking package has it.
+//! - One pair or more follow: `---` and a file, the lines to find, `+++`, the new lines. A file may have several pairs.
+//! - The lines to find must occur in the file exactly once, one after the other. White space at their ends does not count. A
+//!   blank line or a comment between them counts; blank lines before the first and after the last do not.
+//! - All pairs of a mutant are found in the original source. No two may overlap. Two pairs can move lines.
+//! - Without new lines, the lines are removed. A pair that changes nothing is refused.
 
-// Each tool reads a part of it.
+// Each tool uses a part of this module.
 #![allow(dead_code)]
 
 mod pair;
@@ -39,7 +38,7 @@ use std::{
 
 /// The packages with mutants.
 const PACKAGES: [&str; 2] = ["loom-tests", "shuttle-tests"];
-/// They lie beside the mutants.
+/// Files beside the mutants that are none.
 const OTHERS: [&str; 2] = ["equivalent.txt", "machine.txt"];
 const FIELDS: [&str; 6] = ["claim", "model", "test", "expect", "why", "survives"];
 
@@ -47,16 +46,16 @@ const FIELDS: [&str; 6] = ["claim", "model", "test", "expect", "why", "survives"
 #[derive(Debug)]
 pub(crate) struct Mutant {
     pub(crate) name: String,
-    /// Whose folder it lies in: `loom-tests` or `shuttle-tests`.
+    /// The package that it lies in: `loom-tests` or `shuttle-tests`.
     pub(crate) package: &'static str,
     pub(crate) claim: String,
     pub(crate) model: String,
-    /// The test program of the root that the model is a test of.
+    /// The test program of the root that has the model.
     pub(crate) test: Option<String>,
     pub(crate) why: String,
     /// The model must fail with all of these words.
     pub(crate) expect: Vec<String>,
-    /// Why no model can tell it from the source, if it is so.
+    /// Why no model can distinguish it from the source, if none can.
     pub(crate) survives: Option<String>,
     pairs: Vec<Pair>,
 }
@@ -95,7 +94,7 @@ fn parse(package: &'static str, stem: &str, text: &str) -> Result<Vec<Mutant>, S
     let comment = text.lines().take_while(begins);
     for line in comment.clone() {
         if !line.is_empty() && !line.starts_with('#') {
-            return Err(format!("{line:?} stands before the first mutant"));
+            return Err(format!("{line:?} precedes the first mutant"));
         }
     }
     let mut lines = text.lines().skip(comment.count()).peekable();
@@ -132,7 +131,7 @@ impl Mutant {
                 Some((field, value)) if FIELDS.contains(&field) && !value.is_empty() => {
                     fields.entry(field).or_default().push(value.to_owned());
                 }
-                _ => return Err(format!("{line:?} is no line of a header")),
+                _ => return Err(format!("{line:?} is not a line of a header")),
             }
         }
         let mut all = |field: &str| fields.remove(field).unwrap_or_default();
@@ -174,12 +173,12 @@ impl Mutant {
         })
     }
 
-    /// Is it of a claim of the manager? Then one of the scenarios is its model.
+    /// Whether it is of a claim of the manager, so that its model is a scenario.
     pub(crate) fn is_of_adapters(&self) -> bool {
         self.claim.starts_with('A')
     }
 
-    /// The files that it breaks, and what they are then.
+    /// The files that it breaks, with their new text.
     pub(crate) fn broken(&self, root: &Path) -> Result<Vec<(PathBuf, String)>, String> {
         let mut of_file: BTreeMap<&str, Vec<&Pair>> = BTreeMap::new();
         for pair in &self.pairs {

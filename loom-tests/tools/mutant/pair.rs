@@ -1,4 +1,4 @@
-//! A text to find in a file of the source, and a text to put there.
+//! A text to find in a file of the source, and the text that replaces it.
 
 use std::ops::Range;
 
@@ -35,7 +35,7 @@ impl Pair {
         })
     }
 
-    /// The lines of the source that it takes out.
+    /// The lines of the source that it replaces.
     fn place(&self, source: &[&str]) -> Result<Range<usize>, String> {
         let windows = source.windows(self.find.len()).enumerate();
         let found: Vec<usize> = windows
@@ -45,7 +45,7 @@ impl Pair {
         match found[..] {
             [start] => Ok(start..start + self.find.len()),
             _ => Err(format!(
-                "the lines to find stand there {} times, not once:\n{}",
+                "the lines to find occur {} times, not once:\n{}",
                 found.len(),
                 self.find.join("\n")
             )),
@@ -70,7 +70,7 @@ fn text(lines: &[&str]) -> Vec<String> {
     lines.iter().map(|line| (*line).to_owned()).collect()
 }
 
-/// The source with these pairs, each found in it as it is.
+/// The source with these pairs replaced.
 pub(super) fn replaced(source: &str, pairs: &[&Pair]) -> Result<String, String> {
     let mut lines: Vec<&str> = source.lines().collect();
     let mut places = Vec::new();
@@ -88,7 +88,7 @@ pub(super) fn replaced(source: &str, pairs: &[&Pair]) -> Result<String, String> 
             }
         }
     }
-    // As far to the right as the first line that goes.
+    // With the indentation of the first line that is replaced.
     let indented = |place: &Range<usize>, pair: &Pair| -> Vec<String> {
         let first = lines[place.start];
         let width = first.len() - first.trim_start().len();
@@ -100,7 +100,7 @@ pub(super) fn replaced(source: &str, pairs: &[&Pair]) -> Result<String, String> 
         .iter()
         .map(|(place, pair)| (place.clone(), indented(place, pair)))
         .collect();
-    // From the last on, so that the places before it stay.
+    // From the last to the first, so that earlier places stay valid.
     for (place, put) in put.iter().rev() {
         lines.splice(place.clone(), put.iter().map(|line| &**line));
     }

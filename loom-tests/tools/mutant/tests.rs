@@ -1,4 +1,4 @@
-//! What the format of the mutants allows, and what is refused.
+//! The format of the mutants: what it allows and refuses.
 
 use super::*;
 
@@ -41,14 +41,8 @@ fn lines_are_moved_by_two_pairs() {
 
 #[test]
 fn lines_found_twice_or_never_are_refused() {
-    refused(
-        "--- f\na();\n+++\nb();\n",
-        "stand there 2 times, not once:\na();",
-    );
-    refused(
-        "--- f\nd();\n+++\nb();\n",
-        "stand there 0 times, not once:\nd();",
-    );
+    refused("--- f\na();\n+++\nb();\n", "occur 2 times, not once:\na();");
+    refused("--- f\nd();\n+++\nb();\n", "occur 0 times, not once:\nd();");
     // The blank line between them counts.
     refused("--- f\nb();\na();\n+++\nb();\n", "0 times");
     refused("--- f\na\n+++\nb();\n", "0 times");

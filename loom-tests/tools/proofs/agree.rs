@@ -1,123 +1,154 @@
-//! What different files say of the same thing must be the same: the claims of PROOFS.md, the claims and models that the
-//! source's comments name, the claims of the tests, and the mutants.
+//! Different files must agree about the claims, the models and the mutants.
 
 use crate::{
-    book::{Book, Columns, Row, rank, read, root, row, table},
+    book::{Book, read, root, sources},
+    listed::{self, bounds, is_id},
     mutant::{self, Mutant},
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeSet;
 
-/// Each claim has at least so many.
-const MUTANTS_OF_A_CLAIM: usize = 2;
-
-/// A test program of the root, and the claims that its first lines name.
-#[derive(Debug)]
-pub(crate) struct Test {
-    pub(crate) name: String,
-    pub(crate) claims: Vec<String>,
-}
+/// The least mutants of a claim.
+const MUTANTS: usize = 2;
 
 /// Fails with all faults at once.
 pub(crate) fn check(book: &Book) -> Result<(), String> {
     let claims = claims(book)?;
-    let models = column(book, "models", 1)?;
-    let histories = column(book, "histories", 1)?;
-    let mut faults = Vec::new();
-
-    let is_claim = |claim: &str| claims.contains(claim);
-    for (place, word) in words_of_source()? {
-        if is_id(&word) && !is_claim(&word) {
-            faults.push(format!(
-                "{place} names {word}, which PROOFS.md does not claim"
-            ));
+    let mut faults = BTreeSet::new();
+    let mut names_claims = |what: String, named: &[&str]| {
+        for claim in named {
+            if is_id(claim) && !claims.contains(*claim) {
+                faults.insert(format!(
+                    "{what} names {claim}, which PROOFS.md does not claim"
+                ));
+            }
         }
-        let known = |model: &String| *model == word || model.split("::").next() == Some(&*word);
-        if is_model(&word) && !models.iter().chain(&histories).any(known) {
-            faults.push(format!(
-                "{place} names the model {word}, which there is not"
+    };
+    for bound in bounds::MODELS {
+        names_claims(bound.model.to_owned(), &[bound.claim]);
+    }
+    for scenario in listed::scenarios()? {
+        let named: Vec<&str> = scenario.claims.split(' ').collect();
+        names_claims(format!("a scenario of {}", scenario.claims), &named);
+    }
+    for target in listed::targets()? {
+        let named: Vec<&str> = target.claims.split(' ').collect();
+        names_claims(format!("the fuzz target {}", target.name), &named);
+    }
+    for test in listed::tests()? {
+        let named: Vec<&str> = test.claims.iter().map(String::as_str).collect();
+        names_claims(format!("the test {}", test.name), &named);
+    }
+    let words = words_of_source()?;
+    for (place, word) in &words {
+        names_claims(place.clone(), &[word]);
+    }
+    for (place, word) in &words {
+        if is_model(word) && !listed::is_model(word)? {
+            faults.insert(format!(
+                "{place} names the model {word}, which does not exist"
             ));
         }
     }
-    let mut of_claim: BTreeMap<&str, usize> = BTreeMap::new();
-    let mutants = mutants()?;
-    for mutant in &mutants {
+    for bound in bounds::MODELS {
+        if !listed::is_test(listed::MODELS, bound.model)? {
+            faults.insert(format!(
+                "bounds.rs names {}, which does not exist",
+                bound.model
+            ));
+        }
+    }
+    let mutants = mutant::mutants(&root())?;
+    faults.extend(faults_of(&mutants, &claims)?);
+    faults.extend(unknown_names(book, &mutants)?);
+    faults.extend(book.is_short().err());
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults.into_iter().collect::<Vec<_>>().join("\n"))
+    }
+}
+
+/// Each mutant fits the source, is of a claim and has a model. Each claim has enough mutants.
+fn faults_of(mutants: &[Mutant], claims: &BTreeSet<String>) -> Result<Vec<String>, String> {
+    let mut faults = Vec::new();
+    for mutant in mutants {
         let Mutant {
-            name,
-            claim,
-            model,
-            test,
-            ..
+            name, claim, model, ..
         } = mutant;
-        *of_claim.entry(claim).or_default() += 1;
         faults.extend(mutant.broken(&root()).err());
-        if !is_claim(claim) && claim != "canary" {
+        if !claims.contains(claim) && claim != "canary" {
             faults.push(format!(
                 "mutant {name} is of {claim}, which PROOFS.md does not claim"
             ));
         }
-        let is_there = match test {
-            Some(test) => is_test(test, model)?,
-            None => models.contains(model) || histories.contains(model) || claim == "canary",
+        let is_there = match &mutant.test {
+            Some(test) => listed::is_test(&format!("tests/{test}"), model)?,
+            None => listed::is_model(model)?,
         };
         if !is_there {
             faults.push(format!(
-                "mutant {name} names the model {model}, which there is not"
+                "mutant {name} names the model {model}, which does not exist"
             ));
         }
     }
-    for claim in &claims {
-        let count = of_claim.get(&**claim).copied().unwrap_or_default();
-        if count < MUTANTS_OF_A_CLAIM {
-            faults.push(format!(
-                "{claim} has {count} mutants, fewer than {MUTANTS_OF_A_CLAIM}"
-            ));
+    for claim in claims {
+        let count = mutants
+            .iter()
+            .filter(|mutant| mutant.claim == *claim)
+            .count();
+        if count < MUTANTS {
+            faults.push(format!("{claim} has {count} mutants, fewer than {MUTANTS}"));
         }
     }
-    for test in tests()? {
-        for claim in test.claims.iter().filter(|claim| !is_claim(claim)) {
-            faults.push(format!(
-                "the test {} names {claim}, which PROOFS.md does not claim",
-                test.name
-            ));
-        }
-    }
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        faults.sort();
-        Err(faults.join("\n"))
-    }
+    Ok(faults)
 }
 
-/// The ids of the claims, from the table that is written by hand.
+/// The ids of the claims, from the tables that are written by hand.
 pub(crate) fn claims(book: &Book) -> Result<BTreeSet<String>, String> {
-    let (_, section) = book
+    let by_hand = book.text.split("<!-- claims:begin -->").next();
+    let rows = by_hand.unwrap_or_default().lines();
+    let ids = rows.filter_map(|line| line.strip_prefix("| ")?.split(' ').next());
+    let ids: BTreeSet<String> = ids.filter(|id| is_id(id)).map(str::to_owned).collect();
+    if ids.is_empty() {
+        return Err("PROOFS.md has no table of claims".to_owned());
+    }
+    Ok(ids)
+}
+
+/// Files, tests and mutants that PROOFS.md names in backticks and that do not exist.
+fn unknown_names(book: &Book, mutants: &[Mutant]) -> Result<Vec<String>, String> {
+    let files = sources(&root())?;
+    let mut texts: String = mutants.iter().map(|mutant| &*mutant.name).collect();
+    for file in &files {
+        texts += &read(file)?;
+    }
+    let is_name = |word: &&str| {
+        let mut letters = word.bytes();
+        letters
+            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_:".contains(&byte))
+            && word.contains('_')
+    };
+    let spans = book
         .text
-        .split_once("\n## 3. ")
-        .ok_or("PROOFS.md has no section 3")?;
-    let section = section.split("\n## ").next().unwrap_or_default();
-    let section = section.split("<!--").next().unwrap_or_default();
-    let ids = section.lines().filter_map(row);
-    let ids = ids.filter_map(|row| row[0].split(' ').next().map(str::to_owned));
-    Ok(ids.filter(|id| is_id(id)).collect())
-}
-
-/// One column of a generated table.
-fn column(book: &Book, name: &str, column: usize) -> Result<BTreeSet<String>, String> {
-    let rows = book.rows(name)?.into_iter();
-    Ok(rows.filter_map(|row| row.get(column).cloned()).collect())
-}
-
-/// `C6`, `A1`.
-pub(crate) fn is_id(word: &str) -> bool {
-    let number = word.strip_prefix(['C', 'A']);
-    number.is_some_and(|number| {
-        (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
-    })
+        .lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2));
+    let mut unknown = Vec::new();
+    for span in spans {
+        let is_known = match span {
+            file if file.ends_with(".rs") && !file.contains(' ') => {
+                files.iter().any(|path| path.ends_with(file))
+            }
+            name if is_name(&name) => name
+                .rsplit("::")
+                .next()
+                .is_some_and(|name| texts.contains(name)),
+            _ => true,
+        };
+        if !is_known {
+            unknown.push(format!("PROOFS.md names {span}, which does not exist"));
+        }
+    }
+    Ok(unknown)
 }
 
 /// `c06_identity`, `c06_identity::replace_twice`, `a6_abort`.
@@ -130,22 +161,10 @@ fn is_model(word: &str) -> bool {
     }
 }
 
-/// Has this program of the root a test of this name?
-fn is_test(program: &str, test: &str) -> Result<bool, String> {
-    let path = root().join("tests").join(program);
-    let (module, name) = test.rsplit_once("::").unwrap_or(("", test));
-    let file = match module {
-        "" if path.is_dir() => path.join("main.rs"),
-        "" => path.with_extension("rs"),
-        module => path.join(module.replace("::", "/")).with_extension("rs"),
-    };
-    Ok(file.exists() && read(&file)?.contains(&format!("fn {name}(")))
-}
-
-/// Every word of the source, code and comments, and where it stands.
+/// Every word of the source, code and comments, and its place.
 fn words_of_source() -> Result<Vec<(String, String)>, String> {
     let mut words = Vec::new();
-    for file in files(&root().join("src"), "rs")? {
+    for file in sources(&root().join("src"))? {
         let text = read(&file)?;
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         for (index, line) in text.lines().enumerate() {
@@ -154,93 +173,8 @@ fn words_of_source() -> Result<Vec<(String, String)>, String> {
             let parts = parts
                 .map(|word| word.trim_matches(':'))
                 .filter(|word| !word.is_empty());
-            words.extend(parts.map(|word| (format!("src/{name}:{}", index + 1), word.to_owned())));
+            words.extend(parts.map(|word| (format!("{name}:{}", index + 1), word.to_owned())));
         }
     }
     Ok(words)
-}
-
-/// All mutants, claim by claim.
-pub(crate) fn mutants() -> Result<Vec<Mutant>, String> {
-    let mut mutants = mutant::mutants(&root())?;
-    mutants.sort_by_key(|mutant| (rank(&mutant.claim), mutant.name.clone()));
-    Ok(mutants)
-}
-
-/// What each breaks, and who must notice.
-pub(crate) fn mutants_table(mutants: &[Mutant]) -> String {
-    let columns = Columns {
-        names: &[
-            "claim",
-            "mutant",
-            "what it breaks",
-            "noticed by",
-            "with the words",
-        ],
-        numbers: &[],
-    };
-    let rows = mutants.iter().map(|mutant| {
-        let by = match &mutant.survives {
-            None => match &mutant.test {
-                Some(test) => format!("`{}` of `tests/{test}`", mutant.model),
-                None => format!("`{}`", mutant.model),
-            },
-            Some(reason) => format!("survives: {reason}"),
-        };
-        // A bar would end the cell.
-        let cell = |text: &str| text.replace('|', "/");
-        let (why, words) = (cell(&mutant.why), cell(&mutant.expect.join("; ")));
-        vec![mutant.claim.clone(), mutant.name.clone(), why, by, words]
-    });
-    table(&columns, &rows.collect::<Vec<Row>>())
-}
-
-/// The root's test programs. The first comment of each ends with the claims that it tests: `//! Claims: C1, C2.`
-pub(crate) fn tests() -> Result<Vec<Test>, String> {
-    let folder = root().join("tests");
-    let mut tests = Vec::new();
-    let entries = fs::read_dir(&folder).map_err(|error| format!("tests: {error}"))?;
-    for entry in entries {
-        let path = entry.map_err(|error| format!("tests: {error}"))?.path();
-        let file = if path.is_dir() {
-            path.join("main.rs")
-        } else {
-            path.clone()
-        };
-        if !file.exists() {
-            continue;
-        }
-        let text = read(&file)?;
-        let claims = text
-            .lines()
-            .find_map(|line| line.strip_prefix("//! Claims: "));
-        let claims = claims
-            .into_iter()
-            .flat_map(|claims| claims.trim_end_matches('.').split(", "));
-        tests.push(Test {
-            name: path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
-            claims: claims.map(str::to_owned).collect(),
-        });
-    }
-    tests.sort_by(|left, right| left.name.cmp(&right.name));
-    Ok(tests)
-}
-
-fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, String> {
-    let told = |error| format!("{}: {error}", folder.display());
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(told)? {
-        let path = entry.map_err(told)?.path();
-        if path.is_dir() {
-            files.extend(self::files(&path, extension)?);
-        } else if path.extension().is_some_and(|found| found == extension) {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
 }

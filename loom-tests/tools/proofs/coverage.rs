@@ -1,12 +1,13 @@
-//! Which lines and branches of the source are reached, and by what: from reports in lcov's format, which `just coverage` makes.
+//! Which lines and branches of the source are reached, and by what, from the reports of `just coverage` in lcov's format.
 //!
-//! The models compile the same source as the tests, from other paths and with other names for locks: lines are told apart by
-//! file and number alone.
+//! The models compile the same source as the tests from other paths, so a line is known by its file and number alone.
 
-use crate::book::{Columns, Row, read, root, table};
+use crate::{
+    book::{read, root},
+    table::{Columns, Row, table},
+};
 use std::{collections::BTreeMap, fmt::Write, path::Path};
 
-/// The columns of the table, and what each stands for.
 const COLUMNS: Columns = Columns {
     names: &[
         "file",
@@ -25,7 +26,7 @@ const COLUMNS: Columns = Columns {
 /// Each line, and each way out of a branch, by its place: is it reached?
 type Reached = BTreeMap<String, bool>;
 
-/// What one report says of one file of the source.
+/// One file of the source in one report.
 #[derive(Clone, Debug, Default)]
 struct Seen {
     lines: Reached,
@@ -34,9 +35,9 @@ struct Seen {
 
 type Report = BTreeMap<String, Seen>;
 
-/// The table, and the lines that no model reaches, or nothing at all. The reports are of the models, of the property tests, and of all tests of
-/// the root, property tests included.
-pub(crate) fn tell(reports: [&str; 3]) -> Result<(String, String), String> {
+/// Prints the table, and the lines that no model reaches or nothing at all. The reports are of the models, of the property
+/// tests, and of all tests of the root.
+pub(crate) fn print(reports: [&str; 3]) -> Result<(), String> {
     let [models, properties, tests] = reports.map(|file| report(Path::new(file)));
     let (models, properties, tests) = (models?, properties?, tests?);
     let mut files: Vec<&String> = models.keys().chain(tests.keys()).collect();
@@ -70,7 +71,8 @@ pub(crate) fn tell(reports: [&str; 3]) -> Result<(String, String), String> {
     }
     let sums = sums.map(|sum| sum.to_string());
     rows.push([vec!["all".to_owned()], sums.to_vec()].concat());
-    Ok((table(&COLUMNS, &rows), unreached))
+    println!("{}\n{unreached}", table(&COLUMNS, &rows));
+    Ok(())
 }
 
 /// How many there are, and how many are reached by models, by properties, by any.
@@ -123,7 +125,7 @@ fn report(file: &Path) -> Result<Report, String> {
         *part.entry(place.to_owned()).or_default() |= !matches!(times, "0" | "-");
     }
     if report.is_empty() {
-        return Err(format!("{} says nothing of src", file.display()));
+        return Err(format!("{} has no file of src", file.display()));
     }
     Ok(report)
 }

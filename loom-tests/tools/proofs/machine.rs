@@ -1,64 +1,42 @@
-//! What cargo-mutants counted when `just mutants-by-machine` was run whole: a file that the recipe writes, a line for each part of
-//! the source with what was made, what does not compile, and what no test noticed.
+//! What cargo-mutants counted when `just mutants-by-machine` was last run whole.
+//!
+//! The recipe writes a line for each part of the source: its mutants, those that do not compile, and those that no test noticed.
 
-use crate::book::{Columns, Row, read, root, table as aligned};
-use std::collections::BTreeMap;
+use crate::book::{read, root};
 
 const COUNTS: &str = "loom-tests/mutants/machine.txt";
 const LISTED: &str = "loom-tests/mutants/equivalent.txt";
 
-/// The parts, and what they are of. A file of the source belongs to the last one whose folder it is in.
-const PARTS: [(&str, &str); 3] = [
-    ("core", "src/"),
-    ("manager", "src/manager/"),
-    ("protocol", "crates/pi/src/"),
-];
-
-/// The counts, and how many of the missed are listed with a reason. A part that was not run whole has no row.
-pub(crate) fn table() -> Result<String, String> {
-    let columns = Columns {
-        names: &[
-            "part",
-            "mutants",
-            "do not compile",
-            "noticed",
-            "missed",
-            "listed with a reason",
-        ],
-        numbers: &[1, 2, 3, 4, 5],
-    };
-    let listed = listed(&read(&root().join(LISTED))?);
-    let mut rows: Vec<Row> = Vec::new();
+/// A list item for each part.
+pub(crate) fn counts() -> Result<String, String> {
+    let listed = read(&root().join(LISTED))?;
+    let listed: Vec<&str> = listed.lines().filter_map(part).collect();
+    let mut counts = String::new();
     for line in read(&root().join(COUNTS))?.lines() {
-        let unreadable =
-            || format!("{COUNTS} has a line that is no part and three numbers: {line}");
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [part, numbers @ ..] = &words[..] else {
-            continue;
+        let mut words = line.split_whitespace();
+        let part = words.next().unwrap_or_default();
+        let numbers: Result<Vec<usize>, _> = words.map(str::parse).collect();
+        let noticed = match numbers.as_deref() {
+            Ok(&[made, unviable, missed]) => made.checked_sub(unviable + missed),
+            _ => None,
         };
-        let numbers: Result<Vec<usize>, _> = numbers.iter().map(|word| word.parse()).collect();
-        let Ok(&[made, unviable, missed]) = numbers.as_deref() else {
-            return Err(unreadable());
+        let (Some(noticed), Ok(&[made, unviable, missed])) = (noticed, numbers.as_deref()) else {
+            return Err(format!("{COUNTS}: not a part and three numbers: {line}"));
         };
-        let noticed = made.checked_sub(unviable + missed).ok_or_else(unreadable)?;
-        let listed = listed.get(part).copied().unwrap_or_default();
-        let counts = [made, unviable, noticed, missed, listed].map(|count| count.to_string());
-        rows.push([(*part).to_owned()].into_iter().chain(counts).collect());
+        let listed = listed.iter().filter(|of| **of == part).count();
+        counts += &format!(
+            "- {part}: {made} mutants. {unviable} do not compile, {noticed} are noticed, {missed} are missed; {listed} are listed with a reason.\n"
+        );
     }
-    Ok(aligned(&columns, &rows))
+    Ok(counts)
 }
 
-/// How many lines of the list are of each part.
-fn listed(list: &str) -> BTreeMap<&'static str, usize> {
-    let mut counts = BTreeMap::new();
-    for line in list.lines() {
-        let parts = PARTS.iter().rev();
-        if let Some((part, _)) = parts
-            .into_iter()
-            .find(|(_, folder)| line.starts_with(folder))
-        {
-            *counts.entry(*part).or_default() += 1;
-        }
+/// The part that a line of the list is of.
+fn part(line: &str) -> Option<&'static str> {
+    match line {
+        _ if line.starts_with("src/manager/") => Some("manager"),
+        _ if line.starts_with("crates/pi/src/") => Some("protocol"),
+        _ if line.starts_with("src/") => Some("core"),
+        _ => None,
     }
-    counts
 }

@@ -1,27 +1,28 @@
-//! Runs the checks and keeps what PROOFS.md says of them.
+//! Keeps the generated parts of PROOFS.md, and checks that the project agrees with it.
 //!
-//!     cargo run -p loom-tests --bin proofs -- table     runs loom's models and prints their table
-//!     cargo run -p loom-tests --bin proofs -- write     runs the everyday checks and writes the tables into PROOFS.md
-//!     cargo run -p loom-tests --bin proofs -- write histories mutants claims     those tables alone; what is not run for them
-//!                                                       is taken from PROOFS.md as it stands
-//!     cargo run -p loom-tests --bin proofs -- check     runs them, and fails where PROOFS.md, the source, the tests or the
-//!                                                       mutants disagree
-//!     cargo run -p loom-tests --bin proofs -- prove     runs everything at its larger bounds, mutants too, and ends with one
-//!                                                       table: claim by engine. `prove --write` keeps it in PROOFS.md
-//!     cargo run -p loom-tests --bin proofs -- coverage MODELS PROPERTIES TESTS     three reports in lcov's format: writes
-//!                                                       their table into PROOFS.md, which `check` does not compare
+//!     cargo run -p loom-tests --bin proofs -- check     fails where PROOFS.md, the source, the models, the tests and the mutants
+//!                                                       disagree. It runs no model: seconds
+//!     cargo run -p loom-tests --bin proofs -- write     writes the generated parts
+//!     cargo run -p loom-tests --bin proofs -- models    prints the table of loom's models, from `bounds.rs`
+//!     cargo run -p loom-tests --bin proofs -- prove     runs every engine at its larger bounds, and the mutants, and prints one
+//!                                                       table: claim by engine
+//!     cargo run -p loom-tests --bin proofs -- coverage MODELS PROPERTIES TESTS     prints a table of three reports in lcov's format
 //!
-//! `runs` runs an engine and reads its rows, `book` is PROOFS.md with its markers, `agree` compares what different files
-//! say, `machine` is what cargo-mutants counted, `verdict` is the table of claims by engines, `coverage` that of the lines which are reached.
+//! `book` is PROOFS.md with its markers, `listed` reads the checks from their sources, `agree` compares files, `engines` has the
+//! tables of claims by engines, `runs` runs an engine, `machine` has the counts of cargo-mutants, `coverage` the lines that are
+//! reached.
 
 mod agree;
 mod book;
 mod coverage;
+mod engines;
+mod listed;
 mod machine;
 #[path = "../mutant/mod.rs"]
 mod mutant;
 mod runs;
-mod verdict;
+#[path = "../table.rs"]
+mod table;
 
 use book::Book;
 use std::process::ExitCode;
@@ -30,18 +31,15 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let end = match arguments[..] {
-        ["table"] => runs::models(runs::Size::Everyday)
-            .and_then(runs::Run::whole)
-            .map(|rows| print!("{}", book::table(&runs::MODELS, &rows))),
-        ["write", ref names @ ..] => write(names),
         ["check"] => check(),
-        ["prove"] => prove(false),
-        ["prove", "--write"] => prove(true),
-        ["coverage", models, properties, tests] => coverage([models, properties, tests]),
-        _ => Err(
-            "one of: table, write, write TABLE .., check, prove, prove --write, coverage"
-                .to_owned(),
-        ),
+        ["write"] => write(),
+        ["models"] => {
+            print!("{}", models());
+            Ok(())
+        }
+        ["prove"] => prove(),
+        ["coverage", models, properties, tests] => coverage::print([models, properties, tests]),
+        _ => Err("one of: check, write, models, prove, coverage".to_owned()),
     };
     match end {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,102 +50,79 @@ fn main() -> ExitCode {
     }
 }
 
-/// The everyday tables, by the names of their markers.
-const TABLES: [&str; 6] = [
-    "models",
-    "histories",
-    "fuzz",
-    "mutants",
-    "machine",
-    "claims",
-];
-
-/// Those of these names. What is not among them is not run: its rows are the book's.
-fn tables(book: &Book, names: &[&str]) -> Result<Vec<(&'static str, String)>, String> {
-    use runs::{FUZZ, HISTORIES, MODELS, Size};
-    if let Some(unknown) = names.iter().find(|name| !TABLES.contains(name)) {
-        return Err(format!(
-            "no table is named {unknown}: {}",
-            TABLES.join(", ")
-        ));
-    }
-    let rows = |name: &str, run: &dyn Fn() -> Result<runs::Run, String>| {
-        if names.contains(&name) {
-            run()?.whole()
-        } else {
-            book.rows(name)
-        }
-    };
-    let models = rows("models", &|| runs::models(Size::Everyday))?;
-    let histories = rows("histories", &|| runs::histories(Size::Everyday))?;
-    let fuzz = rows("fuzz", &runs::fuzz)?;
-    let mutants = agree::mutants()?;
-    let mut tables = vec![
-        ("models", book::table(&MODELS, &models)),
-        ("histories", book::table(&HISTORIES, &histories)),
-        ("fuzz", book::table(&FUZZ, &fuzz)),
-        ("mutants", agree::mutants_table(&mutants)),
-        ("machine", machine::table()?),
-    ];
-    if names.contains(&"claims") {
-        let tests = agree::tests()?;
-        let claims = verdict::claims(&models, &histories, &fuzz, &tests, &mutants)?;
-        tables.push(("claims", claims));
-    }
-    tables.retain(|(name, _)| names.contains(name));
-    Ok(tables)
+/// The generated parts, by the names of their markers.
+fn parts(book: &Book) -> Result<[(&'static str, String); 2], String> {
+    Ok([
+        ("claims", engines::declared(book)?),
+        ("machine", machine::counts()?),
+    ])
 }
 
-fn write(names: &[&str]) -> Result<(), String> {
-    let names = if names.is_empty() { &TABLES } else { names };
+fn write() -> Result<(), String> {
     let mut book = Book::open()?;
-    for (name, table) in tables(&book, names)? {
-        book.put(name, &table)?;
+    for (name, part) in parts(&book)? {
+        book.put(name, &part)?;
     }
     book.save()
 }
 
 fn check() -> Result<(), String> {
-    // What needs no run comes first.
     let book = Book::open()?;
     agree::check(&book)?;
-    let mut unlike = String::new();
-    for (name, table) in tables(&book, &TABLES)? {
-        unlike += &book.unlike(name, &table)?;
+    let mut differences = String::new();
+    for (name, part) in parts(&book)? {
+        differences += &book.differences(name, &part)?;
     }
-    if unlike.is_empty() {
-        println!(
-            "the claims, their models, histories, fuzz targets, tests and mutants are as PROOFS.md says"
-        );
+    if differences.is_empty() {
+        println!("PROOFS.md agrees with the source, the models, the tests and the mutants");
         Ok(())
     } else {
         Err(format!(
-            "PROOFS.md (-) is not what the checks say (+):\n{unlike}"
+            "PROOFS.md (-) differs from the checks (+); `just proofs` writes it:\n{differences}"
         ))
     }
 }
 
-fn coverage(reports: [&str; 3]) -> Result<(), String> {
-    let (table, unreached) = coverage::tell(reports)?;
-    let mut book = Book::open()?;
-    book.put("coverage", &table)?;
-    book.save()?;
-    println!("{table}\n{unreached}");
-    Ok(())
+fn prove() -> Result<(), String> {
+    let book = Book::open()?;
+    agree::check(&book)?;
+    engines::prove(&book)
 }
 
-fn prove(keep: bool) -> Result<(), String> {
-    let mut book = Book::open()?;
-    agree::check(&book)?;
-    let verdict = verdict::prove(&book)?;
-    println!("\n{verdict}");
-    if keep {
-        book.put("prove", &verdict.to_string())?;
-        book.save()?;
-    }
-    if verdict.holds() {
-        Ok(())
-    } else {
-        Err("not everything holds".to_owned())
-    }
+/// The models of the claims. Each asserts its number of executions.
+fn models() -> String {
+    use listed::bounds::MODELS;
+    let columns = table::Columns {
+        names: &[
+            "claim",
+            "model",
+            "threads",
+            "preemptions",
+            "executions",
+            "explored",
+        ],
+        numbers: &[2, 4],
+    };
+    // The usual designs are of no claim, and some of their models must fail.
+    let models = MODELS.iter().filter(|bound| bound.claim != "idiom");
+    let rows = models.map(|bound| {
+        let preemptions = bound.preemptions.map(|most| most.to_string());
+        let explored = if preemptions.is_none() {
+            "exhaustive"
+        } else {
+            "bounded"
+        };
+        vec![
+            bound.claim.to_owned(),
+            bound.model.to_owned(),
+            // With the main one.
+            (bound.threads + 1).to_string(),
+            preemptions.unwrap_or_else(|| "any".to_owned()),
+            bound.executions.to_string(),
+            explored.to_owned(),
+        ]
+    });
+    let mut rows: Vec<table::Row> = rows.collect();
+    rows.sort_by_key(|row| (table::rank(&row[0]), row[1].clone()));
+    table::table(&columns, &rows)
 }

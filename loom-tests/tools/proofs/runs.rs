@@ -1,6 +1,9 @@
-//! Runs an engine in a process of its own, and reads the rows that it prints.
+//! Runs an engine in a process of its own at its larger bounds, and reads the rows that it prints.
 
-use crate::book::{Columns, Row, rank, root, row};
+use crate::{
+    book::root,
+    table::{Row, row},
+};
 use std::{
     env,
     io::{BufRead, BufReader, Read},
@@ -8,127 +11,71 @@ use std::{
     thread,
 };
 
-/// loom's.
-pub(crate) const MODELS: Columns = Columns {
-    names: &[
-        "claim",
-        "model",
-        "threads",
-        "preemptions",
-        "executions",
-        "explored",
-        "seconds",
-    ],
-    numbers: &[2, 4, 6],
-};
-/// shuttle's.
-pub(crate) const HISTORIES: Columns = Columns {
-    names: &[
-        "claims",
-        "history",
-        "tasks",
-        "schedulers",
-        "schedules",
-        "explored",
-        "seconds",
-    ],
-    numbers: &[2, 4, 6],
-};
-/// The replayed inputs.
-pub(crate) const FUZZ: Columns = Columns {
-    names: &["claims", "target", "inputs", "seconds"],
-    numbers: &[2, 3],
-};
-/// The mutants' totals.
-const MUTANTS: Columns = Columns {
-    names: &["claim", "killed", "total"],
-    numbers: &[1, 2],
-};
-
-/// Which bounds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Size {
-    Everyday,
-    Prove,
-}
-
-/// How an engine's run ended: its rows, and what failed.
+/// How an engine's run ended: its rows, and its output if it failed.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(crate) rows: Vec<Row>,
-    /// All that was said, if the run failed.
     pub(crate) failure: Option<String>,
 }
 
-impl Run {
-    /// The rows of a run that must not fail.
-    pub(crate) fn whole(self) -> Result<Vec<Row>, String> {
-        match self.failure {
-            None => Ok(self.rows),
-            Some(words) => Err(words),
-        }
-    }
+/// Rows: claim, model, threads, preemptions, executions, explored, seconds.
+pub(crate) fn models() -> Result<Run, String> {
+    let test = [
+        "--package",
+        "loom-tests",
+        "--features",
+        "prove",
+        "--test",
+        "models",
+    ];
+    engine(&test, "model-row ", 7)
 }
 
-pub(crate) fn models(size: Size) -> Result<Run, String> {
-    let test = ["test", "--package", "loom-tests", "--test", "models"];
-    let mut run = engine(&test, size, "model-row ", &MODELS)?;
-    run.rows.sort_by_key(|row| (rank(&row[0]), row[1].clone()));
-    Ok(run)
-}
-
-/// Of the core, and the scenarios of the manager.
-pub(crate) fn histories(size: Size) -> Result<Run, String> {
-    let test = ["test", "--package", "turnwise-shuttle", "--no-fail-fast"];
+/// The histories of the core and the scenarios of the manager: claims, name, tasks, schedulers, schedules, explored, seconds.
+pub(crate) fn histories() -> Result<Run, String> {
+    let package = [
+        "--package",
+        "turnwise-shuttle",
+        "--features",
+        "prove",
+        "--no-fail-fast",
+    ];
     let programs = ["--test", "histories", "--test", "adapters"];
-    let test = [&test[..], &programs].concat();
-    let mut run = engine(&test, size, "history-row ", &HISTORIES)?;
-    run.rows.sort_by_key(|row| row[1].clone());
-    Ok(run)
+    engine(&[&package[..], &programs].concat(), "history-row ", 7)
 }
 
+/// Rows: claims, target, inputs, seconds.
 pub(crate) fn fuzz() -> Result<Run, String> {
-    let test = ["test", "--package", "turnwise", "--test", "fuzz_replay"];
-    let mut run = engine(&test, Size::Everyday, "fuzz-row ", &FUZZ)?;
-    run.rows.sort_by_key(|row| row[1].clone());
-    Ok(run)
+    engine(
+        &["--package", "fuzz-replay", "--test", "fuzz_replay"],
+        "fuzz-row ",
+        4,
+    )
 }
 
-/// Builds and runs each mutant: minutes.
+/// Builds and runs each mutant, which takes minutes. Rows: claim, killed, total.
 pub(crate) fn mutants() -> Result<Run, String> {
-    let run = ["run", "-q", "--package", "loom-tests", "--bin", "mutants"];
-    let mut command = cargo();
-    command.args(run);
-    collect(command, "mutants-row ", &MUTANTS, true)
+    collect(
+        &["run", "-q", "--package", "loom-tests", "--bin", "mutants"],
+        "mutants-row ",
+        3,
+        true,
+    )
 }
 
-fn engine(test: &[&str], size: Size, mark: &str, columns: &Columns) -> Result<Run, String> {
-    let mut command = cargo();
-    command.args(test);
-    if size == Size::Prove {
-        command.arg("--features=prove");
-    }
-    command.args(["--", "--nocapture", "--test-threads=2"]);
-    collect(command, mark, columns, false)
+fn engine(of: &[&str], mark: &str, columns: usize) -> Result<Run, String> {
+    let test = [&["test"], of, &["--", "--nocapture", "--test-threads=2"]].concat();
+    collect(&test, mark, columns, false)
 }
 
-fn cargo() -> Command {
+/// Runs cargo and collects the rows, and prints its output meanwhile if it is `aloud`.
+fn collect(arguments: &[&str], mark: &str, columns: usize, aloud: bool) -> Result<Run, String> {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(root());
-    cargo
-}
-
-/// Runs the command and collects its rows. With `aloud` it is heard meanwhile.
-fn collect(
-    mut command: Command,
-    mark: &str,
-    columns: &Columns,
-    aloud: bool,
-) -> Result<Run, String> {
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("cargo: {error}"))?;
+    cargo.args(arguments).current_dir(root());
+    cargo.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = cargo.spawn().map_err(|error| format!("cargo: {error}"))?;
     let mut errors = child.stderr.take().expect("it is piped");
-    // Canaries fail on purpose and say so: shown only if something fails that must not.
+    // Canaries fail on purpose and print so. Shown only if something fails that must not.
     let errors = thread::spawn(move || {
         let mut bytes = Vec::new();
         let end = errors.read_to_end(&mut bytes);
@@ -138,10 +85,10 @@ fn collect(
     let mut rows = Vec::new();
     for line in BufReader::new(child.stdout.take().expect("it is piped")).lines() {
         let line = line.map_err(|error| format!("the output of {mark}: {error}"))?;
-        // A test's name may stand before it in the same line.
+        // The test's name may precede it in the same line.
         if let Some((_, found)) = line.split_once(mark) {
-            let found = row(found).filter(|row| row.len() == columns.names.len());
-            rows.push(found.ok_or_else(|| format!("a row of other columns: {line}"))?);
+            let found = row(found).filter(|row| row.len() == columns);
+            rows.push(found.ok_or_else(|| format!("not {columns} columns: {line}"))?);
         }
         if aloud {
             println!("{line}");
@@ -154,6 +101,6 @@ fn collect(
         .join()
         .map_err(|_| "the errors' reader panicked")?
         .map_err(|error| format!("the errors of {mark}: {error}"))?;
-    let failure = (!status.success()).then(|| format!("{output}\n{errors}\n{mark}: failed"));
+    let failure = (!status.success()).then(|| format!("{output}\n{errors}"));
     Ok(Run { rows, failure })
 }
