@@ -21,7 +21,7 @@ mod tree;
 
 use crate::{
     mutant::{Mutant, mutants},
-    table::{Columns, rank, table},
+    table::{rank, table},
     tree::{End, Tree, explore},
 };
 use std::{
@@ -86,16 +86,7 @@ fn main() -> ExitCode {
 
 /// Prints what each mutant breaks, and what must notice it.
 fn list() -> Result<(), String> {
-    const COLUMNS: Columns = Columns {
-        names: &[
-            "claim",
-            "mutant",
-            "what it breaks",
-            "noticed by",
-            "with the words",
-        ],
-        numbers: &[],
-    };
+    const HEAD: &str = "claim | mutant | what it breaks | noticed by | with the words";
     let mut mutants = chosen("")?;
     mutants.sort_by_key(|mutant| (rank(&mutant.claim), mutant.name.clone()));
     let rows = mutants.iter().map(|mutant| {
@@ -109,7 +100,7 @@ fn list() -> Result<(), String> {
         let (why, words) = (cell(&mutant.why), cell(&mutant.expect.join("; ")));
         vec![mutant.claim.clone(), mutant.name.clone(), why, by, words]
     });
-    print!("{}", table(&COLUMNS, &rows.collect::<Vec<_>>()));
+    print!("{}", table(HEAD, &rows.collect::<Vec<_>>()));
     Ok(())
 }
 

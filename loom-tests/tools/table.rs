@@ -3,46 +3,33 @@
 /// The cells of one line.
 pub(crate) type Row = Vec<String>;
 
-/// The names of the columns, and which of them hold numbers.
-#[derive(Debug)]
-pub(crate) struct Columns {
-    pub(crate) names: &'static [&'static str],
-    pub(crate) numbers: &'static [usize],
+/// The cells of `| a | b |`, or of the same without the outer bars.
+pub(crate) fn row(line: &str) -> Row {
+    let line = line.trim().trim_matches('|');
+    line.split('|').map(|cell| cell.trim().to_owned()).collect()
 }
 
-/// The cells of `| a | b |`, or of the same without the last bar.
-#[allow(dead_code)] // `mutants` reads none.
-pub(crate) fn row(line: &str) -> Option<Row> {
-    let line = line.trim().strip_prefix('|')?;
-    let line = line.strip_suffix('|').unwrap_or(line);
-    Some(line.split('|').map(|cell| cell.trim().to_owned()).collect())
-}
-
-/// The rows as a table, its columns aligned.
-pub(crate) fn table(columns: &Columns, rows: &[Row]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.fold(columns.names[column].len(), usize::max)
+/// The rows as a table, its columns aligned. `head` has their names: `claim | model`.
+pub(crate) fn table(head: &str, rows: &[Row]) -> String {
+    let head = row(head);
+    let columns = 0..head.len();
+    let cells = |column: usize| rows.iter().map(move |row| &row[column]);
+    let widest = |column: usize| cells(column).map(|cell| cell.chars().count()).max();
+    let width = |column: usize| widest(column).unwrap_or_default().max(head[column].len());
+    let is_number = |cell: &String| cell.bytes().all(|byte| byte.is_ascii_digit());
+    let line = |cells_of: &Row| {
+        let line = columns.clone().map(|column| {
+            let (cell, width) = (&cells_of[column], width(column));
+            match cells(column).all(is_number) {
+                true => format!("| {cell:>width$} "),
+                false => format!("| {cell:<width$} "),
+            }
+        });
+        line.collect::<String>() + "|\n"
     };
-    let widths: Vec<usize> = (0..columns.names.len()).map(width).collect();
-    let line = |cells: &[&str]| {
-        let mut line = String::from("|");
-        for (column, cell) in cells.iter().enumerate() {
-            line += &if columns.numbers.contains(&column) {
-                format!(" {cell:>0$} |", widths[column])
-            } else {
-                format!(" {cell:<0$} |", widths[column])
-            };
-        }
-        line + "\n"
-    };
-    let rules: Vec<String> = widths.iter().map(|&width| "-".repeat(width)).collect();
-    let mut table = line(columns.names);
-    table += &line(&rules.iter().map(String::as_str).collect::<Vec<_>>());
-    for row in rows {
-        table += &line(&row.iter().map(String::as_str).collect::<Vec<_>>());
-    }
-    table
+    let rule = columns.clone().map(|column| "-".repeat(width(column)));
+    let lines = [head.clone(), rule.collect()];
+    lines.iter().chain(rows).map(line).collect()
 }
 
 /// Orders claims: the core's, then the manager's, by number; then the canaries.

@@ -49,11 +49,12 @@ pub(crate) fn check(book: &Book) -> Result<(), String> {
             ));
         }
     }
+    let mut models = BTreeSet::new();
     for bound in bounds::MODELS {
-        if !listed::is_test(listed::MODELS, bound.model)? {
+        let model = bound.model;
+        if !models.insert(model) || !listed::is_test(listed::MODELS, model)? {
             faults.insert(format!(
-                "bounds.rs names {}, which does not exist",
-                bound.model
+                "bounds.rs names {model}, which does not exist or has two bounds"
             ));
         }
     }

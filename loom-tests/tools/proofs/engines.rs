@@ -6,7 +6,7 @@ use crate::{
     listed::{self, bounds},
     mutant,
     runs::{self, Run},
-    table::{Columns, Row, rank, table},
+    table::{Row, rank, table},
 };
 use std::{collections::BTreeMap, fmt};
 
@@ -58,19 +58,11 @@ impl Counts {
     fn declared() -> Result<Self, String> {
         let mut counts = Self::default();
         for bound in bounds::MODELS {
-            let engine = if bound.preemptions.is_none() {
-                EXHAUSTIVE
-            } else {
-                BOUNDED
-            };
+            let engine = [BOUNDED, EXHAUSTIVE][usize::from(bound.preemptions.is_none())];
             counts.add(bound.claim, engine, bound.executions);
         }
         for scenario in listed::scenarios()? {
-            let engine = if scenario.exhaustive {
-                SEARCHED
-            } else {
-                SAMPLED
-            };
+            let engine = [SAMPLED, SEARCHED][usize::from(scenario.exhaustive)];
             counts.add(&scenario.claims, engine, 0);
         }
         for target in listed::targets()? {
@@ -82,20 +74,16 @@ impl Counts {
     /// As the engines ran them.
     fn ran(models: &Run, histories: &Run, fuzz: &Run) -> Result<Self, String> {
         let mut counts = Self::default();
-        for (rows, column, exhaustive, sampled) in [
-            (&models.rows, 4, EXHAUSTIVE, BOUNDED),
-            (&histories.rows, 4, SEARCHED, SAMPLED),
-            (&fuzz.rows, 2, FUZZ, FUZZ),
+        for (rows, column, engines) in [
+            (&models.rows, 4, [BOUNDED, EXHAUSTIVE]),
+            (&histories.rows, 4, [SAMPLED, SEARCHED]),
+            (&fuzz.rows, 2, [FUZZ, FUZZ]),
         ] {
             for row in rows {
                 let number = row[column].parse();
                 let number = number.map_err(|_| format!("not a number in {}", row.join(" | ")))?;
-                let engine = if row.contains(&"exhaustive".to_owned()) {
-                    exhaustive
-                } else {
-                    sampled
-                };
-                counts.add(&row[0], engine, number);
+                let exhaustive = row.iter().any(|cell| cell == "exhaustive");
+                counts.add(&row[0], engines[usize::from(exhaustive)], number);
             }
         }
         Ok(counts)
@@ -111,19 +99,8 @@ fn claims(book: &Book) -> Result<Vec<String>, String> {
 
 /// The table of claims by engines. Fails if a claim has too few engines.
 pub(crate) fn declared(book: &Book) -> Result<String, String> {
-    const COLUMNS: Columns = Columns {
-        names: &[
-            "claim",
-            "loom: every execution",
-            "loom: bounded",
-            "shuttle: every schedule",
-            "shuttle: sampled",
-            "fuzz targets (inputs)",
-            "tests",
-            "mutants",
-        ],
-        numbers: &[],
-    };
+    const HEAD: &str = "claim | loom: every execution | loom: bounded | shuttle: every schedule \
+        | shuttle: sampled | fuzz targets (inputs) | tests | mutants";
     let (counts, targets, tests) = (Counts::declared()?, listed::targets()?, listed::tests()?);
     let mutants = mutant::mutants(&root())?;
     let joined = |names: Vec<&str>| match &names[..] {
@@ -161,7 +138,7 @@ pub(crate) fn declared(book: &Book) -> Result<String, String> {
         rows.push(row);
     }
     if faults.is_empty() {
-        Ok(table(&COLUMNS, &rows))
+        Ok(table(HEAD, &rows))
     } else {
         Err(faults)
     }
@@ -169,19 +146,8 @@ pub(crate) fn declared(book: &Book) -> Result<String, String> {
 
 /// Runs every engine at its larger bounds, and the mutants, and prints the table. An engine that fails does not stop the others.
 pub(crate) fn prove(book: &Book) -> Result<(), String> {
-    const COLUMNS: Columns = Columns {
-        names: &[
-            "claim",
-            "loom: every execution",
-            "loom: bounded",
-            "shuttle: every schedule",
-            "shuttle: sampled",
-            "fuzz inputs",
-            "mutants killed",
-            "",
-        ],
-        numbers: &[],
-    };
+    const HEAD: &str = "claim | loom: every execution | loom: bounded | shuttle: every schedule \
+        | shuttle: sampled | fuzz inputs | mutants killed | end";
     let step = |what: &str, run: &dyn Fn() -> Result<Run, String>| {
         println!("{what}");
         let run = run()?;
@@ -229,7 +195,7 @@ pub(crate) fn prove(book: &Book) -> Result<(), String> {
     {
         fails.push("the checking itself".to_owned());
     }
-    println!("\n{}", table(&COLUMNS, &rows));
+    println!("\n{}", table(HEAD, &rows));
     println!(
         "Holds within these bounds: {}. PROOFS.md says what is not covered.",
         holds.join(" ")

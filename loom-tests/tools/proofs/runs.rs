@@ -87,8 +87,11 @@ fn collect(arguments: &[&str], mark: &str, columns: usize, aloud: bool) -> Resul
         let line = line.map_err(|error| format!("the output of {mark}: {error}"))?;
         // The test's name may precede it in the same line.
         if let Some((_, found)) = line.split_once(mark) {
-            let found = row(found).filter(|row| row.len() == columns);
-            rows.push(found.ok_or_else(|| format!("not {columns} columns: {line}"))?);
+            let found = row(found);
+            if found.len() != columns {
+                return Err(format!("not {columns} columns: {line}"));
+            }
+            rows.push(found);
         }
         if aloud {
             println!("{line}");
