@@ -1,8 +1,8 @@
 //! The models of turnwise's claims, explored by loom over the source that ships.
 //!
-//! `harness` runs one model. `bounds` has the bound of each, and `kit`, `tracked` and `bell` have what they share. `canaries*`
-//! check the checking. `source`, `layers`, `files` and `readme` check rules of the project. `idioms` shows how the usual
-//! designs fail. Each other module is of a claim of PROOFS.md.
+//! `harness` runs one model, `bounds` holds the bound of each, `kit`, `tracked` and `bell` what they share. `canaries` check
+//! the checking; `source`, `layers` and `files` keep the house in order, `readme` what the README quotes. `idioms` shows how
+//! the usual designs fail. Each other module is a claim of PROOFS.md.
 
 // A test executable exports nothing.
 #![allow(missing_docs)]
