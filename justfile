@@ -5,7 +5,9 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
-features := "tokio tokio,tracing tokio,serde serde tracing testing pi"
+features := "tokio tokio,tracing tokio,serde serde tracing testing"
+# The compiler whose instructions `benches/gate` has on record.
+gate_rust := "1.95.0"
 pi := "1.5.2"
 pi_sum := "691bde186273b457d9d1c41d0fd47b57853b5e85ded1add1a1f6b78e66c261f4"
 node := "22.23.3"
@@ -15,9 +17,36 @@ jiti := "2.7.0"
 default:
     @{{ just_executable() }} --list --unsorted
 
-# all that must hold before a commit lands; within an hour on two cores
-check: formatted lint test doc doc-host package msrv minimal deny (soak "60") pi-tests pi-soak browser mutants mutants-of-a-change (explain "--check") (proofs "--check") miri tsan asan
-    @echo "check: everything above has passed"
+# all that must hold before a commit lands: the three groups below, and a table of minutes
+check: (group "check" "check-core, check-memory, check-field")
+
+# formats, lints, tests, documents, packages; other targets and the oldest versions; models, mutants, instructions
+check-core: (group "check-core" "formatted, lint, test, doc, doc-host, package, msrv, minimal, targets, deny, explain --check, proofs --check, mutants, bench-gate")
+
+# Miri and the sanitizers
+check-memory: (group "check-memory" "miri, tsan, asan")
+
+# real agents, a real browser, a minute of random calls, and machine-made mutants of what changed
+check-field: (group "check-field" "pi-tests, pi-soak, browser, soak, mutants-of-a-change")
+
+# Runs recipes one after the other, until one fails. Ends with the minutes that each took.
+[private]
+group NAME RECIPES:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    table=target/minutes/{{ NAME }}
+    mkdir -p target/minutes && : > "$table"
+    trap 'echo "minutes of {{ NAME }}:"; cat "$table"' EXIT
+    IFS=, read -ra recipes <<< "{{ RECIPES }}"
+    for recipe in "${recipes[@]}"; do
+        read -r recipe <<< "$recipe"
+        begin=$SECONDS end=passed
+        {{ just_executable() }} $recipe || end=FAILED
+        awk "BEGIN { printf \"%-22s %5.1f  %s\\n\", \"$recipe\", ($SECONDS - $begin) / 60, \"$end\" }" >> "$table"
+        test ! -e "target/minutes/$recipe" || sed 's/^/  /' "target/minutes/$recipe" >> "$table"
+        test "$end" = passed
+    done
+    echo "{{ NAME }}: everything has passed"
 
 # the tests: property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
 test:
@@ -25,19 +54,19 @@ test:
 
 # prints the table of loom's models: claim, threads, preemptions, executions, exhaustive or bounded
 loom:
-    cargo run -q -p loom-tests --bin proofs -- models
+    cargo run -q --profile test -p loom-tests --bin proofs -- models
 
 # runs every engine at its larger bounds, and the mutants; ends with one table: claim by engine
 prove:
-    cargo run -q -p loom-tests --bin proofs -- prove
+    cargo run -q --profile test -p loom-tests --bin proofs -- prove
 
 # breaks the source on purpose and expects a model to notice; FILTER chooses mutants by name, --list prints the table of all
 mutants *FILTER:
-    cargo run -q -p loom-tests --bin mutants -- {{ FILTER }}
+    cargo run -q --profile test -p loom-tests --bin mutants -- {{ FILTER }}
 
 # writes the generated parts of PROOFS.md; with --check it fails where they, the source, the tests or the mutants disagree
 proofs *MODE:
-    cargo run -q -p loom-tests --bin proofs -- {{ if MODE == "--check" { "check" } else { "write" } }}
+    cargo run -q --profile test -p loom-tests --bin proofs -- {{ if MODE == "--check" { "check" } else { "write" } }}
 
 # Isolation would hide the clock; parking_lot makes pointers out of numbers, which is allowed and would only be warned of. The
 # canary of the property tests needs thousands of sequences, and shows nothing about memory.
@@ -59,9 +88,11 @@ asan: (nightly "")
     #!/usr/bin/env bash
     set -euo pipefail
     export RUSTFLAGS="-Zsanitizer=address" TURNWISE_SEED=1
-    test=(cargo +{{ nightly }} test --target "$(rustc -vV | sed -n 's/^host: //p')" --target-dir target/asan -p turnwise)
-    "${test[@]}" --test bad_use --test drops --test fuzz_replay --test line_memory --test peers --test properties --test stress -- --skip noticed
-    ASAN_OPTIONS=detect_leaks=0 "${test[@]}" --test fuzz_replay --test panics
+    test=(cargo +{{ nightly }} test --target "$(rustc -vV | sed -n 's/^host: //p')" --target-dir target/asan)
+    "${test[@]}" -p turnwise --test bad_use --test drops --test line_memory --test peers --test properties --test stress -- --skip noticed
+    "${test[@]}" -p fuzz-replay -- --skip noticed
+    ASAN_OPTIONS=detect_leaks=0 "${test[@]}" -p fuzz-replay
+    ASAN_OPTIONS=detect_leaks=0 "${test[@]}" -p turnwise --test panics
 
 # every call of the manager at random for so many SECONDS, over a backend that fails, hangs and panics; then the books must balance
 soak SECONDS="60":
@@ -104,7 +135,7 @@ needs-pi RECIPE:
 
 # runs a mutant or a model and shows what its threads did, as a table and as a picture; --check: the committed picture is that
 explain +WHAT:
-    cargo run -q -p loom-tests --bin explain -- {{ WHAT }}
+    cargo run -q --profile test -p loom-tests --bin explain -- {{ WHAT }}
 
 # The models' copy of the source has a path through loom-tests, which llvm-cov would leave out by itself.
 # lines and branches of the source that models and tests reach: a table, and the lines that no model reaches
@@ -123,7 +154,7 @@ coverage: (nightly "llvm-tools")
     tell properties
     look -p turnwise --tests
     tell tests
-    cargo run -q -p loom-tests --bin proofs -- coverage target/coverage/{models,properties,tests}.lcov
+    cargo run -q --profile test -p loom-tests --bin proofs -- coverage target/coverage/{models,properties,tests}.lcov
 
 # Hours. The property tests see most of the core; what they miss is shown to the other tests, then to loom's models at their
 # everyday bounds. The manager is shown to its own tests, then to shuttle's scenarios; pi's protocol to its tests without a process,
@@ -143,22 +174,27 @@ mutants-by-machine DIFF="": cargo-mutants
     # In a part of its own, or of what its last look missed. Some are missed (2), or do not end (3).
     look() {
         part=$1 && shift
-        cargo mutants -p turnwise --output "$out/$part" --baseline skip "${which[@]}" "$@" \
+        cargo mutants --output "$out/$part" --baseline skip "${which[@]}" "$@" \
             --cargo-arg=--config=profile.dev.package.turnwise.opt-level=0 || test $? -eq 2 -o $? -eq 3
         test -e "$out/$part/first" || { cp -r "$out/$part/mutants.out" "$out/$part/first" 2>/dev/null || mkdir -p "$out/$part/first"; }
         touch "$out/$part/first/missed.txt"
     }
     again() { ! test -s "$out/$1/mutants.out/missed.txt" || look "$@" --iterate; }
 
-    core=(--exclude 'src/manager/**' --exclude 'crates/pi/src/**')
+    core=(-p turnwise --exclude 'src/manager/**')
     look core "${core[@]}" --timeout 60 --cargo-arg=--test=properties
     again core "${core[@]}" --timeout 120 --cargo-arg=--tests
+    again core "${core[@]}" --test-package fuzz-replay --timeout 120
     again core "${core[@]}" --test-package loom-tests --timeout 600 --cargo-arg=--test=models \
         --cargo-arg=--config=profile.dev.package.loom-tests.opt-level=0
-    look manager --file 'src/manager/**' --timeout 90 --cargo-arg=--test=manager
-    again manager --file 'src/manager/**' --test-package turnwise-shuttle --timeout 600 --cargo-arg=--test=adapters
-    look protocol --file crates/pi/src/protocol.rs --timeout 60 --cargo-arg=--test=pi_wire
-    again protocol --file crates/pi/src/protocol.rs --timeout 120 --cargo-arg=--test=pi_scripts
+    manager=(-p turnwise --file 'src/manager/**')
+    look manager "${manager[@]}" --timeout 90 --cargo-arg=--test=manager
+    again manager "${manager[@]}" --timeout 120 --cargo-arg=--tests
+    again manager "${manager[@]}" --test-package fuzz-replay --timeout 120
+    again manager "${manager[@]}" --test-package turnwise-shuttle --timeout 600 --cargo-arg=--test=adapters
+    protocol=(-p turnwise-pi --file crates/pi/src/protocol.rs --file crates/pi/src/work.rs)
+    look protocol "${protocol[@]}" --timeout 60 --cargo-arg=--test=wire
+    again protocol "${protocol[@]}" --timeout 120 --cargo-arg=--test=scripts
 
     # Where a line stands changes; what it says counts.
     said() { sed -E 's/:[0-9]+:[0-9]+:/:/' | sort; }
@@ -189,10 +225,10 @@ mutants-of-a-change MOST="10": cargo-mutants
     if test -z "$base" || test "$(git rev-parse "$base")" = "$(git rev-parse HEAD)"; then base=HEAD~1; fi
     git rev-parse -q --verify "$base^{commit}" > /dev/null \
         || { echo "CANNOT RUN mutants-of-a-change: the clone has no commit before this one; TURNWISE_BASE may name one" >&2; exit 1; }
-    mkdir -p target && git diff "$base" -- src > target/change.diff
+    mkdir -p target && git diff "$base" -- src crates/pi/src > target/change.diff
     count=0
-    test -s target/change.diff && count=$(cargo mutants -p turnwise --list --in-diff target/change.diff \
-        --exclude 'crates/pi/src/[!p]*' --exclude 'crates/pi/src/process.rs' | wc -l)
+    test -s target/change.diff && count=$(cargo mutants -p turnwise -p turnwise-pi --list --in-diff target/change.diff \
+        --file 'src/**' --file crates/pi/src/protocol.rs --file crates/pi/src/work.rs | wc -l)
     if test "$count" -eq 0; then echo "mutants-of-a-change: no mutant can be made of what changed in src since $base"; exit 0; fi
     parts=$(((count + {{ MOST }} - 1) / {{ MOST }}))
     part=$((0x$(git rev-parse --short=6 HEAD | cut -c-6) % parts))
@@ -224,9 +260,13 @@ bench *FILTER:
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
-# instructions of the paths that matter, against benches/instructions.json; with --record they are written there
+# instructions of the paths that matter, against benches/gate/instructions.json; with --record they are written there
 bench-gate *MODE:
-    cargo bench -q -p turnwise-benches --bench gate -- {{ MODE }}
+    rustup run {{ gate_rust }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ gate_rust }} --profile minimal \
+        || { echo "CANNOT RUN bench-gate: Rust {{ gate_rust }} cannot be installed" >&2; exit 1; }
+    command -v valgrind >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind; } >/dev/null 2>&1 \
+        || { echo "CANNOT RUN bench-gate: Debian's valgrind cannot be installed" >&2; exit 1; }
+    cargo +{{ gate_rust }} run -q --release -p bench-gate -- {{ MODE }}
 
 # that picture of the page, for the README
 picture: browser
@@ -259,11 +299,11 @@ lint:
 
 # the documentation, every warning an error
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-pi --all-features
 
 # the documentation as its host builds it, with the features that bring each item
 doc-host: (nightly "")
-    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise --all-features --target-dir target/doc-host
+    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-pi --all-features --target-dir target/doc-host
 
 # what would be published: it builds from its own package
 package:
@@ -278,7 +318,7 @@ semver:
 msrv:
     rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
         || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
-    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise --all-features
+    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-pi --all-features
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
@@ -290,9 +330,20 @@ minimal: (nightly "")
     git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -c | tar -x -C "$copy"
     target=$PWD/target/minimal
     cd "$copy"
-    sed -i '/^default-members/d; s/^members = .*/members = ["loom-tests\/trace"]/' Cargo.toml
+    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/pi"]/' Cargo.toml
     cargo +{{ nightly }} update -Z direct-minimal-versions
-    cargo check --target-dir "$target" -p turnwise --all-features
+    cargo check --target-dir "$target" -p turnwise -p turnwise-pi --all-features
+
+# the library, the adapter to pi and chatd for Windows, macOS, ARM and 32-bit x86
+targets:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    for target in x86_64-pc-windows-msvc aarch64-apple-darwin aarch64-unknown-linux-gnu i686-unknown-linux-gnu; do
+        rustup target add "$target" >/dev/null 2>&1 || { echo "CANNOT RUN targets: $target cannot be installed" >&2; exit 1; }
+        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p chatd \
+            --features turnwise/tokio,turnwise/tracing,turnwise/serde,turnwise/testing
+        echo "it builds for $target"
+    done
 
 # Of all packages: without --workspace it would look at the library's alone.
 # licences, bans and sources of all dependencies

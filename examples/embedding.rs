@@ -1,5 +1,5 @@
 //! A daemon that keeps a shell for each name: `NAME COMMAND` runs a command there, `?` tells who does what, and the end of
-//! the input ends it. `cargo run --example embedding --features tokio`, then type `a cd /tmp`, `a pwd`, `b sleep 9`, `?`.
+//! the input ends it. `cargo run -p embedding`, then type `a cd /tmp`, `a pwd`, `b sleep 9`, `?`.
 
 use std::{io, process::Stdio, time::Duration};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};

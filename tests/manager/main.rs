@@ -22,6 +22,7 @@ mod issue;
 mod keys;
 mod ledger;
 mod long;
+mod noticed;
 mod order;
 mod panics;
 mod peers;

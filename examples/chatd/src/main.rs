@@ -13,6 +13,7 @@
 //! | `escape` | what an agent writes, where people read it |
 //! | `foreground` | what a daemon in the background leaves undone |
 //! | `daemon`, `asked` | from the start to the report of the end; who asks for the end |
+//! | `live` (feature `live-bytes`) | how many bytes are allocated, for a script that measures |
 //! | `limits`, `names`, `words` | how long texts may be; which names sessions may have; how a text is cut |
 
 mod agent;
@@ -30,6 +31,8 @@ mod input;
 mod limits;
 #[cfg(unix)]
 mod listen;
+#[cfg(all(feature = "live-bytes", unix))]
+mod live;
 mod log;
 mod names;
 mod output;
@@ -74,6 +77,8 @@ fn main() -> ExitCode {
         args.log.clone(),
         io::stderr().is_terminal(),
     );
+    #[cfg(all(feature = "live-bytes", unix))]
+    runtime.spawn(live::report());
     let ended = run(&runtime, args, token, &outputs.terminal);
     let code = match &ended {
         Ok(ended) if ended.is_clean() => ExitCode::SUCCESS,

@@ -194,3 +194,24 @@ impl<K> SessionEvent<K> {
         size_of_val(self) + more
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{SessionEvent, Skip, SweepReport};
+    use std::{sync::Arc, time::Duration};
+
+    #[test]
+    fn a_sweep_weighs_its_lists_and_texts() {
+        let key = size_of::<u64>();
+        let report = SweepReport {
+            stopped: vec![1_u64, 2, 3],
+            failed: vec![(4, "four".into()), (5, "fifth".into())],
+            abandoned: vec![6],
+            skipped: vec![(7, Skip::Young), (8, Skip::Busy(Duration::ZERO))],
+        };
+        let lists = 4 * key + 2 * size_of::<(u64, Arc<str>)>() + 2 * size_of::<(u64, Skip)>();
+        let event = size_of::<SessionEvent<u64>>();
+        let swept = SessionEvent::Swept(Arc::new(report));
+        assert_eq!(swept.weight(), event + lists + "fourfifth".len());
+    }
+}

@@ -1,6 +1,6 @@
 //! Threads that share sessions by key: each takes its turn, one looks on, and at the end the registry is drained.
 //!
-//! `cargo run --example threads`
+//! `cargo run -p threads`
 
 use std::{thread, time::Duration};
 use turnwise::{EnterError, Registry, Turn};

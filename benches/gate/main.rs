@@ -1,7 +1,7 @@
 //! Instructions of the paths that matter, counted exactly, against the record in `instructions.json`: `just bench-gate`.
 //!
-//! callgrind counts two runs of one path, of different lengths; their difference is the path alone. More than 3 % above the
-//! record fails. `just bench-gate --record` writes it anew: a change of it is a change to be explained.
+//! callgrind counts two runs of one path, of different lengths. Their difference is the path alone. More than 3 % above the
+//! record fails. `just bench-gate --record` writes a new record, whose reason belongs into the commit.
 
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, env, error::Error, fs, hint::black_box, process::Command};
@@ -48,7 +48,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let record: Record = serde_json::from_str(&fs::read_to_string(RECORD)?)?;
     if record.rustc != now.rustc {
-        println!("the record is of {}, this is {}", record.rustc, now.rustc);
+        let (recorded, here) = (record.rustc, now.rustc);
+        return Err(format!(
+            "CANNOT RUN bench-gate: the record is of {recorded}, and this is {here}"
+        )
+        .into());
     }
     let mut above = false;
     for (path, each) in &now.instructions {
@@ -81,14 +85,11 @@ fn count(path: &str, times: u64) -> Result<u64, Box<dyn Error>> {
     let output = valgrind
         .output()
         .map_err(|_| "CANNOT RUN bench-gate: valgrind is not installed")?;
-    let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = told
+    let output = String::from_utf8_lossy(&output.stderr).into_owned();
+    let line = output
         .lines()
         .find_map(|line| line.split("Collected :").nth(1));
-    Ok(line
-        .ok_or("callgrind does not tell what it collected")?
-        .trim()
-        .parse()?)
+    Ok(line.ok_or("callgrind printed no count")?.trim().parse()?)
 }
 
 fn run(path: &str, times: u64) {
