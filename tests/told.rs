@@ -149,7 +149,7 @@ fn the_rest_tells_its_settings_and_counts() {
     let replaced = sessions.replace(&"a").expect("open");
     let words = told(&replaced);
     assert!(
-        words.starts_with("Replaced { old: Some(Rested(..)), vacancy: Vacancy {"),
+        words.starts_with("Replaced { old: Some(Idle(..)), vacancy: Vacancy {"),
         "{words}"
     );
     let again = sessions.replace(&"a").expect("open");

@@ -258,18 +258,6 @@ impl<K, V, H> Enter<K, V, H> {
         Self { state }
     }
 
-    /// The ticket, which its turn will have too. `None` if the call was refused; the first poll returns the reason.
-    pub fn ticket(&self) -> Option<Ticket> {
-        let queue = self.state.queue()?;
-        Some(queue.place.ticket())
-    }
-
-    /// The number of calls ahead of this one in the queue; 0 if it was granted. Counts them under the slot lock: meant for
-    /// display, not for loops.
-    pub fn ahead(&self) -> usize {
-        self.state.queue().map_or(0, Queued::ahead)
-    }
-
     /// Waits with this thread, in the same queue as the futures.
     ///
     /// # Errors
@@ -291,6 +279,18 @@ impl<K, V, H> Enter<K, V, H> {
             Some(entry) => entry.map_err(WaitError::Refused),
             None => Err(WaitError::TimedOut(self)),
         }
+    }
+
+    /// The number of calls ahead of this one in the queue; 0 if it was granted. Counts them under the slot lock: meant for
+    /// display, not for loops.
+    pub fn ahead(&self) -> usize {
+        self.state.queue().map_or(0, Queued::ahead)
+    }
+
+    /// The ticket, which its turn will have too. `None` if the call was refused; the first poll returns the reason.
+    pub fn ticket(&self) -> Option<Ticket> {
+        let queue = self.state.queue()?;
+        Some(queue.place.ticket())
     }
 
     #[inline]

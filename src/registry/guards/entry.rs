@@ -27,22 +27,6 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The key.
-    pub fn key(&self) -> &K {
-        match self {
-            Self::Occupied(turn) => Turn::key(turn),
-            Self::Vacant(vacancy) => vacancy.key(),
-        }
-    }
-
-    /// The turn, or `None` if there is no session: then the vacancy is dropped.
-    pub fn occupied(self) -> Option<Turn<K, V, H>> {
-        match self {
-            Self::Occupied(turn) => Some(turn),
-            Self::Vacant(_) => None,
-        }
-    }
-
     /// The turn. If the key has no session, it gets `session`; otherwise `session` is dropped.
     pub fn or_insert(self, session: V) -> Turn<K, V, H> {
         self.or_insert_with(|| session)
@@ -134,6 +118,22 @@ impl<K, V, H> Entry<K, V, H> {
                 let session = send_fn::call(start, &vacancy).await?;
                 Ok(vacancy.fill(session))
             }
+        }
+    }
+
+    /// The turn, or `None` if there is no session: then the vacancy is dropped.
+    pub fn occupied(self) -> Option<Turn<K, V, H>> {
+        match self {
+            Self::Occupied(turn) => Some(turn),
+            Self::Vacant(_) => None,
+        }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &K {
+        match self {
+            Self::Occupied(turn) => Turn::key(turn),
+            Self::Vacant(vacancy) => vacancy.key(),
         }
     }
 }

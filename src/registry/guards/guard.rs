@@ -72,6 +72,37 @@ impl<K, V, H> Turn<K, V, H> {
         Self::new(session, Hold::new(Arc::clone(slot)))
     }
 
+    /// Ends the session and keeps its key. The [`Closing`] drops the session and frees the key, or leads to the next session.
+    pub fn vacate(mut this: Self) -> Closing<K, V, H> {
+        let session = this.session.take().expect(HELD);
+        begin_close(session, this.hold.take())
+    }
+
+    /// Ends the turn like a drop, but returns a superseded session instead of dropping it.
+    pub fn release(mut this: Self) -> Option<V> {
+        let session = this.session.take().expect(HELD);
+        let session = end_turn(session, &mut this.hold)?;
+        drop(this.hold.take());
+        Some(*session)
+    }
+
+    /// Leaves a handle that others find by [`Registry::handle`](crate::Registry::handle). It stays until it is replaced or
+    /// the incarnation ends. Takes the slot lock for a moment.
+    pub fn set_handle(this: &Self, handle: Arc<H>) {
+        this.hold.set_handle(handle);
+    }
+
+    /// The number of callers that wait for this turn to end.
+    pub fn waiting(this: &Self) -> usize {
+        this.hold.slot().glance().waiting as usize
+    }
+
+    /// False if the turn was superseded: its slot was replaced or removed, or the registry dropped. `true` may be outdated
+    /// when it returns. Takes the slot lock for a moment.
+    pub fn is_current(this: &Self) -> bool {
+        this.hold.is_current()
+    }
+
     /// The key.
     pub fn key(this: &Self) -> &K {
         this.hold.key()
@@ -85,37 +116,6 @@ impl<K, V, H> Turn<K, V, H> {
     /// The ticket of this turn.
     pub fn ticket(this: &Self) -> Ticket {
         this.hold.ticket()
-    }
-
-    /// False if the turn was superseded: its slot was replaced or removed, or the registry dropped. `true` may be outdated
-    /// when it returns. Takes the slot lock for a moment.
-    pub fn is_current(this: &Self) -> bool {
-        this.hold.is_current()
-    }
-
-    /// The number of callers that wait for this turn to end.
-    pub fn waiting(this: &Self) -> usize {
-        this.hold.slot().glance().waiting as usize
-    }
-
-    /// Leaves a handle that others find by [`Registry::handle`](crate::Registry::handle). It stays until it is replaced or
-    /// the incarnation ends. Takes the slot lock for a moment.
-    pub fn set_handle(this: &Self, handle: Arc<H>) {
-        this.hold.set_handle(handle);
-    }
-
-    /// Ends the session and keeps its key. The [`Closing`] drops the session and frees the key, or leads to the next session.
-    pub fn vacate(mut this: Self) -> Closing<K, V, H> {
-        let session = this.session.take().expect(HELD);
-        begin_close(session, this.hold.take())
-    }
-
-    /// Ends the turn like a drop, but returns a superseded session instead of dropping it.
-    pub fn release(mut this: Self) -> Option<V> {
-        let session = this.session.take().expect(HELD);
-        let session = end_turn(session, &mut this.hold)?;
-        drop(this.hold.take());
-        Some(*session)
     }
 }
 
@@ -193,6 +193,27 @@ impl<K, V, H> Vacancy<K, V, H> {
         Self { hold }
     }
 
+    /// Makes this the session of the key. Returns its first turn, which is superseded if the vacancy was.
+    pub fn fill(self, session: V) -> Turn<K, V, H> {
+        let Self { hold } = self;
+        let session = Box::new(session);
+        let now = hold.now();
+        hold.slot().lock().fill(now);
+        Turn::new(session, hold)
+    }
+
+    /// Leaves a handle that others find by [`Registry::handle`](crate::Registry::handle) during the start, such as a switch
+    /// that aborts it. It stays when the session is there. Takes the slot lock for a moment.
+    pub fn set_handle(&self, handle: Arc<H>) {
+        self.hold.set_handle(handle);
+    }
+
+    /// False if the vacancy was superseded: its slot was replaced or removed, or the registry dropped. A session that is
+    /// started now will not be kept. `true` may be outdated when it returns. Takes the slot lock for a moment.
+    pub fn is_current(&self) -> bool {
+        self.hold.is_current()
+    }
+
     /// The key.
     pub fn key(&self) -> &K {
         self.hold.key()
@@ -207,27 +228,6 @@ impl<K, V, H> Vacancy<K, V, H> {
     pub fn ticket(&self) -> Ticket {
         self.hold.ticket()
     }
-
-    /// False if the vacancy was superseded: its slot was replaced or removed, or the registry dropped. A session that is
-    /// started now will not be kept. `true` may be outdated when it returns. Takes the slot lock for a moment.
-    pub fn is_current(&self) -> bool {
-        self.hold.is_current()
-    }
-
-    /// Leaves a handle that others find by [`Registry::handle`](crate::Registry::handle) during the start, such as a switch
-    /// that aborts it. It stays when the session is there. Takes the slot lock for a moment.
-    pub fn set_handle(&self, handle: Arc<H>) {
-        self.hold.set_handle(handle);
-    }
-
-    /// Makes this the session of the key. Returns its first turn, which is superseded if the vacancy was.
-    pub fn fill(self, session: V) -> Turn<K, V, H> {
-        let Self { hold } = self;
-        let session = Box::new(session);
-        let now = hold.now();
-        hold.slot().lock().fill(now);
-        Turn::new(session, hold)
-    }
 }
 
 /// A session that is being closed. Its key is held: the next session cannot start before this is dropped, split or closed.
@@ -241,25 +241,19 @@ pub struct Closing<K, V, H = ()> {
 }
 
 impl<K, V, H> Closing<K, V, H> {
-    /// The key.
-    pub fn key(&self) -> &K {
-        self.hold.key()
-    }
-
-    /// The incarnation of the session.
-    pub fn incarnation(&self) -> Incarnation {
-        self.hold.incarnation()
-    }
-
-    /// The ticket of the turn that was vacated.
-    pub fn ticket(&self) -> Ticket {
-        self.hold.ticket()
-    }
-
     /// The session, to stop it: `closing.session_mut().stop().await`. The phase stays `Closing`, and the handle can be
     /// found, until the closing is dropped.
     pub fn session_mut(&mut self) -> &mut V {
         &mut self.session
+    }
+
+    /// Drops the session, and returns the vacancy for the next one.
+    pub fn closed(self) -> Vacancy<K, V, H> {
+        let Self { session, hold } = self;
+        drop(session);
+        let (vacancy, handle) = begin_start(hold);
+        drop(handle);
+        vacancy
     }
 
     /// Returns the vacancy and the old session. Bind them to two variables: locals drop in reverse order, so the session
@@ -276,13 +270,19 @@ impl<K, V, H> Closing<K, V, H> {
         (vacancy, *session)
     }
 
-    /// Drops the session, and returns the vacancy for the next one.
-    pub fn closed(self) -> Vacancy<K, V, H> {
-        let Self { session, hold } = self;
-        drop(session);
-        let (vacancy, handle) = begin_start(hold);
-        drop(handle);
-        vacancy
+    /// The key.
+    pub fn key(&self) -> &K {
+        self.hold.key()
+    }
+
+    /// The incarnation of the session.
+    pub fn incarnation(&self) -> Incarnation {
+        self.hold.incarnation()
+    }
+
+    /// The ticket of the turn that was vacated.
+    pub fn ticket(&self) -> Ticket {
+        self.hold.ticket()
     }
 
     /// The session for a closer, and the hold to drop after it. The phase stays `Closing`.
