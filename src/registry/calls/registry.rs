@@ -68,7 +68,8 @@ impl<K, V, H, S> Registry<K, V, H, S> {
 }
 
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
-    /// Waits for the turn of a key. The [`Entry`] is the turn, or a vacancy if the key has no session yet.
+    /// Waits for the turn of a key. Resolves to an [`Entry`]: the turn, or a vacancy if the key has no session yet.
+    /// [`Entry::or_insert_with`] and [`Entry::or_start`] start the session in that case.
     ///
     /// The call itself takes the position in the queue; the future only waits.
     ///
@@ -93,7 +94,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// # Performance
     ///
     /// A free session is granted in the call, without an allocation and without [`ToKey::to_key`]. Its turn takes ten atomic
-    /// read-modify-writes from begin to end: two on the map lock, six on the slot lock, two on a reference count.
+    /// read-modify-writes from start to end: two on the map lock, six on the slot lock, two on a reference count.
     #[inline]
     pub fn enter<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
         self.enter_at(key, Priority::Normal, &mut Nothing)
