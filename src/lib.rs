@@ -7,12 +7,12 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `guide` | how to use the crate, at length |
-//! | `testing` (feature `testing`) | a scripted backend, for the tests of programs that embed the manager |
+//! | `testing` (feature `testing`) | a scripted backend, for the tests of a program that embeds the manager |
 //! | [`manager`] (feature `tokio`) | the session manager: starts, checks and stops sessions |
-//! | `registry` | the verified core: one turn at a time for every session |
-//! | `sync` | the one screen that differs between what ships and what is checked |
+//! | `registry` | the verified core: a concurrent map of exclusive sessions |
+//! | `sync` | the one file that differs between what ships and what is checked |
 #![forbid(unsafe_code)]
-// Says of each item which feature brings it, where the documentation is built for its host.
+// On docs.rs, each item shows the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 #[cfg(any(doc, doctest))]

@@ -1,17 +1,17 @@
-//! The one screen that differs between the crate that ships and the crate that is checked.
+//! The one file that differs between what ships and what is checked.
 //!
-//! Atomics, `Arc` and `Weak`, whether this thread unwinds, the parker of a waiting thread, the two readings of time, the
-//! step of a scan, and the seed of the hashes: everything that a model checker must see or decide comes through here, and nothing else in the crate
-//! names it. The locks are `parking_lot`'s by name; loom-tests and shuttle-tests put their own crate under that name.
+//! All that a model checker must see or decide is imported from here and nowhere else: atomics, `Arc` and `Weak`, whether
+//! this thread unwinds, the parker of a waiting thread, the two clocks, the step of a scan, and the seed of the hashes.
+//! Locks are imported from `parking_lot`; loom-tests and shuttle-tests put their own crate under that name.
 
-/// loom-tests and shuttle-tests each bring an `engine` with these names.
+/// The crate `engine` of loom-tests or of shuttle-tests.
 #[cfg(feature = "model")]
 pub(crate) use engine::{
     Arc, Deadline, Parker, RandomState, SCAN_STEP, Weak, atomic, catch_unwind, coarse_millis,
     panicking, resume_unwind,
 };
 
-/// shuttle-tests alone: loom's models are of the core.
+/// Only in shuttle-tests: loom's models are of the core.
 #[cfg(all(feature = "model", feature = "tokio"))]
 pub(crate) use engine::in_runtime;
 #[cfg(all(feature = "model", feature = "testing"))]
@@ -31,8 +31,7 @@ pub(crate) use std::{
     thread::panicking,
 };
 
-/// `std::task::Wake` asks for std's, so it is std's in every build. What such a waker does goes through a lock, which every checker
-/// sees.
+/// `std::task::Wake` needs std's, so every build has std's. Such a waker works under a lock, which every checker sees.
 pub(crate) use std::sync::Arc as WakerArc;
 
 #[cfg(not(feature = "model"))]
@@ -44,31 +43,31 @@ mod real {
         time::{Duration, Instant},
     };
 
-    /// How many buckets a scan goes over under one hold of the map lock. At worst each slot is a cache miss: some 50 us.
+    /// Buckets that a scan visits under one hold of the map lock. If each slot is a cache miss, they take some 50 us.
     pub(crate) const SCAN_STEP: usize = 512;
 
-    /// Milliseconds of the platform's coarse monotonic clock.
+    /// The platform's coarse monotonic clock, in milliseconds.
     #[inline]
     pub(crate) fn coarse_millis() -> u64 {
-        // Ticks of 2^-32 s. The variant that writes no cache: `now` would store into a global that all threads share.
+        // Ticks of 2^-32 s. `now` would also store the time into a global that all threads share.
         let ticks = coarsetime::Instant::now_without_cache_update().as_ticks();
         ((u128::from(ticks) * 1000) >> 32) as u64
     }
 
-    /// Timers and sockets that are made here are the runtime's, wherever this is called.
+    /// Runs `act` in the context of this runtime, for the timers and sockets that it makes.
     #[cfg(feature = "tokio")]
     pub(crate) fn in_runtime<R>(runtime: &tokio::runtime::Handle, act: impl FnOnce() -> R) -> R {
         let _within = runtime.enter();
         act()
     }
 
-    /// A panic that a script asks for: it says nothing, for nothing is wrong.
+    /// A panic that a script asks for. It prints nothing, because nothing is wrong.
     #[cfg(feature = "testing")]
     pub(crate) fn panic_now() -> ! {
         std::panic::resume_unwind(Box::new("the script says so"))
     }
 
-    /// When a waiting thread gives up: real time, whatever the registry's clock says.
+    /// The moment at which a waiting thread gives up, in real time.
     #[derive(Debug)]
     pub(crate) struct Deadline(Option<Instant>);
 
@@ -83,7 +82,7 @@ mod real {
         }
     }
 
-    /// Puts this thread to sleep until its waker is used. May wake for nothing.
+    /// Parks this thread until its waker is used. May wake spuriously.
     #[derive(Debug)]
     pub(crate) struct Parker(Option<Own>);
 
@@ -91,7 +90,7 @@ mod real {
     type Own = (crossbeam_utils::sync::Parker, Waker);
 
     thread_local! {
-        /// Kept from one wait of the thread to the next, so that later ones allocate nothing.
+        /// Kept from one wait of the thread to the next, so that later waits allocate nothing.
         static PARKER: Cell<Option<Own>> = const { Cell::new(None) };
     }
 
@@ -108,10 +107,10 @@ mod real {
     }
 
     impl Parker {
-        /// The thread's own, which is taken while it is in use: user code that waits inside a wait (a drop, a waker) gets
-        /// another, and cannot use up the wake-up of the outer one.
+        /// Takes the thread's own parker while it is in use. User code that waits within a wait (in a drop or a waker) gets
+        /// another one, and cannot consume the wake-up of the outer wait.
         pub(crate) fn current() -> Self {
-            // In the destructor of another thread-local it may be gone already.
+            // In the destructor of another thread-local it may be gone.
             let kept = PARKER.try_with(Cell::take).ok().flatten();
             Self(Some(kept.unwrap_or_else(|| {
                 let parker = crossbeam_utils::sync::Parker::new();
@@ -139,7 +138,7 @@ mod real {
     impl Drop for Parker {
         fn drop(&mut self) {
             let own = self.0.take();
-            // If the thread-local is gone, so is this.
+            // If the thread-local is gone, this parker is dropped.
             let _ = PARKER.try_with(|kept| kept.set(own));
         }
     }

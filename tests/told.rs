@@ -28,34 +28,34 @@ fn errors_say_what_went_wrong() {
         (EnterError::Closed.to_string(), "the registry is closed"),
         (
             EnterError::QueueFull.to_string(),
-            "too many wait for this session",
+            "the queue of this session is full; try again later",
         ),
         (
             EnterError::RegistryFull.to_string(),
-            "the registry holds as many sessions as it may",
+            "session limit reached; try again when a session has ended",
         ),
         (
             EnterError::Dismissed.to_string(),
-            "the line of this session was sent away",
+            "the call was dismissed from the queue of its session",
         ),
         (TryEnterError::Busy.to_string(), "the session is busy"),
         (TryEnterError::Closed.to_string(), "the registry is closed"),
         (
             TryEnterError::RegistryFull.to_string(),
-            "the registry holds as many sessions as it may",
+            "session limit reached; try again when a session has ended",
         ),
         (
             Moved.to_string(),
-            "the session is no longer as it was observed",
+            "the session has changed since it was observed; observe it again",
         ),
         (
             ReplaceError::Moved.to_string(),
-            "the session is no longer as it was observed",
+            "the session has changed since it was observed; observe it again",
         ),
         (ReplaceError::Closed.to_string(), "the registry is closed"),
         (
             WaitError::TimedOut(()).to_string(),
-            "the deadline passed before the turn came",
+            "the turn did not come before the deadline; the position in the queue is kept",
         ),
         (
             WaitError::<()>::Refused(EnterError::Closed).to_string(),
@@ -149,7 +149,7 @@ fn the_rest_tells_its_settings_and_counts() {
     let replaced = sessions.replace(&"a").expect("open");
     let words = told(&replaced);
     assert!(
-        words.starts_with("Replaced { old: Some(Rested(..)), vacancy: Vacancy {"),
+        words.starts_with("Replaced { old: Some(Idle(..)), vacancy: Vacancy {"),
         "{words}"
     );
     let again = sessions.replace(&"a").expect("open");

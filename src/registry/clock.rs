@@ -1,4 +1,4 @@
-//! Where the registry reads time, and the hand that moves it in tests.
+//! The clock of a registry, and the hand that moves it in tests.
 
 use crate::sync::{
     Arc,
@@ -10,10 +10,10 @@ use std::time::Duration;
 /// Nanoseconds in a tick.
 const NANOS: u64 = 1_000_000;
 
-/// Where a registry reads time: coarse, monotonic, under 10 ns a reading.
+/// The clock of a registry: coarse, monotonic, under 10 ns a reading.
 ///
-/// The default is the platform's coarse monotonic clock, which is exact to a few milliseconds (4 ms on most Linux
-/// kernels). A manual clock stands still until its [`ClockHand`] moves it, so that a test owns time:
+/// The default is the platform's coarse monotonic clock, which is exact to a few milliseconds (4 ms on most Linux kernels).
+/// A manual clock stands still until its [`ClockHand`] moves it, so that a test controls time:
 ///
 /// ```
 /// use std::time::Duration;
@@ -28,7 +28,7 @@ const NANOS: u64 = 1_000_000;
 /// # Ok::<(), turnwise::EnterError>(())
 /// ```
 ///
-/// Deadlines of waiting threads ([`Enter::wait_timeout`](crate::Enter::wait_timeout)) are real time with either clock.
+/// [`Enter::wait_timeout`](crate::Enter::wait_timeout) uses real time with either clock.
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 
@@ -36,7 +36,7 @@ pub struct Clock(Source);
 enum Source {
     #[default]
     Coarse,
-    /// In nanoseconds, so that small steps add up; one reading is still whole milliseconds.
+    /// In nanoseconds, so that small steps add up. A reading is still in whole milliseconds.
     Manual(Arc<AtomicU64>),
 }
 
@@ -46,14 +46,14 @@ impl Clock {
         Self::default()
     }
 
-    /// A clock that stands still, and the hand that moves it.
+    /// A clock that stands still, with the hand that moves it.
     pub fn manual() -> (Self, ClockHand) {
         let nanos = Arc::new(AtomicU64::new(0));
         let hand = ClockHand(Arc::clone(&nanos));
         (Self(Source::Manual(nanos)), hand)
     }
 
-    /// This moment.
+    /// The current time.
     #[inline]
     pub fn now(&self) -> Tick {
         match &self.0 {
@@ -68,7 +68,7 @@ impl Clock {
 pub struct ClockHand(Arc<AtomicU64>);
 
 impl ClockHand {
-    /// Moves the clock forward. Steps of less than a millisecond add up; after 139 years it stands still.
+    /// Moves the clock forward. Steps of less than a millisecond add up. After 139 years the clock stands still.
     pub fn advance(&self, by: Duration) {
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
         let _ = self
@@ -79,13 +79,13 @@ impl ClockHand {
     }
 }
 
-/// A moment of one registry's clock, in whole milliseconds. Moments of different clocks do not compare.
+/// A moment of one registry's clock, in whole milliseconds. Moments of different clocks cannot be compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Tick(pub(crate) u64);
 
 impl Tick {
-    /// The last moment that a status can tell: it has 42 bits for it, which is 139 years.
+    /// The last moment that fits into the 42 bits of a status: 139 years.
     pub(crate) const LAST: Self = Self((1 << 42) - 1);
 
     /// The time from `earlier` to this moment; zero if `earlier` is later.

@@ -1,19 +1,19 @@
-//! Why a call was refused: one small enum per call.
+//! Why a call was refused: one small enum for each kind of call.
 
 use std::{error::Error, fmt};
 
-/// Why an entry was refused.
+/// Why a call did not get its turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(usize)]
 pub enum EnterError {
-    /// The registry is closed: nobody is granted any more.
+    /// The registry is closed, and grants no turn any more.
     Closed,
-    /// As many as `max_waiting` allows wait for this key already.
+    /// The queue of this key has as many callers as [`max_waiting`](crate::Builder::max_waiting) allows.
     QueueFull,
-    /// The key has no session, and there are as many slots as `max_sessions` allows.
+    /// The key is absent, and there are as many slots as [`max_sessions`](crate::Builder::max_sessions) allows.
     RegistryFull,
-    /// The call lost its place: to [`Registry::dismiss`](crate::Registry::dismiss), which sends the whole queue away, or to
+    /// The call lost its position to [`Registry::dismiss`](crate::Registry::dismiss), which empties the whole queue, or to
     /// [`Registry::withdraw`](crate::Registry::withdraw).
     Dismissed,
 }
@@ -22,25 +22,25 @@ impl fmt::Display for EnterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Closed => "the registry is closed",
-            Self::QueueFull => "too many wait for this session",
-            Self::RegistryFull => "the registry holds as many sessions as it may",
-            Self::Dismissed => "the queue of this session was sent away",
+            Self::QueueFull => "the queue of this session is full; try again later",
+            Self::RegistryFull => "session limit reached; try again when a session has ended",
+            Self::Dismissed => "the call was dismissed from the queue of its session",
         })
     }
 }
 
 impl Error for EnterError {}
 
-/// Why [`Registry::try_enter`](crate::Registry::try_enter) gave nothing.
+/// Why [`Registry::try_enter`](crate::Registry::try_enter) returned no entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 #[repr(usize)]
 pub enum TryEnterError {
-    /// Somebody holds the session, or starts it, or closes it.
+    /// Another caller holds the session, starts it, or closes it.
     Busy,
     /// The registry is closed.
     Closed,
-    /// The key has no session, and there are as many slots as `max_sessions` allows.
+    /// The key is absent, and there are as many slots as [`max_sessions`](crate::Builder::max_sessions) allows.
     RegistryFull,
 }
 
@@ -56,13 +56,13 @@ impl fmt::Display for TryEnterError {
 
 impl Error for TryEnterError {}
 
-/// What was observed no longer holds: the session was used, or its slot replaced or removed, since it was looked at.
+/// The observation is outdated: since then, the session was used, or its slot was replaced or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moved;
 
 impl fmt::Display for Moved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the session is no longer as it was observed")
+        f.write_str("the session has changed since it was observed; observe it again")
     }
 }
 
@@ -72,7 +72,7 @@ impl Error for Moved {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ReplaceError {
-    /// Another incarnation has the key by now, or none.
+    /// The key has another incarnation by now, or none.
     Moved,
     /// The registry is closed.
     Closed,
@@ -89,20 +89,22 @@ impl fmt::Display for ReplaceError {
 
 impl Error for ReplaceError {}
 
-/// Why a wait with a deadline ended without an entry. `E` is the [`Enter`](crate::Enter), handed back.
+/// Why a wait with a deadline returned no entry. `E` is the [`Enter`](crate::Enter) itself.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WaitError<E> {
-    /// The deadline passed. The place in the queue is still held: wait again, or drop it.
+    /// The deadline passed. The `Enter` keeps its position: wait again, or drop it.
     TimedOut(E),
-    /// The entry was refused.
+    /// The call was refused.
     Refused(EnterError),
 }
 
 impl<E> fmt::Display for WaitError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimedOut(_) => f.write_str("the deadline passed before the turn came"),
+            Self::TimedOut(_) => f.write_str(
+                "the turn did not come before the deadline; the position in the queue is kept",
+            ),
             Self::Refused(error) => error.fmt(f),
         }
     }

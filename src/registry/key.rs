@@ -1,4 +1,4 @@
-//! What a session may be looked up by.
+//! The types that a session can be looked up by.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -8,10 +8,10 @@ use std::{
     sync::Arc,
 };
 
-/// What a key of type `K` may be looked up by, and made from when its session is new.
+/// A type that sessions with keys `K` can be looked up by, and that makes the key of a new session.
 ///
-/// Every `Clone` key stands for itself; `str` stands for `String`, `Box<str>`, `Rc<str>` and `Arc<str>`; likewise `Path`,
-/// `OsStr` and `[T]`. For a key of several parts, implement it for a struct that borrows them:
+/// Every `Clone` key implements it for itself. `str` implements it for `String`, `Box<str>`, `Rc<str>` and `Arc<str>`, and
+/// so on for `Path`, `OsStr` and `[T]`. For a key with several parts, implement it for a struct that borrows them:
 ///
 /// ```
 /// use std::hash::{Hash, Hasher};
@@ -39,21 +39,24 @@ use std::{
 /// # Ok::<(), turnwise::EnterError>(())
 /// ```
 ///
-/// `is_key` runs while a map lock is held: it must not call the registry. If it panics, or the hash or `to_key` does, the
-/// registry is as it was before the call.
+/// `is_key` runs under a map lock and must not call the registry.
+///
+/// # Panics
+///
+/// If `is_key`, `to_key` or the hash panics, the registry is as it was before the call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not stand for a key of type `{K}`",
     note = "pass `&K`, or `&str` for a string-like key; for a key of parts, implement `ToKey<{K}>` for a struct that borrows them"
 )]
 pub trait ToKey<K>: Hash {
-    /// Is this the key? Must agree with the hash: what is this key hashes as this does.
+    /// Whether this is the key. Equal keys must have equal hashes.
     fn is_key(&self, key: &K) -> bool;
-    /// Makes the key for a new slot: when no slot of that key exists, and at a replacement.
+    /// Makes the key of a new slot: for an absent key, and for a replacement.
     fn to_key(&self) -> K;
 }
 
-// One blanket over `ToOwned` would leave no room for `Arc<str>` (E0119): hence every key for itself, and the usual
-// borrowed forms.
+// One blanket implementation over `ToOwned` would exclude `Arc<str>` (E0119). Hence one for keys themselves, and one for
+// each of the usual borrowed forms.
 impl<K: Hash + Eq + Clone> ToKey<K> for K {
     fn is_key(&self, key: &K) -> bool {
         self == key

@@ -5,14 +5,14 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `calls` | what users call |
-//! | `guards` | what those calls return: a place in the queue, a turn, a vacancy |
+//! | `guards` | what those calls return: a position in the queue, a turn, a vacancy |
 //! | `map` | the shards, their map locks, and scans over their slots |
 //! | `slot` | the state machine of one key, under its slot lock |
-//! | `wake`, `woken`, `clock`, `key`, `error` | waking and waiting; which of many waits was woken; time; how keys are looked up; refusals |
+//! | `wake`, `woken`, `clock`, `key`, `error` | waking and waiting; which of many waits was woken; time; how keys are looked up; errors |
 //!
-//! Absent on purpose: `unsafe`; a task or thread of its own; time that is not the [`Clock`]'s (except the deadline of
-//! [`Enter::wait_timeout`]); a lock held across a turn, a start, a close or a wait; user code under a lock (except [`ToKey::is_key`],
-//! under a map lock); a word that the turns of all sessions write.
+//! The core has no `unsafe` and no task or thread of its own. It takes time only from the [`Clock`], except the deadline of
+//! [`Enter::wait_timeout`]. No lock is held across a turn, a start, a close or a wait. No user code runs under a lock, except
+//! [`ToKey::is_key`] under a map lock. No word is written by the turns of all sessions.
 
 pub(crate) mod calls;
 pub(crate) mod clock;

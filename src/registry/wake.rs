@@ -1,4 +1,4 @@
-//! Waking and waiting: always outside all locks.
+//! Waking and waiting, always outside all locks.
 
 use crate::sync::{Deadline, Parker, catch_unwind, panicking, resume_unwind};
 use std::{
@@ -8,20 +8,20 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// Wakes everybody, also when a waker panics; the first panic then goes on, unless this thread unwinds already.
+/// Wakes all, even if a waker panics. Then the first panic continues, unless this thread is unwinding already.
 #[inline]
 pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     raise(each(wakers, Waker::wake));
 }
 
-/// Does it to every item, whatever panics; the first panic is returned, to be raised when all that must be done is done.
+/// Calls `act` with every item, even after a panic. Returns the first panic, which the caller raises when the rest is done.
 pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut act: impl FnMut(T)) -> Panicked {
     let mut first = None;
     for item in items {
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| act(item))) {
             match first {
                 None => first = Some(panic),
-                // Its drop is user code too, and may panic.
+                // Its drop is user code too, and could panic.
                 Some(_) => mem::forget(panic),
             }
         }
@@ -29,10 +29,10 @@ pub(crate) fn each<T>(items: impl IntoIterator<Item = T>, mut act: impl FnMut(T)
     first
 }
 
-/// What a panic carried, if there was one.
+/// The payload of a panic, if there was one.
 pub(crate) type Panicked = Option<Box<dyn Any + Send>>;
 
-/// The panic goes on, unless this thread unwinds already: a second one would end the process.
+/// Continues the panic, unless this thread is unwinding already: a second panic would abort the process.
 #[inline]
 pub(crate) fn raise(panicked: Panicked) {
     match panicked {
@@ -42,7 +42,7 @@ pub(crate) fn raise(panicked: Panicked) {
     }
 }
 
-/// Polls until there is a value, this thread asleep in between; `None` when the deadline passed first.
+/// Polls until there is a value, and parks this thread in between. Returns `None` if the deadline passes first.
 pub(crate) fn block_on<T>(
     deadline: Option<&Deadline>,
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
@@ -51,7 +51,7 @@ pub(crate) fn block_on<T>(
     let waker = parker.waker();
     let mut cx = Context::from_waker(&waker);
     loop {
-        // The look comes before the clock: who is granted at the deadline is granted.
+        // Poll before the clock is read: a call that is granted at the deadline is granted.
         if let Poll::Ready(value) = poll(&mut cx) {
             return Some(value);
         }

@@ -1,4 +1,4 @@
-//! Which of many waits of one task were woken: so that its poll looks at those alone.
+//! Which of the many waits of one task were woken, so that its poll polls only those.
 
 use crate::sync::WakerArc;
 use parking_lot::Mutex;
@@ -7,7 +7,7 @@ use std::{
     task::{Wake, Waker},
 };
 
-/// The waits of one task, each with a number and a waker of its own.
+/// The waits of one task. Each has a number and its own waker.
 pub(crate) struct Woken {
     state: WakerArc<Mutex<State>>,
     wakers: Vec<Waker>,
@@ -15,9 +15,9 @@ pub(crate) struct Woken {
 
 #[derive(Default)]
 struct State {
-    /// The numbers of those that were woken since the last [`take`](Woken::take).
+    /// The numbers that were woken since the last [`take`](Woken::take).
     numbers: Vec<usize>,
-    /// The task, once it has found nothing to do.
+    /// The waker of the task, once it has found nothing to do.
     task: Option<Waker>,
 }
 
@@ -29,7 +29,7 @@ impl Woken {
         }
     }
 
-    /// The waker of this number. A number may be used again: a wake-up that was meant for its former wait is one too many.
+    /// The waker of this number. After a number is reused, a late wake-up for its former wait causes one poll too many.
     pub(crate) fn waker(&mut self, number: usize) -> &Waker {
         while self.wakers.len() <= number {
             let number = self.wakers.len();
@@ -40,9 +40,9 @@ impl Woken {
         &self.wakers[number]
     }
 
-    /// Moves the numbers that were woken into `numbers`, which is empty. If there are none, `task` will be woken with the next one.
+    /// Moves the numbers that were woken into the empty `numbers`. If there are none, the next wake-up wakes `task`.
     ///
-    /// One critical section decides: a wake-up comes before it and is seen, or after it and finds the task. Models:
+    /// One critical section decides: a wake-up comes before it and is taken, or after it and finds `task`. Models:
     /// `c13_closing`.
     pub(crate) fn take(&self, numbers: &mut Vec<usize>, task: &Waker) {
         let task = task.clone();

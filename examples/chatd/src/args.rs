@@ -13,77 +13,77 @@ use std::{
 };
 use tracing_subscriber::filter::Targets;
 
-/// Two interfaces over the same sessions, one turn at a time each.
+/// A chat daemon: a terminal and an HTTP API over the same sessions, one turn at a time for each.
 ///
-/// Type a line to send it as a message; /status, /stop, /new, /use NAME and /quit are commands. The page and the routes are
-/// at the address that is printed.
+/// Type a line to send it as a message. /status, /stop, /new, /use NAME and /quit are commands. The printed address serves
+/// the page and the API.
 ///
-/// SIGTERM, SIGINT (Ctrl-C), SIGHUP, SIGQUIT and /quit end it: turns may go on for as long as --drain allows, then every
-/// session is stopped. A second one ends the turns at once.
+/// SIGTERM, SIGINT (Ctrl-C), SIGHUP, SIGQUIT and /quit shut it down. Running turns get --drain seconds to finish, and then
+/// every session is stopped. A second signal ends the turns at once.
 ///
-/// Every user of this machine can reach a loopback address. Without a token, every one of them can use the sessions, and
-/// what their agent may do. Give a token, or listen at a Unix socket.
+/// Every user of this machine can reach a loopback address. Without a token, each of them can use the sessions, and
+/// everything their agent may do. Set a token, or listen on a Unix socket.
 #[derive(Debug, Parser)]
 #[command(name = "chatd")]
 pub(crate) struct Args {
-    /// What answers.
+    /// The agent behind the sessions.
     #[arg(long, value_enum, default_value_t = AgentKind::Echo)]
     pub(crate) agent: AgentKind,
-    /// Where HTTP is served: by default at 127.0.0.1:8484, or at no address if --listen-unix is given. Any address but
+    /// The address for HTTP. The default is 127.0.0.1:8484, or none if --listen-unix is given. An address other than
     /// loopback needs a token.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
-    /// A Unix socket where HTTP is served, for its owner alone (mode 0600). It is removed at the end. One that nobody
-    /// listens at is replaced.
+    /// A Unix socket for HTTP that only its owner can use (mode 0600). It is removed at shutdown. A stale socket is
+    /// replaced.
     #[cfg(unix)]
     #[arg(long, value_name = "PATH")]
     pub(crate) listen_unix: Option<PathBuf>,
-    /// A file with the token that HTTP clients must show as `Authorization: Bearer TOKEN`. It is read once; it must not be
-    /// open to other users. The agent can read it too, unless it is a pipe, as in `--token-file <(pass chatd)`.
+    /// A file with the token that HTTP clients send as `Authorization: Bearer TOKEN`. It is read once. Other users must not
+    /// have access to it. The agent can read it too, unless it is a pipe, as in `--token-file <(pass chatd)`.
     ///
-    /// Instead, the token may be in $CHATD_TOKEN. chatd then starts anew without that variable.
+    /// Or set $CHATD_TOKEN. chatd then restarts itself without that variable.
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
     /// Refused: every user of the machine can read it there.
     #[arg(long, hide = true)]
     token: Option<OsString>,
-    /// The session that the terminal begins with.
+    /// The session that the terminal starts with.
     #[arg(long, value_name = "NAME", default_value = "main", value_parser = key)]
     pub(crate) session: String,
-    /// How long the echo thinks before each word.
+    /// How long the echo waits before each word.
     #[arg(long, value_name = "SECONDS", default_value = "0.25", value_parser = seconds)]
     pub(crate) delay: Duration,
-    /// A session that rests for so long is stopped.
+    /// How long a session may be idle before it is stopped.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = some_seconds)]
     pub(crate) idle: Duration,
-    /// How many sessions there may be; for one more, the longest idle one is stopped.
+    /// The most sessions at once. To make room for another, the longest idle one is stopped.
     #[arg(long, value_name = "COUNT", default_value = "64", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_sessions: u16,
-    /// How many messages may wait for one session.
+    /// The most messages queued for one session.
     #[arg(long, value_name = "COUNT", default_value = "16")]
     pub(crate) max_waiting: u16,
-    /// How many connections HTTP clients may have; never more than half of the files that the process may open.
+    /// The most HTTP connections, but never more than half of the files that the process may open.
     #[arg(long, value_name = "COUNT", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) max_connections: u32,
-    /// How long a message waits for its turn. As long as it takes, if not given.
+    /// How long a message may wait for its turn. Without it there is no limit.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) wait_timeout: Option<Duration>,
-    /// How long the start of a session may take.
+    /// How long a session may take to start.
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = some_seconds)]
     pub(crate) start_timeout: Duration,
     /// How long a turn may take.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = some_seconds)]
     pub(crate) turn_timeout: Duration,
-    /// How long a cancelled turn may take to end by itself, before its session is stopped.
+    /// How long a cancelled turn may take to end by itself before its session is stopped.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_seconds)]
     pub(crate) abort_timeout: Duration,
-    /// How long the stop of a session may take.
+    /// How long a session may take to stop.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_seconds)]
     pub(crate) stop_timeout: Duration,
-    /// How long turns may go on once the daemon is asked to end. A second signal ends them at once.
+    /// How long running turns may go on after shutdown begins. A second signal ends them at once.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) drain: Duration,
-    /// What is logged, to standard error: `debug`, or `warn,turnwise=debug`.
+    /// What to log to standard error, such as `debug` or `warn,turnwise=debug`.
     #[arg(
         long,
         env = "CHATD_LOG",
@@ -99,9 +99,9 @@ pub(crate) struct Args {
 /// What the sessions are made of.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum AgentKind {
-    /// Says what it is told, word by word.
+    /// Repeats each message, word by word.
     Echo,
-    /// The coding agent pi, one process a session.
+    /// The coding agent pi, one process per session.
     Pi,
 }
 
@@ -111,7 +111,7 @@ impl Args {
         let args = Self::parse();
         if args.token.is_some() {
             Self::refuse(
-                "every user of the machine can read a token on the command line: put it into a file (--token-file) or into $CHATD_TOKEN",
+                "every user of the machine can read a token on the command line: use --token-file or $CHATD_TOKEN",
             );
         }
         args
@@ -135,9 +135,7 @@ impl Args {
             .address()
             .is_some_and(|address| !address.ip().is_loopback());
         if far && token.is_none() {
-            Self::refuse(
-                "anybody who reaches an address that is not loopback could talk to the sessions: give a --token-file",
-            );
+            Self::refuse("an address other than loopback needs a token: set --token-file");
         }
         token
     }
@@ -156,7 +154,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 fn some_seconds(text: &str) -> Result<Duration, String> {
     match seconds(text)? {
-        Duration::ZERO => Err("nothing can be done in no time".to_owned()),
+        Duration::ZERO => Err("must be more than 0 seconds".to_owned()),
         some => Ok(some),
     }
 }

@@ -25,21 +25,21 @@ pub(crate) struct Bound {
 ///
 /// # Errors
 ///
-/// If another program listens there, or if something else is there.
+/// If another program is listening there, or if something else is there.
 pub(crate) async fn bind(path: &Path) -> io::Result<(UnixListener, Bound)> {
     let _lock = lock(path)?;
     match fs::symlink_metadata(path) {
         Ok(facts) if !facts.file_type().is_socket() => {
-            return Err(io::Error::other("what is there is not a socket"));
+            return Err(io::Error::other("the path exists and is not a socket"));
         }
         Ok(_) => match UnixStream::connect(path).await {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
                 fs::remove_file(path)?;
             }
             // So too if there are more who wait to be let in than there may be.
-            Ok(_) => return Err(io::Error::other("another program listens there")),
+            Ok(_) => return Err(io::Error::other("another program is listening there")),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                return Err(io::Error::other("another program listens there"));
+                return Err(io::Error::other("another program is listening there"));
             }
             Err(error) => return Err(error),
         },

@@ -102,7 +102,7 @@ fn run(
         #[cfg(all(feature = "pi", unix))]
         AgentKind::Pi => {
             let Some(folder) = args.pi.session_dir() else {
-                Args::refuse("there is no $HOME to keep conversations in: give a --pi-session-dir");
+                Args::refuse("$HOME is not set: set --pi-session-dir");
             };
             let agent = PiChat::new(&args, &folder)?;
             runtime.block_on(daemon::run(agent, args, token, out))

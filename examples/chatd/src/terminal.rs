@@ -68,8 +68,10 @@ impl<A: Chat> Terminal<A> {
     ) {
         // One that waits to be seen is enough.
         let ask = || _ = quit.try_send(());
-        self.paper
-            .line(&format!("a line is a message to {}; /help", self.key));
+        self.paper.line(&format!(
+            "each line is a message to {}; type /help for commands",
+            self.key
+        ));
         loop {
             tokio::select! {
                 Some(line) = lines.recv() => match line {
@@ -104,9 +106,8 @@ impl<A: Chat> Terminal<A> {
             ("/help", "") => HELP.lines().for_each(|line| self.paper.line(line)),
             _ if line.starts_with("//") => self.send(&line[1..]),
             _ if line.starts_with('/') => {
-                self.paper.line(&format!(
-                    "unknown command {line}; /help tells which there are"
-                ));
+                self.paper
+                    .line(&format!("unknown command {line}; /help lists them"));
             }
             _ => self.send(line),
         }
@@ -139,8 +140,8 @@ impl<A: Chat> Terminal<A> {
         let line = match self.desk.hush(&self.key) {
             (0, false) => "nothing to stop".to_owned(),
             (0, true) => "stopping the turn".to_owned(),
-            (waited, true) => format!("stopping the turn; {waited} sent away"),
-            (waited, false) => format!("{waited} sent away"),
+            (waited, true) => format!("stopping the turn; {waited} dismissed"),
+            (waited, false) => format!("{waited} dismissed"),
         };
         self.paper.line(&line);
     }
@@ -195,7 +196,7 @@ fn say<A: Chat>(
         async move {
             let what = match answer.step().await? {
                 Step::Part(text) => What::Part(text),
-                Step::Lagged(count) => What::Remark(format!("{count} parts missed")),
+                Step::Lagged(count) => What::Remark(format!("{count} parts skipped")),
                 Step::Done(Ok(_)) => What::Over,
                 Step::Done(Err(error)) => What::Remark(told(&error)),
             };

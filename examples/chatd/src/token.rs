@@ -20,9 +20,7 @@ pub(crate) fn take(file: Option<&Path>) -> Result<Option<String>, String> {
     let variable = env::var_os(VARIABLE);
     let token = match (variable, file) {
         (Some(_), Some(_)) => {
-            return Err(
-                "there is a token in $CHATD_TOKEN and in --token-file: give one of them".to_owned(),
-            );
+            return Err("both $CHATD_TOKEN and --token-file are set: use one of them".to_owned());
         }
         (Some(token), None) => {
             let token = token.into_string().unwrap_or_default();
@@ -43,7 +41,7 @@ fn read(path: &Path) -> Result<String, String> {
     let file = File::open(path).map_err(failed)?;
     if is_open_to_others(&file).map_err(failed)? {
         return Err(format!(
-            "other users can read or change the token in {shown}: make it yours, and chmod 600 it"
+            "other users can read or change the token in {shown}: chown it to yourself, and chmod 600 it"
         ));
     }
     let mut text = String::new();
@@ -60,7 +58,7 @@ fn check(token: &str) -> Result<&str, String> {
         return Err("the token has more than 4096 bytes".to_owned());
     }
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err("a token is made of visible ASCII characters, without spaces".to_owned());
+        return Err("a token may contain only visible ASCII characters, and no spaces".to_owned());
     }
     Ok(token)
 }

@@ -1,4 +1,4 @@
-//! The settings of a registry, and how one comes to be.
+//! The settings of a registry.
 
 use crate::{
     Clock, Registry,
@@ -48,51 +48,51 @@ impl<K, V, H> Default for Builder<K, V, H> {
 }
 
 impl<K, V, H, S> Builder<K, V, H, S> {
-    /// Into how many parts, each with its own lock, the map is divided; rounded up to a power of two, at least 1. More parts
-    /// let more threads insert and remove at once, and make the growth of one part, which is an insertion, shorter. By default
-    /// 4 per core, at least 64.
+    /// The number of shards of the map, each with its own lock. It is rounded up to a power of two. The default is 4 per
+    /// core, at least 64. With more shards, more threads can insert and remove at once, and an insertion that grows its shard
+    /// takes less time.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
     }
 
-    /// How many slots there may be: sessions, and keys that are being started or waited for. Entering an absent key is
-    /// refused with [`RegistryFull`](crate::EnterError::RegistryFull) above it. Without it nothing is counted.
+    /// The maximum number of slots: sessions, and keys that are being started or waited for. At the limit, a call for an absent
+    /// key gets [`RegistryFull`](crate::EnterError::RegistryFull). By default there is no limit, and nothing is counted.
     pub fn max_sessions(mut self, most: usize) -> Self {
         self.limits.sessions = Some(most);
         self
     }
 
-    /// How many may wait in the queue of one key; the next is refused with
-    /// [`QueueFull`](crate::EnterError::QueueFull). 0: a key that is not free is refused.
-    /// [`enter_first`](Registry::enter_first) is not, and counts.
+    /// The maximum number of callers in the queue of one key. The next caller gets
+    /// [`QueueFull`](crate::EnterError::QueueFull). With 0, nobody waits. By default there is no limit.
+    /// [`enter_first`](Registry::enter_first) counts, but is never refused.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.limits.waiting = most;
         self
     }
 
-    /// The idle sessions are listed, for [`claim_longest_idle`](Registry::claim_longest_idle).
+    /// Lists the idle sessions, for [`claim_longest_idle`](Registry::claim_longest_idle).
     #[cfg(feature = "tokio")]
     pub(crate) fn ranked(mut self) -> Self {
         self.limits.ranked = true;
         self
     }
 
-    /// Where the registry reads time. By default the platform's coarse monotonic clock.
+    /// The clock. The default is the platform's coarse monotonic clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The number that incarnations start from: higher than every number that was ever given out, if fencing is to survive
-    /// a restart of the program. At most half of `u64::MAX`. By default 1.
+    /// The number of the first incarnation; the default is 1. Fencing survives a restart of the program if this is higher
+    /// than every number that was given out before. At most half of `u64::MAX`.
     pub fn first_incarnation(mut self, number: u64) -> Self {
         self.first_incarnation = number.min(u64::MAX / 2);
         self
     }
 
-    /// The hasher of keys. By default std's, which is randomly seeded and resists keys that were chosen to collide. The high
-    /// half of the hash chooses the shard: with a hasher that leaves it zero, all keys share one.
+    /// The hasher of keys. The default is std's, which is randomly seeded and resists keys that were chosen to collide.
+    /// The high half of the hash chooses the shard. A hasher that leaves it zero puts all keys into one shard.
     pub fn hasher<T>(self, hasher: T) -> Builder<K, V, H, T> {
         Builder {
             shards: self.shards,
@@ -104,7 +104,7 @@ impl<K, V, H, S> Builder<K, V, H, S> {
         }
     }
 
-    /// The registry.
+    /// Makes the registry.
     pub fn build(self) -> Registry<K, V, H, S> {
         let shards = self.shards.unwrap_or_else(default_shards);
         let shards = shards.clamp(1, MOST_SHARDS).next_power_of_two();
@@ -114,8 +114,8 @@ impl<K, V, H, S> Builder<K, V, H, S> {
 }
 
 impl<K, V> Registry<K, V> {
-    /// An empty registry with the default settings. With another type of handles: [`Registry::default`] or
-    /// [`Registry::builder`].
+    /// An empty registry with the default settings and without handles. For handles of another type, use
+    /// [`Registry::default`] or [`Registry::builder`].
     pub fn new() -> Self {
         Self::default()
     }
@@ -128,13 +128,13 @@ impl<K, V, H> Default for Registry<K, V, H> {
 }
 
 impl<K, V, H> Registry<K, V, H> {
-    /// For other settings: limits, shards, hasher, clock.
+    /// A builder, for other settings: limits, shards, hasher, clock.
     pub fn builder() -> Builder<K, V, H> {
         Builder::default()
     }
 }
 
-/// Each is an allocation with a lock: more would only cost memory.
+/// Each shard is an allocation with a lock: more of them only cost memory.
 const MOST_SHARDS: usize = 1 << 16;
 
 fn default_shards() -> usize {

@@ -1,4 +1,4 @@
-//! The end of a registry: each session as its turn ends.
+//! The end of a registry: it refuses new calls, and hands out each session as its turn ends.
 
 use crate::{
     Closing, Observed, Registry, Turn,
@@ -22,7 +22,7 @@ use std::{
 };
 
 impl<K, V, H, S> Registry<K, V, H, S> {
-    /// [Closes](Self::close) the registry, then gives each session as its turn ends.
+    /// [Closes](Self::close) the registry, then returns each session as its turn ends.
     ///
     /// ```
     /// let sessions: turnwise::Registry<String, u32> = turnwise::Registry::new();
@@ -46,27 +46,41 @@ impl<K, V, H, S> Registry<K, V, H, S> {
             shards: Arc::clone(self.shards()),
         }
     }
+
+    /// Refuses new calls. Queued callers get [`EnterError::Closed`](crate::EnterError::Closed), and so does an
+    /// [`Enter`](crate::Enter) that was granted and not yet polled. When this returns, no call is granted any more.
+    ///
+    /// Turns, starts and closes that are held go on. Idle sessions stay, for [`drain`](Self::drain),
+    /// [`cleanup_idle`](Self::cleanup_idle) or the drop of the registry. A second `close` only makes a drain scan again.
+    pub fn close(&self) {
+        self.shards().close(self.now());
+    }
+
+    /// True once [`close`](Self::close) was called.
+    pub fn is_closed(&self) -> bool {
+        self.shards().common().closed()
+    }
 }
 
-/// Gives the sessions of a closed registry; see [`Registry::drain`].
+/// Returns the sessions of a closed registry; see [`Registry::drain`].
 ///
-/// It stands in the queue of every slot that somebody holds. Dropped, it leaves them: sessions are idle again.
+/// It waits in the queue of every slot that is held. Dropping it leaves those queues, and their sessions become idle.
 #[must_use = "a drain does nothing until `next`"]
 pub struct Drain<K, V, H = ()> {
-    /// Seen in the last look, and not yet asked for.
+    /// Found by the last scan, and not yet asked for.
     found: Vec<Arc<Slot<K, V, H>>>,
-    /// Waited for, by number.
+    /// The slots that are waited for. A slot's number is its index.
     out: Vec<Option<Out<K, V, H>>>,
-    /// The numbers that nobody has.
+    /// Unused numbers.
     free: Vec<usize>,
-    /// The numbers of those that are to be looked at: they came anew, or were woken.
+    /// The numbers to poll: new ones, and those that were woken.
     ready: Vec<usize>,
     woken: Woken,
-    /// Dropped last: what stands in a queue keeps the registry.
+    /// Dropped last: the places in `out` keep the registry alive.
     shards: Arc<Shards<K, V, H>>,
 }
 
-/// Somebody who still holds a slot.
+/// A slot that is still held.
 enum Out<K, V, H> {
     Queued(Queued<K, V, H>),
     Superseded(Released<K, V, H>, Arc<Slot<K, V, H>>),
@@ -76,10 +90,10 @@ impl<K, V, H> Out<K, V, H> {
     fn look(&mut self, waker: &Waker) -> Turned<K, V, H> {
         match self {
             Self::Queued(queue) => queue.look(waker),
-            Self::Superseded(departure, slot) => {
-                match Pin::new(departure).poll(&mut Context::from_waker(waker)) {
+            Self::Superseded(released, slot) => {
+                match Pin::new(released).poll(&mut Context::from_waker(waker)) {
                     Poll::Pending => Turned::Waits,
-                    // It is asked again, and has nothing.
+                    // If polled once more, it has nothing to return.
                     Poll::Ready(()) => Turned::SentAway(Arc::clone(slot)),
                 }
             }
@@ -88,30 +102,35 @@ impl<K, V, H> Out<K, V, H> {
 }
 
 impl<K, V, H> Drain<K, V, H> {
-    /// The next session, its key held. `None` when the registry is drained: no slot is left, and no superseded holder.
+    /// Waits for the next session; its key stays held. Returns `None` when the registry is drained: no slot is left, and no
+    /// superseded holder.
     ///
-    /// **Hazard**: do not collect the closings. Each must be dropped, here or in a task that it was moved to, or this waits
-    /// for it.
+    /// Do not collect the closings. The drain waits for each of them until it is dropped, here or in a task that it was
+    /// moved to.
     ///
-    /// A call looks at those sessions alone that were let go since the last one: a whole drain costs O(n log n).
+    /// # Cancel safety
     ///
-    /// **Cancel-safe**: dropping the future loses nothing.
+    /// Dropping the future loses nothing.
+    ///
+    /// # Performance
+    ///
+    /// A call polls only the sessions that were released since the last one. A whole drain takes O(n log n).
     pub async fn next(&mut self) -> Option<Closing<K, V, H>> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// As [`next`](Self::next), but waits with this thread.
+    /// Like [`next`](Self::next), but waits with this thread.
     pub fn next_blocking(&mut self) -> Option<Closing<K, V, H>> {
         block_on(None, |cx| self.poll_next(cx)).expect("without a deadline there is an answer")
     }
 
-    /// What is left: slots, and superseded ones whose holders have not let go.
+    /// What is left: the slots in the map, and superseded slots whose holders have not let go.
     pub fn left(&self) -> Vec<Observed<K, V, H>> {
         self.look().iter().map(Observed::new).collect()
     }
 
-    /// The slots of the map, then those that depart: so a slot that is replaced meanwhile is not missed, though it may be seen
-    /// as both. To ask it twice is to be told twice the same.
+    /// Reads each shard's map, then its superseded slots. In this order a slot that is replaced meanwhile is not missed. It
+    /// may be found twice, and polling it twice gives the same result.
     fn look(&self) -> Vec<Arc<Slot<K, V, H>>> {
         let mut slots = Vec::new();
         for shard in self.shards.all() {
@@ -122,12 +141,12 @@ impl<K, V, H> Drain<K, V, H> {
         slots
     }
 
-    /// Asks for each slot that was seen, then looks at those that are waited for and were woken; when none is left, looks at
-    /// the map again, for a slot may have been removed under its holder meanwhile, who is superseded then. After `close` there
-    /// is nothing new: each look sees less than the one before.
+    /// Asks for each slot that was found, then polls those in `ready`. When nothing is waited for any more, it scans the
+    /// map again: a slot may have been removed while it was held, which supersedes its holder. After `close` no slot is
+    /// added, so each scan finds fewer.
     ///
-    /// A slot whose session was given, or from whose queue this was sent away, counts as seen again: it may come back to
-    /// rest while others are still waited for. Models: `c13_closing`.
+    /// A slot counts as found again when its session was returned, and when the drain was dismissed from its queue: the
+    /// session may become idle while others are still waited for. Models: `c13_closing`.
     fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Closing<K, V, H>>> {
         loop {
             while let Some(slot) = self.found.pop() {
@@ -135,10 +154,10 @@ impl<K, V, H> Drain<K, V, H> {
                     return Poll::Ready(Some(closing));
                 }
             }
-            // Each is taken out before it is looked at, so that a panic in user code leaves nothing half-done.
+            // Each is taken out before it is polled, so that a panic in user code leaves nothing half-done.
             while let Some(number) = self.ready.pop() {
                 let Some(mut out) = self.out[number].take() else {
-                    continue; // woken once too often
+                    continue; // woken once more than needed
                 };
                 self.free.push(number);
                 match out.look(self.woken.waker(number)) {
@@ -150,7 +169,7 @@ impl<K, V, H> Drain<K, V, H> {
                         self.found.push(Arc::clone(hold.slot()));
                         return Poll::Ready(Some(Turn::vacate(Turn::new(session, hold))));
                     }
-                    // A vacancy is dropped, and its slot with it.
+                    // Dropping the vacancy removes its slot.
                     Turned::Granted(None, hold) => drop(hold),
                     Turned::SentAway(slot) => self.found.push(slot),
                 }
@@ -176,7 +195,7 @@ impl<K, V, H> Drain<K, V, H> {
         self.out.len() - self.free.len()
     }
 
-    /// To be looked at.
+    /// Adds it to those that are waited for, to be polled first.
     fn wait_for(&mut self, out: Out<K, V, H>) {
         let number = self.free.pop().unwrap_or_else(|| {
             self.out.push(None);
@@ -186,7 +205,7 @@ impl<K, V, H> Drain<K, V, H> {
         self.ready.push(number);
     }
 
-    /// The session, if it is idle; else a place in the queue, or at the departure.
+    /// Returns the session if it is idle. Otherwise waits in the queue, or for the superseded holder.
     fn ask(&mut self, slot: Arc<Slot<K, V, H>>) -> Option<Closing<K, V, H>> {
         let now = slot.clock.now();
         let mut locked = slot.lock();
@@ -201,11 +220,11 @@ impl<K, V, H> Drain<K, V, H> {
         }
         if locked.superseded() {
             drop(locked);
-            let departure = Released::new(Arc::clone(&slot));
-            self.wait_for(Out::Superseded(departure, slot));
+            let released = Released::new(Arc::clone(&slot));
+            self.wait_for(Out::Superseded(released, slot));
             return None;
         }
-        // Ahead of nobody: the registry is closed.
+        // The registry is closed, so there is nobody to be ahead of.
         let place = locked.join(Priority::Normal, None);
         drop(locked);
         let queue = Queued::new(slot, place, true);

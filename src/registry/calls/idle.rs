@@ -1,4 +1,4 @@
-//! The search for idle sessions, and the view of all: scans that never wait for a turn.
+//! Scans that never wait for a turn: a snapshot of all slots, and the search for idle sessions.
 
 use crate::{
     Incarnation, Observed, Phase, Registry, Turn,
@@ -11,8 +11,12 @@ use crate::{
 use std::{fmt, time::Duration};
 
 impl<K, V, H, S> Registry<K, V, H, S> {
-    /// Every slot as it is at its own moment, with its identity. A key that stays is seen once; one that comes or goes
-    /// meanwhile may be seen or not, and one that goes and comes back, twice: the two are different incarnations.
+    /// The status and identity of every slot, each at its own moment.
+    ///
+    /// # Details
+    ///
+    /// A key that stays is seen once. A key that comes or goes meanwhile may be missed. One that goes and comes back may be
+    /// seen twice, as two incarnations.
     pub fn snapshot(&self) -> Vec<Observed<K, V, H>> {
         let mut all = Vec::new();
         for shard in self.shards().all() {
@@ -22,33 +26,10 @@ impl<K, V, H, S> Registry<K, V, H, S> {
         all
     }
 
-    /// Claims sessions that are idle and were not active within `idle_for`, one each time `next` is called: neither used nor
-    /// [touched](Self::touch), nobody in the queue, no grant. All that is decided under the session's own slot lock.
+    /// Closes the sessions that have been idle for `idle_for`, one after the other. `close` receives each session while its
+    /// key is still held. When it returns, the key is free, or goes to the next caller in its queue.
     ///
-    /// A claimed turn is a turn like any other: [`Turn::vacate`] ends the session, a drop lets it are idle again. The iterator
-    /// goes through each shard once.
-    pub fn claim_idle(&self, idle_for: Duration) -> ClaimIdle<K, V, H> {
-        ClaimIdle {
-            shards: Arc::clone(self.shards()),
-            idle_for,
-            next_shard: 0,
-            candidates: Vec::new(),
-            sweep: Sweep::default(),
-        }
-    }
-
-    /// The turn of the idle session that was used least recently, of a registry that is built for it
-    /// ([`ranked`](crate::Builder::ranked)). In O(log n), amortised over the turns; without an idle session, in O(1).
-    #[cfg(feature = "tokio")]
-    pub(crate) fn claim_longest_idle(&self) -> Option<Turn<K, V, H>> {
-        let (slot, session) = self.shards().lru()?.claim()?;
-        Some(Turn::claimed(&slot, session))
-    }
-
-    /// Ends the sessions that are idle and were not active within `idle_for`, one after the other: each is claimed and given
-    /// to `close`, its key still held; when `close` returns the key is free, or goes to those who came meanwhile.
-    ///
-    /// `close` runs outside all locks. If it panics, the key is free all the same, and the panic ends the sweep.
+    /// Sessions are chosen as by [`claim_idle`](Self::claim_idle). `close` runs outside all locks.
     ///
     /// ```
     /// use std::time::Duration;
@@ -62,6 +43,10 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     /// assert_eq!(sweep.closed, 1);
     /// # Ok::<(), turnwise::EnterError>(())
     /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `close` panics, its key is freed, and the panic ends the sweep.
     pub fn cleanup_idle(
         &self,
         idle_for: Duration,
@@ -82,25 +67,48 @@ impl<K, V, H, S> Registry<K, V, H, S> {
             ..claims.sweep
         }
     }
+
+    /// Claims the sessions that have been idle for `idle_for`, one with each call of `next`. A session is claimed if it was
+    /// neither used nor [touched](Self::touch) within that time. It is never claimed while it is held, granted or waited for.
+    ///
+    /// A claimed turn is a turn like any other. [`Turn::vacate`] ends the session; a drop makes it idle again. The iterator
+    /// goes through each shard once.
+    pub fn claim_idle(&self, idle_for: Duration) -> ClaimIdle<K, V, H> {
+        ClaimIdle {
+            shards: Arc::clone(self.shards()),
+            idle_for,
+            next_shard: 0,
+            candidates: Vec::new(),
+            sweep: Sweep::default(),
+        }
+    }
+
+    /// The turn of the idle session that was used least recently, if the registry lists its idle sessions
+    /// ([`ranked`](crate::Builder::ranked)). O(log n), amortised over the turns; O(1) if no session is idle.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn claim_longest_idle(&self) -> Option<Turn<K, V, H>> {
+        let (slot, session) = self.shards().lru()?.claim()?;
+        Some(Turn::claimed(&slot, session))
+    }
 }
 
-/// What a sweep did, and why it passed over the others.
+/// What a sweep did, and why it passed over the other sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sweep {
-    /// Claimed and closed.
+    /// Sessions that were claimed and closed.
     pub closed: usize,
-    /// Held, or granted; nobody waits.
+    /// Held or granted, with an empty queue.
     pub busy: usize,
-    /// Held, or granted, and somebody waits.
+    /// Held or granted, with callers in the queue.
     pub waiting: usize,
-    /// Looked idle for long enough, but was used between that look and the claim.
+    /// Idle for long enough when scanned, but used before they were claimed.
     pub moved: usize,
     /// Idle, but used or touched within the time.
     pub young: usize,
 }
 
-/// Claims one idle session each time `next` is called; see [`Registry::claim_idle`].
+/// An iterator that claims idle sessions; see [`Registry::claim_idle`].
 #[must_use = "an iterator claims nothing until `next`"]
 pub struct ClaimIdle<K, V, H = ()> {
     shards: Arc<Shards<K, V, H>>,
@@ -111,7 +119,7 @@ pub struct ClaimIdle<K, V, H = ()> {
 }
 
 impl<K, V, H> ClaimIdle<K, V, H> {
-    /// Collects from the next shard what looks idle for long enough, by its board. False if that was the last.
+    /// Scans the next shard for sessions whose boards show them idle for long enough. Returns false after the last shard.
     fn look(&mut self) -> bool {
         let Some(shard) = self.shards.all().get(self.next_shard) else {
             return false;
@@ -138,8 +146,8 @@ impl<K, V, H> ClaimIdle<K, V, H> {
 impl<K, V, H> Iterator for ClaimIdle<K, V, H> {
     type Item = Turn<K, V, H>;
 
-    /// Between the look at a slot and the claim, its session may be used, touched, replaced or removed: hence everything
-    /// is asked again under the slot lock. Models: `c07_claim`.
+    /// Between the scan and the claim, a session may be used, touched, replaced or removed. So the claim checks everything
+    /// again under the slot lock. Models: `c07_claim`.
     fn next(&mut self) -> Option<Turn<K, V, H>> {
         loop {
             while let Some(slot) = self.candidates.pop() {

@@ -1,4 +1,4 @@
-//! What must hold between any two calls, as code.
+//! The invariants that hold between any two calls, as code.
 
 use crate::{
     Phase, Registry, Ticket,
@@ -7,8 +7,8 @@ use crate::{
 };
 
 impl<K, V, H, S> Registry<K, V, H, S> {
-    /// Panics, with the number of the invariant, if one of PROOFS.md's does not hold. Takes each shard's lock in turn; meant
-    /// for tests, between two calls, with no other thread at work.
+    /// Panics with the number of the invariant in PROOFS.md that does not hold. Takes each shard's lock in turn. For tests:
+    /// no other thread may use the registry meanwhile.
     #[doc(hidden)]
     pub fn check_invariants(&self) {
         let mut count = 0;
@@ -42,7 +42,7 @@ impl<K, V, H, S> Registry<K, V, H, S> {
                     let locked = slot.lock();
                     assert!(
                         locked.superseded() && !locked.departed(),
-                        "I4: who departs is superseded and has not let go"
+                        "I4: a departing slot is superseded and still held"
                     );
                     let here = map.table.iter().any(|held| Arc::ptr_eq(held, slot));
                     assert!(!here, "I5: a superseded slot is not in the map");
@@ -58,28 +58,28 @@ impl<K, V, H, S> Registry<K, V, H, S> {
 }
 
 impl<V, H> Locked<'_, V, H> {
-    /// What holds of a current slot between any two transitions.
+    /// The invariants of a current slot between any two transitions.
     fn check_invariants(&self) {
         let state = &*self.state;
         let session = state.session.is_some();
         let granted = state.grant.is_some();
         match state.status.phase {
             Phase::Idle => {
-                assert!(session && !granted, "I7: what is idle is idle, ungranted");
+                assert!(session && !granted, "I7: an idle session, and no grant");
                 assert!(state.queue.is_empty(), "I8: nobody waits for a free slot");
             }
             Phase::Busy => assert_eq!(
                 session, granted,
-                "I9: a busy session is idle only if granted"
+                "I9: a busy slot has its session only if granted"
             ),
             Phase::Starting => assert!(!session, "I10: a vacancy has no session"),
-            Phase::Closing => assert!(!session && !granted, "I11: who closes has the session"),
+            Phase::Closing => assert!(!session && !granted, "I11: the closing has the session"),
         }
         let idle = state.status.phase == Phase::Idle;
         assert_eq!(
             state.status.turn.is_none(),
             idle,
-            "I12: who is not idle has a ticket"
+            "I12: a slot has a ticket unless it is idle"
         );
         let drawn = |ticket: Option<Ticket>| ticket.is_none_or(|ticket| ticket < state.next_ticket);
         assert!(
@@ -87,6 +87,6 @@ impl<V, H> Locked<'_, V, H> {
             "I13: tickets are drawn before they are used"
         );
         let posted = self.board.read().map(|(status, _)| status);
-        assert_eq!(posted, Some(self.status()), "I14: the board says what is");
+        assert_eq!(posted, Some(self.status()), "I14: the board is current");
     }
 }

@@ -2,17 +2,23 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `builder` | the settings, and how a registry is made |
-//! | `invariants` | what must hold between any two calls, as code |
+//! | `builder` | the settings of a registry |
+//! | `invariants` | the invariants between any two calls, as code |
 //! | `idle`, `drain` | scans: idle sessions, all sessions; the end of the registry |
-//! | `look` | every call that asks about a key, or changes it, without its turn |
-//! | `reach` | every call that finds another call by its ticket |
-//! | `registry` | every call that enters a key, replaces or removes it |
+//! | `look` | the calls that read a key, or change it, without its turn |
+//! | `reach` | the calls that find another call by its ticket |
+//! | `registry` | every call that enters a key, or replaces or removes its session |
+
+// The documentation shows the calls of `Registry` in the order of these modules.
+pub(crate) mod registry;
+
+mod look;
+
+pub(crate) mod idle;
+
+mod reach;
 
 pub(crate) mod builder;
+
 pub(crate) mod drain;
-pub(crate) mod idle;
 mod invariants;
-mod look;
-mod reach;
-pub(crate) mod registry;

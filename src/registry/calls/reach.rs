@@ -1,4 +1,4 @@
-//! What anyone may do to a call by its number: find the handle that it left, and take its place away.
+//! The calls that find another call by its ticket: to reach its handle, or to take its position away.
 
 #[cfg(feature = "tokio")]
 use crate::{
@@ -25,16 +25,17 @@ use crate::{
 use std::{hash::BuildHasher, mem};
 
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
-    /// The handle that a call left by [`enter_with`](Self::enter_with), and the call's ticket. With a ticket, of that call: while it
-    /// waits, and from its grant to the end of its turn. Without, of the call that has the key now.
+    /// The handle that a call left by [`enter_with`](Self::enter_with), and its ticket. With a ticket, finds that call
+    /// while it waits and during its turn. Without one, finds the call that has the key now.
     ///
-    /// `None` if there is no such call, or it left no handle. Takes the slot lock for a moment.
+    /// Returns `None` if there is no such call or it left no handle. Takes the slot lock for a moment.
     ///
     /// # Details
     ///
-    /// A call is found from the moment that it has its place: its ticket and its handle come into the slot in one critical
-    /// section, go from the queue into its grant in another, and leave when the turn ends. So no call that the
-    /// [status](crate::Status::turn) names is missed. A turn that was superseded by [`replace`](Self::replace) is not found.
+    /// A call can be found from the moment that it has its position. One critical section of the slot stores its ticket and
+    /// its handle together, and another moves both from the queue into the grant; both are removed when the turn ends. So
+    /// every call that a [status](crate::Status::turn) names is found. A turn that was superseded by
+    /// [`replace`](Self::replace) is not.
     pub fn caller<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
@@ -43,15 +44,15 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         self.with(key, |slot| slot.lock().caller(ticket))?
     }
 
-    /// Takes the place of a call away: out of the queue, or a grant that it has not taken up, which passes on to the next. The call
-    /// ends with [`EnterError::Dismissed`](crate::EnterError::Dismissed). True if it had such a place; false if it has the turn
-    /// already, or none any more.
+    /// Dismisses one call: it loses its position in the queue, or its grant if it has not taken it up, and ends with
+    /// [`EnterError::Dismissed`](crate::EnterError::Dismissed). A grant passes to the next caller. Returns false if the
+    /// call already has the turn, or is over.
     ///
-    /// When this returns the place is gone: the count of those who wait is one less, and another call may have it.
+    /// When this returns, the position is free: the queue is one shorter, and another call can take the place.
     ///
     /// # Details
     ///
-    /// Between this and the call's own look or drop, one critical section of the slot decides: either the call is withdrawn,
+    /// One critical section of the slot decides between this and the call's own poll or drop: either the call is withdrawn,
     /// or it has the turn. Models: `c16_reach`.
     pub fn withdraw<Q: ?Sized + ToKey<K>>(&self, key: &Q, ticket: Ticket) -> bool {
         let now = self.now();
@@ -64,7 +65,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
             return false;
         };
         match left {
-            // It is woken as one that was sent away.
+            // It is woken like a dismissed call.
             Left::Queue(waiter) => {
                 let caller = waiter.caller;
                 wake_all(waiter.waker);
@@ -74,7 +75,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
                 passed.into_iter().for_each(Passed::finish);
                 list(&slot);
             }
-            // Nobody holds the vacancy now. Newcomers may join its queue before it is let go: they are seen there.
+            // Nobody holds the vacancy now. Callers that join its queue before it is released are found there.
             Left::Vacancy => drop(Hold::new(slot)),
             Left::Orphan { .. } | Left::Moved | Left::SentAway => {
                 unreachable!("a slot in the map is current, and this place was in it")
@@ -84,15 +85,15 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 }
 
-/// A call, if there is one that left a handle.
+/// A call that left a handle, if there is one.
 #[cfg(feature = "tokio")]
 type Caller<H> = Option<(Ticket, Arc<H>)>;
 
-/// The calls of the manager, which leaves a handle in each.
+/// For the manager, which leaves a handle with every call.
 #[cfg(feature = "tokio")]
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
-    /// As [`enter_with`](Self::enter_with), but what is free is taken in the call; and if `wait` is false, what is not free is
-    /// refused.
+    /// Like [`enter_with`](Self::enter_with), but takes a free slot in the call. If `wait` is false, a slot that is not
+    /// free is refused.
     pub(crate) fn enter_or_take<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
@@ -107,11 +108,11 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         }
     }
 
-    /// As [`enter_first`](Self::enter_first) with a handle, but an absent key stays absent; and if the handle of the call that is
-    /// next ahead of the queue, or of the one that has the slot, is one to join, that comes back instead.
+    /// Like [`enter_first`](Self::enter_first) with a handle, but an absent key stays absent. If `joins` accepts the handle
+    /// of the next high-priority call, or of the call that has the slot, that handle is returned instead.
     ///
-    /// Beside the entry comes the call before it, which has the slot. One critical section of the slot decides, so
-    /// of two at once one joins the other, and the call before is the one that is there.
+    /// The entry comes with the call before it, which has the slot. One critical section of the slot decides: of two such
+    /// calls at once, one joins the other, and the call before is the one that has the slot at that moment.
     pub(crate) fn enter_first_or_join<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
@@ -138,8 +139,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         }))
     }
 
-    /// Takes the queue of a key out of it at once, without those ahead of it: nobody in it is granted any more. Each is to be
-    /// answered, and then woken. Empty if the registry is closed: then nothing but a drain waits.
+    /// Empties the normal queue of a key at once, so that nobody in it is granted any more. The caller must answer each
+    /// call, and then wake it. Returns an empty queue if the registry is closed: then only drains wait.
     pub(crate) fn take_queue<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Queue<H> {
         let queue = self.with(key, |slot| {
             let mut locked = slot.lock();
@@ -149,10 +150,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 }
 
-/// What the slot knows of its calls, under its lock.
+/// The calls of a slot, under its lock.
 impl<V, H> Locked<'_, V, H> {
-    /// The call that has the slot or was granted it, or the one with this ticket, if it waits or has the slot: its ticket, and
-    /// the handle that it left.
+    /// The ticket and handle of the call with this ticket, if it waits or has the slot. Without a ticket: of the call that
+    /// has the slot or was granted it.
     pub(crate) fn caller(&self, only: Option<Ticket>) -> Option<(Ticket, Arc<H>)> {
         let turn = self.state.status.turn;
         let ticket = only.or(turn)?;
@@ -164,7 +165,7 @@ impl<V, H> Locked<'_, V, H> {
         Some((ticket, Arc::clone(caller?)))
     }
 
-    /// The handle of a call that is next ahead of the queue, or has the slot, if it is one to join.
+    /// The handle of the next high-priority call or of the call that has the slot, if `joins` accepts it.
     #[cfg(feature = "tokio")]
     pub(crate) fn joined(&self, joins: impl Fn(&H) -> bool) -> Option<Arc<H>> {
         let mut calls = [self.state.queue.first_caller(), self.state.caller.as_ref()]
@@ -173,7 +174,7 @@ impl<V, H> Locked<'_, V, H> {
         calls.find(|caller| joins(caller)).cloned()
     }
 
-    /// The place of a call that waits, or was granted the slot and has not looked.
+    /// The position of a call that waits, or was granted the slot and has not taken it.
     pub(crate) fn place(&self, ticket: Ticket) -> Option<Place> {
         let granted = self.state.grant.as_ref().map(|grant| grant.place);
         let granted = granted.filter(|place| place.ticket() == ticket);
@@ -184,7 +185,7 @@ impl<V, H> Locked<'_, V, H> {
         self.state.handle.clone()
     }
 
-    /// The handle that was there before, or the given one itself: to be dropped after the lock.
+    /// Returns the handle that was there before, to be dropped after the lock.
     pub(crate) fn swap_handle(&mut self, handle: Option<Arc<H>>) -> Option<Arc<H>> {
         mem::replace(&mut self.state.handle, handle)
     }

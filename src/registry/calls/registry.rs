@@ -1,7 +1,7 @@
-//! The registry: every call that names a key.
+//! Every call that enters a key, or replaces or removes its session.
 
 use crate::{
-    Enter, EnterError, Entry, Old, Replaced, Tick, ToKey, TryEnterError,
+    Enter, EnterError, Entry, Old, Replaced, ToKey, TryEnterError,
     registry::{
         guards::{enter::Queued, hold::Hold},
         map::{
@@ -22,20 +22,33 @@ use std::{
     panic::{RefUnwindSafe, UnwindSafe},
 };
 
-/// The hasher of keys by default: std's, randomly seeded, so that nobody can choose keys that collide.
+/// The default hasher of keys: std's, randomly seeded, so that nobody can choose keys that collide.
 pub type DefaultHasher = RandomState;
 
-/// A registry that gives every session one turn at a time.
+/// A concurrent map of exclusive sessions.
 ///
-/// Keys `K` have sessions `V`. Whoever [enters](Self::enter) a key gets its turn, or the right to start its session; those
-/// who come later stand in a queue, first in, first out, futures and threads alike. Status, snapshot and the search for
-/// idle sessions never wait for a turn. `H` is the type of the [handles](Self::handle) that a holder may leave for others.
+/// Each key `K` owns one session `V`: an agent process, a REPL, a database connection. Callers take turns on it in FIFO order;
+/// futures and threads share one queue. Status checks, idle cleanup and other keys never wait for a running turn. `H` is the
+/// type of the [handles](Self::handle) that a holder can leave for others, such as a switch that aborts its work.
 ///
-/// It is a cheap handle itself: clones share the sessions. When the last clone goes (an [`Enter`] that waits, a
-/// [`Drain`](crate::Drain) and a [`ClaimIdle`](crate::ClaimIdle) count as one), sessions idle are dropped, and turns that are still held are superseded.
+/// | to | call |
+/// |---|---|
+/// | get a turn | [`enter`](Self::enter), [`enter_blocking`](Self::enter_blocking), [`try_enter`](Self::try_enter), [`enter_existing`](Self::enter_existing), [`enter_first`](Self::enter_first) |
+/// | look without waiting | [`status`](Self::status), [`observe`](Self::observe), [`snapshot`](Self::snapshot), [`handle`](Self::handle), [`len`](Self::len), [`now`](Self::now) |
+/// | end idle sessions | [`cleanup_idle`](Self::cleanup_idle), [`claim_idle`](Self::claim_idle), [`touch`](Self::touch) |
+/// | end or replace any session | [`Turn::vacate`](crate::Turn::vacate), [`replace`](Self::replace), [`remove`](Self::remove) |
+/// | reach or dismiss a call | [`enter_with`](Self::enter_with), [`caller`](Self::caller), [`withdraw`](Self::withdraw), [`dismiss`](Self::dismiss) |
+/// | set limits | [`builder`](Self::builder) |
+/// | shut down | [`drain`](Self::drain), [`close`](Self::close), [`is_closed`](Self::is_closed) |
 ///
-/// No call holds a lock while user code runs, except that [`ToKey::is_key`] runs under the lock of one shard of the map.
-/// No call blocks for longer than a bounded number of steps under a lock, except those that say that they wait.
+/// # Details
+///
+/// A registry is cheap to clone, and clones share the sessions. An [`Enter`] that waits, a [`Drain`](crate::Drain) and
+/// a [`ClaimIdle`](crate::ClaimIdle) count as clones. When the last clone is dropped, idle sessions are dropped and the
+/// turns that are still held are superseded: their keys no longer belong to them.
+///
+/// No call holds a lock while your code runs, with one exception: [`ToKey::is_key`] runs under the lock of one shard of
+/// the map. Every call returns after a bounded number of steps under a lock, unless its page says that it waits.
 pub struct Registry<K, V, H = (), S = DefaultHasher> {
     shards: Arc<Shards<K, V, H>>,
     hasher: Arc<S>,
@@ -52,38 +65,13 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     pub(crate) fn shards(&self) -> &Arc<Shards<K, V, H>> {
         &self.shards
     }
-
-    /// This moment, by the registry's clock.
-    pub fn now(&self) -> Tick {
-        self.shards.common().clock.now()
-    }
-
-    /// No newcomer from now on. Entries that wait, or were granted and have not looked, get [`EnterError::Closed`]; when
-    /// this returns nobody is granted any more. Turns, starts and closes that are held go on. Sessions idle stay, for
-    /// [`drain`](Self::drain), [`cleanup_idle`](Self::cleanup_idle) or the last drop of the registry.
-    ///
-    /// To close again changes nothing but that a [`drain`](Self::drain) looks anew.
-    pub fn close(&self) {
-        self.shards.close(self.now());
-    }
-
-    /// True once [`close`](Self::close) was called.
-    pub fn is_closed(&self) -> bool {
-        self.shards.common().closed()
-    }
 }
 
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
-    /// Joins the queue of a key. The place is taken now, in the call; the future only waits. A free session is granted in
-    /// the call; an absent key gets a slot, and its vacancy is granted.
+    /// Waits for the turn of a key. Resolves to an [`Entry`]: the turn, or a vacancy if the key has no session yet.
+    /// [`Entry::or_insert_with`] and [`Entry::or_start`] start the session in that case.
     ///
-    /// For a free session it allocates nothing and does not call [`ToKey::to_key`]. Such a turn, to its end, takes ten atomic
-    /// read-modify-writes: two of the map lock, three times two of the slot lock, two of the guard's reference.
-    ///
-    /// # Errors
-    ///
-    /// The future's: [`EnterError`]. A full queue, a full or a closed registry refuse in the call; `Dismissed`, and `Closed`
-    /// by a later close, may come while it waits.
+    /// The call itself takes the position in the queue; the future only waits.
     ///
     /// ```
     /// # async fn example() -> Result<(), turnwise::EnterError> {
@@ -93,13 +81,84 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// turn.push("hello".to_owned());
     /// # Ok(()) }
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`QueueFull`](EnterError::QueueFull), [`RegistryFull`](EnterError::RegistryFull) or [`Closed`](EnterError::Closed) if
+    /// the call is refused. [`Dismissed`](EnterError::Dismissed) or `Closed` if it loses its position while it waits.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the queue. A turn that was already granted passes to the next caller.
+    ///
+    /// # Performance
+    ///
+    /// A free session is granted in the call, without an allocation and without [`ToKey::to_key`]. Its turn takes ten atomic
+    /// read-modify-writes from start to end: two on the map lock, six on the slot lock, two on a reference count.
     #[inline]
     pub fn enter<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
         self.enter_at(key, Priority::Normal, &mut Nothing)
     }
 
-    /// As [`enter`](Self::enter), and leaves a handle for others to reach by [`caller`](Self::caller): from this call on, while it
-    /// waits, and to the end of the turn. It is dropped then.
+    /// Waits for the turn of a key with this thread, in the same queue as [`enter`](Self::enter).
+    ///
+    /// ```
+    /// let sessions: turnwise::Registry<String, u32> = turnwise::Registry::new();
+    ///
+    /// let mut turn = sessions.enter_blocking("chat-42")?.or_insert(0);
+    /// *turn += 1;
+    /// # Ok::<(), turnwise::EnterError>(())
+    /// ```
+    ///
+    /// Its errors are the same. A turn of a free session takes eight atomic read-modify-writes instead of ten.
+    #[inline]
+    pub fn enter_blocking<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+    ) -> Result<Entry<K, V, H>, EnterError> {
+        let arrival = self.arrival(Priority::Normal, true, true);
+        match self.arrive(key, arrival, &mut Nothing)? {
+            Arrived::Entry(entry) => Ok(entry),
+            Arrived::Enter(enter) => enter.wait(),
+            Arrived::Busy => unreachable!("a call that may wait is not refused as busy"),
+        }
+    }
+
+    /// Takes the turn or the vacancy if it is free now.
+    ///
+    /// # Errors
+    ///
+    /// [`TryEnterError::Busy`] if another caller holds the slot or was granted it; `Closed` and `RegistryFull` as for
+    /// [`enter`](Self::enter).
+    pub fn try_enter<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+    ) -> Result<Entry<K, V, H>, TryEnterError> {
+        let arrival = self.arrival(Priority::Normal, true, false);
+        match self.arrive(key, arrival, &mut Nothing) {
+            Ok(Arrived::Entry(entry)) => Ok(entry),
+            Ok(Arrived::Enter(_) | Arrived::Busy) => Err(TryEnterError::Busy),
+            Err(EnterError::RegistryFull) => Err(TryEnterError::RegistryFull),
+            Err(_) => Err(TryEnterError::Closed),
+        }
+    }
+
+    /// Like [`enter`](Self::enter), but returns `None` for an absent key instead of making a slot for it. If the
+    /// session ends while the call waits, the entry is a vacancy.
+    pub fn enter_existing<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Enter<K, V, H>> {
+        let arrival = self.arrival(Priority::Normal, false, true);
+        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival, &mut Nothing)?;
+        Some(Self::to_enter(self.arrived(slot, entered)))
+    }
+
+    /// Like [`enter`](Self::enter), but in the high-priority queue, which is served before the normal one and is FIFO
+    /// too. A full queue does not refuse the call. Meant for stop and restart.
+    pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
+        self.enter_at(key, Priority::High, &mut Nothing)
+    }
+
+    /// Like [`enter`](Self::enter), and leaves a handle that others find by [`caller`](Self::caller). The handle is
+    /// there from this call to the end of the turn, and is dropped then.
     ///
     /// ```
     /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
@@ -111,7 +170,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// let queued = sessions.enter_with("a", Arc::new(AtomicBool::new(false)));
     /// let ticket = queued.ticket().expect("open");
     ///
-    /// // Anyone who knows the number of the call reaches it, wherever it is.
+    /// // Whoever has the ticket of a call can reach it.
     /// let (_, cancelled) = sessions.caller("a", Some(ticket)).expect("it waits");
     /// cancelled.store(true, Ordering::Relaxed);
     /// assert!(sessions.withdraw("a", ticket));
@@ -123,78 +182,11 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         self.enter_at(key, Priority::Normal, &mut Some(handle))
     }
 
-    /// As [`enter`](Self::enter), but ahead of the queue; in order among those who do so. For stop and restart: a full queue
-    /// does not refuse it.
-    pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
-        self.enter_at(key, Priority::High, &mut Nothing)
-    }
-
-    /// As [`enter`](Self::enter) and [`Enter::wait`]: waits with this thread. A free session is held in the call: eight atomic
-    /// read-modify-writes to the end of the turn instead of ten.
+    /// Gives the key to a new slot at once, whatever its session is doing. Returns the new slot's vacancy and what was
+    /// in the old one. Use it for a session that hangs.
     ///
-    /// # Errors
-    ///
-    /// [`EnterError`].
-    ///
-    /// ```
-    /// let sessions: turnwise::Registry<String, u32> = turnwise::Registry::new();
-    ///
-    /// let mut turn = sessions.enter_blocking("chat-42")?.or_insert(0);
-    /// *turn += 1;
-    /// # Ok::<(), turnwise::EnterError>(())
-    /// ```
-    #[inline]
-    pub fn enter_blocking<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-    ) -> Result<Entry<K, V, H>, EnterError> {
-        match self.arrive(
-            key,
-            self.arrival(Priority::Normal, true, true),
-            &mut Nothing,
-        )? {
-            Arrived::Entry(entry) => Ok(entry),
-            Arrived::Enter(enter) => enter.wait(),
-            Arrived::Busy => unreachable!("who may wait is not turned away as busy"),
-        }
-    }
-
-    /// As [`enter`](Self::enter), but an absent key stays absent: a question about an unknown key makes no slot. (A session
-    /// that ends while this waits still gives a vacancy: its key was there.)
-    pub fn enter_existing<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Enter<K, V, H>> {
-        let arrival = self.arrival(Priority::Normal, false, true);
-        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival, &mut Nothing)?;
-        Some(Self::to_enter(self.arrived(slot, entered)))
-    }
-
-    /// The turn, or the vacancy, at once.
-    ///
-    /// # Errors
-    ///
-    /// [`TryEnterError::Busy`] if somebody holds the slot or was granted it.
-    pub fn try_enter<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-    ) -> Result<Entry<K, V, H>, TryEnterError> {
-        match self.arrive(
-            key,
-            self.arrival(Priority::Normal, true, false),
-            &mut Nothing,
-        ) {
-            Ok(Arrived::Entry(entry)) => Ok(entry),
-            Ok(Arrived::Enter(_) | Arrived::Busy) => Err(TryEnterError::Busy),
-            Err(EnterError::RegistryFull) => Err(TryEnterError::RegistryFull),
-            Err(_) => Err(TryEnterError::Closed),
-        }
-    }
-
-    /// Puts a new slot in the place of the key's, at once, whatever happens to the session there; the caller holds its
-    /// vacancy, and the queue waits behind it. Who holds the old slot is superseded: nothing it does touches the map any
-    /// more. For an absent key it makes a slot.
-    ///
-    /// # Errors
-    ///
-    /// [`EnterError::Closed`]; and [`EnterError::RegistryFull`] if the key is absent.
+    /// The queue moves to the new slot. A holder of the old slot is *superseded*: its key has been given to another
+    /// session, and nothing that it does changes the map any more. An absent key gets a slot.
     ///
     /// ```
     /// use turnwise::{Old, Registry, Turn};
@@ -211,17 +203,22 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// assert_eq!(*turn, "new");
     /// # Ok::<(), turnwise::EnterError>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`EnterError::Closed`], and [`EnterError::RegistryFull`] if the key is absent.
     pub fn replace<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Result<Replaced<K, V, H>, EnterError> {
         let replaced = self.succeed(key, Purpose::Replace)?;
         Ok(replaced.expect("an absent key gets a slot"))
     }
 
-    /// Takes the key's session out of the registry, whatever happens to it: [`replace`](Self::replace), and the vacancy
-    /// dropped, so those in the queue get the next incarnation. `None` if the key has no slot, or only a start that was granted
-    /// and that nobody has taken up.
+    /// Takes the session of a key out of the registry at once, whatever it is doing. Callers in the queue get the next
+    /// incarnation. Returns `None` if the key has no slot, or only a vacancy that was granted and not yet taken.
+    ///
+    /// This is [`replace`](Self::replace), with the vacancy dropped.
     pub fn remove<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Old<K, V, H>> {
         self.with(key, |_| ())?;
-        // Between this look and the write lock, the slot may leave: then there is nothing to remove, and none is made.
+        // Between this check and the write lock the slot may leave the map. Then nothing is removed, and no slot is made.
         let replaced = self.succeed(key, Purpose::Remove);
         let Replaced { old, vacancy } = replaced.expect("only an insertion is refused")?;
         drop(vacancy);
@@ -272,15 +269,15 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         match arrived {
             Ok(Arrived::Enter(enter)) => enter,
             Ok(Arrived::Entry(_) | Arrived::Busy) => {
-                unreachable!("who waits is granted or stands in the queue")
+                unreachable!("a call that waits is granted or queued")
             }
             Err(error) => Enter::refused(error),
         }
     }
 
-    /// Arrives at the slot of a key; an absent key gets one.
+    /// Arrives at the slot of a key. An absent key gets one.
     ///
-    /// Inlined with what follows it, so that of all that can come only what can come there is made: moving the larger of
+    /// Inlined with its continuation, so that only the variants that are possible there are built: moving the larger of
     /// these types costs more than the locks.
     #[inline(always)]
     pub(crate) fn arrive<Q: ?Sized + ToKey<K>>(
@@ -296,7 +293,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         }
     }
 
-    /// Arrives at a slot that is in the map: it is current while the map's lock is held.
+    /// Arrives at a slot in the map. It is current, because the map lock is held.
     #[inline]
     fn arrive_present<Q: ?Sized + ToKey<K>>(
         &self,
@@ -325,7 +322,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         let shard = self.shards.of(hash);
         let entered = Shard::enter_absent(shard, key, hash, &mut made, arrival, handle);
         let arrived = entered.and_then(|(slot, entered)| self.arrived(slot, entered));
-        // A key that was not needed is dropped when nothing can be lost by a panic in it.
+        // An unused key is dropped last, when a panic in its drop can lose nothing.
         drop(made);
         arrived
     }
@@ -353,14 +350,14 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 }
 
-/// An entry that has arrived.
+/// The result of an arrival.
 pub(crate) enum Arrived<K, V, H> {
     Entry(Entry<K, V, H>),
     Enter(Enter<K, V, H>),
     Busy,
 }
 
-/// A panic in user code leaves the registry as consistent as before: see each call.
+/// A panic in user code leaves the registry consistent: see each call.
 impl<K, V, H, S> UnwindSafe for Registry<K, V, H, S> {}
 impl<K, V, H, S> RefUnwindSafe for Registry<K, V, H, S> {}
 

@@ -1,4 +1,4 @@
-//! A place in the queue, and the future that waits in it.
+//! A position in the queue, and the future that waits in it.
 
 use crate::{
     EnterError, Entry, Ticket, WaitError,
@@ -26,30 +26,30 @@ use std::{
     time::Duration,
 };
 
-/// Somebody who was granted or stands in a queue: an `Enter`, or a `Drain`. Its drop leaves no trace.
+/// A call that was granted or is queued: an `Enter`, or one place of a `Drain`. Its drop leaves no trace.
 pub(crate) struct Queued<K, V, H> {
-    /// Where the place was when last looked at; `None` once it is granted and taken, or sent away. If that slot was
-    /// superseded, the queue has moved to the current one.
+    /// Where the place was at the last poll. If that slot was superseded since, the queue has moved to the current one.
+    /// `None` once the grant is taken, or the call is dismissed.
     slot: Option<Arc<Slot<K, V, H>>>,
-    /// The slot before, and the shard that knew where the queue is now: dropped when nothing can be lost by a panic in it.
+    /// The slot before, and the shard by which the current one was found. Dropped when a panic in that drop can lose nothing.
     former: Option<Moved<K, V, H>>,
     place: Place,
-    /// The first look will most likely need a waker.
+    /// True before the first poll of a queued call, which will most likely need a waker.
     fresh: bool,
 }
 
-/// How it stands with somebody in a queue.
+/// The result of polling a place.
 pub(crate) enum Turned<K, V, H> {
-    /// Taken: a turn if there is a session, else a vacancy.
-    /// In the order in which they must drop, should a panic come between.
+    /// The grant was taken: a turn if there is a session, else a vacancy. The order of the fields is the order of their
+    /// drops, should a panic come between.
     Granted(Option<Box<V>>, Hold<K, V, H>),
     Waits,
-    /// From the queue of this slot.
+    /// Dismissed from the queue of this slot, or the registry was closed.
     SentAway(Arc<Slot<K, V, H>>),
 }
 
 impl<K, V, H> Queued<K, V, H> {
-    /// `waits`: it was not granted in the call.
+    /// `waits`: the call was queued, not granted.
     pub(crate) fn new(slot: Arc<Slot<K, V, H>>, place: Place, waits: bool) -> Self {
         Self {
             slot: Some(slot),
@@ -59,10 +59,10 @@ impl<K, V, H> Queued<K, V, H> {
         }
     }
 
-    /// Looks whether the grant has come, and sees to it that `waker` is woken when it does.
+    /// Takes the grant if it has come. Otherwise registers `waker` for it.
     ///
-    /// Between two looks the slot may be superseded, more than once: the queue has moved then, with this place in it.
-    /// Between a look and the clone of the waker, the grant may come to a place without a waker: hence the second look.
+    /// Between two polls the slot may be superseded, more than once; then the queue has moved, with this place in it.
+    /// Between a poll and the clone of the waker, the grant may come while no waker is registered; hence the second poll.
     /// Models: `c04_progress`, `c06_identity`.
     #[inline]
     pub(crate) fn look(&mut self, waker: &Waker) -> Turned<K, V, H> {
@@ -78,20 +78,20 @@ impl<K, V, H> Queued<K, V, H> {
                 Some(Look::NeedsWaker) => offered = Some(waker.clone()),
                 Some(Look::Waits) => break Turned::Waits,
                 Some(Look::Granted(session)) => {
-                    let slot = self.slot.take().expect(STANDS);
+                    let slot = self.slot.take().expect(PLACED);
                     break Turned::Granted(session, Hold::new(slot));
                 }
                 Some(Look::SentAway | Look::Moved) | None => {
-                    break Turned::SentAway(self.slot.take().expect(STANDS));
+                    break Turned::SentAway(self.slot.take().expect(PLACED));
                 }
             }
         };
-        // The waker that was not needed is dropped when nothing can be lost by a panic in it.
+        // An unused waker is dropped when a panic in its drop can lose nothing.
         drop((offered, self.former.take()));
         turned
     }
 
-    /// Asks the slot where the queue is now, and goes there.
+    /// Calls `ask` with the slot where the queue is now, and moves there.
     #[inline]
     #[track_caller]
     fn find<R>(
@@ -99,17 +99,17 @@ impl<K, V, H> Queued<K, V, H> {
         ask: impl FnMut(&mut Locked<'_, Box<V>, H>, Place) -> Option<R>,
     ) -> Option<R> {
         drop(self.former.take());
-        let slot = self.slot.as_ref().expect(STANDS);
+        let slot = self.slot.as_ref().expect(PLACED);
         let (answer, moved) = ask_queue(slot, self.place, ask);
         if let Some((current, shard)) = moved {
-            let before = self.slot.replace(current).expect(STANDS);
+            let before = self.slot.replace(current).expect(PLACED);
             self.former = Some((before, shard));
         }
         answer
     }
 
     fn ahead(&self) -> usize {
-        let slot = self.slot.as_ref().expect(STANDS);
+        let slot = self.slot.as_ref().expect(PLACED);
         let (ahead, _) = ask_queue(slot, self.place, |locked, place| {
             match locked.ahead(place) {
                 None if locked.superseded() => None,
@@ -120,14 +120,16 @@ impl<K, V, H> Queued<K, V, H> {
     }
 }
 
-/// A place has its slot until a look ends it.
-const STANDS: &str = "a place has its slot until it is granted or sent away";
+/// The invariant of `Queued::slot`.
+const PLACED: &str = "a place has its slot until it is granted or dismissed";
 
-/// What the slot says where the queue of `slot` is now, and that slot and its shard if it is another. `ask` answers `None` if its
-/// slot was superseded; the current one is then locked under the map's lock, where nobody can supersede it. There is no answer
-/// if the queue is gone: sent away, and its slot removed.
+/// Calls `ask` with `slot`, or with the slot to which its queue has moved. Returns the answer, and in the second case that
+/// slot and its shard.
 ///
-/// The caller keeps the shard until the answer is in its hands: this may be its last reference, should the registry go.
+/// `ask` returns `None` if its slot was superseded. The current slot is then locked under the map lock, where nothing can
+/// supersede it. There is no answer if the queue is gone: dismissed, and its slot removed.
+///
+/// The caller keeps the shard until it has stored the answer: if the registry is dropped, this can be the last reference.
 #[inline]
 #[track_caller]
 fn ask_queue<K, V, H, R>(
@@ -153,7 +155,7 @@ fn ask_queue<K, V, H, R>(
     }
 }
 
-/// Where a queue is now.
+/// The slot and shard where a queue is now.
 type Moved<K, V, H> = (Arc<Slot<K, V, H>>, Arc<Shard<K, V, H>>);
 
 fn why_sent_away<K, V, H>(slot: &Slot<K, V, H>) -> EnterError {
@@ -165,14 +167,14 @@ fn why_sent_away<K, V, H>(slot: &Slot<K, V, H>) -> EnterError {
     }
 }
 
-/// Gives up the place: out of the queue, or the grant passes on.
+/// Gives up the place: leaves the queue, or passes the grant on.
 impl<K, V, H> Drop for Queued<K, V, H> {
     fn drop(&mut self) {
         let Some(slot) = &self.slot else {
             return;
         };
         let now = slot.clock.now();
-        // Dropped last, when nothing can be lost by a panic in it.
+        // Dropped last, when a panic in its drop can lose nothing.
         let _former = self.former.take();
         let left = self.find(|locked, place| match locked.leave(place, now) {
             Left::Moved => None,
@@ -183,34 +185,43 @@ impl<K, V, H> Drop for Queued<K, V, H> {
                 passed.into_iter().for_each(Passed::finish);
                 self.slot.iter().for_each(list);
             }
-            // Nobody holds the vacancy now. Newcomers may join its queue before it is let go: they are seen there.
+            // Nobody holds the vacancy now. Callers that join its queue before it is released are found there.
             Some(Left::Vacancy) => drop(self.slot.take().map(Hold::new)),
-            // What these hold is dropped here, after the locks.
+            // Their contents are dropped here, after the locks.
             Some(Left::Queue(_) | Left::Orphan { .. } | Left::SentAway | Left::Moved) | None => {}
         }
     }
 }
 
-/// A place in the queue, taken when `enter` was *called*: a future, or [`wait`](Self::wait) for it with a thread.
+/// A position in the queue of a key. Await it, or [`wait`](Self::wait) for it with a thread.
 ///
-/// **Cancel-safe**: dropping it at any point leaves no trace; a grant passes to the next in the queue. Once it is ready it must
-/// not be polled again, which panics.
+/// The call of [`enter`](crate::Registry::enter) takes the position; the future only waits.
 ///
-/// **Hazard**: a free session is granted in the call. An `Enter` that is kept and neither polled nor dropped holds its
-/// key, and those behind it wait.
+/// # Cancel safety
 ///
-/// One that had to wait counts as a [`Registry`](crate::Registry): the registry lives on, should all others be dropped. One
-/// that was granted in the call does not, but keeps its grant. If it is put back into the queue, because the slot is replaced
-/// before it looks, it still does not count: should the registry go then, it is refused with [`EnterError::Closed`].
+/// Dropping it at any point leaves the queue. A turn that was already granted passes to the next caller.
+///
+/// # Panics
+///
+/// Polling it after it has returned its result panics.
+///
+/// # Details
+///
+/// A free session is granted in the call. An `Enter` that is kept without being polled or dropped then holds its key, and
+/// the callers behind it wait.
+///
+/// An `Enter` that had to wait keeps the [`Registry`](crate::Registry) alive. One that was granted in the call does not: it
+/// keeps its grant when the registry is dropped. If its slot is replaced before its first poll, it is queued again, and
+/// gets [`EnterError::Closed`] when the registry is dropped.
 #[must_use = "this holds a place in the queue, or the key: await it, wait for it, or drop it"]
 pub struct Enter<K, V, H = ()> {
     state: State<K, V, H>,
 }
 
 enum State<K, V, H> {
-    /// Granted in the call. The registry is not counted up: that would be a write that all sessions share.
+    /// Granted in the call. Holds no reference to the registry: counting it would be a write that all sessions share.
     Granted(Queued<K, V, H>),
-    /// In the queue when it came. Keeps the registry.
+    /// Queued by the call. Keeps the registry alive.
     Waiting {
         queue: Queued<K, V, H>,
         _registry: Arc<Shards<K, V, H>>,
@@ -247,40 +258,39 @@ impl<K, V, H> Enter<K, V, H> {
         Self { state }
     }
 
-    /// The ticket, which the turn will have too. `None` if the entry was refused; the reason comes with the first poll.
-    pub fn ticket(&self) -> Option<Ticket> {
-        let queue = self.state.queue()?;
-        Some(queue.place.ticket())
-    }
-
-    /// How many stand before this place in the queue; 0 if it was granted. Counts them under the slot lock: for people to
-    /// look at, not for loops.
-    pub fn ahead(&self) -> usize {
-        self.state.queue().map_or(0, Queued::ahead)
-    }
-
     /// Waits with this thread, in the same queue as the futures.
     ///
     /// # Errors
     ///
-    /// As the future's: [`EnterError`] says why the entry was refused.
+    /// The same as those of the future.
     pub fn wait(mut self) -> Result<Entry<K, V, H>, EnterError> {
         block_on(None, |cx| self.poll_entry(cx)).expect("without a deadline there is an answer")
     }
 
-    /// Waits with this thread until a deadline, in real time. Who is granted at the deadline is granted.
+    /// Waits with this thread for at most `limit`, in real time. A call that is granted at the deadline gets its entry.
     ///
     /// # Errors
     ///
-    /// [`WaitError::TimedOut`] gives the place back, still held: wait again, or drop it to leave the queue. An error that is
-    /// stored or boxed keeps the place for as long.
-    /// [`WaitError::Refused`] says why the entry was refused.
+    /// [`WaitError::TimedOut`] returns the `Enter`, which keeps its position: wait again, or drop it to leave the queue. An
+    /// error that is stored keeps the position too. [`WaitError::Refused`] has the reason of a refusal.
     pub fn wait_timeout(mut self, limit: Duration) -> Result<Entry<K, V, H>, WaitError<Self>> {
         let deadline = Deadline::after(limit);
         match block_on(Some(&deadline), |cx| self.poll_entry(cx)) {
             Some(entry) => entry.map_err(WaitError::Refused),
             None => Err(WaitError::TimedOut(self)),
         }
+    }
+
+    /// The number of calls ahead of this one in the queue; 0 if it was granted. Counts them under the slot lock: meant for
+    /// display, not for loops.
+    pub fn ahead(&self) -> usize {
+        self.state.queue().map_or(0, Queued::ahead)
+    }
+
+    /// The ticket, which its turn will have too. `None` if the call was refused; the first poll returns the reason.
+    pub fn ticket(&self) -> Option<Ticket> {
+        let queue = self.state.queue()?;
+        Some(queue.place.ticket())
     }
 
     #[inline]

@@ -1,4 +1,4 @@
-//! What `enter` gives, in the shape of std's map entries.
+//! The result of `enter`, like an entry of std's maps.
 
 use crate::{
     Turn, Vacancy,
@@ -9,12 +9,12 @@ use crate::{
 };
 use std::fmt;
 
-/// What `enter` gives: the turn of a session, or the right to start one.
-#[must_use = "dropping an entry gives it to the next in the queue"]
+/// The result of [`enter`](crate::Registry::enter): the turn of a session, or the right to start one.
+#[must_use = "dropping an entry passes it to the next caller in the queue"]
 pub enum Entry<K, V, H = ()> {
-    /// There is a session, and this is its turn.
+    /// The key has a session, and this is its turn.
     Occupied(Turn<K, V, H>),
-    /// There is none yet.
+    /// The key has no session yet.
     Vacant(Vacancy<K, V, H>),
 }
 
@@ -27,29 +27,13 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The key.
-    pub fn key(&self) -> &K {
-        match self {
-            Self::Occupied(turn) => Turn::key(turn),
-            Self::Vacant(vacancy) => vacancy.key(),
-        }
-    }
-
-    /// The turn, if there is a session. A vacancy is dropped.
-    pub fn occupied(self) -> Option<Turn<K, V, H>> {
-        match self {
-            Self::Occupied(turn) => Some(turn),
-            Self::Vacant(_) => None,
-        }
-    }
-
-    /// The turn; of `session`, if the key had none. Else `session` is dropped.
+    /// The turn. If the key has no session, it gets `session`; otherwise `session` is dropped.
     pub fn or_insert(self, session: V) -> Turn<K, V, H> {
         self.or_insert_with(|| session)
     }
 
-    /// The turn; of the session that `start` makes, if there was none. `start` runs outside all locks, for as long as it
-    /// likes. If it panics, the vacancy goes to the next in the queue.
+    /// The turn. If the key has no session, `start` makes it, outside all locks and for as long as it takes. If `start`
+    /// panics, the vacancy goes to the next caller in the queue.
     pub fn or_insert_with(self, start: impl FnOnce() -> V) -> Turn<K, V, H> {
         match self {
             Self::Occupied(turn) => {
@@ -63,19 +47,20 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// As [`or_insert_with`](Self::or_insert_with), for a start that can fail and may want to know its key and number.
+    /// Like [`or_insert_with`](Self::or_insert_with), for a start that can fail. `start` receives the vacancy, with its key
+    /// and incarnation.
     ///
     /// # Errors
     ///
-    /// Those of `start`; the vacancy then goes to the next in the queue.
+    /// Those of `start`. The vacancy then goes to the next caller in the queue.
     pub fn or_try_insert_with<E>(
         self,
         start: impl FnOnce(&Vacancy<K, V, H>) -> Result<V, E>,
     ) -> Result<Turn<K, V, H>, E> {
         match self {
             Self::Occupied(turn) => {
-                // Here, where the turn is a local: a value that is being returned when a local's drop panics is leaked, and
-                // a turn that is leaked is a key that is stuck.
+                // Dropped here, while the turn is a local variable. A return value is leaked when the drop of a local
+                // panics, and a leaked turn keeps its key for ever.
                 drop(start);
                 Ok(turn)
             }
@@ -86,10 +71,9 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The async twin of [`or_try_insert_with`](Self::or_try_insert_with): the turn; of the session that `start` makes, if there
-    /// was none.
+    /// The turn. If the key has no session, the async closure `start` makes it.
     ///
-    /// `start` is an `async |vacancy| ..` closure or an `async fn`, not `|vacancy| async ..`. The future may be spawned:
+    /// Pass an `async |vacancy| ..` closure or an `async fn`, not `|vacancy| async ..`. The future can be spawned:
     ///
     /// ```
     /// use turnwise::{EnterError, Registry};
@@ -106,16 +90,16 @@ impl<K, V, H> Entry<K, V, H> {
     /// # Ok(()) }
     /// ```
     ///
-    /// That is why the future of `start` must be `Send` ([`SendFnOnce`]). If it is not, `match` on the entry and
+    /// For this the future of `start` must be `Send` ([`SendFnOnce`]). If it is not, `match` on the entry and
     /// [`fill`](Vacancy::fill) the vacancy.
     ///
     /// # Errors
     ///
-    /// Those of `start`; the vacancy then goes to the next in the queue.
+    /// Those of `start`. The vacancy then goes to the next caller in the queue.
     ///
     /// # Cancel safety
     ///
-    /// Dropped half-way, `start` is dropped and the vacancy goes to the next in the queue.
+    /// Dropping the future drops `start`, and the vacancy goes to the next caller in the queue.
     ///
     /// # Performance
     ///
@@ -134,6 +118,22 @@ impl<K, V, H> Entry<K, V, H> {
                 let session = send_fn::call(start, &vacancy).await?;
                 Ok(vacancy.fill(session))
             }
+        }
+    }
+
+    /// The turn, or `None` if there is no session: then the vacancy is dropped.
+    pub fn occupied(self) -> Option<Turn<K, V, H>> {
+        match self {
+            Self::Occupied(turn) => Some(turn),
+            Self::Vacant(_) => None,
+        }
+    }
+
+    /// The key.
+    pub fn key(&self) -> &K {
+        match self {
+            Self::Occupied(turn) => Turn::key(turn),
+            Self::Vacant(vacancy) => vacancy.key(),
         }
     }
 }

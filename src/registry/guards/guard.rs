@@ -1,4 +1,4 @@
-//! The guards: `Turn`, `Vacancy` and `Closing`. The type of the guard is the phase of its slot.
+//! The guards: `Turn`, `Vacancy` and `Closing`. The type of a guard is the phase of its slot.
 
 use crate::{
     Incarnation, Ticket,
@@ -13,34 +13,43 @@ use std::{
     ops::{Deref, DerefMut},
 };
 
-/// The exclusive right to use one session, which it dereferences to.
+/// The exclusive right to use one session, to which it dereferences.
 ///
-/// Dropping it ends the turn: the next in the queue is granted, or the session is idle. If the turn was superseded meanwhile
-/// ([`Registry::replace`](crate::Registry::replace)), its session is dropped. If the drop is part of a panic that began
-/// during the turn, the session is half-changed: it is dropped and its incarnation ends. A turn that began while its thread
-/// unwound already (in a destructor) hands its session on whatever happens, as std's mutexes are not poisoned then.
+/// Dropping it ends the turn: the next caller in the queue gets the session, or the session becomes idle. To end the
+/// session instead, call [`vacate`](Self::vacate). The methods are associated functions, as those of `Arc`, so that they
+/// hide none of the session's: `Turn::vacate(turn)`, not `turn.vacate()`.
 ///
-/// Its functions are associated functions, as `Arc`'s are, so that they hide none of the session's methods:
-/// `Turn::vacate(turn)`, not `turn.vacate()`.
+/// # Cancel safety
 ///
-/// **Cancellation.** A future that is dropped in the middle of a turn ends the turn as any drop does: the session goes to the
-/// next in the queue *as it is*. Only a panic ends the incarnation. If a half-done exchange would spoil the session, mark it before
-/// the first `await`, clear the mark at the end, and [`vacate`](Self::vacate) a session that is found marked.
+/// A future that is dropped during a turn drops the turn: the session goes to the next caller *as it is*. If half an
+/// exchange spoils a session, mark the session before the first `await`, unmark it at the end, and vacate a session that
+/// you find marked.
 ///
-/// **Hazards.** To enter a key while holding its turn waits for ever, and so do two tasks that enter two keys in two
-/// orders. A turn that is given to [`std::mem::forget`] keeps its key busy for ever.
+/// # Panics
+///
+/// A panic during the turn can leave the session half-changed. So the session is dropped, and its incarnation ends. A turn
+/// that began while its thread was already unwinding, in a destructor, passes its session on as usual; std's mutexes are
+/// not poisoned then either.
+///
+/// # Details
+///
+/// If the turn was *superseded* (its key has been given to another session, by
+/// [`Registry::replace`](crate::Registry::replace)), its drop drops the session.
+///
+/// Entering a key while holding its turn waits for ever. So do two tasks that enter two keys in opposite orders. A turn
+/// that is given to [`std::mem::forget`] keeps its key busy for ever.
 #[must_use = "dropping a turn ends it"]
 pub struct Turn<K, V, H = ()> {
-    /// There until the turn ends, as the hold's slot is. Dropped before the hold, should it come to that.
+    /// There until the turn ends, like the hold's slot. Dropped before the hold.
     session: Option<Box<V>>,
     hold: Hold<K, V, H>,
-    /// The thread was unwinding already when the turn began: then its end in an unwinding thread means nothing. (A count of panics
-    /// would tell more; std has none.)
+    /// The thread was already unwinding when the turn began. Then unwinding at its end means nothing. (A count of panics
+    /// would be more exact, but std has none.)
     unwinding: Flag,
 }
 
-/// As large as a word, so that a turn consists of whole words: a copy of a byte at the end of one is read back before its
-/// write is through, which costs as much as a lock.
+/// As large as a word, so that a turn consists of whole words. A byte at its end is read back by the next move before the
+/// write has completed, which costs as much as a lock.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(usize)]
 enum Flag {
@@ -58,9 +67,40 @@ impl<K, V, H> Turn<K, V, H> {
         }
     }
 
-    /// The turn of a session that was claimed idle.
+    /// The turn of an idle session that was claimed.
     pub(crate) fn claimed(slot: &Arc<Slot<K, V, H>>, session: Box<V>) -> Self {
         Self::new(session, Hold::new(Arc::clone(slot)))
+    }
+
+    /// Ends the session and keeps its key. The [`Closing`] drops the session and frees the key, or leads to the next session.
+    pub fn vacate(mut this: Self) -> Closing<K, V, H> {
+        let session = this.session.take().expect(HELD);
+        begin_close(session, this.hold.take())
+    }
+
+    /// Ends the turn like a drop, but returns a superseded session instead of dropping it.
+    pub fn release(mut this: Self) -> Option<V> {
+        let session = this.session.take().expect(HELD);
+        let session = end_turn(session, &mut this.hold)?;
+        drop(this.hold.take());
+        Some(*session)
+    }
+
+    /// Leaves a handle that others find by [`Registry::handle`](crate::Registry::handle). It stays until it is replaced or
+    /// the incarnation ends. Takes the slot lock for a moment.
+    pub fn set_handle(this: &Self, handle: Arc<H>) {
+        this.hold.set_handle(handle);
+    }
+
+    /// The number of callers that wait for this turn to end.
+    pub fn waiting(this: &Self) -> usize {
+        this.hold.slot().glance().waiting as usize
+    }
+
+    /// False if the turn was superseded: its slot was replaced or removed, or the registry dropped. `true` may be outdated
+    /// when it returns. Takes the slot lock for a moment.
+    pub fn is_current(this: &Self) -> bool {
+        this.hold.is_current()
     }
 
     /// The key.
@@ -68,7 +108,7 @@ impl<K, V, H> Turn<K, V, H> {
         this.hold.key()
     }
 
-    /// The number of this session: a fencing token.
+    /// The incarnation of the session, usable as a fencing token.
     pub fn incarnation(this: &Self) -> Incarnation {
         this.hold.incarnation()
     }
@@ -76,37 +116,6 @@ impl<K, V, H> Turn<K, V, H> {
     /// The ticket of this turn.
     pub fn ticket(this: &Self) -> Ticket {
         this.hold.ticket()
-    }
-
-    /// False once the slot was replaced or removed, or the registry dropped. May be outdated when it returns, if true.
-    /// Takes the slot lock for a moment.
-    pub fn is_current(this: &Self) -> bool {
-        this.hold.is_current()
-    }
-
-    /// How many wait in the queue for this turn to end.
-    pub fn waiting(this: &Self) -> usize {
-        this.hold.slot().glance().waiting as usize
-    }
-
-    /// Leaves a handle for others to reach by [`Registry::handle`](crate::Registry::handle). It stays until it is set
-    /// again or the incarnation ends; the one before is dropped. Takes the slot lock for a moment.
-    pub fn set_handle(this: &Self, handle: Arc<H>) {
-        this.hold.set_handle(handle);
-    }
-
-    /// Ends this incarnation and keeps the key: stop the old session, then drop the vacancy, or fill it again.
-    pub fn vacate(mut this: Self) -> Closing<K, V, H> {
-        let session = this.session.take().expect(HELD);
-        begin_close(session, this.hold.take())
-    }
-
-    /// Ends the turn as a drop does, but a superseded session comes back instead of being dropped.
-    pub fn release(mut this: Self) -> Option<V> {
-        let session = this.session.take().expect(HELD);
-        let session = end_turn(session, &mut this.hold)?;
-        drop(this.hold.take());
-        Some(*session)
     }
 }
 
@@ -116,19 +125,19 @@ fn begin_close<K, V, H>(session: Box<V>, hold: Hold<K, V, H>) -> Closing<K, V, H
     Closing { session, hold }
 }
 
-/// The session is idle, or goes to the next in the queue, and the hold has nothing to let go any more. It comes back if the slot was
-/// superseded.
+/// Makes the session idle, or passes it to the next caller in the queue, and disarms the hold. Returns the session if the
+/// slot was superseded.
 ///
-/// One critical section of the slot decides: a replacement comes before it, and is seen, or after it, and finds the
+/// One critical section of the slot decides: a replacement comes before it and is seen, or comes after it and finds the
 /// session idle or granted.
 #[inline]
 fn end_turn<K, V, H>(session: Box<V>, hold: &mut Hold<K, V, H>) -> Option<Box<V>> {
     let now = hold.now();
     let mut passed = None;
-    let idle_since = hold.slot().lock().end_turn(session, now, &mut passed);
-    match idle_since {
+    let ended = hold.slot().lock().end_turn(session, now, &mut passed);
+    match ended {
         Ok(()) => {
-            // The session is in the slot: there is nothing to let go, also if the waker panics.
+            // The session is in the slot: nothing is left to release, even if the waker panics.
             let slot = hold.disarm()?;
             if let Some(passed) = passed {
                 passed.finish();
@@ -149,7 +158,7 @@ impl<K, V, H> Drop for Turn<K, V, H> {
         if panicking() && self.unwinding == Flag::No {
             return drop(begin_close(session, self.hold.take()));
         }
-        // What comes back is dropped here, and the hold after it, with the fields: also if the session's drop panics.
+        // A returned session is dropped here, and the hold after it with the fields, even if the session's drop panics.
         drop(end_turn(session, &mut self.hold));
     }
 }
@@ -170,11 +179,11 @@ impl<K, V, H> DerefMut for Turn<K, V, H> {
     }
 }
 
-/// The exclusive right to a slot that has no session: its holder starts one.
+/// The exclusive right to start the session of a key: like std's `VacantEntry`, but it may be held for minutes.
 ///
-/// Dropped, it goes to the next in the queue, who may start the session in its turn; with nobody there the key is free. A start
-/// that fails, panics or is cancelled is an ordinary drop of it.
-#[must_use = "dropping a vacancy gives it to the next in the queue, or frees the key"]
+/// [`fill`](Self::fill) it with the session. Dropped instead, it goes to the next caller in the queue, who may try in turn;
+/// without a queue the key is free. So a start that fails, panics or is cancelled only has to drop it.
+#[must_use = "dropping a vacancy passes it to the next caller in the queue, or frees the key"]
 pub struct Vacancy<K, V, H = ()> {
     hold: Hold<K, V, H>,
 }
@@ -184,34 +193,7 @@ impl<K, V, H> Vacancy<K, V, H> {
         Self { hold }
     }
 
-    /// The key.
-    pub fn key(&self) -> &K {
-        self.hold.key()
-    }
-
-    /// The number of the session that will fill it.
-    pub fn incarnation(&self) -> Incarnation {
-        self.hold.incarnation()
-    }
-
-    /// The ticket, which the turn will have too.
-    pub fn ticket(&self) -> Ticket {
-        self.hold.ticket()
-    }
-
-    /// False once the slot was replaced or removed, or the registry dropped: a session that is started now will not be
-    /// kept. May be outdated when it returns, if true. Takes the slot lock for a moment.
-    pub fn is_current(&self) -> bool {
-        self.hold.is_current()
-    }
-
-    /// Leaves a handle for others to reach while the session is being started, such as a switch that aborts it. It goes
-    /// on into the session's life. Takes the slot lock for a moment.
-    pub fn set_handle(&self, handle: Arc<H>) {
-        self.hold.set_handle(handle);
-    }
-
-    /// The session is there; the holder has its first turn. If the slot was superseded meanwhile, the turn is too.
+    /// Makes this the session of the key. Returns its first turn, which is superseded if the vacancy was.
     pub fn fill(self, session: V) -> Turn<K, V, H> {
         let Self { hold } = self;
         let session = Box::new(session);
@@ -219,11 +201,39 @@ impl<K, V, H> Vacancy<K, V, H> {
         hold.slot().lock().fill(now);
         Turn::new(session, hold)
     }
+
+    /// Leaves a handle that others find by [`Registry::handle`](crate::Registry::handle) during the start, such as a switch
+    /// that aborts it. It stays when the session is there. Takes the slot lock for a moment.
+    pub fn set_handle(&self, handle: Arc<H>) {
+        self.hold.set_handle(handle);
+    }
+
+    /// False if the vacancy was superseded: its slot was replaced or removed, or the registry dropped. A session that is
+    /// started now will not be kept. `true` may be outdated when it returns. Takes the slot lock for a moment.
+    pub fn is_current(&self) -> bool {
+        self.hold.is_current()
+    }
+
+    /// The key.
+    pub fn key(&self) -> &K {
+        self.hold.key()
+    }
+
+    /// The incarnation of the session that will fill it, usable as a fencing token.
+    pub fn incarnation(&self) -> Incarnation {
+        self.hold.incarnation()
+    }
+
+    /// The ticket of this call, which its turn will have too.
+    pub fn ticket(&self) -> Ticket {
+        self.hold.ticket()
+    }
 }
 
-/// A session on its way out, its key still held: nobody can start the next one until this is dropped.
+/// A session that is being closed. Its key is held: the next session cannot start before this is dropped, split or closed.
 ///
-/// Dropped, the session goes first, then the key, also in a panic. (The order of the fields is the claim C2 of PROOFS.md.)
+/// Dropping it drops the session first and then frees the key, even in a panic. (The order of the fields is claim C2 of
+/// PROOFS.md.)
 #[must_use = "dropping a closing drops the session and frees the key"]
 pub struct Closing<K, V, H = ()> {
     session: Box<V>,
@@ -231,41 +241,13 @@ pub struct Closing<K, V, H = ()> {
 }
 
 impl<K, V, H> Closing<K, V, H> {
-    /// The key.
-    pub fn key(&self) -> &K {
-        self.hold.key()
-    }
-
-    /// The number of the session that ends.
-    pub fn incarnation(&self) -> Incarnation {
-        self.hold.incarnation()
-    }
-
-    /// The ticket of the turn that ended in this close.
-    pub fn ticket(&self) -> Ticket {
-        self.hold.ticket()
-    }
-
-    /// The session, for a last word or its stop: `closing.session_mut().stop().await`. The phase stays Closing, and the
-    /// handle within reach, until the closing is dropped.
+    /// The session, to stop it: `closing.session_mut().stop().await`. The phase stays `Closing`, and the handle can be
+    /// found, until the closing is dropped.
     pub fn session_mut(&mut self) -> &mut V {
         &mut self.session
     }
 
-    /// The session and the vacancy that follows it, in this order: as two locals they drop in the right one, the session
-    /// before the vacancy (as one tuple they do not). The next incarnation begins now, in the hands of the caller: the phase is Starting and the handle
-    /// is gone, though the old session still lives. For a stop that takes time, [`session_mut`](Self::session_mut) keeps
-    /// the phase.
-    pub fn split(self) -> (Vacancy<K, V, H>, V) {
-        let Self { session, hold } = self;
-        let (vacancy, handle) = begin_start(hold);
-        // A local after the vacancy, so that it drops before it, should the handle's drop panic.
-        let session = session;
-        drop(handle);
-        (vacancy, *session)
-    }
-
-    /// Drops the session; then the next incarnation may start.
+    /// Drops the session, and returns the vacancy for the next one.
     pub fn closed(self) -> Vacancy<K, V, H> {
         let Self { session, hold } = self;
         drop(session);
@@ -274,20 +256,49 @@ impl<K, V, H> Closing<K, V, H> {
         vacancy
     }
 
-    /// The session for a closer, and the hold to be dropped after it: the phase stays Closing.
+    /// Returns the vacancy and the old session. Bind them to two variables: locals drop in reverse order, so the session
+    /// goes first. (The fields of one tuple drop in the other order.)
+    ///
+    /// The next incarnation begins now: the phase is `Starting` and the handle is gone, although the old session is still
+    /// there. For a stop that takes time, [`session_mut`](Self::session_mut) keeps the phase.
+    pub fn split(self) -> (Vacancy<K, V, H>, V) {
+        let Self { session, hold } = self;
+        let (vacancy, handle) = begin_start(hold);
+        // Declared after the vacancy, so that it drops before it if the handle's drop panics.
+        let session = session;
+        drop(handle);
+        (vacancy, *session)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &K {
+        self.hold.key()
+    }
+
+    /// The incarnation of the session.
+    pub fn incarnation(&self) -> Incarnation {
+        self.hold.incarnation()
+    }
+
+    /// The ticket of the turn that was vacated.
+    pub fn ticket(&self) -> Ticket {
+        self.hold.ticket()
+    }
+
+    /// The session for a closer, and the hold to drop after it. The phase stays `Closing`.
     pub(crate) fn into_parts(self) -> (Hold<K, V, H>, V) {
         (self.hold, *self.session)
     }
 }
 
-/// A number is drawn if the registry is there and the slot is current; which is decided under the slot lock.
-/// The handle of the incarnation that ended is the caller's to drop.
+/// Begins the next incarnation. Draws its number if the registry is there and the slot is current, which the slot lock
+/// decides. Returns the handle of the old incarnation, for the caller to drop.
 fn begin_start<K, V, H>(hold: Hold<K, V, H>) -> (Vacancy<K, V, H>, Option<Arc<H>>) {
     let now = hold.now();
     let shard = hold.slot().home.upgrade();
     let draw = shard.as_ref().map(|shard| || shard.draw());
     let handle = hold.slot().lock().begin_start(draw, now);
-    // Before the guard is returned: it may be the last reference.
+    // Before the guard is returned, since this can be the last reference.
     drop(shard);
     (Vacancy { hold }, handle)
 }

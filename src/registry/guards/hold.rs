@@ -1,4 +1,4 @@
-//! What each guard is built on.
+//! The base of each guard.
 
 use crate::{
     Incarnation, Tick, Ticket,
@@ -7,13 +7,13 @@ use crate::{
 };
 use std::fmt;
 
-/// The exclusive right to a slot, without its session. Its drop lets the slot go, which gives the vacancy to the next in the queue
-/// or removes the slot.
+/// The exclusive right to a slot, without its session. Its drop passes the vacancy to the next caller in the queue, or
+/// removes the slot.
 ///
-/// One word, and nothing beside it: what else a guard tells of its slot (ticket, incarnation, clock) it reads there. Guards
-/// are moved several times in a turn, and each word of them costs at every move.
+/// It is one word. Ticket, incarnation and clock are read from the slot, because a guard is moved several times in a turn,
+/// and each word costs at every move.
 pub(crate) struct Hold<K, V, H> {
-    /// `None` once there is nothing to let go.
+    /// `None` once nothing is left to release.
     slot: Option<Arc<Slot<K, V, H>>>,
 }
 
@@ -54,7 +54,7 @@ impl<K, V, H> Hold<K, V, H> {
         drop(before); // after the lock
     }
 
-    /// Into other hands.
+    /// Moves the right out of this hold.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {
         Self {
@@ -62,7 +62,7 @@ impl<K, V, H> Hold<K, V, H> {
         }
     }
 
-    /// There is nothing to let go any more.
+    /// Gives the right up without releasing the slot.
     #[inline]
     pub(crate) fn disarm(&mut self) -> Option<Arc<Slot<K, V, H>>> {
         self.slot.take()
@@ -76,7 +76,7 @@ impl<K, V, H> Hold<K, V, H> {
     }
 }
 
-/// A hold has its slot, and a turn its session, until a call that consumes the guard takes them.
+/// The invariant of the guards: a call that consumes a guard takes its slot and its session.
 pub(crate) const HELD: &str = "a guard has its slot and its session until it ends";
 
 impl<K, V, H> Drop for Hold<K, V, H> {
@@ -93,7 +93,7 @@ fn let_go<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
     let now = slot.clock.now();
     match slot.home.upgrade() {
         Some(shard) => shard.let_go(slot, now),
-        // The registry is gone; who waits for this departure does not need it.
+        // The registry is gone. A caller that waits for this release does not need it.
         None => {
             let (queue, handles) = slot.lock().depart();
             wake_queues([queue]);

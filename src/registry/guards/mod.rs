@@ -1,13 +1,13 @@
-//! What the calls return: a place in the queue, and the guards. The type of a guard is the phase of its slot.
+//! What the calls return. The type of a guard is the phase of its slot.
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `observed` | what was seen, to act on it only if it still holds; what a replacement gives back |
-//! | `enter` | a place in the queue, and the future that waits in it |
-//! | `entry` | what `enter` gives, in the shape of std's map entries |
+//! | `observed` | a slot as it was observed, to act on it if nothing has changed; the result of a replacement |
+//! | `enter` | a position in the queue, and the future that waits in it |
+//! | `entry` | the result of `enter`, like an entry of std's maps |
 //! | `send_fn` | async closures whose futures are `Send` |
 //! | `guard` | `Turn`, `Vacancy`, `Closing` |
-//! | `hold` | what each guard is built on |
+//! | `hold` | the base of each guard |
 
 pub(crate) mod enter;
 pub(crate) mod entry;

@@ -1,4 +1,4 @@
-//! What was seen of a session, with its identity; and what a replacement gives back.
+//! A slot as it was observed, to act on it if nothing has changed; and the result of a replacement.
 
 #[cfg(feature = "tokio")]
 use crate::registry::slot::outcome::Claim;
@@ -19,8 +19,8 @@ use std::{
     task::{Context, Poll},
 };
 
-/// A session as it was when it was looked at. It holds the identity, not the session: to act on it only if what was seen
-/// still holds. Conditional stops, predicates and "the longest idle first" are built on it without a race.
+/// The status of a session at one moment, with its identity, to act on it later if it has not changed. It does not hold the
+/// session. Conditional stops, predicates and "the longest idle first" need it to be free of races.
 ///
 /// ```
 /// use turnwise::{Phase, Registry, Turn};
@@ -29,7 +29,7 @@ use std::{
 /// drop(sessions.enter_blocking("a")?.or_insert(1));
 /// drop(sessions.enter_blocking("b")?.or_insert(2));
 ///
-/// // Stop the one that has idle_since longest, unless it was used or touched since we looked. (Touches before are not seen.)
+/// // Stop the session that was idle longest, unless it was used or touched since the snapshot. (`since` ignores touches.)
 /// let longest = sessions.snapshot().into_iter()
 ///     .filter(|seen| seen.status().phase == Phase::Idle)
 ///     .min_by_key(|seen| seen.status().since);
@@ -42,7 +42,7 @@ use std::{
 pub struct Observed<K, V, H = ()> {
     slot: Arc<Slot<K, V, H>>,
     status: Status,
-    /// Of the slot's board: any change since is seen by it.
+    /// The version of the slot's board. Any later change shows in it.
     version: u64,
 }
 
@@ -61,27 +61,27 @@ impl<K, V, H> Observed<K, V, H> {
         &self.slot.key
     }
 
-    /// The status when it was looked at.
+    /// The status at the moment of the observation.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// What the holder of this incarnation leaves for others to reach; `None` also if another incarnation has the slot by
-    /// now. Takes the slot lock for a moment.
+    /// The [handle](Turn::set_handle) that the holder of this incarnation has left. `None` if the slot has another
+    /// incarnation by now. Takes the slot lock for a moment.
     pub fn handle(&self) -> Option<Arc<H>> {
         let locked = self.slot.lock();
         let same = locked.status().incarnation == self.status.incarnation;
         if same { locked.handle() } else { None }
     }
 
-    /// What the call that has this slot by now left for others to reach; with a ticket, only if it is that one.
+    /// The handle of the call that has this slot now; with a ticket, only of that call.
     #[cfg(feature = "tokio")]
     pub(crate) fn caller(&self, only: Option<crate::Ticket>) -> Option<Arc<H>> {
         let caller = self.slot.lock().caller(only);
         caller.map(|(_, handle)| handle)
     }
 
-    /// The turn of a idle session, if nothing at all has happened to it since it was looked at.
+    /// Takes the turn of an idle session, if nothing has happened to it since it was observed.
     ///
     /// # Errors
     ///
@@ -92,8 +92,8 @@ impl<K, V, H> Observed<K, V, H> {
         Ok(Turn::claimed(&self.slot, session))
     }
 
-    /// The turn of a session that is idle and was not active within `idle_for`, as [`ClaimIdle`](crate::ClaimIdle) would
-    /// claim it: whatever happened since it was looked at, all is decided now, under the slot lock.
+    /// Takes the turn of a session that has been idle for `idle_for`, as [`ClaimIdle`](crate::ClaimIdle) would. The
+    /// observation does not matter: all is decided now, under the slot lock.
     #[cfg(feature = "tokio")]
     pub(crate) fn claim_idle(
         &self,
@@ -108,11 +108,11 @@ impl<K, V, H> Observed<K, V, H> {
         }
     }
 
-    /// [`Registry::replace`](crate::Registry::replace), if this incarnation is still the key's current one.
+    /// Like [`Registry::replace`](crate::Registry::replace), if this incarnation still has the key.
     ///
     /// # Errors
     ///
-    /// [`ReplaceError`].
+    /// [`ReplaceError`] if it does not, or if the registry is closed.
     pub fn replace(&self) -> Result<Replaced<K, V, H>, ReplaceError>
     where
         K: Clone,
@@ -121,12 +121,12 @@ impl<K, V, H> Observed<K, V, H> {
         replaced.ok_or(ReplaceError::Moved)
     }
 
-    /// [`Registry::remove`](crate::Registry::remove), if this incarnation is still the key's current one. `Ok(None)`: there
-    /// was a granted vacancy only.
+    /// Like [`Registry::remove`](crate::Registry::remove), if this incarnation still has the key. Returns `Ok(None)` if
+    /// there was only a vacancy that was granted.
     ///
     /// # Errors
     ///
-    /// [`Moved`] if it is not.
+    /// [`Moved`] if it does not.
     pub fn remove(&self) -> Result<Option<Old<K, V, H>>, Moved>
     where
         K: Clone,
@@ -159,7 +159,7 @@ impl<K, V, H> Observed<K, V, H> {
         let replaced = succession
             .map(|succession| Some(Replaced::new(succession?)))
             .map_err(|_| ReplaceError::Closed);
-        // A key that was not needed, and what may be the last reference: dropped when nothing can be lost by a panic in them.
+        // An unused key, and a reference that can be the last one: dropped when a panic in them can lose nothing.
         drop((key, shard));
         replaced
     }
@@ -170,25 +170,25 @@ impl<K, V, H> Observed<K, V, H> {
 pub(crate) enum Unclaimed {
     /// Used or touched within the time.
     Young,
-    /// Not idle there any more.
+    /// Not idle in this slot any more.
     Moved,
 }
 
-/// A replacement: the vacancy of the new slot, and what became of the old one.
-#[must_use = "dropping it drops the old session, and the vacancy goes to the next in the queue"]
+/// The result of [`Registry::replace`](crate::Registry::replace): the new vacancy, and what was in the old slot.
+#[must_use = "dropping it drops the old session and passes the vacancy to the next caller in the queue"]
 pub struct Replaced<K, V, H = ()> {
-    /// `None` if the key was absent, or nobody had looked at the grant of its vacancy.
+    /// `None` if the key was absent, or had only a vacancy that was granted and not yet taken.
     pub old: Option<Old<K, V, H>>,
-    /// The vacancy of the key from now on.
+    /// The vacancy of the new slot.
     pub vacancy: Vacancy<K, V, H>,
 }
 
-/// What was in the old slot.
+/// What was in a slot that was replaced or removed.
 #[must_use = "dropping it drops the session, or does not wait for its holder"]
 pub enum Old<K, V, H = ()> {
-    /// The session, which was idle.
+    /// The session. It was idle, or granted to a call that was not yet polled.
     Idle(V),
-    /// Somebody held its turn, vacancy or closing, and still does.
+    /// The turn, vacancy or closing of the slot was held, and still is. Await this until it is released.
     Held(Released<K, V, H>),
 }
 
@@ -200,30 +200,32 @@ impl<K, V, H> Replaced<K, V, H> {
             None => (None, None),
             Some((slot, remains)) => {
                 let held = remains.held.then(|| Old::Held(Released::new(slot)));
-                let idle_since = remains.session.map(|session| Old::Idle(*session));
-                (idle_since.or(held), remains.handle)
+                let idle = remains.session.map(|session| Old::Idle(*session));
+                (idle.or(held), remains.handle)
             }
         };
         let replaced = Self { old, vacancy };
-        // The handle is dropped when nothing can be lost by a panic in it.
+        // Dropped when a panic in the handle's drop can lose nothing.
         drop(handle);
         replaced
     }
 }
 
-/// Ends when the holder of a superseded slot has let go: its session was dropped, or released to it. A future, or
-/// [`wait`](Self::wait) for it with a thread.
+/// Resolves when the old holder has let go: its session was dropped, or [released](Turn::release) to it. Await it, or
+/// [`wait`](Self::wait) for it with a thread. It may be polled again after that.
 ///
-/// **Cancel-safe**: dropping it leaves no trace. It may be polled again after it has ended.
-#[must_use = "a departure is waited for by polling it"]
+/// # Cancel safety
+///
+/// Dropping it leaves no trace.
+#[must_use = "this waits only when it is polled"]
 pub struct Released<K, V, H = ()> {
     slot: Arc<Slot<K, V, H>>,
-    /// In the queue of the superseded slot, once polled.
+    /// Its place in the queue of the superseded slot, once polled.
     place: Option<Place>,
 }
 
 impl<K, V, H> Released<K, V, H> {
-    /// Of a slot that is superseded.
+    /// For a slot that is superseded.
     pub(crate) fn new(slot: Arc<Slot<K, V, H>>) -> Self {
         Self { slot, place: None }
     }
@@ -292,7 +294,7 @@ impl<K, V, H> fmt::Debug for Old<K, V, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Idle(_) => f.write_str("Idle(..)"),
-            Self::Held(departure) => f.debug_tuple("Held").field(departure).finish(),
+            Self::Held(released) => f.debug_tuple("Held").field(released).finish(),
         }
     }
 }

@@ -1,19 +1,20 @@
 //! Async closures whose futures are `Send`.
 //!
-//! **Why a trait.** A caller of [`or_start`](crate::Entry::or_start) spawns the future, so the compiler must see that it is `Send`.
-//! It looks at what the future keeps across an `await`, with all lifetimes forgotten, `'static` too. If that is
-//! `<F as AsyncFnOnce<(&Vacancy<&'static str, V>,)>>::CallOnceFuture`, it has to show that `F` is a closure for keys of every
-//! lifetime, which it is not: "implementation of `AsyncFnOnce` is not general enough". So the future is kept as a
-//! `Box<dyn Future + Send>`, which names no `F`. That it is `Send` is shown where the closure is written, where the lifetimes are
-//! known. `AsyncFnOnce` has no stable way to ask for that, so this trait does. The bound on `AsyncFnOnce` stays beside it,
-//! because the compiler infers the arguments of a closure from that one.
+//! **Why a trait.** A caller of [`or_start`](crate::Entry::or_start) spawns its future, so the compiler must show that the
+//! future is `Send`. To do so it examines what the future keeps across an `await`, with all lifetimes erased, even
+//! `'static`. For a `<F as AsyncFnOnce<(&Vacancy<&'static str, V>,)>>::CallOnceFuture` it would have to show that `F` is a
+//! closure for keys of every lifetime, which it is not: "implementation of `AsyncFnOnce` is not general enough".
+//!
+//! So the future is kept as a `Box<dyn Future + Send>`, which does not name `F`, and is shown to be `Send` where the
+//! closure is written and the lifetimes are known. `AsyncFnOnce` has no stable bound for that, so this trait is that bound.
+//! The bound on `AsyncFnOnce` stays beside it, because the compiler infers the closure's arguments from it.
 
 use std::{future::Future, pin::Pin};
 
 /// An async closure whose future is [`Send`], so that it may run in a spawned task.
 ///
-/// Every `async |argument| ..` closure and every `async fn` implements it, if what it keeps across an `await` is `Send`. There is
-/// nothing to write. A function that passes a closure on repeats both bounds:
+/// Every `async |argument| ..` closure and every `async fn` implements it, if what it keeps across an `await` is `Send`. A
+/// function that passes a closure on repeats both bounds:
 ///
 /// ```
 /// use turnwise::{EnterError, Registry, SendFnOnce, Vacancy};
@@ -41,7 +42,7 @@ where
     type Future = Fut;
 }
 
-/// Calls it. The result names no closure.
+/// Calls `f`. The result does not name its type.
 pub(crate) fn call<'a, Argument: 'a, T: 'a>(
     f: impl SendFnOnce<Argument, T> + 'a,
     argument: Argument,

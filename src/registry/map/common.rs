@@ -6,8 +6,7 @@ use crate::{
 };
 use crossbeam_utils::CachePadded;
 
-/// What all shards share. Read often, written by `close`; the count, which is kept only if `max_sessions` is set, is on lines
-/// of its own.
+/// Read often, written only by `close`. The count is kept only if `max_sessions` is set, and is on cache lines of its own.
 pub(crate) struct Common {
     pub(crate) clock: Clock,
     closed: AtomicBool,
@@ -15,12 +14,12 @@ pub(crate) struct Common {
     pub(crate) limits: Limits,
 }
 
-/// What a builder may limit.
+/// The limits that a builder sets.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) sessions: Option<usize>,
     pub(crate) waiting: usize,
-    /// The idle sessions are listed, so that the least recently used one is found without a scan.
+    /// Idle sessions are listed, to find the least recently used one without a scan.
     pub(crate) ranked: bool,
 }
 
@@ -34,18 +33,18 @@ impl Common {
         }
     }
 
-    /// No newcomer from now on.
+    /// Refuses new calls from now on.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
     }
 
-    /// Read under the lock that decides: the slot lock for a grant or a place in a queue, the map's write lock for a slot.
+    /// Read under the lock that decides: the slot lock for a grant or a place in a queue, the map's write lock for a new slot.
     #[inline]
     pub(crate) fn closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Under the shard's write lock, once the key is known to be absent.
+    /// Counts a slot, if there is room. Under the shard's write lock, once the key is known to be absent.
     pub(crate) fn count_in(&self) -> bool {
         let Some(most) = self.limits.sessions else {
             return true;
@@ -56,7 +55,7 @@ impl Common {
             .is_ok()
     }
 
-    /// How many slots were counted in and not out, if they are counted.
+    /// The number of slots in the map, if they are counted.
     pub(crate) fn counted(&self) -> Option<usize> {
         let limited = self.limits.sessions.is_some();
         limited.then(|| self.slots.load(Ordering::Relaxed))

@@ -1,24 +1,25 @@
-//! Which idle session was used least recently: a list that is corrected when it is read, so that a turn writes nothing to it.
+//! The idle session that was used least recently, from a list that is corrected when it is read, so that a turn writes
+//! nothing to it.
 //!
-//! | an entry | what brings it there |
+//! | an entry | by |
 //! |---|---|
 //! | is made | the end of a turn, if its slot is not listed, or only among the touched |
-//! | is put back further behind | a look that finds its session used and idle again |
-//! | is put among the touched, behind all others | a look that finds its session touched since its last turn |
-//! | is taken out | a look that finds its slot busy, or claims its session; its slot leaves the map |
+//! | is moved further back | a lookup that finds its session used, and idle again |
+//! | is moved among the touched, behind all others | a lookup that finds its session touched since its last turn |
+//! | is removed | a lookup that finds its slot busy, or claims its session; its slot leaves the map |
 //!
-//! An entry has the tick at which its session was last known to become idle. The session may have been used since; so that tick is
-//! never too late, and the first entry whose tick still holds is the least recently used one. A look takes the first entry,
-//! under the lock of the list and then of the slot, and claims the session, or corrects the entry, or takes it out. Each correction
-//! and each removal is paid for by one turn or touch since the look before, each look is O(log n), and a list in which
-//! nothing can be claimed gets empty: the next look at it costs nothing.
+//! An entry has a tick at which its session was known to become idle. The session may have been used since, so the tick is
+//! never too late, and the first entry whose tick still holds is the least recently used one. A lookup takes the first entry,
+//! under the lock of the list and then of the slot. It claims the session, or corrects the entry, or removes it. Each
+//! correction and removal is paid for by a turn or touch since the lookup before. A lookup takes O(log n). A list without a
+//! session to claim gets empty, so the next lookup in it costs nothing.
 //!
-//! Between the end of a turn and the push of its slot, the session is idle and not listed: a look may miss it, but the call
-//! that ends the turn has not returned yet, nor has any other that ends one meanwhile: the mark is cleared by the push, under both
-//! locks, so each of them pushes, and the first one lists. If the slot is used again before the push, it is listed while it is busy, and the next
-//! look takes it out. If it leaves the map before the push, it is marked before it asks to be forgotten: the push sees the mark, or
-//! the slot is forgotten after the push. A look that finds a slot busy marks it as unlisted, under the slot lock; the end
-//! of that turn takes the lock later, and then reads the mark.
+//! Between the end of a turn and the push of its slot, the session is idle but not listed, and a lookup may miss it. No call
+//! that ends a turn of the slot has returned yet: the mark is cleared by the push, under both locks, so each of these calls
+//! pushes, and the first one lists. If the slot is used again before the push, it is listed while it is busy, and the next
+//! lookup removes it. If it leaves the map before the push, it is marked before it is forgotten: the push sees the mark, or
+//! the slot is forgotten after the push. A lookup that finds a slot busy marks it as unlisted, under the slot lock; the end
+//! of that turn takes that lock later, and then reads the mark.
 
 use crate::{
     Phase, Tick,
@@ -28,18 +29,18 @@ use crate::{
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 
-/// The idle sessions of a registry, in the order in which they go. Its lock comes before a slot lock, and never after one.
+/// The idle sessions of a registry, least recently used first. Its lock comes before a slot lock, and never after one.
 pub(crate) struct Lru<K, V, H, Home>(Mutex<Entries<K, V, H, Home>>);
 
 struct Entries<K, V, H, Home> {
     first_to_go: BTreeMap<Rank, Arc<Slot<K, V, H, Home>>>,
-    /// Of each slot that is listed, by its address.
+    /// The rank of each listed slot, by the slot's address.
     ranks: BTreeMap<usize, Rank>,
-    /// Distinguishes entries of the same tick: first listed, first out.
+    /// Orders entries of the same tick: first listed, first out.
     next: u64,
 }
 
-/// Touched ones last, then by the tick at which the session became idle, then as listed.
+/// Touched ones last; then by the tick at which the session became idle; then in the order of listing.
 type Rank = (bool, Tick, u64);
 
 impl<K, V, H, Home> Lru<K, V, H, Home> {
@@ -51,12 +52,12 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
         }))
     }
 
-    /// The end of a turn lists its session.
+    /// Lists the session of a turn that has ended.
     #[cold]
     pub(crate) fn push(&self, slot: &Arc<Slot<K, V, H, Home>>) {
         let mut entries = self.0.lock();
         let locked = slot.lock();
-        // If another turn has begun, this is the tick of its begin, which is not too late either.
+        // If another turn has begun, this is when it began, which is not too late either.
         let (gone, since) = (locked.superseded(), locked.status().since);
         let unlisted = slot.mark.listed();
         drop(locked);
@@ -65,7 +66,7 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
         }
     }
 
-    /// The slot has left the map, and is marked. Its entry comes back, to be dropped after the locks.
+    /// Removes a slot that has left the map and is marked. Returns its entry, to be dropped after the locks.
     pub(crate) fn forget(
         &self,
         slot: &Arc<Slot<K, V, H, Home>>,
@@ -73,8 +74,8 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
         self.0.lock().remove(slot)
     }
 
-    /// Takes the idle session that was used least recently, to the resolution of the clock; those that were touched since
-    /// their last turn come last. Of several whose last turns ended in the same tick, one.
+    /// Claims the idle session that was used least recently, to the resolution of the clock. Sessions that were touched
+    /// since their last turn come last. Sessions whose turns ended in the same tick come in any order.
     pub(crate) fn claim(&self) -> Option<(Arc<Slot<K, V, H, Home>>, V)> {
         loop {
             let mut entries = self.0.lock();
@@ -96,16 +97,16 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
                 }
                 Found::Out => {
                     drop(locked);
-                    drop(entries); // before the slot, whose key may go with it
+                    drop(entries); // before the slot, whose key may be dropped with it
                 }
             }
         }
     }
 }
 
-/// What an entry that was taken out is.
+/// The state of an entry that was taken out.
 enum Found {
-    /// The first of all, and idle.
+    /// The least recently used one, and idle.
     Oldest,
     /// To be put back, further behind.
     Later(bool, Tick),
@@ -119,7 +120,7 @@ impl<V, H> Locked<'_, V, H> {
         let since = state.status.since;
         let idle = !state.superseded && state.status.phase == Phase::Idle;
         let touched = state.touched > since;
-        // The end of the next turn lists it, also if it is among the touched until then.
+        // The end of the next turn lists it, even if it is among the touched until then.
         if !idle || touched {
             mark.unlisted();
         }
@@ -135,7 +136,7 @@ impl<V, H> Locked<'_, V, H> {
 }
 
 impl<K, V, H, Home> Entries<K, V, H, Home> {
-    /// In place of the one that the slot has, if it has one.
+    /// Replaces the entry of the slot, if it has one.
     fn insert(&mut self, touched: bool, since: Tick, slot: Arc<Slot<K, V, H, Home>>) {
         let rank = (touched, since, self.next);
         self.next += 1;

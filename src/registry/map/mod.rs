@@ -2,7 +2,7 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `shards` | all shards; the registry closed to new sessions |
+//! | `shards` | all shards; the registry closed to new calls |
 //! | `scan` | every slot of a shard, in steps |
 //! | `shard` | the map lock; how slots enter the map, are replaced, and leave it |
 //! | `common` | what all shards share |

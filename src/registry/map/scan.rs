@@ -1,19 +1,19 @@
-//! A look at every slot of a shard, in steps: no map lock is held for longer the more sessions there are.
+//! A scan of a shard in steps, so that no map lock is held longer when there are more sessions.
 
 use crate::{
     registry::map::shard::{Shard, Slot},
     sync::{Arc, SCAN_STEP},
 };
 
-/// So often a scan begins anew because the table has moved its slots; then it looks at all of them in one step.
+/// How often a scan starts again because the table has moved its slots. After that it scans all in one step.
 const TRIES: usize = 3;
 
 impl<K, V, H> Shard<K, V, H> {
-    /// Shows each slot of the map to `look`, under the map lock, together with what it is to add to; that comes back.
+    /// Calls `look` with each slot of the map, under the map lock, and with a value to collect into. Returns that value.
     ///
-    /// Between two steps slots may come, leave and be replaced: one that stays is seen, once; one that comes or goes is seen
-    /// or not. A table that grows puts its slots into other buckets, and some would be seen twice, others not at all: then
-    /// what was seen is forgotten, and the scan begins anew. Models: `c15_scan`.
+    /// Between two steps slots come, leave and are replaced. One that stays is seen once; one that comes or goes may be
+    /// missed. A table that grows moves its slots to other buckets: some could be seen twice, others not at all. Then the
+    /// scan discards what it has collected and starts again. Models: `c15_scan`.
     pub(crate) fn scan<T: Default>(&self, mut look: impl FnMut(&mut T, &Arc<Slot<K, V, H>>)) -> T {
         let seen = (0..TRIES).find_map(|_| self.scan_by(SCAN_STEP, &mut look));
         seen.unwrap_or_else(|| {
@@ -22,13 +22,13 @@ impl<K, V, H> Shard<K, V, H> {
         })
     }
 
-    /// By so many buckets under one hold of the lock. `None` if the table has moved its slots meanwhile.
+    /// `step` buckets for each hold of the lock. `None` if the table has moved its slots meanwhile.
     fn scan_by<T: Default>(
         &self,
         step: usize,
         look: &mut impl FnMut(&mut T, &Arc<Slot<K, V, H>>),
     ) -> Option<T> {
-        // Dropped after the lock, whatever happens: it may be the last to hold a slot.
+        // Dropped after the lock in any case, since it may hold the last reference to a slot.
         let mut seen = T::default();
         let (mut next, mut moves) = (0_usize, None);
         loop {

@@ -1,4 +1,4 @@
-//! One shard of the map, behind its map lock: how slots come into it, are replaced, and leave it.
+//! One shard of the map, behind its map lock: how slots enter it, are replaced, and leave it.
 
 use crate::{
     EnterError, Incarnation, Phase, Tick, Ticket, ToKey,
@@ -21,56 +21,56 @@ use hashbrown::HashTable;
 use parking_lot::RwLock;
 use std::{collections::BTreeMap, mem};
 
-/// The session is in a box: it moves from the slot to its holder and back by one word, whatever its size.
+/// The session is boxed: moving it between the slot and its holder moves one word, whatever its size.
 pub(crate) type Slot<K, V, H> = state::Slot<K, Box<V>, H, Shard<K, V, H>>;
 
 /// The list of idle sessions.
 pub(crate) type Idle<K, V, H> = Lru<K, Box<V>, H, Shard<K, V, H>>;
 
-/// One part of the map. On cache lines of its own.
+/// One part of the map, on cache lines of its own.
 pub(crate) struct Shard<K, V, H> {
     map: CachePadded<RwLock<Map<K, V, H>>>,
-    /// The last number drawn here; numbers of different shards interleave, so that none is drawn twice.
+    /// The next incarnation. Those of different shards interleave, so that no number is drawn twice.
     numbers: AtomicU64,
     stride: u64,
     common: Arc<Common>,
-    /// All shards have the same one, if the registry is asked which session was used least recently.
+    /// The same in all shards; there if the registry lists its idle sessions.
     lru: Option<Arc<Idle<K, V, H>>>,
 }
 
-/// What the map lock guards. Held for a bounded number of steps, also by a scan. Under it, one slot lock may be taken. The
-/// only user code under it is `ToKey::is_key`.
+/// The state under the map lock. The lock is held for a bounded number of steps, also by a scan. One slot lock may be taken
+/// under it. The only user code under it is `ToKey::is_key`.
 pub(crate) struct Map<K, V, H> {
     pub(crate) table: HashTable<Arc<Slot<K, V, H>>>,
-    /// How often the table may have put its slots into other buckets.
+    /// How often the table may have moved its slots to other buckets.
     pub(crate) moves: u64,
-    /// Superseded slots whose holders have not let go, by address.
+    /// Superseded slots that are still held, by address.
     pub(crate) departing: BTreeMap<usize, Arc<Slot<K, V, H>>>,
-    next_line: u64,
-    /// Higher than every ticket of a slot that has left.
+    next_queue: u64,
+    /// At least the next ticket of every slot that has left.
     next_ticket: Ticket,
 }
 
-/// How an `Enter` arrives.
+/// How a call arrives.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival {
     pub(crate) priority: Priority,
-    /// It looks at once: what is free is held, not granted.
+    /// It takes a free slot now, without a grant.
     pub(crate) take: bool,
-    /// It may stand in the queue.
+    /// It may wait in the queue.
     pub(crate) wait: bool,
     pub(crate) now: Tick,
 }
 
-/// What a replacement did.
+/// The result of a replacement.
 pub(crate) struct Succession<K, V, H> {
-    /// The new slot, whose vacancy is the caller's.
+    /// The new slot. The caller has its vacancy.
     pub(crate) slot: Arc<Slot<K, V, H>>,
     /// The old slot, if there was one.
     pub(crate) old: Option<(Arc<Slot<K, V, H>>, Remains<V, H>)>,
 }
 
-/// What is left of a superseded slot after its queue has moved.
+/// What is left in a superseded slot after its queue has moved.
 pub(crate) struct Remains<V, H> {
     pub(crate) session: Option<Box<V>>,
     /// To be dropped outside the locks.
@@ -79,7 +79,7 @@ pub(crate) struct Remains<V, H> {
 }
 
 impl<K, V, H> Shard<K, V, H> {
-    /// Its incarnations are `first`, and on in steps of `stride`.
+    /// Its incarnations begin with `first`, in steps of `stride`.
     pub(crate) fn new(
         first: u64,
         stride: u64,
@@ -90,7 +90,7 @@ impl<K, V, H> Shard<K, V, H> {
             table: HashTable::new(),
             moves: 0,
             departing: BTreeMap::new(),
-            next_line: 0,
+            next_queue: 0,
             next_ticket: Ticket::FIRST,
         };
         Self {
@@ -116,12 +116,12 @@ impl<K, V, H> Shard<K, V, H> {
         self.lru.as_deref()
     }
 
-    /// The number of an incarnation: under the slot lock, or the map's write lock, of a current slot.
+    /// Draws the number of an incarnation. Under the map's write lock, or the slot lock of a current slot.
     pub(crate) fn draw(&self) -> Incarnation {
         Incarnation(self.numbers.fetch_add(self.stride, Ordering::Relaxed))
     }
 
-    /// An `Enter` arrives at a slot that was found in the map, whose lock is still held: so it is current.
+    /// A call arrives at a slot in the map. The map lock is held, so the slot is current.
     #[inline]
     pub(crate) fn enter(
         &self,
@@ -143,16 +143,15 @@ impl<K, V, H> Shard<K, V, H> {
             return Entered::Closed;
         }
         let limit = arrival.wait.then_some(match arrival.priority {
-            // Who ends a session is not turned away by those who use it.
+            // A full queue does not refuse a call that ends the session.
             Priority::High => usize::MAX,
             Priority::Normal => self.common.limits.waiting,
         });
         locked.enter(arrival.priority, arrival.take, limit, caller, arrival.now)
     }
 
-    /// An `Enter` arrives at a key that was absent a moment ago. Between that look and the write lock the key may have
-    /// come: then it enters there. `key` is taken if the slot is inserted, `caller` if there is a place; else they are left to
-    /// be dropped after the lock.
+    /// A call arrives at a key that was absent a moment ago. If the key has come before this write lock, the call enters
+    /// there. `key` is taken if a slot is inserted, `caller` if there is a place; what is left is dropped after the lock.
     pub(crate) fn enter_absent<Q: ?Sized + ToKey<K>>(
         this: &Arc<Self>,
         query: &Q,
@@ -178,7 +177,7 @@ impl<K, V, H> Shard<K, V, H> {
         }
     }
 
-    /// A slot for an absent key, if the registry is open and has room; only then is `key` taken.
+    /// Makes a slot for an absent key, if the registry is open and has room. Only then is `key` taken.
     fn admit(
         this: &Arc<Self>,
         map: &mut Map<K, V, H>,
@@ -193,8 +192,8 @@ impl<K, V, H> Shard<K, V, H> {
             return Err(EnterError::RegistryFull);
         }
         let key = key.take().expect("the key was made before the lock");
-        let queue = map.next_line;
-        map.next_line += 1;
+        let queue = map.next_queue;
+        map.next_queue += 1;
         let queue = (queue, Queue::default(), map.next_ticket);
         let home = (
             Arc::downgrade(this),
@@ -214,11 +213,11 @@ impl<K, V, H> Shard<K, V, H> {
         slot
     }
 
-    /// Swaps the slot in the map for a new one, whose vacancy the caller holds, and marks the old one superseded: in one
-    /// critical section, map write and then old slot. The queue, and a grant that nobody has looked at, go into the new
-    /// slot before its mutex is made, so two slots are never locked.
+    /// Swaps the slot in the map for a new one, whose vacancy the caller has, and marks the old one superseded. Both happen
+    /// in one critical section, under the map's write lock and then the old slot's. The queue, and a grant that was not
+    /// taken, move into the new slot before its mutex is made, so two slots are never locked at once.
     ///
-    /// `chosen` says which slot is meant, under its lock; `key` is the new slot's, `None` once it is used.
+    /// `chosen` decides under the slot lock whether this slot is meant. `key` becomes the new slot's, and is then `None`.
     pub(crate) fn replace(
         this: &Arc<Self>,
         hash: u64,
@@ -259,7 +258,7 @@ impl<K, V, H> Shard<K, V, H> {
             held.clock.clone(),
             this.lru.is_some(),
         );
-        // Of the old slot: by it those in the queue find the new one, whatever the key says now.
+        // The old slot's hash: by it the queue finds the new slot, even if the key hashes differently now.
         let slot = Slot::new((key, held.hash), queue, home, this.draw(), now);
         drop(locked);
         let slot = Arc::new(slot);
@@ -279,14 +278,14 @@ impl<K, V, H> Shard<K, V, H> {
         }))
     }
 
-    /// The end of every guard whose session is gone: the vacancy goes to the next in the queue, and if nobody is there the slot
-    /// leaves the map. **The one function that removes a slot.**
+    /// The end of every guard whose session is gone: the vacancy passes to the next call, or without a queue the slot
+    /// leaves the map. **No other function removes a slot.**
     ///
-    /// It asks the map and nothing else whether this very slot is current: by its stored hash and its address. Not by its
-    /// key, which the replacement has too; nor by the superseded mark, which is for those who came by a clone of the
-    /// `Arc`. Between the end of the guard's work and the map lock taken here, the slot may be superseded: then it is not
-    /// found, and what is found there is nobody's business here. It may get waiters: they are seen under the slot lock.
-    /// Models: `c06_identity`, `c11_no_stuck_key`.
+    /// Only the map decides whether this very slot is current, by its stored hash and its address. Its key does not,
+    /// because the replacement has the same. Its superseded mark does not either: that is for calls that came by a clone of
+    /// the `Arc`. Between the end of the guard's work and this map lock, the slot may be superseded. Then it is not found,
+    /// and the slot that has its key is left alone. In between it may also get waiters, which the slot lock
+    /// shows. Models: `c06_identity`, `c11_no_stuck_key`.
     pub(crate) fn let_go(&self, slot: &Arc<Slot<K, V, H>>, now: Tick) {
         let mut guard = self.map.write();
         let map = &mut *guard;
@@ -319,8 +318,8 @@ impl<K, V, H> Shard<K, V, H> {
     }
 }
 
-/// A turn of this slot has ended: its session is listed, if it is idle, not listed, and there is a list. If somebody has begun
-/// another turn, the end of that one does the same.
+/// Lists the session of a slot whose turn has ended, if there is a list and the session is idle and not listed. If another
+/// turn has begun, its end does the same.
 #[inline]
 pub(crate) fn list<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
     if slot.mark.is_ranked() {
@@ -338,14 +337,14 @@ fn list_ranked<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
     }
 }
 
-/// What a replacement is for. To remove is to replace, and to drop the vacancy.
+/// The purpose of a replacement. A removal is a replacement whose vacancy is dropped.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// Of a key: an absent one gets a slot. Refused when closed.
+    /// Of a key. An absent one gets a slot. Refused when the registry is closed.
     Replace,
-    /// Of a slot that was seen: if it is not there any more, nothing is done. Refused when closed.
+    /// Of an observed slot. Does nothing if that is not there any more. Refused when the registry is closed.
     ReplaceSeen,
-    /// Of a key or a slot that was seen, also when closed. What is absent stays absent.
+    /// Of a key or an observed slot, even when the registry is closed. What is absent stays absent.
     Remove,
 }
 
@@ -359,17 +358,16 @@ impl<K, V, H> Map<K, V, H> {
         self.table.find(hash, |slot| query.is_key(&slot.key))
     }
 
-    /// The current slot of a queue: the slots of one queue follow each other by replacement.
+    /// The current slot of a queue: its slots follow each other by replacement.
     pub(crate) fn find_queue(&self, hash: u64, queue: u64) -> Option<&Arc<Slot<K, V, H>>> {
         self.table.find(hash, |slot| slot.queue == queue)
     }
 }
 
-/// The registry is gone, and what waits for nobody with it: sessions idle are dropped, waiters are sent away, and the
-/// guards that are still out are superseded.
+/// The end of a registry: idle sessions are dropped, queues are emptied, and slots that are held are superseded.
 impl<K, V, H> Drop for Shard<K, V, H> {
     fn drop(&mut self) {
-        // Into a vector, which drops the others when the drop of a key panics; a table does not.
+        // Into a vector, which drops the rest when the drop of a key panics; a table does not.
         let slots: Vec<_> = mem::take(&mut self.map.get_mut().table)
             .into_iter()
             .collect();

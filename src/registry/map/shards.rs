@@ -1,4 +1,4 @@
-//! All shards of a registry, what they share, and the end of newcomers.
+//! All shards of a registry, what they share, and how it is closed to new calls.
 
 use crate::{
     Clock, Tick,
@@ -16,7 +16,7 @@ use crate::{
 
 /// All shards of a registry. Registries, waiting entries and iterators share it; guards and granted entries do not.
 ///
-/// On lines of its own: else each call would read from the line of the count of those who share it, which each wait writes.
+/// On cache lines of its own. Otherwise each call would read the line of the reference count, which each wait writes.
 #[repr(align(128))]
 pub(crate) struct Shards<K, V, H> {
     all: Box<[Arc<Shard<K, V, H>>]>,
@@ -24,7 +24,7 @@ pub(crate) struct Shards<K, V, H> {
 }
 
 impl<K, V, H> Shards<K, V, H> {
-    /// `count` is a power of two; `first` is the first number of an incarnation.
+    /// `count` is a power of two; `first` is the first incarnation.
     pub(crate) fn new(count: usize, first: u64, limits: Limits, clock: Clock) -> Self {
         let common = Arc::new(Common::new(limits, clock));
         let lru = limits.ranked.then(|| Arc::new(Lru::new()));
@@ -39,7 +39,7 @@ impl<K, V, H> Shards<K, V, H> {
         }
     }
 
-    /// The map takes its buckets from the hash's low bits and its tags from the highest: these are from between.
+    /// The map takes its buckets from the low bits of the hash and its tags from the highest. These are the bits between.
     #[inline]
     pub(crate) fn of(&self, hash: u64) -> &Arc<Shard<K, V, H>> {
         &self.all[(hash >> 40) as usize & (self.all.len() - 1)]
@@ -49,7 +49,7 @@ impl<K, V, H> Shards<K, V, H> {
         &self.all
     }
 
-    /// All shards have the same one.
+    /// The same in all shards.
     #[cfg(feature = "tokio")]
     pub(crate) fn lru(&self) -> Option<&crate::registry::map::shard::Idle<K, V, H>> {
         self.all[0].lru()
@@ -59,13 +59,14 @@ impl<K, V, H> Shards<K, V, H> {
         &self.common
     }
 
-    /// No newcomer from now on: one store, which every grant, place and insertion reads under the lock that decides it.
-    /// Then each queue is sent away and each grant that nobody has looked at is revoked.
+    /// Closes the registry. One store sets the flag, which every grant, place and insertion reads under the lock that
+    /// decides it. Then each queue is emptied, and each grant that was not taken is revoked.
     ///
-    /// Between the store and a shard's sweep, somebody who read the flag before may still join a queue or insert a slot
-    /// there: that was under a lock which the sweep takes later, and it is found. Whoever takes that lock after the sweep's
-    /// first step sees the flag. Hence every shard's lock is taken, an empty one's too. A turn that ends before its slot's sweep
-    /// may still grant; it is revoked, or was looked at before `close` returned. Models: `c13_closing`.
+    /// Between the store and the sweep of a shard, a call that read the flag before may still join a queue or insert a slot
+    /// there. It did so under a lock that the sweep takes later, so it is found. A call that takes that lock after the
+    /// sweep's first step sees the flag; hence the lock of every shard is taken, even of an empty one. A turn that ends
+    /// before its slot is swept may still grant the next one. That grant is revoked, or was taken before `close` returned.
+    /// Models: `c13_closing`.
     pub(crate) fn close(&self, now: Tick) {
         self.common.close();
         let mut queues = Vec::new();
@@ -82,7 +83,7 @@ impl<K, V, H> Shards<K, V, H> {
                 }
             });
         }
-        // The slots, their keys and the handles go when everybody was told.
+        // Slots, keys and handles are dropped after all are woken.
         let panicked = each(&vacant, |(shard, slot)| shard.let_go(slot, now));
         let (second, waited) = wake_each(queues);
         raise(panicked.or(second));

@@ -2,8 +2,8 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `transitions`, `outcome`, `state` | the transitions of a slot; what they return; its states, and the slot lock |
-//! | `queue`, `leaves`, `status` | who waits; what a call leaves for others; what anyone may read without the lock |
+//! | `transitions`, `outcome`, `state` | the transitions of a slot; their results; its states, and the slot lock |
+//! | `queue`, `leaves`, `status` | the queue of a slot; what a call leaves for others; what anyone can read without the lock |
 
 pub(crate) mod leaves;
 pub(crate) mod outcome;

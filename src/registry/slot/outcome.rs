@@ -1,4 +1,4 @@
-//! What the transitions of a slot answer, and what they set free.
+//! The results of the transitions of a slot, with what they set free.
 
 use crate::{
     Ticket,
@@ -10,11 +10,11 @@ use crate::{
 };
 use std::task::Waker;
 
-/// What an arriving `Enter` finds.
+/// The result of an arrival.
 pub(crate) enum Entered<V> {
-    /// The turn, or the vacancy if there is no session, is the caller's.
+    /// The caller has the turn, or the vacancy if there is no session.
     Held(Option<V>),
-    /// It was granted, or stands in the queue.
+    /// The turn or vacancy waits for the call's first poll.
     Granted(Place),
     Queued(Place),
     Busy,
@@ -22,28 +22,28 @@ pub(crate) enum Entered<V> {
     Closed,
 }
 
-/// How it stands with a place in the queue.
+/// The result of polling a place.
 pub(crate) enum Look<V> {
-    /// The grant is taken: a turn, or a vacancy if there is no session.
+    /// The grant was taken: a turn, or a vacancy if there is no session.
     Granted(Option<V>),
-    /// In the queue, and will be woken.
+    /// In the queue, with a waker.
     Waits,
-    /// In the queue, but this waker must be cloned first, which is not done under a lock.
+    /// In the queue, but the waker must be cloned first, which is not done under a lock.
     NeedsWaker,
     /// This slot was superseded: the queue is elsewhere.
     Moved,
-    /// Dismissed, or the registry closed.
+    /// Dismissed, or the registry was closed.
     SentAway,
 }
 
-/// A turn has ended: how to wake the next in the queue, and the handle that the call which had the turn left for others.
+/// The end of a turn: the waker of the next caller, and the handle of the call that had the turn.
 pub(crate) struct Passed<H> {
     pub(crate) waker: Option<Waker>,
     pub(crate) caller: Option<Arc<H>>,
 }
 
 impl<H> Passed<H> {
-    /// Nobody is next.
+    /// No caller is next.
     #[cold]
     pub(crate) fn ended(caller: Arc<H>) -> Self {
         Self {
@@ -52,7 +52,7 @@ impl<H> Passed<H> {
         }
     }
 
-    /// After the locks. The handle is dropped when nothing can be lost by a panic in it.
+    /// Call it after the locks. Drops the handle last, when a panic in its drop can lose nothing.
     #[cold]
     pub(crate) fn finish(self) {
         let Self { waker, caller } = self;
@@ -61,44 +61,44 @@ impl<H> Passed<H> {
     }
 }
 
-/// What an incarnation and the call that had it left for others to reach, to be dropped after the locks.
+/// The handles of an incarnation and of the call that had it, to be dropped after the locks.
 pub(crate) type Handles<H> = [Option<Arc<H>>; 2];
 
-/// What became of a place that was given up.
+/// The result of giving up a place.
 pub(crate) enum Left<V, H> {
-    /// The queue is shorter by one. What stood there is to be dropped after the lock.
+    /// It left the queue. Drop the waiter after the lock.
     Queue(Waiter<H>),
-    /// It was granted: the next in the queue is, or the session is idle.
+    /// It had a grant: the next call has it now, or the session is idle.
     Passed(Option<Passed<H>>),
-    /// It was granted a vacancy: the slot must be let go.
+    /// It was granted a vacancy: release the slot.
     Vacancy,
-    /// It was granted in a registry that is gone: nobody else can have it.
+    /// It had a grant in a registry that is gone: no other call can have it.
     Orphan {
         _session: Option<V>,
         _handles: Handles<H>,
     },
     /// This slot was superseded: the queue is elsewhere.
     Moved,
-    /// It was sent away before.
+    /// It was dismissed before.
     SentAway,
 }
 
-/// Whether a idle session could be claimed.
+/// The result of claiming an idle session.
 pub(crate) enum Claim<V> {
     Taken(V),
     /// Used or touched within the time.
     Young,
-    /// Not idle here, or not any more.
+    /// Not idle in this slot, or not any more.
     Moved,
 }
 
-/// What a superseded slot leaves to its replacement and to who replaced it.
+/// What a superseded slot passes to its replacement, and to the caller that replaced it.
 pub(crate) struct Legacy<V, H> {
     pub(crate) queue: Queue<H>,
     pub(crate) next_ticket: Ticket,
-    /// The session, if it was idle; a grant that nobody had looked at is back in the queue.
+    /// The session, if it was idle or granted. A grant that was not taken is back in the queue.
     pub(crate) session: Option<V>,
     pub(crate) handle: Option<Arc<H>>,
-    /// Somebody holds a guard of the slot.
+    /// The slot is held by a guard.
     pub(crate) held: bool,
 }

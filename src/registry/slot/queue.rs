@@ -1,4 +1,4 @@
-//! The queue of one slot: who waits, in which order, how to wake them, and what each left for others to reach.
+//! The queue of one slot: its calls, their order, their wakers, and the handles that they left.
 
 use crate::{
     Ticket,
@@ -7,21 +7,21 @@ use crate::{
 };
 use std::{collections::BTreeMap, mem, num::NonZeroU64, task::Waker};
 
-/// A place in the queue: the priority, then the ticket. The first priority sorts before the other, and each by ticket, so the order
-/// of places is the order of grants.
+/// A place in the queue: the priority, then the ticket. High sorts before normal, and each by ticket, so the order of
+/// places is the order of grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(NonZeroU64);
 
-/// The two priorities in a queue.
+/// The two priorities of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Priority {
-    /// Ahead of the others: for stop and restart.
+    /// Before all normal calls: for stop and restart.
     High,
     Normal,
 }
 
 impl Place {
-    /// The priority's bit. Tickets stay below it.
+    /// The bit of the priority. Tickets stay below it.
     const NORMAL: u64 = 1 << 63;
 
     #[inline]
@@ -38,22 +38,21 @@ impl Place {
     }
 }
 
-/// A call that waits.
+/// A queued call.
 pub(crate) struct Waiter<H> {
     /// `None` until it is polled.
     pub(crate) waker: Option<Waker>,
-    /// The handle that the call left for others to reach. It goes with the call from here into its turn.
+    /// The handle that the call left for others. It goes with the call into its turn.
     pub(crate) caller: Option<Arc<H>>,
 }
 
-/// The calls that wait, by place.
-///
-/// A tree: joining, leaving and granting cost O(log n), and its memory follows those who wait now.
+/// The queued calls, by place. A tree: joining, leaving and granting take O(log n), and its memory follows the length of
+/// the queue.
 type Waiters<H> = BTreeMap<Place, Waiter<H>>;
 
-/// One word in the slot: most slots have no queue.
+/// One word in the slot, because most slots have no queue.
 pub(crate) struct Queue<H> {
-    /// `None` while nobody waits.
+    /// `None` while the queue is empty.
     waiters: Option<Box<Waiters<H>>>,
 }
 
@@ -74,7 +73,7 @@ impl<H> Queue<H> {
         self.waiters.is_none()
     }
 
-    /// Takes this place: a newcomer's, or that of a grant which is put back.
+    /// Takes this place, for a new call or for a grant that is put back.
     pub(crate) fn join(&mut self, place: Place, caller: Option<Arc<H>>) {
         let waiter = Waiter {
             waker: None,
@@ -84,34 +83,34 @@ impl<H> Queue<H> {
         debug_assert!(before.is_none(), "a place is taken once");
     }
 
-    /// Leaves the queue. What it had there is returned so that it is dropped after the lock.
+    /// Leaves the queue. The waiter is returned so that it is dropped after the lock.
     pub(crate) fn leave(&mut self, place: Place) -> Option<Waiter<H>> {
         let left = self.waiters.as_mut()?.remove(&place);
         self.trim();
         left
     }
 
-    /// The next to be granted leaves the queue.
+    /// Removes the next call to be granted.
     pub(crate) fn next(&mut self) -> Option<(Place, Waiter<H>)> {
         let next = self.waiters.as_mut()?.pop_first();
         self.trim();
         next
     }
 
-    /// The waker that stands at this place, if somebody does.
+    /// The waker at this place, if the place is taken.
     pub(crate) fn waker(&mut self, place: Place) -> Option<&mut Option<Waker>> {
         let waiter = self.waiters.as_mut()?.get_mut(&place)?;
         Some(&mut waiter.waker)
     }
 
-    /// How many stand before this place, if somebody stands there. Counts them.
+    /// The number of calls before this place, if the place is taken. Counts them.
     pub(crate) fn ahead(&self, place: Place) -> Option<usize> {
         let waiters = self.waiters.as_ref()?;
         let here = waiters.contains_key(&place);
         here.then(|| waiters.range(..place).count())
     }
 
-    /// The place of this ticket, if it waits, and its handle.
+    /// The place and handle of this ticket, if it is queued.
     pub(crate) fn caller(&self, ticket: Ticket) -> Option<(Place, Option<&Arc<H>>)> {
         let waiters = self.waiters.as_ref()?;
         [Priority::Normal, Priority::High]
@@ -123,7 +122,7 @@ impl<H> Queue<H> {
             })
     }
 
-    /// The handle of the next one to be granted, if that stands ahead of the queue.
+    /// The handle of the next call, if it has high priority.
     #[cfg(feature = "tokio")]
     pub(crate) fn first_caller(&self) -> Option<&Arc<H>> {
         let (place, waiter) = self.waiters.as_ref()?.first_key_value()?;
@@ -131,12 +130,12 @@ impl<H> Queue<H> {
         first.then_some(waiter.caller.as_ref())?
     }
 
-    /// Everybody leaves; to be woken after the lock.
+    /// Empties the queue. The caller wakes its waiters after the lock.
     pub(crate) fn clear(&mut self) -> Self {
         mem::take(self)
     }
 
-    /// Everybody leaves who does not stand ahead of the queue.
+    /// Removes all normal calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn clear_normal(&mut self) -> Self {
         let lowest = Place::new(Priority::Normal, Ticket::FIRST);
@@ -149,7 +148,7 @@ impl<H> Queue<H> {
         queue
     }
 
-    /// What those who wait have left for others.
+    /// The handles of the queued calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn callers(&self) -> impl Iterator<Item = &Arc<H>> {
         let waiters = self.waiters.iter().flat_map(|all| all.values());
@@ -160,7 +159,7 @@ impl<H> Queue<H> {
         self.waiters.into_iter().flat_map(|all| all.into_values())
     }
 
-    /// The last place of all, for the check that tickets are drawn before they are used.
+    /// The highest ticket in the queue, for the check that tickets are drawn before they are used.
     pub(crate) fn highest_ticket(&self) -> Option<Ticket> {
         let waiters = self.waiters.iter().flat_map(|waiters| waiters.keys());
         waiters.map(|place| place.ticket()).max()
@@ -172,15 +171,14 @@ impl<H> Queue<H> {
     }
 }
 
-/// Wakes all who waited in these queues, also when a waker panics; the first panic then goes on. The handles that they left are
-/// dropped when all are woken.
+/// Wakes all waiters of these queues, even if a waker panics. Then drops their handles, and the first panic continues.
 pub(crate) fn wake_queues<H>(queues: impl IntoIterator<Item = Queue<H>>) {
     let (panicked, callers) = wake_each(queues);
     raise(panicked);
     drop(callers);
 }
 
-/// The same, for a caller that has more to do before the panic goes on and the handles are dropped.
+/// Wakes them too, for a caller that has more to do before the panic continues and the handles are dropped.
 pub(crate) fn wake_each<H>(queues: impl IntoIterator<Item = Queue<H>>) -> (Panicked, Vec<Arc<H>>) {
     let (mut wakers, mut callers) = (Vec::new(), Vec::new());
     for waiter in queues.into_iter().flat_map(Queue::into_waiters) {

@@ -1,6 +1,4 @@
-//! The place of one key: its slot lock, and the state machine under it.
-//!
-//! The transitions themselves are the methods of [`Locked`], in `transitions.rs`.
+//! The slot of one key: its states and its lock. Its transitions are the methods of [`Locked`], in `transitions.rs`.
 
 use crate::{
     Clock, Incarnation, Phase, Status, Tick, Ticket,
@@ -15,9 +13,9 @@ use crate::{
 };
 use parking_lot::{Mutex, MutexGuard};
 
-/// The place of one key, in the map from its first entry to the end of its last session.
+/// The slot of one key. It is in the map from the first entry to the end of the last session.
 ///
-/// | phase | session is idle here | grant | guard out | queue |
+/// | phase | session is in the slot | grant | guard out | queue |
 /// |---|---|---|---|---|
 /// | `Idle` | yes | no | none | empty |
 /// | `Busy`, granted | yes | yes | none | any |
@@ -26,70 +24,70 @@ use parking_lot::{Mutex, MutexGuard};
 /// | `Starting`, held | no | no | `Vacancy` | any |
 /// | `Closing` | no | no | `Closing` | any |
 ///
-/// | from | transition | to | who may |
+/// | from | transition | to | allowed for |
 /// |---|---|---|---|
-/// | absent | [`Slot::new`] | `Starting` held or granted | who inserts it, under the map's write lock |
-/// | `Idle` | [`enter`](Locked::enter), [`claim`](Locked::claim) | `Busy` | anyone who finds it current |
+/// | absent | [`Slot::new`] | `Starting` held or granted | the call that inserts it, under the map's write lock |
+/// | `Idle` | [`enter`](Locked::enter), [`claim`](Locked::claim) | `Busy` | any call that finds it current |
 /// | granted | [`look`](Locked::look) | held | the granted `Enter` |
-/// | granted | [`leave`](Locked::leave), [`revoke`](Locked::revoke) | granted to the next, or `Idle`; a vacancy: let go | the granted `Enter`; close |
+/// | granted | [`leave`](Locked::leave), [`revoke`](Locked::revoke) | granted to the next, or `Idle`; a vacancy: released | the granted `Enter`; close |
 /// | `Busy` held | [`end_turn`](Locked::end_turn) | `Busy` granted to the next, or `Idle` | its `Turn` |
 /// | `Busy` held | [`begin_close`](Locked::begin_close) | `Closing` | its `Turn` |
 /// | `Closing` | [`begin_start`](Locked::begin_start) | `Starting` held | its `Closing` |
 /// | `Starting` held | [`fill`](Locked::fill) | `Busy` held | its `Vacancy` |
-/// | `Starting`, `Closing` | [`hand_on`](Locked::hand_on) | `Starting` granted | the end of its guard, if somebody waits |
-/// | `Starting`, `Closing` | [`retire`](Locked::retire) | absent | the end of its guard, if nobody waits |
-/// | any | [`supersede`](Locked::supersede) | superseded: a new slot has its place and its queue | replace, under the map's write lock |
+/// | `Starting`, `Closing` | [`hand_on`](Locked::hand_on) | `Starting` granted | the end of its guard, with a queue |
+/// | `Starting`, `Closing` | [`retire`](Locked::retire) | absent | the end of its guard, without a queue |
+/// | any | [`supersede`](Locked::supersede) | superseded: a new slot has its key and its queue | replace, under the map's write lock |
 ///
-/// A superseded slot keeps its holder, if it had one, and goes through the same phases for it; its queue are those who wait
-/// for that holder's departure.
+/// A superseded slot that is held goes through the same phases for its holder. Its queue is then made of those that wait
+/// for the holder to let go.
 ///
 /// `Home` is the shard; this file only stores it.
 pub(crate) struct Slot<K, V, H, Home> {
     pub(crate) key: K,
-    /// Computed once, before any lock: growth and removal of the map call no user code.
+    /// Computed once, before any lock, so that growth of the map and removal call no user code.
     pub(crate) hash: u64,
-    /// Names the queue, together with the hash. A replacement inherits it: so a waiter whose slot was superseded finds the
-    /// current one in the map, and no slot refers to another.
+    /// Names the queue, together with the hash. A replacement inherits it. So a waiter whose slot was superseded finds the
+    /// current slot in the map, and no slot refers to another.
     pub(crate) queue: u64,
-    /// Weak: a session that is idle must not keep its registry alive. Upgraded only when a slot is let go or was superseded,
+    /// Weak, so that an idle session does not keep its registry alive. Upgraded when a slot is released or was superseded,
     /// not in a turn.
     pub(crate) home: Weak<Home>,
-    /// The registry's. Here, so that a guard consists of its slot alone.
+    /// The registry's clock. Stored here so that a guard consists of its slot alone.
     pub(crate) clock: Clock,
-    /// Whether the registry's list of idle sessions has it.
+    /// Whether the registry's list of idle sessions contains the slot.
     pub(crate) mark: Mark,
     board: Board,
     state: Mutex<State<V, H>>,
 }
 
-/// What the slot lock guards. Held for a bounded number of steps, never across user code or a wait; no other slot lock and
-/// no map lock is taken under it.
+/// The state under the slot lock. The lock is held for a bounded number of steps, never across user code or a wait. No
+/// other slot lock and no map lock is taken under it.
 pub(crate) struct State<V, H> {
-    /// The session, while it is idle.
+    /// The session, while it is idle or granted.
     pub(crate) session: Option<V>,
-    /// What the holder left for others to reach.
+    /// The handle that the holder left for others.
     pub(crate) handle: Option<Arc<H>>,
-    /// What the call that has `status.turn` left for others to reach, from its grant to the end of its turn.
+    /// The handle of the call with the ticket `status.turn`, from its grant to the end of its turn.
     pub(crate) caller: Option<Arc<H>>,
     pub(crate) queue: Queue<H>,
-    /// Who may take the slot at the next look.
+    /// The call that takes the slot with its next poll.
     pub(crate) grant: Option<Grant>,
-    /// The grant, if there is one, was not made in the call.
+    /// The grant came from the queue. False if it was made in the call.
     pub(crate) from_queue: bool,
-    /// As posted, but for `waiting`, which is the length of the queue.
+    /// As posted on the board, except `waiting`, which is the length of the queue.
     pub(crate) status: Status,
-    /// Somebody said so: the time from which a idle session counts as idle is the later of this and `since`.
+    /// The last touch. The idle time of a session begins at this or at `since`, whichever is later.
     pub(crate) touched: Tick,
-    /// Of the board; even.
+    /// The version of the board; even.
     pub(crate) version: u64,
     pub(crate) next_ticket: Ticket,
-    /// The map does not hold this slot any more.
+    /// The slot is not in the map any more.
     pub(crate) superseded: bool,
     /// The holder of a superseded slot has let go.
     pub(crate) departed: bool,
 }
 
-/// Whether the end of a turn is to list the slot. `None` in a registry without a list: nothing is read or written.
+/// Whether the end of a turn must list the slot. `None` in a registry without a list: then nothing is read or written.
 pub(crate) struct Mark(Option<AtomicBool>);
 
 impl Mark {
@@ -109,29 +107,29 @@ impl Mark {
         self.0.is_some()
     }
 
-    /// True if it is unlisted.
+    /// True if the slot is unlisted.
     pub(crate) fn is_unlisted(&self) -> bool {
         let mark = self.0.as_ref();
         mark.is_some_and(|mark| mark.load(Ordering::Relaxed))
     }
 
-    /// True once after each time that it was unlisted. Under the slot lock.
+    /// Marks the slot as listed. Returns whether it was unlisted. Under the slot lock.
     pub(crate) fn listed(&self) -> bool {
         let mark = self.0.as_ref();
         mark.is_some_and(|mark| mark.swap(false, Ordering::Relaxed))
     }
 }
 
-/// A turn or a vacancy on its way to an `Enter` that has not looked yet.
+/// A turn or a vacancy for an `Enter` that has not been polled since.
 pub(crate) struct Grant {
     pub(crate) place: Place,
-    /// If the session was idle: since when, should it go on to be idle.
+    /// If the session was idle: since when. It counts again if the grant is given up.
     pub(crate) idle_since: Tick,
 }
 
 impl<K, V, H, Home> Slot<K, V, H, Home> {
-    /// A slot whose vacancy begins now, and is the caller's. It inherits `queue` and its ticket, from the slot that it
-    /// replaces or from the map.
+    /// A slot whose vacancy begins now and belongs to the caller. Its queue and ticket come from the slot that it replaces,
+    /// or from the map.
     pub(crate) fn new(
         (key, hash): (K, u64),
         (queue_number, queue, ticket): (u64, Queue<H>, Ticket),
@@ -172,12 +170,12 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
         }
     }
 
-    /// Before others can reach the slot: its vacancy is that of a call that left this handle.
+    /// Before the slot is shared: sets the handle of the call that has the vacancy.
     pub(crate) fn set_caller(&mut self, caller: Option<Arc<H>>) {
         self.state.get_mut().caller = caller;
     }
 
-    /// Before others can reach the slot: its vacancy is granted instead of held.
+    /// Before the slot is shared: grants the vacancy instead of holding it.
     pub(crate) fn grant_first(&mut self, priority: Priority) -> Place {
         let state = self.state.get_mut();
         let ticket = state.status.turn.expect("a vacancy has a ticket");
@@ -189,20 +187,20 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
         place
     }
 
-    /// The number of the session. Its holder's alone to ask: nobody else changes it meanwhile, nor the ticket.
+    /// The incarnation, for the holder alone: only the holder changes it, and the ticket.
     #[inline]
     pub(crate) fn incarnation(&self) -> Incarnation {
         self.board.number()
     }
 
-    /// The ticket of the holder, for the holder.
+    /// The ticket of the holder, for the holder alone.
     #[inline]
     pub(crate) fn ticket(&self) -> Ticket {
         self.board.ticket()
     }
 
-    /// Here and in what else takes a lock for others, `track_caller` tells the traces of the models whose critical section it
-    /// is; parking_lot does not ask, so it costs nothing.
+    /// `track_caller`, here and in the other functions that lock for their callers, names the critical section in the
+    /// traces of the models. parking_lot ignores it, so it costs nothing.
     #[inline]
     #[track_caller]
     pub(crate) fn lock(&self) -> Locked<'_, V, H> {
@@ -219,7 +217,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
         self.board.glance()
     }
 
-    /// The status and its version, without waiting for anyone: at worst for one transition.
+    /// The status and its version. Waits for at most one transition.
     #[inline]
     pub(crate) fn read(&self) -> (Status, u64) {
         self.board.read().unwrap_or_else(|| {
@@ -229,11 +227,11 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
     }
 }
 
-/// A slot under its lock. Whatever was changed is posted before the lock is released.
+/// A slot under its lock. Changes are posted on the board before the lock is released.
 pub(crate) struct Locked<'a, V, H> {
     pub(crate) state: MutexGuard<'a, State<V, H>>,
     pub(crate) board: &'a Board,
-    /// What is to be posted, if anything.
+    /// The changes to post, if any.
     pub(crate) changed: Option<Changes>,
 }
 

@@ -1,4 +1,4 @@
-//! What anyone may know of a session without waiting for it, and the board where it is posted.
+//! The status of a session, and the board by which anyone reads it without waiting.
 
 use crate::{
     Tick,
@@ -6,9 +6,10 @@ use crate::{
 };
 use std::{fmt, num::NonZeroU64, time::Duration};
 
-/// One life of a session, from the beginning of its start to the end of its close. A fencing token: the numbers of a key's
-/// incarnations strictly increase, though not one by one, and no two sessions of a registry have the same. (But
-/// who is superseded and starts another session outside the map keeps his number: it is lower than that of who replaced him.)
+/// A generation number, usable as a fencing token: one life of a session, from the start of its start to the end of its close.
+///
+/// The incarnations of a key strictly increase, though not one by one, and no two sessions of a registry have the same. A
+/// superseded holder that starts another session outside the map keeps its number, which is lower than its replacement's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Incarnation(pub(crate) u64);
@@ -20,8 +21,8 @@ impl Incarnation {
     }
 }
 
-/// A place in the order of one key: names an entry in the queue and then its turn. The tickets of a key strictly increase,
-/// also over times when it had no session.
+/// The number of a call of one key, in its queue and then in its turn. The tickets of a key strictly increase, even if it
+/// is absent in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Ticket(pub(crate) NonZeroU64);
@@ -29,13 +30,13 @@ pub struct Ticket(pub(crate) NonZeroU64);
 impl Ticket {
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
 
-    /// `None` of 0, which no ticket is.
+    /// `None` for 0, which is no ticket.
     #[inline]
     pub(crate) fn new(number: u64) -> Option<Self> {
         NonZeroU64::new(number).map(Self)
     }
 
-    /// At a billion a second they would last for 292 years.
+    /// Lasts for 292 years at a billion a second.
     #[inline]
     pub(crate) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -59,47 +60,46 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// What happens to a session now.
+/// What a session is doing now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Phase {
-    /// Somebody holds the vacancy, or was granted it: there is no session yet.
+    /// The vacancy is held or granted: there is no session yet.
     Starting,
-    /// Somebody has the turn, or was granted it.
+    /// A turn is held or granted.
     Busy,
-    /// The session is idle; nobody waits for it.
+    /// The session is free, and nobody waits for it.
     Idle,
-    /// The session is on its way out, its key still held.
+    /// The session is being closed. Its key is still held.
     Closing,
 }
 
-/// A session at one moment.
+/// The status of a session at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Status {
-    /// What happens to it.
+    /// What the session is doing.
     pub phase: Phase,
-    /// When that began. [`Registry::touch`](crate::Registry::touch) does not change it.
+    /// When the phase began. [`Registry::touch`](crate::Registry::touch) does not change it.
     pub since: Tick,
-    /// How many wait in the queue. Who was granted does not wait any more. Exact up to a million (2^20 - 1), which it does not
-    /// exceed.
+    /// The number of callers in the queue. A call that was granted is not counted. Stops at 2^20 - 1, about a million.
     pub waiting: u32,
-    /// Which session: the number is drawn when its vacancy begins.
+    /// The incarnation. Its number is drawn when its vacancy begins.
     pub incarnation: Incarnation,
-    /// Who holds it, or was granted it; `None` while it is idle.
+    /// The ticket of the call that holds it or was granted it; `None` while it is idle.
     pub turn: Option<Ticket>,
 }
 
 impl Status {
-    /// A number of waiters as a status tells it.
+    /// The number of callers as a status can show it.
     #[inline]
     pub(crate) fn waiting(count: usize) -> u32 {
         u32::try_from(count).map_or(WAITING_MAX, |count| count.min(WAITING_MAX))
     }
 
-    /// How long the phase has lasted.
+    /// The duration of the phase up to `now`.
     pub fn age(&self, now: Tick) -> Duration {
         now.since(self.since)
     }
@@ -107,25 +107,24 @@ impl Status {
 
 /// The status of a slot, written under the slot lock and read without it.
 ///
-/// A sequence lock of atomics: the sequence is odd while the words are being written, and a reader whose two looks at it
-/// differ has read from two moments. It does not try again, but takes the slot lock once: a status is never starved by
-/// transitions. The even sequences are the slot's *versions*: whoever finds one unchanged under the lock knows that nothing
-/// has happened.
+/// It is a sequence lock made of atomics. The sequence is odd while the words are written. A reader that loads two
+/// different sequences has read from two moments; it does not retry but takes the slot lock once, so transitions cannot
+/// starve it. The even sequences are the slot's *versions*: if one is unchanged under the lock, nothing has happened.
 ///
-/// Between a reader's first look at the sequence and its second, a writer may come and go. If the reader saw one of the
-/// writer's words, then by that word's release it sees the odd sequence before it too, at the second look. It sees no word
-/// that is older than its first look, by the release of that sequence. Models: `c15_snapshot`.
+/// Between the two loads of the sequence, a writer may come and go. If the reader has loaded one of the writer's words,
+/// then by that word's release its second load sees the odd sequence before it, or a later one. It loads no word older than
+/// its first load, by the release of that sequence. Models: `c15_snapshot`.
 #[derive(Debug)]
 pub(crate) struct Board {
     sequence: AtomicU64,
     /// Phase, waiting and since.
     word: AtomicU64,
     number: AtomicU64,
-    /// 0: nobody.
+    /// 0 for no holder.
     ticket: AtomicU64,
 }
 
-/// The word: two bits of phase, 20 of waiting, 42 of since (139 years of milliseconds).
+/// The word has 2 bits of phase, 20 of waiting and 42 of since (139 years of milliseconds).
 const WAITING_BITS: u32 = 20;
 const WAITING_MAX: u32 = (1 << WAITING_BITS) - 1;
 
@@ -155,14 +154,14 @@ fn unpack(word: u64) -> Glance {
     }
 }
 
-/// What one word of the board says: of one moment, and all that a scan asks.
+/// The contents of one word of the board: of one moment, and all that a scan needs.
 pub(crate) struct Glance {
     pub(crate) phase: Phase,
     pub(crate) since: Tick,
     pub(crate) waiting: u32,
 }
 
-/// What a transition changed beside the word.
+/// What a transition changed besides the word.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) number: bool,
@@ -179,8 +178,8 @@ impl Board {
         }
     }
 
-    /// Under the slot lock. The words that did not change are not written. None is read: who writes knows them, and loom
-    /// takes a read by the writer for the last access, and then does not see that its write races with a reader before.
+    /// Under the slot lock. Writes only the words that changed, and reads none. The writer does not need to, and loom takes
+    /// a read by the writer for the last access: then it misses the race of the write with an earlier reader.
     #[inline]
     pub(crate) fn post(&self, status: &Status, changes: Changes, version: u64) {
         self.sequence.store(version - 1, Ordering::Relaxed);
@@ -196,8 +195,8 @@ impl Board {
         self.sequence.store(version, Ordering::Release);
     }
 
-    /// Without a lock: the status and its version, or `None` if a transition came between. Under the slot lock, or when
-    /// nobody writes, it always succeeds.
+    /// Reads the status and its version without a lock; `None` if a transition came between. Always succeeds under the slot
+    /// lock, or while nothing is written.
     #[inline]
     pub(crate) fn read(&self) -> Option<(Status, u64)> {
         let sequence = self.sequence.load(Ordering::Acquire);
@@ -222,7 +221,7 @@ impl Board {
         })
     }
 
-    /// The number of the incarnation, for its holder: it was posted before, and nobody else changes it.
+    /// The incarnation, for its holder: it was posted before, and no other thread changes it.
     #[inline]
     pub(crate) fn number(&self) -> Incarnation {
         Incarnation(self.number.load(Ordering::Relaxed))
@@ -234,7 +233,7 @@ impl Board {
         Ticket::new(self.ticket.load(Ordering::Relaxed)).expect("a holder has a ticket")
     }
 
-    /// Without a lock, in one load.
+    /// One load, without a lock.
     #[inline]
     pub(crate) fn glance(&self) -> Glance {
         unpack(self.word.load(Ordering::Relaxed))

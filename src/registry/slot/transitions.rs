@@ -1,7 +1,7 @@
-//! The transitions of a slot: each method of [`Locked`] is one, and says all that it does.
+//! The transitions of a slot. Each method of [`Locked`] is one of them, and contains all that it does.
 //!
-//! What a transition sets free (a session, a waker, a handle) it returns, so that user code runs after the locks. The tables
-//! of states and transitions are at [`Slot`](crate::registry::slot::state::Slot).
+//! A transition returns what it sets free (a session, a waker, a handle), so that user code runs after the locks. The
+//! tables of states and transitions are at [`Slot`](crate::registry::slot::state::Slot).
 
 use crate::{
     Incarnation, Phase, Status, Tick, Ticket,
@@ -17,8 +17,8 @@ use crate::{
 use std::{mem, task::Waker, time::Duration};
 
 impl<V, H> Locked<'_, V, H> {
-    /// An `Enter` arrives. `take`: it looks at once; `limit`: how many may wait, or `None` if it will not wait; `caller`: its
-    /// handle, which is taken if it gets a place.
+    /// A call arrives. `take`: take a free slot now, without a grant. `limit`: how many calls may be queued, or `None` not to
+    /// wait. `caller`: its handle, which is taken if it gets a place.
     #[inline]
     pub(crate) fn enter(
         &mut self,
@@ -32,7 +32,7 @@ impl<V, H> Locked<'_, V, H> {
             let idle_since = self.state.status.since;
             let ticket = self.draw_ticket();
             self.begin(Phase::Busy, Some(ticket), now);
-            // An idle slot has none: nothing is dropped here, and nothing written where no call leaves a handle.
+            // An idle slot has no caller: nothing is dropped here, and nothing is written for a call without a handle.
             if let Some(caller) = caller.take() {
                 self.state.caller = Some(caller);
             }
@@ -59,8 +59,7 @@ impl<V, H> Locked<'_, V, H> {
         place
     }
 
-    /// How it stands with this place. `offered`: a clone of `waker`, if the caller made one; what it replaces comes back
-    /// in it.
+    /// Polls a place. `offered` is a clone of `waker`, if the caller made one; a waker that it replaces is returned in it.
     #[inline]
     pub(crate) fn look(
         &mut self,
@@ -121,8 +120,8 @@ impl<V, H> Locked<'_, V, H> {
         }
     }
 
-    /// The registry closes: a grant that nobody has looked at is taken back, from now on nobody waits. True if that leaves
-    /// a vacancy that nobody has, to be let go. The handle of that call comes back.
+    /// Takes back a grant that was not taken, for a registry that closes. The `bool` is true if that leaves a vacancy
+    /// without a holder, which the caller must release. Returns the handle of the call.
     pub(crate) fn revoke(&mut self) -> (bool, Option<Arc<H>>) {
         let Some(grant) = self.state.grant.take() else {
             return (false, None);
@@ -131,12 +130,12 @@ impl<V, H> Locked<'_, V, H> {
         if self.state.session.is_none() {
             return (true, caller);
         }
-        // The queue was sent away before: nobody is there to pass it to.
+        // The queue was emptied before, so there is no next call.
         self.begin(Phase::Idle, None, grant.idle_since);
         (false, caller)
     }
 
-    /// Everybody leaves the queue.
+    /// Empties the queue.
     pub(crate) fn send_away(&mut self) -> Queue<H> {
         if !self.state.queue.is_empty() {
             self.change();
@@ -144,7 +143,7 @@ impl<V, H> Locked<'_, V, H> {
         self.state.queue.clear()
     }
 
-    /// The same, but for those ahead of the queue.
+    /// Empties the queue, except for high-priority calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn dismiss_queue(&mut self) -> Queue<H> {
         let queue = self.state.queue.clear_normal();
@@ -154,8 +153,8 @@ impl<V, H> Locked<'_, V, H> {
         queue
     }
 
-    /// A turn ends and its session is idle, or goes to the next in the queue. It comes back if the slot was superseded. What is to be
-    /// done after the lock goes into `passed`: most often nothing, and then nothing is moved.
+    /// Ends a turn: the session becomes idle, or goes to the next call. It is returned if the slot was superseded. `passed`
+    /// gets what is to be done after the lock; that is mostly nothing, and then nothing is moved.
     #[inline]
     pub(crate) fn end_turn(
         &mut self,
@@ -171,7 +170,7 @@ impl<V, H> Locked<'_, V, H> {
         Ok(())
     }
 
-    /// The session is here and nobody has it: the next in the queue does, or it is idle, since `idle_since`.
+    /// Passes the session in the slot to the next call. Without one it is idle, since `idle_since`.
     #[inline]
     fn pass(&mut self, idle_since: Tick, now: Tick, passed: &mut Option<Passed<H>>) {
         if !self.state.queue.is_empty() {
@@ -184,7 +183,7 @@ impl<V, H> Locked<'_, V, H> {
         }
     }
 
-    /// A vacancy that nobody has goes to the next in the queue, as a new incarnation. The old one's handle comes back.
+    /// Passes a vacancy without a holder to the next call, as a new incarnation. Returns the handle of the old one.
     pub(crate) fn hand_on(
         &mut self,
         number: Incarnation,
@@ -195,11 +194,11 @@ impl<V, H> Locked<'_, V, H> {
         (passed, self.state.handle.take())
     }
 
-    /// The turn or the vacancy goes to the next in the queue, and with it the handle that this call left. Somebody waits.
+    /// Grants the turn or the vacancy to the next call, and stores that call's handle. The queue must not be empty.
     #[inline(never)]
     fn grant_next(&mut self, phase: Phase, idle_since: Tick, now: Tick) -> Passed<H> {
         let next = self.state.queue.next();
-        let (place, waiter) = next.expect("it was asked whether somebody waits");
+        let (place, waiter) = next.expect("the queue is not empty");
         self.state.grant = Some(Grant { place, idle_since });
         self.state.from_queue = true;
         self.begin(phase, Some(place.ticket()), now);
@@ -209,7 +208,7 @@ impl<V, H> Locked<'_, V, H> {
         }
     }
 
-    /// The turn of a session that is idle and was not active within `idle_for`.
+    /// Takes the turn of a session that has been idle for `idle_for`.
     pub(crate) fn claim(&mut self, idle_for: Duration, now: Tick) -> Claim<V> {
         if self.state.superseded || self.state.status.phase != Phase::Idle {
             return Claim::Moved;
@@ -221,12 +220,12 @@ impl<V, H> Locked<'_, V, H> {
         Claim::Taken(self.take_idle(now))
     }
 
-    /// The turn of a session that is idle, if nothing has happened since this version was read.
+    /// Takes the turn of an idle session, if nothing has happened since this version was read.
     pub(crate) fn claim_at(&mut self, version: u64, now: Tick) -> Option<V> {
         (self.version() == version).then(|| self.claim_if_idle(now))?
     }
 
-    /// The turn of a session that is idle.
+    /// Takes the turn of an idle session.
     pub(crate) fn claim_if_idle(&mut self, now: Tick) -> Option<V> {
         let is_idle = !self.state.superseded && self.state.status.phase == Phase::Idle;
         is_idle.then(|| self.take_idle(now))
@@ -236,17 +235,17 @@ impl<V, H> Locked<'_, V, H> {
         let ticket = self.draw_ticket();
         self.begin(Phase::Busy, Some(ticket), now);
         let session = self.state.session.take();
-        session.expect("a session idle is in its slot")
+        session.expect("an idle session is in its slot")
     }
 
-    /// The session of a turn is on its way out.
+    /// Begins to close the session of a turn.
     pub(crate) fn begin_close(&mut self, now: Tick) {
         self.begin(Phase::Closing, self.state.status.turn, now);
     }
 
-    /// A close has ended; its holder has the vacancy. A number is drawn only on a current slot: a superseded holder keeps
-    /// its own, which is lower than its replacement's; and there is none to draw when the registry is gone. The handle of the
-    /// incarnation that ended comes back.
+    /// Ends a close: its holder has the vacancy. A number is drawn only for a current slot. A superseded holder keeps its
+    /// own, which is lower than its replacement's, and without a registry there is none to draw. Returns the handle of the
+    /// old incarnation.
     pub(crate) fn begin_start(
         &mut self,
         draw: Option<impl FnOnce() -> Incarnation>,
@@ -259,12 +258,12 @@ impl<V, H> Locked<'_, V, H> {
         self.state.handle.take()
     }
 
-    /// A vacancy is filled; its holder has the turn.
+    /// Fills a vacancy: its holder has the turn.
     pub(crate) fn fill(&mut self, now: Tick) {
         self.begin(Phase::Busy, self.state.status.turn, now);
     }
 
-    /// The map forgets this slot. Tickets go on from the one returned, should the key come again.
+    /// Ends the slot, which leaves the map. Returns the ticket from which its key continues, should it come again.
     pub(crate) fn retire(&mut self) -> (Ticket, Handles<H>) {
         self.state.superseded = true;
         self.state.departed = true;
@@ -272,7 +271,7 @@ impl<V, H> Locked<'_, V, H> {
         (self.state.next_ticket, self.handles())
     }
 
-    /// Another slot takes the place of this one in the map.
+    /// Gives the key of this slot to another slot.
     pub(crate) fn supersede(&mut self) -> Legacy<V, H> {
         let granted = self.state.grant.take();
         let held = granted.is_none() && self.state.status.phase != Phase::Idle;
@@ -292,9 +291,11 @@ impl<V, H> Locked<'_, V, H> {
         }
     }
 
-    /// The registry is gone: what is idle here is to be dropped. A grant that was made in the call stays, and what is granted: its
-    /// `Enter` gets a superseded turn or vacancy. One that came from the queue goes: who waits there keeps the registry, but an
-    /// `Enter` that was put back does not, and may know an older slot only, from which it would never find this one.
+    /// Ends the slot of a registry that is gone, and returns an idle session to be dropped.
+    ///
+    /// A grant that was made in the call stays, with its session: the `Enter` gets a superseded turn or vacancy. A grant
+    /// from the queue is taken back. A call that queued when it arrived keeps the registry alive, so this one was put back
+    /// into the queue by a replacement. Its `Enter` may have only an older slot, from which it would never find this one.
     /// Models: `c12_nothing_lost`.
     pub(crate) fn orphan(&mut self) -> (Option<V>, Handles<H>, Queue<H>) {
         self.state.superseded = true;
@@ -307,18 +308,18 @@ impl<V, H> Locked<'_, V, H> {
         (self.state.session.take(), self.handles(), queue)
     }
 
-    /// The holder of a superseded slot has let go: those who waited for it are to be woken, its handles to be dropped.
+    /// Marks that the holder of a superseded slot has let go. Returns those to wake, and the handles to drop.
     pub(crate) fn depart(&mut self) -> (Queue<H>, Handles<H>) {
         self.state.departed = true;
         (self.send_away(), self.handles())
     }
 
-    /// Who waits for the departure is woken by this waker; the one before comes back.
+    /// Registers a waker for that moment. Returns the waker that was there before.
     pub(crate) fn watch(&mut self, place: Place, waker: Waker) -> Option<Waker> {
         self.state.queue.waker(place)?.replace(waker)
     }
 
-    /// Nobody waits there any more.
+    /// Stops waiting for it.
     pub(crate) fn unwatch(&mut self, place: Place) -> Option<Waker> {
         self.change();
         self.state.queue.leave(place)?.waker
@@ -329,7 +330,7 @@ impl<V, H> Locked<'_, V, H> {
     }
 
     pub(crate) fn touch(&mut self, now: Tick) {
-        // A clock that was read before another touch, and comes after it, does not turn time back.
+        // A clock reading that was taken before another touch, and arrives after it, does not turn time back.
         self.state.touched = self.state.touched.max(now);
         self.change();
     }
@@ -342,12 +343,12 @@ impl<V, H> Locked<'_, V, H> {
         !self.state.queue.is_empty()
     }
 
-    /// What an incarnation and a call have left for others, once both are over.
+    /// The handles of an incarnation and a call, once both are over.
     fn handles(&mut self) -> Handles<H> {
         [self.state.handle.take(), self.state.caller.take()]
     }
 
-    /// How many stand before this place, or `None` if it is not in this queue.
+    /// The number of calls before this place, or `None` if it is not in this queue.
     pub(crate) fn ahead(&self, place: Place) -> Option<usize> {
         self.state.queue.ahead(place)
     }
@@ -375,13 +376,13 @@ impl<V, H> Locked<'_, V, H> {
         ticket
     }
 
-    /// Something is to be posted.
+    /// Marks that something must be posted.
     #[inline]
     fn change(&mut self) -> &mut Changes {
         self.changed.get_or_insert_default()
     }
 
-    /// A phase begins.
+    /// Begins a phase.
     #[inline]
     fn begin(&mut self, phase: Phase, turn: Option<Ticket>, since: Tick) {
         self.change().ticket |= self.state.status.turn != turn;
@@ -390,7 +391,7 @@ impl<V, H> Locked<'_, V, H> {
         self.state.status.since = since;
     }
 
-    /// An incarnation begins.
+    /// Begins an incarnation.
     fn number(&mut self, number: Incarnation) {
         self.change().number = true;
         self.state.status.incarnation = number;

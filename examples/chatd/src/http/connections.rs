@@ -70,7 +70,7 @@ pub(super) fn most(given: u32) -> u32 {
 
 /// Tries once to say why: whoever does not read that is not waited for.
 fn refuse(mut io: impl AsyncWrite + Unpin) {
-    const BODY: &str = r#"{"error":"too_many","message":"there are too many connections"}"#;
+    const BODY: &str = r#"{"error":"too_many","message":"too many connections"}"#;
     let answer = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nx-content-type-options: nosniff\r\n\
          connection: close\r\ncontent-length: {}\r\n\r\n{BODY}",

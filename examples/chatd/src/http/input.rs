@@ -44,7 +44,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
         }
         // Fields without names, which serde takes for those of a struct, are not.
         if body.trim_ascii_start().first() != Some(&b'{') {
-            return Err(Refusal::bad_input("a body is a JSON object"));
+            return Err(Refusal::bad_input("the body must be a JSON object"));
         }
         let parsed = serde_json::from_slice(&body);
         parsed

@@ -45,7 +45,7 @@ impl Refusal {
         Self::new(
             StatusCode::UNAUTHORIZED,
             "no_token",
-            "show the token as `Authorization: Bearer TOKEN`",
+            "send the token as `Authorization: Bearer TOKEN`",
         )
     }
 
@@ -53,7 +53,7 @@ impl Refusal {
         Self::new(
             StatusCode::FORBIDDEN,
             "other_origin",
-            "pages of other origins may change nothing here",
+            "requests from other origins may not change anything",
         )
     }
 
@@ -61,31 +61,23 @@ impl Refusal {
         Self::new(
             StatusCode::MISDIRECTED_REQUEST,
             "other_host",
-            "this daemon answers to loopback only",
+            "this daemon accepts only a loopback host",
         )
     }
 
     pub(super) fn no_route() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "no_route",
-            "there is no such address",
-        )
+        Self::new(StatusCode::NOT_FOUND, "no_route", "no such route")
     }
 
     pub(super) fn no_session() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "no_session",
-            "there is no such session",
-        )
+        Self::new(StatusCode::NOT_FOUND, "no_session", "no such session")
     }
 
     pub(super) fn no_method() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
             "no_method",
-            "this address has other methods",
+            "this route does not allow that method",
         )
     }
 
@@ -93,7 +85,7 @@ impl Refusal {
         Self::new(
             StatusCode::REQUEST_TIMEOUT,
             "slow_body",
-            "the body did not come in time",
+            "timed out reading the body",
         )
     }
 
@@ -101,12 +93,12 @@ impl Refusal {
         Self::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "no_json",
-            "a body is `Content-Type: application/json`",
+            "the body must be `Content-Type: application/json`",
         )
     }
 
     pub(super) fn no_turn() -> Self {
-        Self::new(StatusCode::CONFLICT, "no_turn", "no such turn is under way")
+        Self::new(StatusCode::CONFLICT, "no_turn", "that turn is not running")
     }
 
     /// Too long, or broken off.
@@ -115,7 +107,7 @@ impl Refusal {
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "too_large",
-                format!("the body has more than {} bytes", limits::BODY),
+                format!("the body is larger than {} bytes", limits::BODY),
             ),
             _ => Self::bad_input(rejected.body_text()),
         }

@@ -7,17 +7,17 @@ use turnwise_pi::{PiAgent, PiBuilder};
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "With --agent pi")]
 pub(crate) struct PiArgs {
-    /// pi, as it is run.
+    /// The pi program.
     #[arg(long = "pi-program", value_name = "PROGRAM", default_value = "pi")]
     program: OsString,
-    /// An argument for pi, such as --pi-arg=--no-approve; as often as needed.
+    /// An argument for pi, such as --pi-arg=--no-approve. May be repeated.
     #[arg(long = "pi-arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
     arguments: Vec<OsString>,
-    /// Where the conversations are kept; of one daemon at a time. By default `chatd-sessions` in $XDG_DATA_HOME, which is
+    /// The directory for conversations, used by one daemon at a time. The default is `chatd-sessions` in $XDG_DATA_HOME or
     /// ~/.local/share.
     #[arg(long = "pi-session-dir", value_name = "DIRECTORY")]
     session_dir: Option<PathBuf>,
-    /// Where pi works, and keeps conversations apart by. By default here.
+    /// pi's working directory. pi keeps conversations separate for each. The default is the current directory.
     #[arg(long = "pi-cwd", value_name = "DIRECTORY")]
     cwd: Option<PathBuf>,
 }

@@ -87,7 +87,7 @@ impl Conversations {
         let lock = File::create(folder.join(LOCK))?;
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
             if error.kind() == io::ErrorKind::WouldBlock {
-                io::Error::other("another chatd uses it")
+                io::Error::other("another chatd is using it")
             } else {
                 error.into()
             }

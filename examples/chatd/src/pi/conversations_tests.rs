@@ -108,7 +108,7 @@ fn a_directory_is_of_one_daemon() {
     let folder = empty("lock");
     let first = open(&folder);
     let refused = Conversations::open(&folder).expect_err("it is in use");
-    assert_eq!(refused.to_string(), "another chatd uses it");
+    assert_eq!(refused.to_string(), "another chatd is using it");
     drop(first);
     drop(open(&folder));
     fs::remove_dir_all(folder).expect("it is ours");

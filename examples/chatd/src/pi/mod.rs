@@ -175,7 +175,7 @@ impl fmt::Display for ChatError {
             Self::Pi(error) => error.fmt(f),
             Self::Kept(folder, _) => {
                 let folder = folder.display();
-                write!(f, "conversations cannot be kept in {folder}")
+                write!(f, "cannot keep conversations in {folder}")
             }
         }
     }

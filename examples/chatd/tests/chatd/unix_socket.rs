@@ -60,7 +60,7 @@ async fn a_socket_is_for_its_owner_and_goes_with_the_daemon() {
     assert!(
         refused(&path)
             .await
-            .contains("another program listens there")
+            .contains("another program is listening there")
     );
     assert!(health(&path).await.starts_with("HTTP/1.1 200 "));
 
