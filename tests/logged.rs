@@ -138,7 +138,11 @@ async fn a_hostile_error_or_key_makes_up_no_line_of_the_log() {
         assert!(line.chars().all(plain), "{line}");
     }
     let errors = lines.iter().filter(|line| line.contains(" error="));
-    assert_eq!(errors.count(), 2);
+    assert_eq!(errors.clone().count(), 2);
+    for line in errors {
+        let (_, error) = line.split_once(" error=").expect("it has one");
+        assert!(error.contains(r"\u{1b}]0;owned"), "{line}");
+    }
 }
 
 /// A key of any length is logged with so many bytes at most, before they are escaped.

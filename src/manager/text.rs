@@ -137,3 +137,31 @@ fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Bounded, PIECES};
+    use std::fmt::Write as _;
+
+    #[test]
+    fn a_text_of_as_many_pieces_as_are_taken_is_whole() {
+        let mut text = Bounded::new(100);
+        for _ in 1..PIECES {
+            text.write_str("").expect("it is taken");
+        }
+        text.write_str("end").expect("it is taken");
+        assert_eq!(&*text.finish(), "end");
+    }
+
+    #[test]
+    fn every_piece_after_those_is_refused() {
+        let mut text = Bounded::new(100);
+        for _ in 0..PIECES {
+            text.write_str("").expect("it is taken");
+        }
+        for _ in 0..2 {
+            text.write_str("more").expect_err("it is one too many");
+        }
+        assert_eq!(&*text.finish(), " [more causes cut]");
+    }
+}

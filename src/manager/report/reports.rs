@@ -198,6 +198,7 @@ impl<K> SessionEvent<K> {
 #[cfg(test)]
 mod tests {
     use super::{SessionEvent, Skip, SweepReport};
+    use crate::Incarnation;
     use std::{sync::Arc, time::Duration};
 
     #[test]
@@ -213,5 +214,12 @@ mod tests {
         let event = size_of::<SessionEvent<u64>>();
         let swept = SessionEvent::Swept(Arc::new(report));
         assert_eq!(swept.weight(), event + lists + "fourfifth".len());
+        let failed = SessionEvent::StartFailed {
+            key: 1_u64,
+            incarnation: Incarnation(1),
+            error: "why".into(),
+            took: Duration::ZERO,
+        };
+        assert_eq!(failed.weight(), event + "why".len());
     }
 }
