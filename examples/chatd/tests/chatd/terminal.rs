@@ -54,7 +54,7 @@ async fn commands_answer_while_a_turn_runs() {
         "{status}"
     );
     daemon.types("/stop").await;
-    daemon.sees("stopping the turn; 1 sent away").await;
+    daemon.sees("stopping the turn; 1 dismissed").await;
     // Both end, in either order.
     let ends = [
         daemon.sees("[main] (the ").await,
