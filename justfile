@@ -216,11 +216,11 @@ browser:
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features browser --test browser
 
-# the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name
+# the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name, --keep writes docs/speed.md
 bench *FILTER:
     cargo bench -q -p turnwise-benches --bench peers -- {{ FILTER }}
 
-# turns, waiters, sessions, cleanups and the manager's calls as there are more of them, with plots; FILTER chooses a part, --keep keeps benches/SCALING.md
+# turns, waiters, sessions, cleanups and the manager's calls as there are more of them, with plots; FILTER chooses a part, --keep writes docs/scaling.md
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
