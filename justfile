@@ -228,10 +228,11 @@ scaling *ARGS:
 bench-gate *MODE:
     cargo bench -q -p turnwise-benches --bench gate -- {{ MODE }}
 
-# that picture of the page, for the README
+# that picture of the page, for the README and the documentation
 picture: browser
     cp target/screenshots/light.png examples/chatd/page.png
     test "$(wc -c < examples/chatd/page.png)" -lt 120000 || { echo "picture: it has more than 120 KB" >&2; exit 1; }
+    base64 --wrap=0 examples/chatd/page.png > docs/page.base64
 
 # formats everything
 fmt:

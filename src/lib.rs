@@ -1,3 +1,11 @@
+// Where the links of README.md lead in the documentation: the first definition of a link counts. The picture lies in the page.
+//! [chatd]: crate::guide::web
+//! [guide]: crate::guide
+//! [why]: crate::guide::migrating#why-not-by-hand
+//! [speed]: crate::guide::speed
+//! [PROOFS.md]: https://docs.rs/crate/turnwise/latest/source/PROOFS.md
+#![cfg_attr(doc, doc = concat!("[page]: data:image/png;base64,", include_str!("../docs/page.base64")))]
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Layout of the source
