@@ -49,8 +49,8 @@ pub(crate) const TABLE: &[Route] = &[
         call: Call::Send,
         open: false,
         body: Body::Required(r#"{"message": "..."}"#),
-        does: "sends a message, in line",
-        answers: "200 `{\"key\", \"turn\", \"reply\"}`; by `Accept: text/event-stream` the events `started`, `part`, `missed`, \
+        does: "queues a message",
+        answers: "200 `{\"key\", \"turn\", \"reply\"}`; by `Accept: text/event-stream` the events `started`, `part`, `lagged`, \
                   then `done` or `failed`",
         absent: (200, ""),
     },
@@ -91,7 +91,7 @@ pub(crate) const TABLE: &[Route] = &[
         call: Call::Afresh,
         open: false,
         body: Body::Ignored,
-        does: "cancels the turn, stops the session, starts it afresh, with a new conversation; who waits goes on with that",
+        does: "cancels the turn, stops the session, starts it afresh, with a new conversation, for which queued messages wait",
         answers: "200, the session; 500 `not_kept`",
         absent: (200, ""),
     },
@@ -101,8 +101,8 @@ pub(crate) const TABLE: &[Route] = &[
         call: Call::Delete,
         open: false,
         body: Body::Ignored,
-        does: "the same without a new start; who waits is sent away",
-        answers: "200 `{\"stopped\": true}`; 404 `no_session` if none was there: its conversation ends all the same; 500 \
+        does: "the same without a new start; queued messages are dismissed",
+        answers: "200 `{\"stopped\": true}`; 404 `no_session` if there was none, but its conversation ends too; 500 \
                   `not_kept`",
         absent: (404, "no_session"),
     },
