@@ -1,4 +1,5 @@
-// Where the links of README.md lead in the documentation: the first definition of a link counts. The picture lies in the page.
+// The links of README.md, as pages of this documentation. Of two definitions of a link the first counts, and README.md has its own.
+// The picture is a part of the page, because the documentation has no other place for it.
 //! [chatd]: crate::guide::web
 //! [guide]: crate::guide
 //! [why]: crate::guide::migrating#why-not-by-hand

@@ -44,8 +44,8 @@ fn links_and_pictures_of_the_repository_are_there() {
     }
 }
 
-/// README.md and docs/speed.md are pages of the documentation too, where a relative link leads nowhere: such a link has a name, and the
-/// documentation defines that name first.
+/// README.md and two pages of docs/ are pages of the documentation too, where a relative link is broken. So such a link has a name,
+/// and the documentation defines the name first.
 #[test]
 fn the_documentation_leads_these_links_elsewhere() {
     for (page, by) in [
