@@ -125,10 +125,10 @@ fn base64(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for three in bytes.chunks(3) {
         let bits = (0..3).fold(0, |bits, at| {
-            bits << 8 | usize::from(three.get(at).copied().unwrap_or(0))
+            (bits << 8) | usize::from(three.get(at).copied().unwrap_or(0))
         });
         for at in 0..4 {
-            let letter = char::from(LETTERS[bits >> (18 - 6 * at) & 63]);
+            let letter = char::from(LETTERS[(bits >> (18 - 6 * at)) & 63]);
             text.push(if at > three.len() { '=' } else { letter });
         }
     }
