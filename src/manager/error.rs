@@ -88,7 +88,7 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
             Self::QueueFull => "the queue of the session is full; try again later",
             Self::RegistryFull => "session limit reached; stop a session or try again later",
             Self::WaitTimedOut => "timed out in the queue of the session",
-            Self::Dismissed => "the queue of the session was dismissed",
+            Self::Dismissed => "the call was dismissed from the queue",
             Self::Start(error) => return write!(f, "the session failed to start: {error}"),
             Self::StartTimedOut => "the start of the session timed out",
             Self::StartPanicked => "the start of the session panicked",

@@ -62,7 +62,7 @@ async fn commands_answer_while_a_turn_runs() {
     ]
     .concat();
     assert!(
-        ends.contains("the turn was cancelled") && ends.contains("sent away"),
+        ends.contains("the turn was cancelled") && ends.contains("dismissed"),
         "{ends}"
     );
     daemon.types("/new").await;
