@@ -125,15 +125,15 @@ pub trait Backend: Send + Sync + 'static {
 ///     type Event = String;
 ///     type Reply = usize;
 ///
-///     async fn send(&self, heard: &mut Vec<String>, message: String, cx: &TurnContext<String>) -> Result<usize, Infallible> {
+///     async fn send(&self, history: &mut Vec<String>, message: String, cx: &TurnContext<String>) -> Result<usize, Infallible> {
 ///         for word in message.split(' ') {
 ///             if cx.is_cancelled() {
 ///                 break;
 ///             }
 ///             cx.emit(word.to_owned()); // to `next_event` below, and to all who `listen`
 ///         }
-///         heard.push(message);
-///         Ok(heard.len())
+///         history.push(message);
+///         Ok(history.len())
 ///     }
 /// }
 ///
