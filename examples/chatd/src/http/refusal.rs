@@ -196,10 +196,7 @@ mod tests {
         assert_eq!(of(TurnError::StartPanicked), (500, "panicked"));
         assert_eq!(of(TurnError::Panicked), (500, "panicked"));
         let refusal = Refusal::turn(&TurnError::Agent(io()));
-        assert_eq!(
-            refusal.message,
-            "the session answered with an error: it is gone"
-        );
+        assert_eq!(refusal.message, "the agent returned an error: it is gone");
     }
 
     #[test]
