@@ -252,11 +252,11 @@ browser:
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features browser --test browser
 
-# the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name
+# the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name, --keep writes docs/speed.md
 bench *FILTER:
     cargo bench -q -p turnwise-benches --bench peers -- {{ FILTER }}
 
-# turns, waiters, sessions, cleanups and the manager's calls as there are more of them, with plots; FILTER chooses a part, --keep keeps benches/SCALING.md
+# turns, waiters, sessions, cleanups and the manager's calls as there are more of them, with plots; FILTER chooses a part, --keep writes docs/scaling.md
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
@@ -268,10 +268,11 @@ bench-gate *MODE:
         || { echo "CANNOT RUN bench-gate: Debian's valgrind cannot be installed" >&2; exit 1; }
     cargo +{{ gate_rust }} run -q --release -p bench-gate -- {{ MODE }}
 
-# that picture of the page, for the README
+# that picture of the page, for the README and the documentation
 picture: browser
     cp target/screenshots/light.png examples/chatd/page.png
     test "$(wc -c < examples/chatd/page.png)" -lt 120000 || { echo "picture: it has more than 120 KB" >&2; exit 1; }
+    base64 --wrap=0 examples/chatd/page.png > docs/page.base64
 
 # formats everything
 fmt:

@@ -1,4 +1,4 @@
-//! A daemon that keeps a shell for each name: `NAME COMMAND` runs a command there, `?` tells who does what, and the end of
+//! A daemon that keeps a shell for each name: `NAME COMMAND` runs a command there, `?` lists the shells, and the end of
 //! the input ends it. `cargo run -p embedding`, then type `a cd /tmp`, `a pwd`, `b sleep 9`, `?`.
 
 use std::{io, process::Stdio, time::Duration};
@@ -72,7 +72,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 );
             }
         } else if let Some((name, command)) = line.split_once(' ') {
-            // The place in line is taken here: what is typed first is run first.
+            // This call joins the queue, so commands run in the order in which they were typed.
             let (name, mut sending) = (
                 name.to_owned(),
                 shells.send_message(name, command.to_owned()),

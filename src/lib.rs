@@ -1,3 +1,12 @@
+// The links of README.md, as pages of this documentation. Of two definitions of a link the first counts, and README.md has its own.
+// The picture is a part of the page, because the documentation has no other place for it.
+//! [chatd]: crate::guide::web
+//! [guide]: crate::guide
+//! [why]: crate::guide::migrating#why-not-by-hand
+//! [speed]: crate::guide::speed
+//! [PROOFS.md]: https://docs.rs/crate/turnwise/latest/source/PROOFS.md
+#![cfg_attr(doc, doc = concat!("[page]: data:image/png;base64,", include_str!("../docs/page.base64")))]
+//!
 #![doc = include_str!("../README.md")]
 //!
 //! # Layout of the source

@@ -1,4 +1,4 @@
-//! The log, as tracing-subscriber writes it: what comes from outside cannot make up lines, nor speak to a terminal.
+//! The log, as tracing-subscriber writes it: a hostile key or error can neither forge a line nor control a terminal.
 
 // A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
@@ -120,12 +120,12 @@ async fn a_hostile_error_or_key_makes_up_no_line_of_the_log() {
     let log = logged(HOSTILE).await;
     let lines: Vec<_> = log.lines().collect();
     let messages = [
-        "session not started",
+        "session failed to start",
         "session started",
         "turn began",
         "at work",
         "turn ended",
-        "session not stopped as it should be",
+        "session not stopped cleanly",
     ];
     assert_eq!(lines.len(), messages.len(), "{log}");
     for (line, message) in lines.iter().zip(messages) {
@@ -138,7 +138,11 @@ async fn a_hostile_error_or_key_makes_up_no_line_of_the_log() {
         assert!(line.chars().all(plain), "{line}");
     }
     let errors = lines.iter().filter(|line| line.contains(" error="));
-    assert_eq!(errors.count(), 2);
+    assert_eq!(errors.clone().count(), 2);
+    for line in errors {
+        let (_, error) = line.split_once(" error=").expect("it has one");
+        assert!(error.contains(r"\u{1b}]0;owned"), "{line}");
+    }
 }
 
 /// A key of any length is logged with so many bytes at most, before they are escaped.

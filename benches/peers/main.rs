@@ -1,7 +1,7 @@
 //! The registry side by side with what people use instead: `just bench`.
 //!
 //! Times are ratios to the floor (parking_lot's locks by hand, std's map), taken in one run; see `measure`. Without an
-//! argument all workloads run; with one, those that have it in their name. `--readme` keeps the summary in README.md.
+//! argument all workloads run; with one, those that have it in their name. `--keep` writes the summary into docs/speed.md.
 
 mod contenders;
 mod crates;
@@ -31,8 +31,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tables.extend(special::tables(filter));
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     report::write(&tables, &home.join("target/bench"))?;
-    if args.iter().any(|arg| arg == "--readme") {
-        summary::keep(&tables, &home.join("README.md"))?;
+    if args.iter().any(|arg| arg == "--keep") {
+        summary::keep(&tables, &home.join("docs/speed.md"))?;
     }
     Ok(())
 }

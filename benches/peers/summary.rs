@@ -1,4 +1,4 @@
-//! One row for each workload, for README.md: what the registry costs, and the fastest of the others.
+//! One row for each workload, for docs/speed.md: what the registry costs, and the fastest of the others.
 
 use crate::{
     measure::Line,
@@ -7,12 +7,12 @@ use crate::{
 };
 use std::{error::Error, fmt::Write as _, path::Path};
 
-const BEGIN: &str = "<!-- speed: begin, written by `just bench --readme` -->\n";
+const BEGIN: &str = "<!-- speed: begin, written by `just bench --keep` -->\n";
 const END: &str = "<!-- speed: end -->";
 
 /// Puts the rows between the marks.
-pub(crate) fn keep(tables: &[Table], readme: &Path) -> Result<(), Box<dyn Error>> {
-    page::keep(readme, BEGIN, END, &rows(tables)?)
+pub(crate) fn keep(tables: &[Table], file: &Path) -> Result<(), Box<dyn Error>> {
+    page::keep(file, BEGIN, END, &rows(tables)?)
 }
 
 fn rows(tables: &[Table]) -> Result<String, std::fmt::Error> {

@@ -1,6 +1,6 @@
 //! What a turn, a waiter, a session, a cleanup and the manager's calls cost as there are more of them: `just scaling`.
 //!
-//! Each part prints its tables and leaves a plot; SCALING.md says where the curves bend and why. Without an argument all parts
+//! Each part prints its tables and leaves a plot; docs/scaling.md says where the curves bend and why. Without an argument all parts
 //! run; with one, those that have it in their name. `--keep` writes the tables into the page and the plots beside it.
 
 mod cores;
@@ -62,12 +62,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             found.plots.extend(part.plots);
         }
     }
-    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = home.join("../target/bench");
+    let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let folder = home.join("target/bench");
     let machine = format!("{}; {}", page::machine(), caches());
     told::write(&found, &machine, &folder)?;
     if args.iter().any(|arg| arg == "--keep") {
-        let page = home.join("SCALING.md");
+        let docs = home.join("docs");
+        let page = docs.join("scaling.md");
         let keep = |name: &str, text: &str| {
             let begin = format!("<!-- {name}: begin, written by `just scaling --keep` -->\n");
             page::keep(&page, &begin, &format!("<!-- {name}: end -->"), text)
@@ -78,7 +79,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         for plot in &found.plots {
             let file = format!("scaling-{}.svg", plot.name);
-            fs::copy(folder.join(&file), home.join(&file))?;
+            fs::copy(folder.join(&file), docs.join(&file))?;
         }
     }
     Ok(())

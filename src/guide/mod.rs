@@ -1,4 +1,19 @@
-//! How to use the crate, by what one wants to do. These pages are documentation only.
+//! How to use the crate. Each page answers one question, and is documentation only.
+//!
+//! | question | page |
+//! |---|---|
+//! | How do I embed the session manager in a daemon? | [`embedding`] |
+//! | How do I write a backend? | [`backend`] |
+//! | How do I serve sessions over HTTP, with server-sent events? | [`web`] |
+//! | What do I do with an error? How does it fit `anyhow`? | [`errors`] |
+//! | What if many callers use a session at once, or many sessions share a process? | [`shared`] |
+//! | How do sessions and programs end? | [`ending`] |
+//! | What happens when a future is dropped? What blocks? | [`cancel_safety`] |
+//! | Which clocks are there, and what if the machine sleeps? | [`clocks`] |
+//! | How do I test a program that embeds this? | [`testing`] |
+//! | How do I use the core alone, and close sessions asynchronously? | [`core`] |
+//! | What is wrong with my own map of sessions, and how do I replace it? | [`migrating`] |
+//! | What does it cost? | [`speed`] |
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("embedding.md")]
@@ -12,19 +27,39 @@ pub mod embedding {}
 #[doc = include_str!("backend.md")]
 pub mod backend {}
 
-#[doc = include_str!("core.md")]
-pub mod core {}
+#[cfg(feature = "tokio")]
+#[doc = include_str!("web.md")]
+pub mod web {}
 
-#[doc = include_str!("cancel_safety.md")]
-pub mod cancel_safety {}
+#[cfg(feature = "tokio")]
+#[doc = include_str!("errors.md")]
+pub mod errors {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("shared.md")]
+pub mod shared {}
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("ending.md")]
 pub mod ending {}
 
+#[doc = include_str!("cancel_safety.md")]
+pub mod cancel_safety {}
+
+#[doc = include_str!("clocks.md")]
+pub mod clocks {}
+
 #[cfg(feature = "tokio")]
 #[doc = include_str!("testing.md")]
 pub mod testing {}
 
+#[doc = include_str!("core.md")]
+pub mod core {}
+
 #[doc = include_str!("migrating.md")]
+#[doc = include_str!("../../docs/why.md")]
 pub mod migrating {}
+
+/// [scaling]: https://docs.rs/crate/turnwise/latest/source/docs/scaling.md
+#[doc = include_str!("../../docs/speed.md")]
+pub mod speed {}

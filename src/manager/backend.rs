@@ -1,12 +1,14 @@
-//! What a user of the manager writes: how to start, stop and check a session, and how to answer a message with one.
+//! The traits that a user implements: how to start, stop and check a session, and how it answers a message.
 
 use crate::manager::{reach::Switched, text};
 use crate::{Incarnation, Ticket, sync::Arc};
 use std::{error::Error, fmt, future::Future, hash::Hash};
 
-/// How to start, stop and check one kind of session. Write the methods as `async fn`.
+/// Starts, stops and checks one kind of session.
 ///
-/// Only `start` must be written. A session need not be `Sync`: one call at a time has it.
+/// Only [`start`](Self::start) is required. Write the methods as `async fn`. Two more things to do: free a session's resources in
+/// [`stop`](Self::stop), and make sure that a dropped start or stop leaves nothing behind, for example with `kill_on_drop`. A session
+/// need not be `Sync`.
 ///
 /// ```
 /// use std::{convert::Infallible, io, process::Stdio};
@@ -21,7 +23,7 @@ use std::{error::Error, fmt, future::Future, hash::Hash};
 ///     type Error = io::Error;
 ///
 ///     async fn start(&self, _key: &String, _incarnation: Incarnation) -> io::Result<Child> {
-///         // Killed with its drop, should a start be cut short or the program end.
+///         // A start that is cut short drops the child, and the drop kills it.
 ///         Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()
 ///     }
 ///
@@ -30,42 +32,43 @@ use std::{error::Error, fmt, future::Future, hash::Hash};
 ///     }
 ///
 ///     async fn stop(&self, _key: &String, mut session: Child, _reason: StopReason) -> io::Result<()> {
-///         drop(session.stdin.take()); // it reads the end of its input, and leaves
+///         drop(session.stdin.take()); // the shell exits at the end of its input
 ///         session.wait().await.map(drop)
 ///     }
 /// }
 /// ```
 ///
-/// Each method may fail, hang or panic; the manager goes on:
+/// Each method may fail, hang or panic. The manager continues:
 ///
-/// | method | fails | overruns | panics |
+/// | method | on an error | on a timeout | on a panic |
 /// |---|---|---|---|
-/// | `start` | the caller gets the error, and those who wait for the same start | dropped after `Timeouts::start`, then `start_abandoned` | as overrun, at once |
-/// | `start_abandoned` | | dropped after `Timeouts::stop` | the key is handed on |
-/// | `is_healthy` | `false`: stopped as `Unhealthy`, started anew in the same turn | after `Timeouts::start` the same | the same |
-/// | `stop` | reported; the key is free | dropped after `Timeouts::stop`, reported as abandoned; the key is free | the same |
-///
-/// What is dropped must not leave anything behind that a later session of the key could meet: kill on drop.
+/// | `start` | the caller and the calls queued behind it get the error | dropped after `Timeouts::start`, then `start_abandoned` | `start_abandoned` |
+/// | `start_abandoned` | | dropped after `Timeouts::stop`; the key goes to the next caller | the key goes to the next caller |
+/// | `is_healthy` | `false`: the session is stopped as `Unhealthy`, and a new one starts in the same turn | the same, after `Timeouts::start` | the same |
+/// | `stop` | reported; the key is free | dropped after `Timeouts::stop`, reported as abandoned; the key is free | reported; the key is free |
 pub trait Backend: Send + Sync + 'static {
-    /// Names a session.
+    /// Identifies a session.
     type Key: Eq + Hash + Clone + fmt::Debug + Send + Sync + 'static;
-    /// What is started, used one turn at a time, and stopped.
+    /// The session: a process, a connection, an interpreter.
     type Session: Send + 'static;
-    /// Why a start, a stop or a turn failed.
+    /// The error of a start, a stop or a turn.
     type Error: Error + Send + Sync + 'static;
 
-    /// Starts a session. `incarnation` is a fencing token: higher than that of every earlier session of this key.
+    /// Starts a session. `incarnation` is a generation number, higher than that of every earlier session of this key. You can use
+    /// it as a fencing token.
     ///
-    /// Runs in a task that owns the key: a caller that goes away does not cut it short. When it outlives
-    /// `Timeouts::start` it is dropped, and [`start_abandoned`](Self::start_abandoned) is awaited before the key goes on.
+    /// # Cancel safety
+    ///
+    /// A caller that goes away does not cut the start short. After `Timeouts::start` it is dropped, and
+    /// [`start_abandoned`](Self::start_abandoned) runs before the key goes to the next caller.
     fn start(
         &self,
         key: &Self::Key,
         incarnation: Incarnation,
     ) -> impl Future<Output = Result<Self::Session, Self::Error>> + Send;
 
-    /// After a start that was cut short or panicked: what it left behind must be gone when this returns. Nothing by
-    /// default.
+    /// Cleans up after a start that timed out or panicked. When it returns, nothing of that start may be left. By default it
+    /// does nothing.
     fn start_abandoned(
         &self,
         key: &Self::Key,
@@ -75,7 +78,7 @@ pub trait Backend: Send + Sync + 'static {
         async {}
     }
 
-    /// Ends a session; its key is held until this returns. By default drops it.
+    /// Stops a session. No new session of the key starts before this returns. By default it drops the session.
     fn stop(
         &self,
         key: &Self::Key,
@@ -89,15 +92,17 @@ pub trait Backend: Send + Sync + 'static {
         }
     }
 
-    /// Asked at the beginning of each turn of a session that was there before. What is not healthy is stopped, and started
-    /// anew in the same turn. `true` by default.
+    /// Checks a session before each turn but its first. If it returns false, the session is stopped, and a new one starts in the
+    /// same turn. By default it returns true.
     fn is_healthy(&self, session: &mut Self::Session) -> impl Future<Output = bool> + Send {
         let _ = session;
         std::future::ready(true)
     }
 }
 
-/// A backend whose sessions answer messages.
+/// A [`Backend`] whose sessions answer messages.
+///
+/// A type for messages, one for the partial output and one for the final reply, and [`send`](Self::send), which is one turn:
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -120,30 +125,45 @@ pub trait Backend: Send + Sync + 'static {
 ///     type Event = String;
 ///     type Reply = usize;
 ///
-///     async fn send(&self, heard: &mut Vec<String>, message: String, cx: &TurnContext<String>) -> Result<usize, Infallible> {
+///     async fn send(&self, history: &mut Vec<String>, message: String, cx: &TurnContext<String>) -> Result<usize, Infallible> {
 ///         for word in message.split(' ') {
 ///             if cx.is_cancelled() {
 ///                 break;
 ///             }
-///             cx.emit(word.to_owned());
+///             cx.emit(word.to_owned()); // to `next_event` below, and to all who `listen`
 ///         }
-///         heard.push(message);
-///         Ok(heard.len())
+///         history.push(message);
+///         Ok(history.len())
 ///     }
+/// }
+///
+/// #[tokio::main]
+/// async fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let sessions = turnwise::SessionManager::builder(Echo).build()?;
+///     let mut sending = sessions.send_message("chat-42", "hello world".to_owned());
+///     while let Some(event) = sending.next_event().await {
+///         println!("{event:?}");
+///     }
+///     assert_eq!(sending.await?, 1);
+///     Ok(())
 /// }
 /// ```
 pub trait Agent: Backend {
-    /// What is sent.
+    /// The message.
     type Message: Send + 'static;
-    /// A part of the answer, while it comes. Each reader gets a clone. If events are large and there are several readers, an
-    /// `Arc` lets them share one.
+    /// A part of the output. Each reader gets a clone; put large events into an `Arc`.
     type Event: Clone + Send + Sync + 'static;
-    /// The answer's end.
+    /// The final result of a message.
     type Reply: Send + 'static;
 
-    /// One turn. When [`cx.cancelled()`](TurnContext::cancelled) resolves, end cleanly and soon, with a reply or an error.
-    /// After `Timeouts::abort` more this is dropped, and the session, which may be in the middle of anything, is stopped.
-    /// So it is after a panic.
+    /// Answers one message. Emit partial output with [`cx.emit`](TurnContext::emit).
+    ///
+    /// When [`cx.cancelled()`](TurnContext::cancelled) resolves, return soon, with a reply or an error, and leave the session ready
+    /// for the next turn.
+    ///
+    /// # Cancel safety
+    ///
+    /// A turn that still runs `Timeouts::abort` after its cancellation is dropped. Its session is then stopped, as after a panic.
     fn send(
         &self,
         session: &mut Self::Session,
@@ -151,11 +171,11 @@ pub trait Agent: Backend {
         cx: &TurnContext<Self::Event>,
     ) -> impl Future<Output = Result<Self::Reply, Self::Error>> + Send;
 
-    /// How many bytes an event occupies while it waits to be read. The events that wait for one reader may weigh
-    /// [`ManagerBuilder::unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) in all.
+    /// Returns the size of an event in bytes. The unread events of one reader are limited to
+    /// [`ManagerBuilder::unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together.
     ///
-    /// By default this is the size of the type, without what it points to. Write this method if an event owns memory whose
-    /// size others choose. It is called once for each event, in [`TurnContext::emit`].
+    /// By default this is the size of the type, without the heap memory that it owns. Write this method if events own memory
+    /// whose size others choose. [`TurnContext::emit`] calls it once for each event.
     ///
     /// ```
     /// # use std::convert::Infallible;
@@ -191,23 +211,23 @@ pub trait Agent: Backend {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum StopReason {
-    /// It was idle for longer than it may.
+    /// It was idle for too long.
     Idle,
-    /// Another one needed its room.
+    /// The session limit was reached, and another session needed its place.
     Capacity,
-    /// [`SessionManager::stop`](crate::SessionManager::stop).
+    /// By [`SessionManager::stop`](crate::SessionManager::stop).
     Requested,
-    /// [`SessionManager::restart`](crate::SessionManager::restart).
+    /// By [`SessionManager::restart`](crate::SessionManager::restart).
     Restarted,
-    /// [`Backend::is_healthy`] said no.
+    /// [`Backend::is_healthy`] returned false, timed out or panicked.
     Unhealthy,
-    /// A turn was cut short, panicked or was discarded: nobody knows what the session would say next.
+    /// Its turn was cut short, panicked or was discarded, so its state is unknown.
     Dirty,
     /// The manager shuts down.
     Shutdown,
 }
 
-/// What a turn may tell and ask.
+/// The context of one turn: it emits output, and reports whether the turn is cancelled.
 pub struct TurnContext<E> {
     pub(crate) incarnation: Incarnation,
     pub(crate) ticket: Ticket,
@@ -216,40 +236,40 @@ pub struct TurnContext<E> {
 }
 
 impl<E> TurnContext<E> {
-    /// The session's number.
+    /// Returns the session's generation number.
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
 
-    /// The turn's ticket.
+    /// Returns the turn's ticket.
     pub fn ticket(&self) -> Ticket {
         self.ticket
     }
 
-    /// Partial output, to the sender and to all who listen. Never waits: a slow reader misses events, and gets their number. See
-    /// [`Subscription`](crate::manager::Subscription) for how many wait.
+    /// Sends partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
+    /// events, and receives their number. The limits are those of a [`Subscription`](crate::manager::Subscription).
     pub fn emit(&self, event: E) {
         (self.out)(event);
     }
 
-    /// A line for the status, until the turn ends or sets another: `retrying 2 of 3`, `waiting for a dialog`.
+    /// Sets a line for the status, such as `retrying 2 of 3`. It stays until the next note or the end of the turn.
     ///
-    /// The first 1024 bytes of it are kept. A longer note ends with the number of bytes that were cut: ` [200 bytes cut]`.
+    /// A note of more than 1024 bytes is cut, and then ends with the number of bytes cut: ` [200 bytes cut]`.
     pub fn note(&self, note: impl Into<Arc<str>>) {
         self.call.switch().set_note(text::note(note.into()));
     }
 
-    /// Resolves when the turn is to end. Cancel-safe.
+    /// Resolves when the turn is cancelled. Cancel-safe.
     pub async fn cancelled(&self) {
         self.call.switch().cancelled().await;
     }
 
-    /// True once the turn is to end.
+    /// Returns whether the turn is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.call.switch().cause().is_some()
     }
 
-    /// The same turn for an agent inside of this one, whose events are of another type: what `f` makes of them is emitted.
+    /// Returns a context for an inner agent, whose events have another type. `f` converts or drops each event of the inner agent.
     ///
     /// ```
     /// # use std::convert::Infallible;

@@ -1,4 +1,4 @@
-//! Wakes all who wait for a change, also when one of their wakers panics. (tokio's `Notify` wakes none after that one.)
+//! Wakes all tasks that wait for a change, even if one of their wakers panics. (tokio's `Notify` wakes none after that one.)
 
 use crate::manager::run::discard;
 use crate::registry::wake::each;
@@ -20,7 +20,7 @@ struct Waiting {
 }
 
 impl Bell {
-    /// Something has changed: all who wait look again. A waker that panics is no matter of the one who changed it.
+    /// Something has changed: wakes all waiters, which check again. A panic of a waker does not reach the caller.
     pub(crate) fn ring(&self) {
         let wakers = mem::take(&mut self.0.lock().wakers);
         if let Some(payload) = each(wakers.into_values(), Waker::wake) {
@@ -28,16 +28,16 @@ impl Bell {
         }
     }
 
-    /// What `look` finds, now or after a change. Cancel-safe.
+    /// Returns what `look` finds, now or after a change. Cancel-safe.
     ///
-    /// The waker is there before the look: between the two a change wakes it.
+    /// The waker is stored before the second look, so a change between the two wakes it.
     pub(crate) async fn found<T>(&self, mut look: impl FnMut() -> Option<T>) -> T {
         let mut place = Place {
             bell: self,
             number: None,
         };
         poll_fn(move |cx| {
-            // Most often it is there already, and nothing is cloned.
+            // Usually it is there already, and no waker is cloned.
             if let Some(found) = look() {
                 return Poll::Ready(found);
             }
@@ -48,7 +48,7 @@ impl Bell {
     }
 }
 
-/// One who waits. Its waker goes with it.
+/// A waiter. Its drop removes its waker.
 struct Place<'a> {
     bell: &'a Bell,
     number: Option<u64>,

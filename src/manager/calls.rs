@@ -26,35 +26,42 @@ use crate::{
 };
 use std::{fmt, future::Future, time::Duration};
 
-/// Keeps sessions, one per key, each used one turn at a time.
+/// Runs one session per key, and gives it to one caller at a time.
 ///
-/// It knows by its [`Backend`] how to start, check and stop a session; by its [`Agent`], how to send it a message. Calls
-/// of one key stand in one queue, first in, first out; those of other keys do not notice.
+/// A [`Backend`] defines how a session is started, checked and stopped. An [`Agent`] also defines how a session answers a
+/// message; its page has a complete program.
 ///
-/// Each call takes its place *when it is called* and returns a `'static` future; so
-/// `tokio::spawn(manager.send_message("a", text))` keeps the order of the calls.
+/// | to | call | it waits for | if its future is dropped |
+/// |---|---|---|---|
+/// | send a message | [`send_message`](Self::send_message), [`send_message_with`](Self::send_message_with) | the queue, a start, the reply | cancels the message; [`detach`](Sending::detach) lets it run |
+/// | take a turn | [`turn`](Self::turn), [`turn_with`](Self::turn_with) | the queue, a start | leaves the queue; a start continues |
+/// | run a closure in a turn | [`with_turn`](Self::with_turn) | the queue, a start, the closure | the same; in the closure, stops the session |
+/// | look | [`status`](Self::status), [`snapshot`](Self::snapshot) | nothing | |
+/// | cancel a call; empty a queue | [`abort`](Self::abort); [`dismiss`](Self::dismiss) | nothing | |
+/// | stop a session | [`stop`](Self::stop) | the current turn, the stop | the stop continues |
+/// | replace a session | [`restart`](Self::restart) | the queue, the stop, a start | leaves the queue; stop and start continue |
+/// | stop idle sessions | [`cleanup_idle`](Self::cleanup_idle) | the stops | stops no further session |
+/// | restart the idle time of a session | [`touch`](Self::touch) | nothing | |
+/// | shut down | [`shutdown`](Self::shutdown) | turns until the deadline, all stops | the shutdown continues |
+/// | subscribe to output; to events | [`listen`](Self::listen); [`subscribe`](Self::subscribe) | nothing | |
 ///
-/// A handle is cheap to clone. When the last one goes, and the last call that waits, the manager
-/// [shuts down](Self::shutdown) by itself, without a deadline.
+/// Calls for one key wait in one FIFO queue. Calls for other keys never wait for it. Each call takes its position *when it is
+/// called*, and not when it is first polled. Its future is `'static`, so `tokio::spawn(manager.send_message("a", text))` keeps
+/// the order of the calls. [The module](crate::manager#calls-and-states) has a table of what each call does in each state.
 ///
-/// | call | waits for | dropped half-way |
-/// |---|---|---|
-/// | [`turn`](Self::turn), [`turn_with`](Self::turn_with), [`restart`](Self::restart) | the queue, a start | leaves the queue; start and stop run on |
-/// | [`with_turn`](Self::with_turn) | the queue, a start, the closure | in the closure: the session is stopped |
-/// | [`send_message`](Self::send_message) | the queue, a start, the reply | cancels the message; `detach` does not |
-/// | [`stop`](Self::stop) | the turn under way, the stop | the stop goes on |
-/// | [`cleanup_idle`](Self::cleanup_idle) | stops | claims no more; stops go on |
-/// | [`shutdown`](Self::shutdown) | everything, to its deadline and a little more | the shutdown goes on |
-/// | [`status`](Self::status), [`snapshot`](Self::snapshot), [`touch`](Self::touch), [`dismiss`](Self::dismiss), [`abort`](Self::abort), [`listen`](Self::listen), [`subscribe`](Self::subscribe) | nothing | |
+/// The manager is cheap to clone. It [shuts down](Self::shutdown) by itself, without a deadline, when the last clone and the last
+/// waiting call are gone.
 ///
-/// No call blocks its thread. Calls may be made and futures polled anywhere: what they wait for goes on in the runtime that
-/// the manager was built in, which must have time. When that runtime is gone, every call ends with `Closed`, and a message that no
-/// session has seen comes back. A panic of the backend ends a session, never the manager.
+/// # Details
+///
+/// No call blocks its thread. You may call the manager and poll its futures on any thread, also outside of tokio. Its tasks run on
+/// the runtime in which it was built. When that runtime is gone, every call ends with `Closed`, and a message that no session has
+/// received is returned. A panic in the backend ends a session, never the manager.
 pub struct SessionManager<B: Backend> {
     owner: Arc<Owner<B>>,
 }
 
-/// What all handles share. The last one ends the manager.
+/// What all clones share. The last one shuts the manager down.
 struct Owner<B: Backend>(Arc<Shared<B>>);
 
 impl<B: Backend> Drop for Owner<B> {
@@ -72,11 +79,11 @@ impl<B: Backend> Clone for SessionManager<B> {
 }
 
 impl<B: Backend> ManagerBuilder<B> {
-    /// The manager. Its tasks run in the tokio runtime of the caller.
+    /// Builds the manager. Its tasks run on the tokio runtime of the caller.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] tells what is missing or makes no sense.
+    /// [`BuildError`] if there is no usable runtime, or if a setting is zero.
     pub fn build(self) -> Result<SessionManager<B>, BuildError> {
         let runtime = settings::runtime()?;
         self.settings.check()?;
@@ -93,31 +100,54 @@ impl<B: Backend> ManagerBuilder<B> {
     }
 }
 
+impl<A: Agent> SessionManager<A> {
+    /// Sends a message to the session of a key, in a turn of its own. Starts the session if there is none.
+    ///
+    /// Await the [`Sending`] for the reply, or read its events first. Drop it to cancel the message.
+    ///
+    /// # Errors
+    ///
+    /// The future returns a [`SendError`](crate::manager::SendError). It contains the message if no session has received it.
+    pub fn send_message<Q: ?Sized + ToKey<A::Key>>(
+        &self,
+        key: &Q,
+        message: A::Message,
+    ) -> Sending<A> {
+        self.send_message_with(key, message, TurnOptions::default())
+    }
+
+    /// Like [`send_message`](Self::send_message), with options for this call.
+    #[allow(clippy::needless_pass_by_value)] // options are made for a call
+    pub fn send_message_with<Q: ?Sized + ToKey<A::Key>>(
+        &self,
+        key: &Q,
+        message: A::Message,
+        options: TurnOptions,
+    ) -> Sending<A> {
+        let place = Place::take(self.shared(), key, &options, false);
+        let owner = Arc::clone(&self.owner);
+        Sending::begin(self.shared(), place, key.to_key(), message, &options, owner)
+    }
+
+    /// Subscribes to the partial output of a key's sessions, whoever sends the messages. Ends with the shutdown.
+    pub fn listen<Q: ?Sized + ToKey<A::Key>>(&self, key: &Q) -> Subscription<A::Event> {
+        Outputs::listen(self.shared(), key.to_key())
+    }
+}
+
 impl<B: Backend> SessionManager<B> {
-    /// Settings first.
+    /// Takes a turn of a key's session. Starts the session if there is none, and replaces it if it is not healthy.
+    ///
+    /// The [`SessionTurn`] dereferences to the session. Dropping it ends the turn.
     ///
     /// # Errors
     ///
-    /// `build`'s: [`BuildError`].
-    pub fn builder(backend: B) -> ManagerBuilder<B> {
-        ManagerBuilder::new(backend)
-    }
-
-    fn shared(&self) -> &Arc<Shared<B>> {
-        &self.owner.0
-    }
-
-    /// The turn of a key's session, which is started if there is none, and started anew if it is not healthy.
-    ///
-    /// # Errors
-    ///
-    /// The future's: [`TurnError`], but for `Agent`, `TurnTimedOut` and `Panicked`.
+    /// The future returns a [`TurnError`], never `Agent`, `TurnTimedOut` or `Panicked`.
     pub fn turn<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
         self.turn_with(key, TurnOptions::default())
     }
 
-    /// As [`turn`](Self::turn), with settings of its own. The time of a plain turn is its holder's: `turn` of the options
-    /// says nothing here.
+    /// Like [`turn`](Self::turn), with options for this call. [`TurnOptions::turn`] has no effect: a plain turn has no time limit.
     #[allow(clippy::needless_pass_by_value)] // options are made for a call
     pub fn turn_with<Q: ?Sized + ToKey<B::Key>>(
         &self,
@@ -128,20 +158,7 @@ impl<B: Backend> SessionManager<B> {
         place.entering(Arc::clone(&self.owner))
     }
 
-    /// Stops the session, if there is one, and starts it anew: in the queue, so the turns that wait go first. Gives the turn of
-    /// the new one.
-    ///
-    /// # Errors
-    ///
-    /// As of [`turn`](Self::turn). That the stop failed is told by events.
-    pub fn restart<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
-        let place = Place::take(self.shared(), key, &TurnOptions::default(), true);
-        place.entering(Arc::clone(&self.owner))
-    }
-
-    /// Runs a closure in a turn. If it is dropped half-way or panics, if it takes longer than `Timeouts::turn`, or goes on
-    /// for longer than `Timeouts::abort` after a stop or a shutdown has asked for its end, it is dropped and its session is
-    /// *dirty*: stopped; the next in the queue waits for that and starts afresh.
+    /// Runs a closure in a turn, and returns its value.
     ///
     /// `f` is an `async |session| ..` closure or an `async fn`, not `|session| async ..`. The future may be spawned:
     ///
@@ -172,15 +189,22 @@ impl<B: Backend> SessionManager<B> {
     /// # Ok(()) }
     /// ```
     ///
-    /// That is why the future of `f` must be `Send` ([`SendFnOnce`]). If it is not, use [`turn`](Self::turn).
-    ///
-    /// # Panics
-    ///
-    /// A panic of the closure goes on to the caller.
+    /// For this, the future of `f` must be `Send` ([`SendFnOnce`]). If it is not, use [`turn`](Self::turn).
     ///
     /// # Errors
     ///
-    /// [`TurnError`], but for `Agent` and `Panicked`.
+    /// The future returns a [`TurnError`], never `Agent` or `Panicked`.
+    ///
+    /// # Panics
+    ///
+    /// A panic of the closure continues in the caller.
+    ///
+    /// # Cancel safety
+    ///
+    /// A closure that panics, or is dropped before its end, leaves its session *dirty*: nobody knows its state. The manager stops
+    /// a dirty session, and the next caller gets a new one. The manager itself drops a closure that still runs `Timeouts::abort`
+    /// after it was cancelled: by [`abort`](Self::abort), by [`stop`](Self::stop), by the deadline of a shutdown, or because it
+    /// exceeded `Timeouts::turn`.
     pub fn with_turn<Q, R, F>(
         &self,
         key: &Q,
@@ -208,35 +232,29 @@ impl<B: Backend> SessionManager<B> {
         }
     }
 
-    /// The status of a key's session, or of its start; `None` if there is neither. Waits for nothing.
+    /// Returns the status of a key's session, or of its start. `None` if there is neither. Waits for nothing.
     #[doc(alias = "get_status")]
     pub fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
         self.shared().status(key)
     }
 
-    /// Every key with a session, a start or a queue, and its status. Waits for nothing. A key that goes and comes back meanwhile may
-    /// be there twice, as two incarnations: see [`Registry::snapshot`](crate::Registry::snapshot).
+    /// Returns the status of every key that has a session, a start or a queue. Waits for nothing.
+    ///
+    /// A key that goes and comes back during the call may be listed twice, as two incarnations. See
+    /// [`Registry::snapshot`](crate::Registry::snapshot).
     pub fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
         self.shared().snapshot()
     }
 
-    /// Says that a session is active: its idle time counts from now. `false` if there is none.
-    pub fn touch<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> bool {
-        self.shared().registry.touch(key)
-    }
-
-    /// Sends the queue of a key away, each with [`TurnError::Dismissed`], and says how many that were. The turn under way
-    /// goes on, and so does a [`stop`](Self::stop), which is ahead of the queue: a user's `/stop` is `dismiss` and `abort`.
-    pub fn dismiss<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> usize {
-        self.shared().send_away(key, || Refusal::Dismissed)
-    }
-
-    /// Cancels a call by its ticket, in whatever state it is; without a ticket, the call that has the session. `false` if there
-    /// is no such call, or its turn has ended.
+    /// Cancels the call with this ticket. Without a ticket, cancels the call that has the session. Returns false if there is no
+    /// such call, or if its turn has ended.
     ///
-    /// A call that has no turn yet ends at once with [`TurnError::Aborted`], and its message comes back; the next in the queue moves
-    /// up before this returns. A turn is [cancelled](crate::TurnContext::cancelled), and has `Timeouts::abort` to end. A start is not
-    /// cut short: the call ends after it, and the next in the queue has the session. A [`stop`](Self::stop) is not aborted.
+    /// | the call | what happens to it |
+    /// |---|---|
+    /// | is queued, or is granted and not yet polled | it ends at once with [`TurnError::Aborted`], and its message is returned; the next caller moves up before `abort` returns |
+    /// | waits for a start, a health check or a stop | it ends in the same way after that step, which is not cut short; the next caller gets its result |
+    /// | has its turn | the turn is [cancelled](crate::TurnContext::cancelled), and has `Timeouts::abort` to end |
+    /// | is a [`stop`](Self::stop) | nothing; `abort` returns false |
     pub fn abort<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q, only: Option<Ticket>) -> bool {
         let shared = self.shared();
         let found = shared.registry.caller(key, only);
@@ -245,19 +263,42 @@ impl<B: Backend> SessionManager<B> {
         })
     }
 
-    /// Stops the session: cancels the turn under way, waits `Timeouts::abort` for its end at most, and then stops it. Goes ahead of
-    /// the queue, whose calls get the next session. A plain [`SessionTurn`] is cancelled, and waited for; a start is waited for.
+    /// Removes all calls from the queue of a key, and returns their number. Each ends with [`TurnError::Dismissed`].
     ///
-    /// If a stop of this key is queued or under way, the call joins it: both get the same result.
+    /// The current turn continues, and so does a [`stop`](Self::stop). To end everything that a key has to do, call `dismiss` and then
+    /// [`abort`](Self::abort).
+    pub fn dismiss<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> usize {
+        self.shared().send_away(key, || Refusal::Dismissed)
+    }
+
+    /// Cancels the current turn, and stops the session when that turn has ended. The future returns false if there was no session.
+    ///
+    /// A stop goes ahead of the queue. The queued calls get the next session. If a stop of this key is queued or running already,
+    /// the call joins it, and both return the same result.
+    ///
+    /// The turn has `Timeouts::abort` to end. A plain [`SessionTurn`] has no such limit: the stop waits until it is dropped. A start is
+    /// not cut short either.
     ///
     /// # Errors
     ///
-    /// The future's: [`StopError`](crate::manager::StopError). The key is free however the stop went.
+    /// The future returns a [`StopError`](crate::manager::StopError). The key is free also after an error.
     pub fn stop<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Stopping<B> {
         Stopping::begin(self.shared(), key, Arc::clone(&self.owner))
     }
 
-    /// Stops the sessions that are idle and were neither used nor touched for `idle_for`. Never waits for a turn.
+    /// Stops the session, if there is one, starts a new one, and returns a turn of it. Waits in the queue like [`turn`](Self::turn).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`turn`](Self::turn). A stop that fails is reported only by a [`SessionEvent::Stopped`].
+    pub fn restart<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
+        let place = Place::take(self.shared(), key, &TurnOptions::default(), true);
+        place.entering(Arc::clone(&self.owner))
+    }
+
+    /// Stops the sessions that nobody has used or touched for `idle_for`. Never waits for a turn.
+    ///
+    /// [`ManagerBuilder::stop_idle_after`] does this in the background.
     pub fn cleanup_idle(
         &self,
         idle_for: Duration,
@@ -265,17 +306,26 @@ impl<B: Backend> SessionManager<B> {
         sweep::sweep(Arc::clone(self.shared()), idle_for)
     }
 
-    /// Ends the manager. When the call returns nobody is admitted any more, and those in the queue get
-    /// [`TurnError::Closed`]. Turns may go on until the deadline; then they are cancelled, and messages and closures that do
-    /// not end within `Timeouts::abort` are cut short. Every session is stopped, sixteen at a time.
+    /// Restarts the idle time of a session. Returns false if there is no session.
+    pub fn touch<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> bool {
+        self.shared().registry.touch(key)
+    }
+
+    /// Shuts the manager down, and returns a report that names every key that had a session.
     ///
-    /// The report names every key that had a session. It comes at the latest after the deadline and one of each of
-    /// `Timeouts::abort` and `Timeouts::start` and two of `Timeouts::stop`, and one more of these for each sixteen sessions that are
-    /// there at the deadline; a plain [`SessionTurn`] that is still held then is reported as abandoned, and its session is stopped
-    /// when it is given back after all. (Should the runtime end before, sessions go with its tasks, and the report tells only what
-    /// was stopped until then, and what is still in the registry.)
+    /// When the call returns, new calls are refused with [`TurnError::Closed`], and all queued calls have ended with it. Turns
+    /// may continue until the deadline. Then they are cancelled. Messages and closures that still run after `Timeouts::abort` are
+    /// dropped. Every session is stopped, sixteen at a time. A second call may bring the deadline forward, and returns the same
+    /// report.
     ///
-    /// A second call may bring the deadline forward, and gets the same report.
+    /// # Details
+    ///
+    /// Upper bound: `deadline + abort + start + stop * (2 + n / 16)` for n sessions left at the deadline; `abort`, `start` and `stop`
+    /// are those of [`Timeouts`](crate::manager::Timeouts). If a plain [`SessionTurn`] is still held then, the report lists its key
+    /// as abandoned. Its session is stopped when the turn is dropped.
+    ///
+    /// If the runtime ends first, its tasks and their sessions are dropped. The report then lists what was stopped before, and as
+    /// abandoned what was still in the registry.
     pub fn shutdown(
         &self,
         deadline: Duration,
@@ -285,43 +335,18 @@ impl<B: Backend> SessionManager<B> {
         shutdown::report(shared)
     }
 
-    /// What happens to sessions, from now on. Ends with the manager's shutdown.
+    /// Subscribes to the starts, turns and stops of all sessions. Ends with the shutdown.
     pub fn subscribe(&self) -> Subscription<SessionEvent<B::Key>> {
         Hub::subscribe(&self.shared().events)
     }
-}
 
-impl<A: Agent> SessionManager<A> {
-    /// Sends a message to a key's session, in a turn of its own. Await it for the reply, read events from it first, drop it
-    /// to cancel, [`detach`](Sending::detach) it to let it run.
-    ///
-    /// # Errors
-    ///
-    /// The future's: [`SendError`](crate::manager::SendError), with the message if the session never saw it.
-    pub fn send_message<Q: ?Sized + ToKey<A::Key>>(
-        &self,
-        key: &Q,
-        message: A::Message,
-    ) -> Sending<A> {
-        self.send_message_with(key, message, TurnOptions::default())
+    /// Returns a builder for the settings. [`build`](ManagerBuilder::build) makes the manager.
+    pub fn builder(backend: B) -> ManagerBuilder<B> {
+        ManagerBuilder::new(backend)
     }
 
-    /// As [`send_message`](Self::send_message), with settings of its own.
-    #[allow(clippy::needless_pass_by_value)] // options are made for a call
-    pub fn send_message_with<Q: ?Sized + ToKey<A::Key>>(
-        &self,
-        key: &Q,
-        message: A::Message,
-        options: TurnOptions,
-    ) -> Sending<A> {
-        let place = Place::take(self.shared(), key, &options, false);
-        let owner = Arc::clone(&self.owner);
-        Sending::begin(self.shared(), place, key.to_key(), message, &options, owner)
-    }
-
-    /// The partial output of a key's sessions, whoever sent the message, from now on. Ends with the manager's shutdown.
-    pub fn listen<Q: ?Sized + ToKey<A::Key>>(&self, key: &Q) -> Subscription<A::Event> {
-        Outputs::listen(self.shared(), key.to_key())
+    fn shared(&self) -> &Arc<Shared<B>> {
+        &self.owner.0
     }
 }
 

@@ -1,4 +1,4 @@
-//! How far a manager is with its end, and what became of its sessions.
+//! The progress of a shutdown, and the end of each session.
 
 use crate::manager::{
     error::{StopEnd, StopError},
@@ -16,7 +16,7 @@ use tokio::{
     time::Instant,
 };
 
-/// What became of one session.
+/// How one session ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Fate {
     Stopped,
@@ -33,7 +33,7 @@ impl Fate {
         }
     }
 
-    /// Of two sessions of one key, what is worse is told.
+    /// If a key had two sessions, the worse end is reported.
     fn rank(&self) -> u8 {
         match self {
             Self::Stopped => 0,
@@ -43,14 +43,14 @@ impl Fate {
     }
 }
 
-/// How far a manager is with its end.
+/// The progress of a shutdown.
 ///
 /// | stage | from | what holds |
 /// |---|---|---|
 /// | open | | calls are admitted |
-/// | begun | the first [`begin`](Ending::begin) | every end of a session is recorded; the registry is closed; one task drains it |
-/// | overdue | the deadline | each call that has a session or a start is cancelled; no other comes |
-/// | done | the drain's end, or of its patience | the report is there; what is given back later is stopped all the same |
+/// | begun | the first [`begin`](Ending::begin) | the end of each session is recorded; the registry is closed; one task drains it |
+/// | overdue | the deadline | each call that has a session or a start is cancelled; no other call comes |
+/// | done | the end of the drain, or of its patience | the report is made; a turn that is dropped later still has its session stopped |
 pub(crate) struct Ending<K> {
     state: Mutex<State<K>>,
     over: AtomicBool,
@@ -59,12 +59,12 @@ pub(crate) struct Ending<K> {
 }
 
 pub(crate) struct State<K> {
-    /// From `begun` on.
+    /// `Some` from the stage `begun` on.
     fates: Option<HashMap<K, Fate, RandomState>>,
     /// `None`: no turn is cut short.
     pub(crate) deadline: Option<Instant>,
     report: Option<Arc<DrainReport<K>>>,
-    /// Who waits for the report. Each is told by itself: should the waker of one panic, the others hear it all the same.
+    /// The callers that wait for the report. Each has a channel of its own, so a waker that panics does not keep it from the others.
     asked: Vec<oneshot::Sender<Arc<DrainReport<K>>>>,
 }
 
@@ -82,14 +82,14 @@ impl<K> Ending<K> {
         }
     }
 
-    /// Takes the deadline, if it is earlier.
+    /// Begins the shutdown, and takes the deadline if it is earlier.
     pub(crate) fn begin(&self, deadline: Option<Instant>) {
         let mut state = self.state.lock();
         state.deadline = [state.deadline, deadline].into_iter().flatten().min();
         state.fates.get_or_insert_default();
     }
 
-    /// Whoever waits for a stage, or for a deadline, looks again.
+    /// Wakes the tasks that wait for a stage or for the deadline. They check again.
     pub(crate) fn tell_all(&self) {
         self.moved.notify_waiters();
     }
@@ -103,7 +103,7 @@ impl<K> Ending<K> {
         self.over.store(true, Ordering::SeqCst);
     }
 
-    /// Nothing more will be told.
+    /// True once the report is made, after which no event follows.
     pub(crate) fn over(&self) -> bool {
         self.over.load(Ordering::SeqCst)
     }
@@ -138,14 +138,14 @@ impl<K> Ending<K> {
         }
     }
 
-    /// What is found in the state, now or after a move.
+    /// Returns what `look` finds in the state, now or after a move.
     pub(crate) async fn wait<T>(&self, mut look: impl FnMut(&State<K>) -> Option<T>) -> T {
         found(&self.moved, || look(&self.state.lock())).await
     }
 }
 
 impl<K: Clone + Eq + Hash> Ending<K> {
-    /// A session has ended; its key is not free yet.
+    /// Records the end of a session. Its key is not free yet.
     pub(crate) fn record(&self, key: &K, fate: Fate) {
         let key = key.clone();
         let mut state = self.state.lock();
@@ -159,7 +159,7 @@ impl<K: Clone + Eq + Hash> Ending<K> {
         }
     }
 
-    /// What was recorded.
+    /// The report of what was recorded.
     pub(crate) fn report(&self) -> DrainReport<K> {
         let fates = self.state.lock().fates.as_mut().map(mem::take);
         let mut report = DrainReport {

@@ -1,4 +1,4 @@
-//! Why a call of the manager was refused or failed. What was handed in comes back.
+//! Why a call of the manager was refused or failed. A message that was not delivered is returned.
 
 use crate::manager::{
     run::discard,
@@ -14,40 +14,42 @@ use std::{
     panic::AssertUnwindSafe,
 };
 
-/// What can go wrong in a turn, in the order in which it can.
+/// Why a turn failed, in the order in which it can.
+///
+/// Its text contains the backend's error, so [`source`](Error::source) returns the source of that error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TurnError<E> {
-    /// Somebody has the session, and the call did not want to wait.
+    /// The session is in use, and the call had [`no_wait`](crate::manager::TurnOptions#structfield.no_wait) set.
     Busy,
-    /// The manager is shut down, or shuts down.
+    /// The manager is shut down, or its runtime is gone.
     Closed,
-    /// As many as `max_waiting` allows wait for this session already.
+    /// `max_waiting` calls are waiting for this session already.
     QueueFull,
-    /// There are as many sessions as `max_sessions` allows, and none that may be stopped for this one.
+    /// `max_sessions` sessions exist already, and none of them may be stopped for this one.
     RegistryFull,
-    /// The turn did not come within `Timeouts::wait`.
+    /// The call waited in the queue for longer than `Timeouts::wait`.
     WaitTimedOut,
-    /// [`SessionManager::dismiss`](crate::SessionManager::dismiss) sent the queue away.
+    /// [`SessionManager::dismiss`](crate::SessionManager::dismiss) removed the call from the queue.
     Dismissed,
-    /// The session could not be started. Those who waited for the same start share the error.
+    /// The session failed to start. All calls that waited for this start share the error.
     Start(Arc<E>),
     /// The start took longer than `Timeouts::start`.
     StartTimedOut,
     /// The start panicked.
     StartPanicked,
-    /// The agent answered with an error.
+    /// The agent returned an error.
     Agent(E),
     /// The turn took longer than `Timeouts::turn`.
     TurnTimedOut,
-    /// The turn was cancelled: by its sender, by a stop, or by a shutdown.
+    /// The turn was cancelled: by its sender, by an abort, by a stop, or by a shutdown.
     Aborted,
     /// The agent panicked.
     Panicked,
 }
 
 impl<E> TurnError<E> {
-    /// The same refusal once more; `None` if it is the agent's own error.
+    /// A copy of this error; `None` if it is the agent's own.
     pub(crate) fn again(&self) -> Option<Self> {
         Some(match self {
             Self::Busy => Self::Busy,
@@ -78,22 +80,22 @@ impl<E> From<EnterError> for TurnError<E> {
     }
 }
 
-impl<E> fmt::Display for TurnError<E> {
+impl<E: fmt::Display> fmt::Display for TurnError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Busy => "the session is busy",
             Self::Closed => "the session manager is shut down",
-            Self::QueueFull => "too many wait for this session",
-            Self::RegistryFull => "there are as many sessions as there may be",
-            Self::WaitTimedOut => "the turn did not come in time",
-            Self::Dismissed => "the queue of this session was sent away",
-            Self::Start(_) => "the session could not be started",
-            Self::StartTimedOut => "the start of the session took too long",
+            Self::QueueFull => "the queue of the session is full; try again later",
+            Self::RegistryFull => "session limit reached; stop a session or try again later",
+            Self::WaitTimedOut => "timed out in the queue of the session",
+            Self::Dismissed => "the call was dismissed from the queue",
+            Self::Start(error) => return write!(f, "the session failed to start: {error}"),
+            Self::StartTimedOut => "the start of the session timed out",
             Self::StartPanicked => "the start of the session panicked",
-            Self::Agent(_) => "the session answered with an error",
-            Self::TurnTimedOut => "the turn took too long",
+            Self::Agent(error) => return write!(f, "the agent returned an error: {error}"),
+            Self::TurnTimedOut => "the turn timed out",
             Self::Aborted => "the turn was cancelled",
-            Self::Panicked => "the turn panicked",
+            Self::Panicked => "the agent panicked in the turn",
         })
     }
 }
@@ -101,19 +103,19 @@ impl<E> fmt::Display for TurnError<E> {
 impl<E: Error + 'static> Error for TurnError<E> {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Start(error) => Some(&**error),
-            Self::Agent(error) => Some(error),
+            Self::Start(error) => error.source(),
+            Self::Agent(error) => error.source(),
             _ => None,
         }
     }
 }
 
-/// Why a message has no reply; hands the message back if the session never saw it.
+/// Why a message has no reply, and whether it was delivered.
 #[non_exhaustive]
 pub struct SendError<M, E> {
     /// What went wrong.
     pub error: TurnError<E>,
-    /// The message, if the session never saw it: it can be sent again without being heard twice.
+    /// The message, if no session has received it. You can send it again, and it will not arrive twice.
     pub message: Option<M>,
 }
 
@@ -126,9 +128,13 @@ impl<M, E: fmt::Debug> fmt::Debug for SendError<M, E> {
     }
 }
 
-impl<M, E> fmt::Display for SendError<M, E> {
+impl<M, E: fmt::Display> fmt::Display for SendError<M, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        let delivered = match self.message {
+            Some(_) => "message not delivered",
+            None => "message delivered, no reply",
+        };
+        write!(f, "{delivered}: {}", self.error)
     }
 }
 
@@ -138,17 +144,19 @@ impl<M, E: Error + 'static> Error for SendError<M, E> {
     }
 }
 
-/// Why a session was not stopped as it should be. Its key is free all the same.
+/// Why a session was not stopped cleanly. Its key is free nevertheless.
+///
+/// Its text contains the backend's error, so [`source`](Error::source) returns the source of that error.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StopError<E> {
-    /// The backend's `stop` failed. All who asked for this stop share the error.
+    /// The backend's `stop` failed. All callers that joined this stop share the error.
     Failed(Arc<E>),
     /// The backend's `stop` panicked.
     Panicked,
     /// The backend's `stop` took longer than `Timeouts::stop`, and was dropped.
     Abandoned,
-    /// The manager shuts down, which stops the session. Its turn was cancelled all the same.
+    /// The manager is shutting down, and stops the session itself. The turn was cancelled nevertheless.
     Closed,
 }
 
@@ -163,17 +171,27 @@ impl<E> Clone for StopError<E> {
     }
 }
 
-/// How the backend's stop went.
+/// The result of the backend's stop.
 pub(crate) type StopEnd<E> = Result<(), StopError<E>>;
+
+impl<E: Error + 'static> StopError<E> {
+    /// The text for reports and events, which name the stop already.
+    pub(crate) fn cause(&self) -> Arc<str> {
+        match self {
+            Self::Failed(error) => error_text(&**error),
+            other => error_text(other),
+        }
+    }
+}
 
 impl<E: fmt::Display> fmt::Display for StopError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Failed(error) => error.fmt(f),
-            Self::Panicked => f.write_str("the stop of the session panicked"),
-            Self::Abandoned => f.write_str("the stop of the session took too long"),
-            Self::Closed => f.write_str("the session manager is shut down"),
-        }
+        f.write_str(match self {
+            Self::Failed(error) => return write!(f, "the session failed to stop: {error}"),
+            Self::Panicked => "the stop of the session panicked",
+            Self::Abandoned => "the stop of the session timed out",
+            Self::Closed => "the session manager is shut down",
+        })
     }
 }
 
@@ -186,7 +204,7 @@ impl<E: Error + 'static> Error for StopError<E> {
     }
 }
 
-/// Why a start gave no session, to be shared.
+/// Why a start failed, for all calls that waited for it.
 #[derive(Debug)]
 pub(crate) enum StartFailure<E> {
     Failed(Arc<E>),
@@ -214,15 +232,15 @@ impl<E> From<StartFailure<E>> for TurnError<E> {
     }
 }
 
-/// How many causes of an error are written. A chain of causes may be a circle.
+/// How many causes of an error are written. A chain of causes may be circular.
 const CAUSES: usize = 32;
 
-/// An error and its causes: `cannot connect: connection refused`. Of [`ERROR_BYTES`] at most. The texts are user code, which may
-/// panic, and write without an end.
+/// An error and its causes: `cannot connect: connection refused`, in at most [`ERROR_BYTES`]. The texts are user code, which may
+/// panic or write without an end.
 pub(crate) fn error_text(error: &dyn Error) -> Arc<str> {
     let text = || {
         let mut text = Bounded::new(ERROR_BYTES);
-        // Whatever an error returns: what it has written stays, and the text itself remembers why it refused the rest.
+        // The result is ignored: what was written stays, and the text itself records what it refused.
         let _ = write!(text, "{error}");
         let mut cause = error.source();
         for _ in 0..CAUSES {
@@ -241,7 +259,7 @@ pub(crate) fn error_text(error: &dyn Error) -> Arc<str> {
         Ok(text) => text,
         Err(payload) => {
             discard(payload);
-            "an error whose text panicked".into()
+            "[the text of the error panicked]".into()
         }
     }
 }

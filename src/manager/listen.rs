@@ -1,7 +1,7 @@
-//! The partial output of sessions, whoever sent the message.
+//! The listeners: subscriptions to the partial output of a key.
 //!
-//! A key has a hub while somebody listens to it: the first subscription makes it, the drop of the last one takes it away. So a
-//! call costs O(log n) in the listeners of its own key, whatever others do, and nothing is left of those who have gone.
+//! A key has a hub while it has listeners. The first subscription makes the hub, and the drop of the last one removes it. So a
+//! call costs O(log n) in the listeners of its own key, and nothing is left of past listeners.
 
 use crate::manager::{
     backend::Agent,
@@ -17,12 +17,12 @@ use hashbrown::HashTable;
 use parking_lot::Mutex;
 use std::hash::{BuildHasher, Hash};
 
-/// Those who listen, by key.
+/// The listeners, by key.
 pub(crate) struct Outputs<K, E> {
-    /// How many keys are listened to: without any, an event costs one load.
+    /// The number of keys with listeners. If it is 0, an event costs one load.
     count: AtomicUsize,
     hasher: RandomState,
-    /// By hash, so that events of different keys seldom meet at a lock.
+    /// By hash, so that events of different keys seldom share a lock.
     parts: [CachePadded<Mutex<Keys<K, E>>>; PARTS],
 }
 
@@ -37,7 +37,7 @@ struct Listened<K, E> {
 }
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'static> Outputs<K, E> {
-    /// The one of a manager, made when it is first asked for.
+    /// The listeners of a manager, made at the first use.
     fn of<A: Agent<Key = K, Event = E>>(shared: &Shared<A>) -> Arc<Self> {
         let mut erased = shared.outputs.lock();
         let erased = erased.get_or_insert_with(|| {
@@ -64,7 +64,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
     ) -> Subscription<E> {
         let outputs = Self::of(shared);
         let subscription = outputs.subscribe(key, shared.settings.unread_bytes);
-        // The end of all comes after this, and finds the subscription; or before, and is found here.
+        // Either the shutdown ends all subscriptions after this line, and so this one; or it has set `over` before, and this ends it.
         if shared.ending.over() {
             subscription.end_all();
         }
@@ -73,7 +73,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
 
     fn subscribe(self: &Arc<Self>, key: K, limit: usize) -> Subscription<E> {
         let hash = self.hasher.hash_one(&key);
-        // If it is not used, it is dropped after the lock.
+        // If the key is not used, it is dropped after the lock.
         let mut key = Some(key);
         let mut keys = self.part(hash).lock();
         let here = |listened: &Listened<K, E>| key.as_ref() == Some(&listened.key);
@@ -90,7 +90,8 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         subscription
     }
 
-    /// What a turn of this key emits goes to its sender and to all who listen; what it emits when it has ended, to nobody.
+    /// The function that a turn of this key emits with. Its events go to the sender and to all listeners, and after the end of the
+    /// turn to nobody.
     pub(crate) fn emitter<A: Agent<Key = K, Event = E>>(
         shared: &Shared<A>,
         key: Arc<K>,
@@ -105,7 +106,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
             let listened = outputs.count.load(Ordering::Relaxed) > 0;
             let hub = listened.then(|| outputs.find(&key)).flatten();
             let heard = hub.map(|hub| (hub, event.clone()));
-            // The turn may have ended meanwhile: the sender's queue decides, and nobody gets what comes after.
+            // The turn may have ended meanwhile. The sender's queue decides that for the listeners too.
             if let (true, Some((hub, event))) = (sender.push(event, bytes), heard) {
                 hub.publish(|| (event, bytes));
             }
@@ -139,10 +140,10 @@ impl<K, E> Outputs<K, E> {
 }
 
 impl<K: Send + Sync, E: Send + Sync> Home<E> for Outputs<K, E> {
-    /// Between the drop of the last subscription and the lock of the keys, somebody may listen anew. A subscription is made under
-    /// this lock: either it was made before, and then the hub has a reader and stays, or it comes later, and makes another
-    /// hub. Of two that leave at the same time, either may come first; the other does not find the hub. What is looked for is
-    /// this very hub and not its key, which another hub may have by now. Schedules: `listeners`.
+    /// Between the drop of the last subscription and this lock, somebody may listen again. A subscription is made under this
+    /// lock. If it came before, the hub has a reader and stays. If it comes later, it makes another hub. If two subscriptions leave
+    /// at the same time, the second one does not find the hub. The search compares the hub and not the key, because the key may have
+    /// another hub by now. Schedules: `listeners`.
     fn left(&self, hub: &Arc<Hub<E>>, hash: u64) {
         let mut keys = self.part(hash).lock();
         let here = |listened: &Listened<K, E>| Arc::ptr_eq(&listened.hub, hub);

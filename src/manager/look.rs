@@ -1,4 +1,4 @@
-//! What a session is doing, for whoever asks.
+//! The status of a session.
 
 use crate::manager::{backend::Backend, report::reports::SessionStatus, shared::Shared};
 use crate::{Status, Ticket, ToKey, sync::Arc};

@@ -1,48 +1,64 @@
-//! The session manager: the registry, and the knowledge how to start, check and stop a session.
+//! The session manager on tokio: it starts, checks and stops sessions, and gives each to one caller at a time.
 //!
-//! Top down, and in a row from left to right: each module knows those after it, and none before.
+//! | to | use |
+//! |---|---|
+//! | define how a session starts and stops | implement [`Backend`] |
+//! | define how a session answers a message | implement [`Agent`] too; its page has a complete program |
+//! | use the sessions | build a [`SessionManager`]; its page lists the calls |
+//! | limit times, sessions, queues and memory | [`ManagerBuilder`] and [`Timeouts`]; for one call, [`TurnOptions`] |
+//! | watch | [`SessionStatus`], [`Subscription`], [`SessionEvent`] |
+//! | handle errors | [`TurnError`], [`SendError`], [`StopError`] |
+//!
+//! # Calls and states
+//!
+//! A call reaches the current holder of its key in every state. A row is the state of one call (a message, unless the row says
+//! otherwise) or of its session. A column is what somebody else calls then. Each cell has the result of that call, and after the
+//! semicolon what becomes of the first one.
+//!
+//! | | `abort(ticket)` | `abort(None)` | drop | `dismiss` | `stop` | `restart` | `shutdown`, before its deadline | `shutdown`, after its deadline | `status` | `listen` |
+//! |---|---|---|---|---|---|---|---|---|---|---|
+//! | no session | false | false | - | 0 | false | its turn | not reported | not reported | none | - |
+//! | idle | false | false | - | 0 | true | its turn | stopped | stopped | Idle | - |
+//! | queued | true; `Aborted` at once, message returned | true, cancels the turn before it; reply | leaves the queue at once | 1; `Dismissed` at once, message returned | true; reply from the next session | its turn; reply | stopped; `Closed` at once, message returned | stopped; `Closed` at once, message returned | Busy, 1 waiting; reply | all events; reply |
+//! | granted, not polled | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | idle at once | 0; reply | true; `Aborted` at once, message returned | its turn; reply | stopped; `Closed` at once, message returned | stopped; `Closed` at once, message returned | Busy, with its ticket; reply | all events; reply |
+//! | turn taken at once, not polled | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | idle once its task runs | 0; reply | true; `Aborted` at once, message returned | its turn; reply | stopped; reply | stopped; `Aborted` at once, message returned | Busy, with its ticket; reply | all events; reply |
+//! | starting | true; `Aborted` when that ends, message returned | true; `Aborted` when that ends, message returned | goes on, for the next caller | 0; reply | true; `Aborted` when that ends, message returned | its turn; reply | stopped; reply | stopped; `Aborted` when that ends, message returned | Starting, with its ticket; reply | all events; reply |
+//! | health check | true; `Aborted` when that ends, message returned | true; `Aborted` when that ends, message returned | goes on, for the next caller | 0; reply | true; `Aborted` when that ends, message returned | its turn; reply | stopped; reply | stopped; `Aborted` when that ends, message returned | Busy, with its ticket; reply | all events; reply |
+//! | stopping an unhealthy session | true; `Aborted` when that ends, message returned | true; `Aborted` when that ends, message returned | the stop goes on | 0; reply | false; `Aborted` when that ends, message returned | its turn; reply | stopped; reply | stopped; `Aborted` when that ends, message returned | Closing, with its ticket; reply | all events; reply |
+//! | message running | true; cancelled, `Aborted` | true; cancelled, `Aborted` | cancelled | 0; reply | true; cancelled, `Aborted` | its turn; reply | stopped; reply | stopped; cancelled, `Aborted` | Busy, with its ticket; reply | later events; reply |
+//! | closure running | true; `Aborted` after `Timeouts::abort` | true; `Aborted` after `Timeouts::abort` | session dirty | 0; value | false, session dirty; `Aborted` after `Timeouts::abort` | its turn; value | stopped; value | stopped; `Aborted` after `Timeouts::abort` | Busy, with its ticket; value | no events; value |
+//! | plain turn held | true; cancelled, ends when dropped | true; cancelled, ends when dropped | idle at once | 0; goes on | true; cancelled, ends when dropped | its turn; goes on | stopped; goes on | stopped; cancelled, ends when dropped | Busy, with its ticket; goes on | no events; goes on |
+//! | ended, dirty session stopping | false | false | - | 0 | false | its turn | stopped | stopped | Closing | - |
+//! | stopped by another call | false | false | - | 0 | true, joins that stop | its turn | stopped | stopped | Closing | - |
+//!
+//! # Layout of the source
+//!
+//! Each module uses only those below it in this table, and those to its right in its row.
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `calls` | what users call |
+//! | `calls` | the calls of users |
 //! | `call` | how a call gets its turn and uses it |
 //! | `end` | how sessions end |
-//! | `look` | what a session is doing |
+//! | `look` | the status of a session |
 //! | `listen` | the partial output of sessions |
 //! | `shared` | what all tasks of one manager share |
 //! | `settings` | timeouts, limits, options |
-//! | `ending` | how far a shutdown is, and what became of each session |
-//! | `report` | what the manager reports: to the log, as values, to subscribers |
-//! | `backend` | what a user implements |
+//! | `ending` | the progress of a shutdown, and the end of each session |
+//! | `report` | what the manager reports: log, values, subscriptions |
+//! | `backend` | the traits that a user implements |
 //! | `reach` | how one call reaches another: the switch that cancels it |
 //! | `error`, `bell`, `run`, `text` | errors; waiting for a change; running user code; bounded and escaped text |
 //!
-//! **Locks.** The manager's own locks (a switch, a call's answer, a bell, a queue, the listeners, the ending) are leaves: under one of
-//! them no other is taken, but that of a key's listeners under that of its part of all keys; nothing is awaited, nobody is
-//! woken, and of user code only `Eq`, `Hash`, `Clone` and the drop of keys run.
+//! **Locks.** There is one in each switch, call's answer, bell, event queue and hub, in the listeners and each of their parts, and in the
+//! ending. While one is held, no other is taken, nothing is awaited, and no waker runs. The one exception: a hub is locked under its
+//! part of the listeners. The only user code that runs under them is `Eq`, `Hash`, `Clone` and `Drop` of keys.
 //!
-//! **What must not be cut short** (a start, a look at health, a stop) runs in a task that owns the slot's guard; a caller
-//! that goes away only stops waiting.
+//! **Tasks.** A start, a health check and a stop must not be cut short. Each runs in a task that owns the slot's guard. A caller that
+//! goes away only stops waiting for it.
 //!
-//! **Every call reaches a turn in every state.** A call leaves a handle in the registry in the critical section in which
-//! it takes its place, and another call finds it there by its ticket, whatever has become of it. The columns are what the other
-//! call answers, and then what becomes of the call. `tests/manager/table` has this table, and runs each cell.
-//!
-//! | | `abort(ticket)` | `abort(None)` | its drop | `dismiss` | `stop` | `restart` | `shutdown`, begun | `shutdown`, deadline | `status` | `listen` |
-//! |---|---|---|---|---|---|---|---|---|---|---|
-//! | no session | false | false | - | 0 | false | its turn | nothing | nothing | none | - |
-//! | idle | false | false | - | 0 | true | its turn | stopped | stopped | Idle | - |
-//! | queued | true; `Aborted` at once, message back | true, the turn before it; reply | leaves at once | 1; `Dismissed` at once, message back | true; reply of the next session | its turn; reply | stopped; `Closed` at once, message back | stopped; `Closed` at once, message back | Busy, 1 waits; reply | all of it; reply |
-//! | granted, not polled | true; `Aborted` at once, message back | true; `Aborted` at once, message back | idle at once | 0; reply | true; `Aborted` at once, message back | its turn; reply | stopped; `Closed` at once, message back | stopped; `Closed` at once, message back | Busy, of its ticket; reply | all of it; reply |
-//! | taken in the call, not polled | true; `Aborted` at once, message back | true; `Aborted` at once, message back | idle when its task runs | 0; reply | true; `Aborted` at once, message back | its turn; reply | stopped; reply | stopped; `Aborted` at once, message back | Busy, of its ticket; reply | all of it; reply |
-//! | starting | true; `Aborted` after it, message back | true; `Aborted` after it, message back | goes on for the next | 0; reply | true; `Aborted` after it, message back | its turn; reply | stopped; reply | stopped; `Aborted` after it, message back | Starting, of its ticket; reply | all of it; reply |
-//! | health check | true; `Aborted` after it, message back | true; `Aborted` after it, message back | goes on for the next | 0; reply | true; `Aborted` after it, message back | its turn; reply | stopped; reply | stopped; `Aborted` after it, message back | Busy, of its ticket; reply | all of it; reply |
-//! | stop of an unhealthy session | true; `Aborted` after it, message back | true; `Aborted` after it, message back | the stop goes on | 0; reply | false; `Aborted` after it, message back | its turn; reply | stopped; reply | stopped; `Aborted` after it, message back | Closing, of its ticket; reply | all of it; reply |
-//! | message running | true; cancelled, `Aborted` | true; cancelled, `Aborted` | cancelled | 0; reply | true; cancelled, `Aborted` | its turn; reply | stopped; reply | stopped; cancelled, `Aborted` | Busy, of its ticket; reply | what follows; reply |
-//! | closure running | true; `Aborted` after `Timeouts::abort` | true; `Aborted` after `Timeouts::abort` | dirty | 0; its value | false, it is dirty; `Aborted` after `Timeouts::abort` | its turn; its value | stopped; its value | stopped; `Aborted` after `Timeouts::abort` | Busy, of its ticket; its value | nothing; its value |
-//! | plain turn held | true; cancelled, ends when it is given back | true; cancelled, ends when it is given back | idle at once | 0; goes on | true; cancelled, ends when it is given back | its turn; goes on | stopped; goes on | stopped; cancelled, ends when it is given back | Busy, of its ticket; goes on | nothing; goes on |
-//! | over, dirty session stopping | false | false | - | 0 | false | its turn | stopped | stopped | Closing | - |
-//! | stop running | false | false | - | 0 | true, the same stop | its turn | stopped | stopped | Closing | - |
+//! **Reach.** A call stores a handle in the registry in the critical section that gives it its position. Other calls find the handle
+//! by its ticket, in every state. `tests/manager/table` runs each cell of the table above.
 
 mod backend;
 mod bell;

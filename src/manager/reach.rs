@@ -1,7 +1,7 @@
-//! A call, as others reach it by its number: the switch that cancels it, and the answer that somebody else has for it.
+//! The handle of a call: the switch that cancels it, and the answer that another call may give it.
 //!
-//! It is the handle that the call leaves in the registry. So it is found in every state of the call, from its place in the
-//! queue to the end of its turn, and the slot lock decides which call that is.
+//! Each call stores its handle in the registry. So others find it in every state, from its position in the queue to the end of its
+//! turn, and the slot lock decides which call they find.
 
 use crate::manager::{
     bell::Bell,
@@ -10,23 +10,23 @@ use crate::manager::{
 use crate::sync::Arc;
 use parking_lot::Mutex;
 
-/// Why a call is to end. The first cause stays.
+/// Why a call is cancelled. The first cause stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// Its sender dropped it, or somebody aborted it.
     Abort,
-    /// Its turn lasted for longer than it may.
+    /// Its turn exceeded its limit.
     TurnTimeout,
     /// The session is to be stopped.
     Stop,
-    /// The manager shuts down, and the deadline is over.
+    /// The deadline of the shutdown has passed.
     Shutdown,
-    /// The runtime is gone, and with it all that the call could wait for.
+    /// The runtime is gone, and with it everything that the call could wait for.
     RuntimeGone,
 }
 
 impl<E> TurnError<E> {
-    /// What the caller of a turn that was ended so gets.
+    /// The error of a call that was cancelled for this cause.
     pub(crate) fn of(cause: Cause) -> Self {
         match cause {
             Cause::TurnTimeout => Self::TurnTimedOut,
@@ -36,27 +36,27 @@ impl<E> TurnError<E> {
     }
 }
 
-/// A call that has, or had, a place.
+/// The handle of a call.
 #[derive(Debug)]
 pub(crate) struct Call<E> {
     pub(crate) switch: Switch,
-    /// It ends the session, and has no turn.
+    /// True for a stop, which has no turn.
     pub(crate) stops: bool,
     answer: Mutex<Option<Answer<E>>>,
 }
 
-/// What others decide for a call.
+/// An answer that another call gives.
 #[derive(Debug)]
 enum Answer<E> {
     Refused(Refusal<E>),
-    /// The stop has ended, for all who asked for it.
+    /// The stop has ended, for all callers that joined it.
     Stopped(Result<bool, StopError<E>>),
 }
 
 /// Why a call leaves the queue without a turn.
 #[derive(Debug)]
 pub(crate) enum Refusal<E> {
-    /// Somebody has sent the queue away.
+    /// Its queue was dismissed.
     Dismissed,
     /// The start that it waited for has failed.
     NotStarted(StartFailure<E>),
@@ -90,7 +90,7 @@ impl<E> Call<E> {
         })
     }
 
-    /// The call has left the queue. The first reason stays: a call that was cancelled before has that one.
+    /// Gives the reason to a call that was taken out of the queue. A call that was cancelled before keeps that cause.
     pub(crate) fn refuse(&self, refusal: Refusal<E>) {
         if self.switch.cause().is_none() {
             self.decide(Answer::Refused(refusal));
@@ -104,23 +104,23 @@ impl<E> Call<E> {
         }
     }
 
-    /// Why the call gets no turn, once somebody has decided so. A call that was sent away may be cancelled after that.
+    /// Why the call gets no turn, if another call has decided so. A refusal wins over a cause that came after it.
     pub(crate) fn refusal(&self) -> Option<TurnError<E>> {
         let cancelled = || self.switch.cause().map(TurnError::of);
         self.sent_away().or_else(cancelled)
     }
 
-    /// Resolves when the call is to end without a turn.
+    /// Resolves when another call has decided that this one gets no turn.
     pub(crate) async fn refused(&self) -> TurnError<E> {
         self.switch.changed.found(|| self.refusal()).await
     }
 
-    /// The stop has ended; the first answer stays.
+    /// Answers a stop. The first answer stays.
     pub(crate) fn end(&self, stopped: Result<bool, StopError<E>>) {
         self.decide(Answer::Stopped(stopped));
     }
 
-    /// Resolves when the stop has ended.
+    /// Resolves when the stop is answered.
     pub(crate) async fn ended(&self) -> Result<bool, StopError<E>> {
         let ended = || match &*self.answer.lock() {
             Some(Answer::Stopped(stopped)) => Some(stopped.clone()),
@@ -133,7 +133,7 @@ impl<E> Call<E> {
     fn decide(&self, answer: Answer<E>) {
         let mut given = self.answer.lock();
         if given.is_some() {
-            return drop(given); // before the answer
+            return drop(given); // before `answer` is dropped
         }
         *given = Some(answer);
         drop(given);
@@ -141,7 +141,7 @@ impl<E> Call<E> {
     }
 }
 
-/// The switch of a call, without the type of its errors.
+/// A call without the type of its errors.
 pub(crate) trait Switched: Send + Sync {
     fn switch(&self) -> &Switch;
 }
@@ -152,7 +152,7 @@ impl<E: Send + Sync> Switched for Call<E> {
     }
 }
 
-/// What cancels a call, and what its turn has noted.
+/// Cancels a call, and keeps the note of its turn.
 #[derive(Debug, Default)]
 pub(crate) struct Switch {
     state: Mutex<State>,
@@ -163,7 +163,7 @@ pub(crate) struct Switch {
 struct State {
     cause: Option<Cause>,
     note: Option<Arc<str>>,
-    /// The turn has ended. Its slot may be held for longer, by the stop of a dirty session.
+    /// The turn has ended. The stop of a dirty session may hold the slot for longer.
     over: bool,
 }
 
@@ -184,12 +184,12 @@ impl Switch {
         self.state.lock().cause
     }
 
-    /// Resolves when the call is to end.
+    /// Resolves when the call is cancelled.
     pub(crate) async fn cancelled(&self) -> Cause {
         self.changed.found(|| self.cause()).await
     }
 
-    /// The turn has ended: there is nothing to cancel any more.
+    /// The turn has ended, so there is nothing left to cancel.
     pub(crate) fn end(&self) {
         let mut state = self.state.lock();
         state.over = true;

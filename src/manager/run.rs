@@ -1,4 +1,4 @@
-//! How user code is run: a panic caught, a limit kept, and what must not be cut short moved to a task.
+//! Runs user code: catches its panics, limits its time, and moves what must not be cut short to a task.
 
 use crate::sync::{catch_unwind, in_runtime, resume_unwind};
 use std::{
@@ -12,10 +12,10 @@ use std::{
 };
 use tokio::{runtime::Handle, sync::Notify};
 
-/// What a panic carried.
+/// The payload of a panic.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// The value of the future that user code gives, or its panic: also that of the call, which need not be an `async fn`.
+/// The value of a future of user code, or its panic. The call that makes the future may panic too.
 pub(crate) async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Payload> {
     let mut future = pin!(async move { call().await });
     poll_fn(
@@ -28,31 +28,31 @@ pub(crate) async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Out
     .await
 }
 
-/// Drops it, and what panics in its drop goes no further.
+/// Drops a value, and catches a panic of its drop.
 pub(crate) fn drop_caught<T>(value: T) -> Result<(), Payload> {
     catch_unwind(AssertUnwindSafe(|| drop(value)))
 }
 
-/// Runs what must not stop its caller: should it panic, that goes no further.
+/// Runs code whose panic must not reach the caller.
 pub(crate) fn quietly(act: impl FnOnce()) {
     if let Err(payload) = catch_unwind(AssertUnwindSafe(act)) {
         discard(payload);
     }
 }
 
-/// The end of a turn, a start or a stop: the next in the queue is woken. Should its waker panic, that is no matter of who ends.
+/// Drops a guard, which wakes the next caller. A panic of that waker must not reach the one that drops.
 pub(crate) fn let_go<T>(guard: T) {
     quietly(|| drop(guard));
 }
 
-/// The panic hook has told it. Its drop is user code too.
+/// Drops the payload of a panic, which the panic hook has reported. Its drop is user code too.
 pub(crate) fn discard(payload: Payload) {
     if let Err(second) = drop_caught(payload) {
         mem::forget(second);
     }
 }
 
-/// One poll, in the runtime: what is ready at once needs neither timer nor task.
+/// Polls once, in the context of the runtime. A future that is ready at once needs neither a timer nor a task.
 pub(crate) async fn poll_once<T>(
     runtime: &Handle,
     mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
@@ -67,7 +67,7 @@ pub(crate) async fn poll_once<T>(
     .await
 }
 
-/// The future's value, or `None` when the limit has passed first. The timer is the runtime's, whoever polls this.
+/// The future's value, or `None` if the limit passes first. The timer is the runtime's, wherever this is polled.
 pub(crate) async fn within<T>(
     runtime: &Handle,
     limit: Option<Duration>,
@@ -84,7 +84,7 @@ pub(crate) async fn within<T>(
         Ok(Ok(Ok(value))) => Some(value),
         Ok(Ok(Err(payload))) => resume_unwind(payload),
         Ok(Err(_)) => None,
-        // A runtime that is gone has no time: it is over.
+        // The runtime is gone, and has no timer.
         Err(payload) => {
             discard(payload);
             None
@@ -99,8 +99,7 @@ pub(crate) enum Ended<T> {
     Panicked,
 }
 
-/// Runs user code to its end or to the limit. What is cut short is dropped before this returns, and a panic of that drop
-/// goes no further.
+/// Runs user code to its end or to the limit. Drops its future before this returns, and catches a panic of that drop.
 pub(crate) async fn bounded<F: Future + Send>(
     runtime: &Handle,
     limit: Duration,
@@ -121,7 +120,7 @@ pub(crate) async fn bounded<F: Future + Send>(
     ended
 }
 
-/// The first of two; the left one if both are ready.
+/// The first of two futures to be ready; the left one if both are.
 pub(crate) async fn either<A, B>(
     mut left: Pin<&mut (impl Future<Output = A> + ?Sized)>,
     right: impl Future<Output = B>,
@@ -136,8 +135,8 @@ pub(crate) async fn either<A, B>(
     .await
 }
 
-/// What `look` finds, which is asked again at each word. The wait for that is enabled before the look, so that what is told
-/// between the two is not lost.
+/// Returns what `look` finds, now or after a notification. The wait is enabled before the look, so a notification between the two
+/// is not lost.
 pub(crate) async fn found<T>(told: &Notify, mut look: impl FnMut() -> Option<T>) -> T {
     loop {
         let word = told.notified();
@@ -150,8 +149,8 @@ pub(crate) async fn found<T>(told: &Notify, mut look: impl FnMut() -> Option<T>)
     }
 }
 
-/// Runs to its end, also when who waits for it goes away: if it is not ready at once, in a task of its own. `None` if the
-/// runtime was shut down, or the future panicked, which is told by the panic hook.
+/// Runs a future to its end, even if its caller goes away: if it is not ready at once, it moves to a task of its own. `None` if the
+/// runtime was shut down, or if the future panicked, which the panic hook reports.
 pub(crate) async fn uncut<T: Send + 'static>(
     runtime: &Handle,
     future: impl Future<Output = T> + Send + 'static,

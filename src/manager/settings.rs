@@ -1,24 +1,29 @@
-//! The settings of a manager, and how one call may differ from them.
+//! The settings of a manager, and the options of one call.
 
 use crate::manager::{backend::Backend, report::events::KEPT_BYTES, run::discard};
 use crate::{Clock, Registry, sync::catch_unwind};
 use std::{error::Error, fmt, time::Duration};
 use tokio::runtime::Handle;
 
-/// How long things may take. With units: all are [`Duration`]s of tokio's clock.
+/// Time limits, on tokio's clock: `Timeouts::default().abort(Duration::from_secs(2))`. None of them may be zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// For the turn to come. `None`, the default, waits for as long as it takes.
+    /// Limits the wait in the queue, without the start. A call that exceeds it ends with
+    /// [`TurnError::WaitTimedOut`](crate::manager::TurnError::WaitTimedOut). Default: `None`, no limit.
     pub wait: Option<Duration>,
-    /// For a start, and for a look at a session's health. By default 30 s.
+    /// Limits a start and a health check. A start that exceeds it is dropped and cleaned up, and its caller gets
+    /// [`TurnError::StartTimedOut`](crate::manager::TurnError::StartTimedOut). A session whose check exceeds it is replaced.
+    /// Default: 30 s.
     pub start: Duration,
-    /// For a turn: a message, or a closure of `with_turn`; a plain turn is its holder's. `None`, the default: for as long as
-    /// it takes.
+    /// Limits a message, or a closure of `with_turn`. One that exceeds it is cancelled, has `abort` to end, and ends with
+    /// [`TurnError::TurnTimedOut`](crate::manager::TurnError::TurnTimedOut). A plain turn has no limit. Default: `None`, no limit.
     pub turn: Option<Duration>,
-    /// For a cancelled turn to end by itself, before its session is stopped. By default 5 s.
+    /// Limits how long a cancelled message or closure may continue. One that exceeds it is dropped, and its session is stopped.
+    /// Default: 5 s.
     pub abort: Duration,
-    /// For a stop, and for a start that was cut short to be put away. By default 10 s.
+    /// Limits a stop, and the cleanup after a start that was cut short. One that exceeds it is dropped, and the key goes to the
+    /// next caller; a stop ends with [`StopError::Abandoned`](crate::manager::StopError::Abandoned). Default: 10 s.
     pub stop: Duration,
 }
 
@@ -66,19 +71,20 @@ impl Timeouts {
     }
 }
 
-/// What happens to a start when there are as many sessions as there may be.
+/// What a start does when the session limit is reached.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
-    /// It is refused with [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull).
+    /// The start is refused with [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull).
     Refuse,
-    /// The session that has been idle longest is stopped first, touched ones last; never one that is used or waited for. If
-    /// there is none, the start is refused. Of sessions whose last turns ended within one tick of the clock (a few milliseconds),
-    /// any one may be stopped first.
+    /// The session that has been idle longest is stopped to make room. If no session is idle, the start is refused.
+    ///
+    /// Sessions that were touched since their last turn come last. A session that is in use or has a queue is never stopped for
+    /// this. Among sessions whose last turns ended within one tick of the clock (a few milliseconds), the choice is arbitrary.
     StopLongestIdle,
 }
 
-/// How one call differs from the manager's settings.
+/// Options of one call. They override the manager's settings.
 ///
 /// ```
 /// use std::time::Duration;
@@ -90,16 +96,16 @@ pub enum WhenFull {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TurnOptions {
-    /// A session that is not free at once is refused with [`TurnError::Busy`](crate::manager::TurnError::Busy).
+    /// Does not queue: if the session is not free, the call ends with [`TurnError::Busy`](crate::manager::TurnError::Busy).
     pub no_wait: bool,
-    /// Instead of [`Timeouts::wait`](Timeouts#structfield.wait).
+    /// Overrides [`Timeouts::wait`](Timeouts#structfield.wait).
     pub wait: Option<Duration>,
-    /// Instead of [`Timeouts::turn`](Timeouts#structfield.turn).
+    /// Overrides [`Timeouts::turn`](Timeouts#structfield.turn).
     pub turn: Option<Duration>,
 }
 
 impl TurnOptions {
-    /// Now or never.
+    /// Returns options with [`no_wait`](Self#structfield.no_wait) set.
     pub fn no_wait() -> Self {
         Self {
             no_wait: true,
@@ -107,47 +113,52 @@ impl TurnOptions {
         }
     }
 
-    /// For how long the call waits in the queue.
+    /// Sets [`wait`](Self#structfield.wait).
     pub fn wait(mut self, limit: Duration) -> Self {
         self.wait = Some(limit);
         self
     }
 
-    /// For how long the turn may last.
+    /// Sets [`turn`](Self#structfield.turn).
     pub fn turn(mut self, limit: Duration) -> Self {
         self.turn = Some(limit);
         self
     }
 }
 
-/// Why there is no manager.
+/// Why [`ManagerBuilder::build`] failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// `build` was not called in a tokio runtime.
+    /// `build` was called outside of a tokio runtime.
     NoRuntime,
-    /// The runtime has no time: see `enable_time` of its builder.
+    /// The timer of the runtime is disabled: call `enable_time` on its builder.
     NoTime,
-    /// A time is zero, in which nothing can be done.
+    /// One of the [`Timeouts`] or [`ManagerBuilder::stop_idle_after`] is zero.
     ZeroTimeout,
-    /// No session may be there, or no event may wait.
+    /// [`ManagerBuilder::max_sessions`] or [`ManagerBuilder::unread_bytes`] is zero.
     ZeroLimit,
 }
 
 impl fmt::Display for BuildError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoRuntime => "a session manager is built in a tokio runtime",
-            Self::NoTime => "the tokio runtime of a session manager has its time enabled",
-            Self::ZeroTimeout => "a timeout is zero",
-            Self::ZeroLimit => "the limit of sessions or of unread bytes is zero",
+            Self::NoRuntime => "no tokio runtime: build the session manager inside of one",
+            Self::NoTime => {
+                "the timer of the tokio runtime is disabled: call `enable_time` on its builder"
+            }
+            Self::ZeroTimeout => "a timeout or `stop_idle_after` is zero: set it to a longer time",
+            Self::ZeroLimit => {
+                "the limit `max_sessions` or `unread_bytes` is zero: set it to at least 1"
+            }
         })
     }
 }
 
 impl Error for BuildError {}
 
-/// Settings of a [`SessionManager`](crate::SessionManager); see [`SessionManager::builder`](crate::SessionManager::builder).
+/// Settings of a [`SessionManager`](crate::SessionManager). [`SessionManager::builder`](crate::SessionManager::builder) returns
+/// it, and [`build`](Self::build) makes the manager. No setting is required.
 #[must_use = "a builder does nothing until `build`"]
 pub struct ManagerBuilder<B: Backend> {
     pub(crate) backend: B,
@@ -182,62 +193,61 @@ impl<B: Backend> ManagerBuilder<B> {
         }
     }
 
-    /// How long things may take.
+    /// Sets the time limits.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.settings.timeouts = timeouts;
         self
     }
 
-    /// How many sessions may be there at once, from the beginning of a start to the end of a stop. By default, as many as come.
+    /// Limits the number of sessions. A session counts from the beginning of its start to the end of its stop. Default: no limit.
     pub fn max_sessions(mut self, most: usize, full: WhenFull) -> Self {
         self.settings.max_sessions = Some((most, full));
         self
     }
 
-    /// How many calls may wait in the queue of one key; the next gets [`TurnError::QueueFull`](crate::manager::TurnError::QueueFull). With 0, a
-    /// call of a key that is not free is refused. A stop is never refused, but one that waits takes a place. By default, there is no
-    /// limit.
+    /// Limits the queue of each key. The next call ends with [`TurnError::QueueFull`](crate::manager::TurnError::QueueFull). With 0, no
+    /// call waits. Default: no limit. A stop is never refused, but counts while it waits.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.max_waiting = Some(most);
         self
     }
 
-    /// A task stops sessions that have been idle for so long. It looks four times in that time, at most once in a millisecond
-    /// and at least once in 30 seconds. By default there is none.
+    /// Stops sessions that have been idle for this time. Default: never.
+    ///
+    /// A task checks four times in this time, but not more often than each millisecond, and at least every 30 seconds.
     pub fn stop_idle_after(mut self, idle: Duration) -> Self {
         self.settings.stop_idle_after = Some(idle);
         self
     }
 
-    /// How many bytes of events may wait for one reader: for a [`Subscription`](crate::manager::Subscription), or in a
-    /// [`Sending`](crate::manager::Sending). By default 16 MiB. Beside this, up to 1024 events may wait.
+    /// Limits the unread events of one [`Subscription`](crate::manager::Subscription) or [`Sending`](crate::manager::Sending), in
+    /// bytes of [`Agent::weight`](crate::Agent::weight). Default: 16 MiB. The number of unread events is limited to 1024 as well.
     ///
-    /// When an event does not fit, the oldest are given up. An event that weighs more than this is missed by every reader. Events
-    /// weigh what [`Agent::weight`](crate::Agent::weight) returns.
+    /// A new event pushes out the oldest ones. An event of more bytes than the limit is itself dropped.
     pub fn unread_bytes(mut self, most: usize) -> Self {
         self.settings.unread_bytes = most;
         self
     }
 
-    /// See [`Builder::first_incarnation`](crate::Builder::first_incarnation).
+    /// Sets the first generation number; see [`Builder::first_incarnation`](crate::Builder::first_incarnation).
     pub fn first_incarnation(mut self, number: u64) -> Self {
         self.first_incarnation = number;
         self
     }
 
-    /// Where idle times are read; see [`Builder::clock`](crate::Builder::clock). Timeouts are tokio's.
+    /// Sets the clock of idle times; see [`Builder::clock`](crate::Builder::clock). Timeouts use tokio's clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// See [`Builder::shards`](crate::Builder::shards).
+    /// Sets the number of shards of the map; see [`Builder::shards`](crate::Builder::shards).
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
     }
 
-    /// What a manager of these settings keeps its sessions in.
+    /// The registry of a manager with these settings.
     pub(crate) fn registry<V, H>(&self) -> Registry<B::Key, V, H> {
         let mut builder = Registry::builder()
             .clock(self.clock.clone())
@@ -256,7 +266,7 @@ impl<B: Backend> ManagerBuilder<B> {
 }
 
 impl Settings {
-    /// They make sense.
+    /// Refuses zeros.
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let Timeouts {
             wait,
@@ -281,10 +291,10 @@ impl Settings {
     }
 }
 
-/// The runtime of the caller, if it will do.
+/// The runtime of the caller, if its timer is enabled.
 pub(crate) fn runtime() -> Result<Handle, BuildError> {
     let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-    // tokio has no question for this, and would panic in the middle of a turn.
+    // tokio has no call that asks for this. Without this check, it would panic in the middle of a turn.
     if let Err(payload) = catch_unwind(|| drop(tokio::time::sleep(Duration::ZERO))) {
         discard(payload);
         return Err(BuildError::NoTime);

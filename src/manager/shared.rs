@@ -1,4 +1,4 @@
-//! What all handles and tasks of one manager share.
+//! What all clones and tasks of one manager share.
 
 use crate::manager::{
     backend::Backend,
@@ -20,9 +20,9 @@ use parking_lot::Mutex;
 use std::any::Any;
 use tokio::{runtime::Handle, sync::Semaphore};
 
-/// What is idle in a slot.
+/// The contents of a slot.
 pub(crate) struct Resident<B: Backend> {
-    /// Taken out for its stop.
+    /// `None` during the stop, which owns the session.
     pub(crate) session: Option<B::Session>,
     pub(crate) seat: Option<Seat>,
 }
@@ -37,10 +37,9 @@ impl<B: Backend> Resident<B> {
     }
 }
 
-/// A session is there until its stop.
 const THERE: &str = "a session is there until its stop takes it";
 
-/// The guards of the registry, as the manager uses it.
+/// The guards of the manager's registry.
 pub(crate) type Held<B> = Turn<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 pub(crate) type Vacant<B> = Vacancy<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 pub(crate) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
@@ -50,7 +49,7 @@ pub(crate) type Waiting<B> =
 pub(crate) type Sessions<B> =
     Registry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 
-/// How many sessions a sweep or a shutdown stops at a time.
+/// How many sessions a sweep or a shutdown stops at once.
 pub(crate) const STOPS_AT_ONCE: usize = 16;
 
 pub(crate) struct Shared<B: Backend> {
@@ -59,11 +58,11 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) settings: Settings,
     pub(crate) seats: Seats,
     pub(crate) events: Arc<Hub<SessionEvent<B::Key>>>,
-    /// Of an `Agent`, once it is asked for.
+    /// Only for an `Agent`, from the first use on.
     pub(crate) outputs: Mutex<Option<Erased>>,
     pub(crate) ending: Ending<B::Key>,
     pub(crate) stops: Semaphore,
-    /// Where tasks run, also for calls from outside of it.
+    /// Where tasks run, also those of calls from outside of it.
     pub(crate) runtime: Handle,
 }
 
@@ -91,8 +90,8 @@ impl<B: Backend> Shared<B> {
         &self.settings.timeouts
     }
 
-    /// Cancels a call, wherever it is, and takes its place away, if it has no turn yet. When this returns it is out of the queue,
-    /// and the next call has what it was granted. False if its turn has ended.
+    /// Cancels a call in any state, and takes its position away if it has no turn yet. When this returns, the call is out of the
+    /// queue, and the next call has its grant. False if its turn has ended.
     pub(crate) fn cancel<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
@@ -107,10 +106,9 @@ impl<B: Backend> Shared<B> {
         reached
     }
 
-    /// Every call that is queued leaves the queue at this moment, with this answer. Stops stay. Returns how many have left.
+    /// Takes all calls but stops out of the queue at one moment, gives each this answer, and returns their number.
     ///
-    /// Between the moment in which its place is gone and its answer, a call may look: then it waits for the answer. The wakers
-    /// come last, and may panic.
+    /// A call that is polled between the two waits for its answer. The wakers run last, because they may panic.
     pub(crate) fn send_away<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
@@ -125,8 +123,8 @@ impl<B: Backend> Shared<B> {
         left
     }
 
-    /// Tells the subscribers, and the log. To make an event calls user code, the clone of a key and the text of an error:
-    /// should it panic, it is not told.
+    /// Reports an event to the subscribers and the log. Making it calls user code: it clones a key and formats an error. If that
+    /// panics, the event is lost.
     pub(crate) fn tell(&self, event: impl Fn() -> SessionEvent<B::Key>) {
         quietly(|| {
             trace::event(&event);
@@ -139,21 +137,21 @@ impl<B: Backend> Shared<B> {
     }
 }
 
-/// Those who listen to an `Agent` ([`Outputs`](crate::manager::listen::Outputs)), without their types, which a `Backend` cannot name.
+/// The listeners ([`Outputs`](crate::manager::listen::Outputs)) without the types of their `Agent`, which a `Backend` cannot name.
 pub(crate) struct Erased {
     pub(crate) outputs: Arc<dyn Any + Send + Sync>,
     pub(crate) end: Arc<dyn Fn() + Send + Sync>,
 }
 
 impl Erased {
-    /// Ends all: to be called when the lock that this is behind is released.
+    /// A function that ends them all. Call it after the lock around this is released.
     pub(crate) fn end(&self) -> Arc<dyn Fn() + Send + Sync> {
         Arc::clone(&self.end)
     }
 }
 
-/// How many sessions are there, from the beginning of a start to the end of a stop. Counted here and not by the registry,
-/// which counts slots: so a call takes its place in the queue in the call, and room is made in its turn.
+/// The number of sessions, from the beginning of a start to the end of a stop. The registry counts slots and not sessions. So a
+/// call takes its position in the queue at once, and makes room only in its turn.
 pub(crate) struct Seats {
     taken: Arc<AtomicUsize>,
     most: Option<usize>,

@@ -1,36 +1,36 @@
-//! Texts of others, bounded in bytes; and escaped, where they are logged.
+//! Texts from outside: bounded in bytes, and escaped where they are logged.
 //!
-//! An error, a note or a key may come from an agent, from a model or from a stranger. Its text may be of any length, may be
-//! written without an end, and may hold the escape sequences of a terminal.
+//! An error, a note or a key may come from an agent, a model or a stranger. Its text may be of any length, may never end, and may
+//! contain escape sequences of a terminal.
 
 use crate::sync::Arc;
 use std::fmt::{self, Write as _};
 
-/// How many bytes of an error's text are kept, with its causes.
+/// The most bytes that are kept of an error with its causes.
 pub(crate) const ERROR_BYTES: usize = 4 << 10;
 
-/// How many bytes of a note are kept.
+/// The most bytes that are kept of a note.
 pub(crate) const NOTE_BYTES: usize = 1 << 10;
 
-/// How many pieces of a text are taken. More than a text that fits can have, unless it has empty ones; it bounds the time.
+/// The most pieces of a text, which bounds the time. A text that fits has fewer, unless some are empty.
 const PIECES: usize = 64 << 10;
 
-/// The longest of the words for what was cut.
+/// The length of the longest remark about what was cut.
 const CUT: usize = " [more than 18446744073709551615 bytes cut]".len();
 
-/// Keeps the beginning of a text that is written into it, and counts the rest. The writer of an endless text gets an error.
+/// Keeps the beginning of the text that is written into it, and counts the rest. The writer of an endless text gets an error.
 pub(crate) struct Bounded {
     text: String,
     most: usize,
-    /// So many bytes were written and not kept.
+    /// The number of bytes that were written and not kept.
     cut: usize,
     pieces: usize,
-    /// There is more than was written.
+    /// There was more text, which was not written.
     more: bool,
 }
 
 impl Bounded {
-    /// Of so many bytes at most, with the words for what was cut.
+    /// Of at most this many bytes, with the remark about what was cut.
     pub(crate) fn new(most: usize) -> Self {
         Self {
             text: String::new(),
@@ -41,7 +41,7 @@ impl Bounded {
         }
     }
 
-    /// There is more, which will not be written.
+    /// Records that there is more text, which will not be written.
     pub(crate) fn leave_off(&mut self) {
         self.more = true;
     }
@@ -85,18 +85,18 @@ fn boundary(text: &str, most: usize) -> usize {
     within.find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
-/// A note as it is kept.
+/// The part of a note that is kept.
 pub(crate) fn note(note: Arc<str>) -> Arc<str> {
     if note.len() <= NOTE_BYTES {
         return note;
     }
     let mut text = Bounded::new(NOTE_BYTES);
-    // It never refuses the first piece.
+    // The first piece is never refused.
     let _ = text.write_str(&note);
     text.finish()
 }
 
-/// An error's text as it is logged: one line of what can be printed.
+/// The text of an error in the log: one line of printable characters.
 #[cfg(feature = "tracing")]
 pub(crate) struct Shown<'a>(pub(crate) &'a str);
 
@@ -107,12 +107,11 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A key as it is logged: the beginning of its `Debug`, the same way. That of a `String` is escaped already; that of other
-/// keys may be anything.
+/// A key in the log: the beginning of its `Debug` text, escaped in the same way.
 #[cfg(feature = "tracing")]
 pub(crate) struct ShownKey<'a, K>(pub(crate) &'a K);
 
-/// How many bytes of a key are logged.
+/// The most bytes of a key that are logged.
 #[cfg(feature = "tracing")]
 const KEY_BYTES: usize = 1 << 10;
 
@@ -120,14 +119,14 @@ const KEY_BYTES: usize = 1 << 10;
 impl<K: fmt::Debug> fmt::Display for ShownKey<'_, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Bounded::new(KEY_BYTES);
-        // What could be written is shown.
+        // The result is ignored: what was written is shown.
         let _ = write!(text, "{:?}", self.0);
         escape(&text.finish(), f)
     }
 }
 
-/// Writes control characters, and all that is invisible or turns a text around, as `\n`, `\u{1b}`. Quotes and backslashes stay, for
-/// they forge nothing.
+/// Escapes control characters, invisible ones, and those that reverse the direction of a text: `\n`, `\u{1b}`. Quotes and
+/// backslashes stay, because they cannot forge anything.
 #[cfg(feature = "tracing")]
 fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     const STAY: [char; 3] = ['"', '\'', '\\'];
@@ -136,4 +135,32 @@ fn escape(text: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", plain.escape_debug(), &piece[plain.len()..])?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Bounded, PIECES};
+    use std::fmt::Write as _;
+
+    #[test]
+    fn a_text_of_as_many_pieces_as_are_taken_is_whole() {
+        let mut text = Bounded::new(100);
+        for _ in 1..PIECES {
+            text.write_str("").expect("it is taken");
+        }
+        text.write_str("end").expect("it is taken");
+        assert_eq!(&*text.finish(), "end");
+    }
+
+    #[test]
+    fn every_piece_after_those_is_refused() {
+        let mut text = Bounded::new(100);
+        for _ in 0..PIECES {
+            text.write_str("").expect("it is taken");
+        }
+        for _ in 0..2 {
+            text.write_str("more").expect_err("it is one too many");
+        }
+        assert_eq!(&*text.finish(), " [more causes cut]");
+    }
 }

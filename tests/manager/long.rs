@@ -129,7 +129,7 @@ async fn reported(failure: Failure) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn long_errors_are_truncated() {
-    const BEFORE: &str = "the session could not be started: ";
+    const BEFORE: &str = "the session failed to start: ";
     let text = reported(Failure::Long(LONG)).await;
     let kept_of_start = kept(&text, BEFORE.len() + LONG * SIGN.len(), ERROR_BYTES);
     let signs = kept_of_start.strip_prefix(BEFORE).expect("first the start");
@@ -174,7 +174,7 @@ async fn long_errors_are_truncated() {
 /// What fits is kept whole, to the last byte.
 #[tokio::test(start_paused = true)]
 async fn an_error_as_long_as_it_may_be_is_whole() {
-    let before = "the session could not be started: ".len();
+    let before = "the session failed to start: ".len();
     let signs = (ERROR_BYTES - before) / SIGN.len();
     let text = reported(Failure::Long(signs)).await;
     assert_eq!(text.len(), before + signs * SIGN.len());
@@ -192,18 +192,12 @@ async fn endless_errors_have_an_end() {
     let text = reported(Failure::Deaf(1_000_000)).await;
     assert!(text.contains(" [more than ") && text.ends_with(" bytes cut]"));
     let text = reported(Failure::Nothing).await;
-    assert!(
-        text.starts_with("the session could not be started: "),
-        "{text}"
-    );
+    assert!(text.starts_with("the session failed to start: "), "{text}");
     let text = reported(Failure::Cycle).await;
     assert!(text.contains(": again: again: "), "{text}");
     assert!(text.ends_with(" [more causes cut]"), "{text}");
     let text = reported(Failure::Unwritable).await;
-    assert!(
-        text.starts_with("the session could not be started"),
-        "{text}"
-    );
+    assert!(text.starts_with("the session failed to start"), "{text}");
 }
 
 #[tokio::test(start_paused = true)]

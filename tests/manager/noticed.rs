@@ -79,10 +79,13 @@ async fn debug_prints_names_and_counts() -> Done {
     let reader = manager.listen("a");
     let context = manager.send_message("a", 2).await?;
     assert!(context.starts_with("TurnContext"), "{context}");
-    // Two are kept. Of the next four the last two are, and four are missed, two before and two among them.
+    // Four more, of which two are kept: the first two are missed, and those of the message before.
     manager.send_message("a", 4).await?;
     let printed = format!("{reader:?}");
     assert!(printed.contains("unread: 2, missed: 4"), "{printed}");
+    let stream = manager.send_message("a", 0).into_stream();
+    assert!(format!("{stream:?}").starts_with("SendingStream"));
+    assert!(format!("{:?}", SessionManager::builder(Parts)).starts_with("ManagerBuilder"));
     Ok(())
 }
 

@@ -204,3 +204,18 @@ async fn no_room_for_events_makes_no_sense() {
     let refused = SessionManager::builder(Emits { here }).unread_bytes(0);
     assert_eq!(refused.build().map(drop), Err(BuildError::ZeroLimit));
 }
+
+/// Events that made room, and events that were too heavy, are counted together.
+#[tokio::test(start_paused = true)]
+async fn the_missed_are_counted_wherever_they_were() {
+    let (m, _) = emits(Some(100));
+    let mut reader = m.listen("a");
+    // 60 makes room for 61, 61 for 62; the last is too heavy.
+    let sent = m.send_message("a", vec![60, 61, 62, 200]).await;
+    sent.expect("it is emitted");
+    let printed = format!("{reader:?}");
+    assert!(printed.contains("unread: 1, missed: 3"), "{printed}");
+    m.shutdown(SECOND).await;
+    let expected = [Update::Lagged(2), Update::Event(62), Update::Lagged(1)];
+    assert_eq!(found(&mut reader).await, expected);
+}

@@ -50,11 +50,13 @@ impl Default for Settings {
     }
 }
 
-/// Settings of a [`PiAgent`](super::PiAgent); see [`PiAgent::builder`](super::PiAgent::builder).
+/// Settings of a [`PiAgent`](super::PiAgent). [`PiAgent::builder`](super::PiAgent::builder) returns it. No setting is required.
 ///
-/// The manager's [`Timeouts`](turnwise::manager::Timeouts) should be longer than those here, so that pi's own words are heard: `start`
+/// # Details
+///
+/// The manager's [`Timeouts`](turnwise::manager::Timeouts) should be longer than those here, or its errors hide pi's: `start` longer
 /// than [`ready_timeout`](Self::ready_timeout), `abort` than [`abort_timeout`](Self::abort_timeout), `stop` than twice
-/// [`stop_grace`](Self::stop_grace). With both sets of defaults only `start` is not; the shorter one holds in any case.
+/// [`stop_grace`](Self::stop_grace). With the defaults, `start` is only as long as `ready_timeout`. The shorter time always applies.
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Clone, Default)]
 pub struct PiBuilder {
@@ -62,53 +64,53 @@ pub struct PiBuilder {
 }
 
 impl PiBuilder {
-    /// The program. By default `pi`, as `PATH` finds it.
+    /// Sets the program. Default: `pi`, found in `PATH`.
     pub fn program(mut self, program: impl AsRef<OsStr>) -> Self {
         program.as_ref().clone_into(&mut self.settings.program);
         self
     }
 
-    /// An argument, before those that are always there: `--mode rpc --session-id ID`, and `--session-dir` if it is set.
+    /// Adds an argument. It comes before those of this crate: `--mode rpc --session-id ID`, and `--session-dir` if it is set.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.settings.arguments.push(argument.as_ref().to_owned());
         self
     }
 
-    /// Arguments, as [`arg`](Self::arg) each.
+    /// Adds arguments, like [`arg`](Self::arg).
     pub fn args(self, arguments: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         arguments.into_iter().fold(self, Self::arg)
     }
 
-    /// A variable of the environment. What is not set is inherited.
+    /// Sets an environment variable. Other variables are inherited.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         let variable = (name.as_ref().to_owned(), value.as_ref().to_owned());
         self.settings.environment.push(variable);
         self
     }
 
-    /// Nothing is inherited of the environment.
+    /// Inherits no environment variables.
     pub fn env_clear(mut self) -> Self {
         self.settings.clear_environment = true;
         self
     }
 
-    /// Where pi works; by default where we do. pi keeps its sessions by working directory: in another one, a key has another
-    /// conversation.
+    /// Sets the working directory. Default: that of this program. pi stores conversations by working directory, so in another
+    /// directory a key has another conversation.
     pub fn working_dir(mut self, folder: impl AsRef<Path>) -> Self {
         self.settings.working_dir = Some(whole(folder.as_ref()));
         self
     }
 
-    /// Where pi keeps its sessions; made before a start, if it is not there. By default pi's own, below its agent directory.
+    /// Sets where pi stores conversations. It is created before a start. Default: pi's own, in its agent directory.
     ///
-    /// No other process may use the same sessions at the same time, or one of them loses its part of the conversation. Within
-    /// one manager none does.
+    /// No other program may use the same conversations at the same time, or parts of them are lost.
     pub fn session_dir(mut self, folder: impl AsRef<Path>) -> Self {
         self.settings.session_dir = Some(whole(folder.as_ref()));
         self
     }
 
-    /// What differs from key to key: arguments, environment, working directory. Called before each start.
+    /// Sets a function that adapts the command to the key, with arguments, environment or a working directory. It is called before
+    /// each start.
     pub fn configure(
         mut self,
         configure: impl Fn(&str, &mut Command) + Send + Sync + 'static,
@@ -117,50 +119,48 @@ impl PiBuilder {
         self
     }
 
-    /// Who answers the questions of extensions. By default each is told that nobody does.
+    /// Sets a function that receives the questions of extensions. Default: each question is cancelled.
     ///
-    /// Called in the task that serves the session: it must not block, and hands the [`PiDialog`] to whoever answers it.
+    /// The function runs in the task of the session. It must not block: pass the [`PiDialog`] to the task that answers it.
     pub fn dialogs(mut self, dialogs: impl Fn(PiDialog) + Send + Sync + 'static) -> Self {
         self.settings.dialogs = Some(Arc::new(dialogs));
         self
     }
 
-    /// For a pi that was started to answer. By default 30 s: it takes half a second, and many times that while others start.
+    /// Limits the time until a new pi answers. Default: 30 s. It takes half a second alone, and much longer when many start.
     pub fn ready_timeout(mut self, limit: Duration) -> Self {
         self.settings.ready = limit;
         self
     }
 
-    /// For the answer by which a pi shows that it is well, before each turn but its first. By default 5 s.
+    /// Limits the health check before each turn but the first of a process. Default: 5 s.
     pub fn health_timeout(mut self, limit: Duration) -> Self {
         self.settings.health = limit;
         self
     }
 
-    /// For a turn to end after its abort. Then the process is ended, and the next turn resumes the conversation with a new
-    /// one. By default 3 s.
+    /// Limits how long an aborted turn may continue. Default: 3 s. Then the process is ended, and the next turn resumes the
+    /// conversation with a new one.
     pub fn abort_timeout(mut self, limit: Duration) -> Self {
         self.settings.abort = limit;
         self
     }
 
-    /// For pi to end when its input is closed; then it has SIGTERM and as long again; then it is killed. By default 2 s.
+    /// Sets the time between the steps of a stop: pi's input is closed, then SIGTERM, then SIGKILL. Default: 2 s.
     pub fn stop_grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self
     }
 
-    /// How long a line of pi may be, in bytes. A longer one ends the process, with [`PiError::LineTooLong`]. By default
-    /// 64 MiB; a line holds a whole message.
-    ///
-    /// [`PiError::LineTooLong`]: super::PiError::LineTooLong
+    /// Limits a line from pi, in bytes. Default: 64 MiB; a line contains a whole message. A longer one ends the process with
+    /// [`PiError::LineTooLong`](super::PiError::LineTooLong).
     pub fn line_limit(mut self, limit: usize) -> Self {
         self.settings.line_limit = limit;
         self
     }
 }
 
-/// It means the same, wherever the child stands.
+/// The absolute path, which does not depend on the working directory of the child.
 fn whole(path: &Path) -> PathBuf {
     absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -1,32 +1,31 @@
-//! Questions of extensions, for users who want to answer them.
+//! Questions of extensions.
 
 use crate::record::Question;
 use std::fmt;
 use tokio::sync::mpsc;
 use turnwise::Incarnation;
 
-/// A question of an extension, which waits for its answer; see [`PiBuilder::dialogs`](super::PiBuilder::dialogs).
+/// A question of an extension, which waits for the answer; see [`PiBuilder::dialogs`](super::PiBuilder::dialogs).
 ///
-/// Dropped, the extension is told that nobody answers. That it is told too when the turn is cancelled; what is answered
-/// then, or later, goes nowhere.
+/// If this is dropped, or the turn is cancelled, the question is cancelled. An answer after that has no effect.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct PiDialog {
-    /// Whose session asks.
+    /// The key of the session.
     pub key: String,
-    /// Which session.
+    /// The generation number of the session.
     pub incarnation: Incarnation,
     /// `select`, `confirm`, `input` or `editor`.
     pub method: String,
-    /// What is asked.
+    /// The question.
     pub title: String,
-    /// More of it.
+    /// An explanation.
     pub message: Option<String>,
-    /// What can be selected.
+    /// The options of a `select`.
     pub options: Vec<String>,
-    /// Shown where there is no text yet.
+    /// The placeholder of an empty input field.
     pub placeholder: Option<String>,
-    /// The text to begin with.
+    /// The initial text.
     pub prefill: Option<String>,
     reply: Reply,
 }
@@ -55,29 +54,29 @@ impl PiDialog {
         }
     }
 
-    /// An option that was selected, or a text.
+    /// Answers with the selected option, or with a text.
     pub fn answer(mut self, value: impl Into<String>) {
         self.reply.answer = Answer::Value(value.into());
     }
 
-    /// Yes or no, to a `confirm`.
+    /// Answers a `confirm` with yes or no.
     pub fn confirm(mut self, yes: bool) {
         self.reply.answer = Answer::Confirmed(yes);
     }
 }
 
-/// What an extension is told.
+/// The answer to an extension.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// An option, or a text.
+    /// An option or a text.
     Value(String),
     /// Yes or no.
     Confirmed(bool),
-    /// Nobody answers.
+    /// No answer.
     Cancelled,
 }
 
-/// Told with its drop.
+/// Sends the answer when it is dropped.
 struct Reply {
     id: String,
     answer: Answer,
@@ -88,7 +87,7 @@ impl Drop for Reply {
     fn drop(&mut self) {
         let id = std::mem::take(&mut self.id);
         let answer = std::mem::replace(&mut self.answer, Answer::Cancelled);
-        // A process that is gone has no question.
+        // If this fails, the process is gone, and the question with it.
         drop(self.answers.send((id, answer)));
     }
 }

@@ -1,81 +1,83 @@
-//! What can go wrong with pi.
+//! The errors of pi.
 
 use std::{error::Error, fmt, io, path::PathBuf, process::ExitStatus, time::Duration};
 
-/// Why pi was not started, gave no reply or was not stopped as it should be.
+/// Why pi failed to start, to answer or to stop.
 ///
-/// `stderr` is the end of what pi wrote there: 16 KiB at most, without blanks at both ends. Of pi's own words the begin is kept:
-/// 16 KiB at most. Both may hold any letter, terminal escapes among them: escape them where they are shown.
+/// `stderr` is the end of pi's stderr, without surrounding whitespace. It and the texts of pi have at most 16 KiB. They may contain
+/// terminal escape sequences: escape them before you print them.
+///
+/// The text of an error contains its cause, so [`source`](Error::source) returns the source of that cause.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PiError {
-    /// The directory for sessions is not there and cannot be made. pi itself would try for ever.
+    /// The session directory does not exist and cannot be created.
     SessionDir {
         /// The directory.
         path: PathBuf,
-        /// Why.
+        /// Why it cannot be created.
         source: io::Error,
     },
     /// The program cannot be run.
     Spawn {
         /// The program.
         program: PathBuf,
-        /// Why.
+        /// Why it cannot be run.
         source: io::Error,
     },
-    /// It ended, or did not do what it should, before it was ready.
+    /// pi ended, or broke its protocol, before it was ready.
     NotStarted {
-        /// Why.
+        /// What happened.
         source: Box<Self>,
     },
-    /// It was not ready in time.
+    /// pi was not ready in time.
     NotReady {
-        /// The time.
+        /// The [`ready_timeout`](crate::PiBuilder::ready_timeout).
         limit: Duration,
-        /// What it wrote there.
+        /// The end of stderr.
         stderr: String,
     },
-    /// It ended. In a turn: the message is in its session already; whether it should be sent again, only its sender knows.
+    /// pi ended. If it ended in a turn, the message is in its conversation already: decide whether to send it again.
     Exited {
-        /// How; `None` if that could not be found out.
+        /// The exit status; `None` if it is unknown.
         status: Option<ExitStatus>,
-        /// What it wrote there.
+        /// The end of stderr.
         stderr: String,
     },
-    /// It wrote what it does not write. The process is ended.
+    /// pi wrote something unexpected. The process was ended.
     Protocol {
-        /// What is wrong with it.
+        /// What was unexpected.
         what: String,
-        /// What it wrote there.
+        /// The end of stderr.
         stderr: String,
     },
-    /// It wrote a line longer than the limit. The process is ended.
+    /// pi wrote a line longer than the limit. The process was ended.
     LineTooLong {
-        /// In bytes.
+        /// The [`line_limit`](crate::PiBuilder::line_limit), in bytes.
         limit: usize,
     },
-    /// Its pipes failed. The process is ended.
+    /// A pipe failed. The process was ended.
     Io(io::Error),
-    /// It did not accept a message or a command. Its own words.
+    /// pi refused a message or a command, with this text.
     Refused(String),
-    /// The model's service failed, after all retries. Its own words.
+    /// The model's service failed after all retries, with this text.
     Model(String),
     /// The turn was aborted.
     Aborted,
-    /// The turn did not end in time after its abort. The process is ended.
+    /// The turn did not end in time after its abort. The process was ended.
     AbortTimedOut {
-        /// The time.
+        /// The [`abort_timeout`](crate::PiBuilder::abort_timeout).
         limit: Duration,
     },
-    /// It ended neither by itself nor at a polite signal, and was killed.
+    /// pi ended neither when its input was closed nor at SIGTERM, and was killed.
     Killed {
-        /// What it wrote there.
+        /// The end of stderr.
         stderr: String,
     },
 }
 
 impl PiError {
-    /// What pi wrote to stderr, if that is told.
+    /// Returns the end of pi's stderr, if this error has it.
     pub fn stderr(&self) -> Option<&str> {
         match self {
             Self::NotReady { stderr, .. }
@@ -91,37 +93,39 @@ impl PiError {
 impl fmt::Display for PiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::SessionDir { path, .. } => {
-                write!(f, "the session directory {} cannot be made", path.display())
+            Self::SessionDir { path, source } => {
+                write!(
+                    f,
+                    "cannot create the session directory {}: {source}",
+                    path.display()
+                )
             }
-            Self::Spawn { program, .. } => write!(f, "{} cannot be run", program.display()),
-            Self::NotStarted { .. } => f.write_str("pi was not started"),
+            Self::Spawn { program, source } => {
+                write!(f, "cannot run {}: {source}", program.display())
+            }
+            Self::NotStarted { source } => return write!(f, "pi failed to start: {source}"),
             Self::NotReady { limit, .. } => write!(f, "pi was not ready within {limit:?}"),
             Self::Exited {
                 status: Some(status),
                 ..
             } => write!(f, "pi ended: {status}"),
             Self::Exited { status: None, .. } => f.write_str("pi ended"),
-            Self::Protocol { what, .. } => write!(f, "pi wrote what it should not: {what}"),
+            Self::Protocol { what, .. } => write!(f, "unexpected output from pi: {what}"),
             Self::LineTooLong { limit } => {
                 write!(f, "pi wrote a line of more than {limit} bytes")
             }
-            Self::Io(_) => f.write_str("a pipe to pi failed"),
+            Self::Io(source) => write!(f, "a pipe to pi failed: {source}"),
             Self::Refused(words) => write!(f, "pi refused: {words}"),
             Self::Model(words) => write!(f, "the model failed: {words}"),
             Self::Aborted => f.write_str("the turn was aborted"),
             Self::AbortTimedOut { limit } => {
                 write!(f, "the turn did not end within {limit:?} after its abort")
             }
-            Self::Killed { .. } => f.write_str("pi did not end, and was killed"),
+            Self::Killed { .. } => f.write_str("pi did not end in time and was killed"),
         }?;
-        match self {
-            // Their source tells it.
-            Self::NotStarted { .. } => Ok(()),
-            _ => match self.stderr() {
-                None | Some("") => Ok(()),
-                Some(stderr) => write!(f, "; stderr: {stderr}"),
-            },
+        match self.stderr() {
+            None | Some("") => Ok(()),
+            Some(stderr) => write!(f, "; stderr: {stderr}"),
         }
     }
 }
@@ -130,9 +134,9 @@ impl Error for PiError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::SessionDir { source, .. } | Self::Spawn { source, .. } | Self::Io(source) => {
-                Some(source)
+                source.source()
             }
-            Self::NotStarted { source } => Some(source),
+            Self::NotStarted { source } => source.source(),
             _ => None,
         }
     }

@@ -1,5 +1,5 @@
-//! The adapter to the coding agent [pi](https://www.npmjs.com/package/@earendil-works/pi-coding-agent): each session is a
-//! `pi --mode rpc` of its own. On Unix.
+//! Runs the coding agent [pi](https://www.npmjs.com/package/@earendil-works/pi-coding-agent) in a session manager: each session is
+//! a `pi --mode rpc` process. Unix only.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -22,7 +22,7 @@
 //!     let reply = answer.await?;
 //!     println!("\n{:?}", reply.stop);
 //!
-//!     // Stopped while idle or not: the next message goes on with the same conversation.
+//!     // The next start of this program continues the same conversation.
 //!     sessions.shutdown(Duration::from_secs(30)).await;
 //!     Ok(())
 //! }
@@ -30,54 +30,55 @@
 //!
 //! # A conversation outlives its process
 //!
-//! A key has one conversation, by a name that is made of it ([`PiSession::session_id`]). After an idle stop, a stop, a crash or
-//! a restart of the program the next message resumes it. pi keeps it by working directory; two processes with one conversation
-//! lose parts of it, which a manager prevents for itself, and nobody for two programs that share a directory.
+//! Each key has one conversation, whose id is derived from the key ([`PiSession::session_id`]). After an idle stop, a stop, a crash
+//! or a restart of the program, the next message resumes it. pi stores conversations by working directory.
+//!
+//! Two processes with the same conversation lose parts of it. One manager never runs two. Two programs with the same directory
+//! may: give each its own [`session_dir`](PiBuilder::session_dir).
 //!
 //! # A message is sent once
 //!
-//! A turn that fails is never repeated: pi writes down a message before it answers, so after a crash it is in the conversation
-//! already. pi itself asks the *model's service* again when that fails; [`PiEvent::Retrying`] and the note of the status tell.
+//! A failed turn is never repeated. pi stores a message before it answers, so after a crash the message is in the conversation
+//! already. pi itself retries requests to the *model's service*. [`PiEvent::Retrying`] and the note of the status report that.
 //!
-//! # Ends
+//! # What ends what
 //!
 //! | | |
 //! |---|---|
-//! | a turn | when pi says that nothing follows; so steps, retries and summing up are one turn |
-//! | an abort | is sent when pi has accepted the message, with open dialogs answered and queued messages cleared; what does not end by that within [`abort_timeout`](PiBuilder::abort_timeout) is ended with its process |
-//! | a crash | fails the turn with [`PiError::Exited`] and the end of stderr; the line waits on, and the next turn starts pi anew |
-//! | a stop | closes pi's input, which ends it and its tools in any state, the partial answer saved; then SIGTERM, then SIGKILL |
-//! | a pi that ends unasked, is killed, or writes what it should not | its tools' processes are found by their group and their environment, and killed; on Linux |
-//! | our own end, however sudden | closes pi's input too |
+//! | end of a turn | pi reports that nothing follows. Tool calls, retries and compaction belong to the turn |
+//! | abort | sent when pi has accepted the message; open dialogs are answered, and queued messages are cleared. If the turn does not end within [`abort_timeout`](PiBuilder::abort_timeout), the process is ended |
+//! | crash | the turn fails with [`PiError::Exited`] and the end of stderr. The queue stays, and the next turn starts a new pi |
+//! | stop | closes pi's input, which ends pi and its tools in any state, and saves the partial answer. Then SIGTERM, then SIGKILL |
+//! | pi ends unasked, is killed, or breaks its protocol | the processes of its tools are found by their group and their environment, and killed (Linux only) |
+//! | this program ends, even by SIGKILL | pi's input is closed, as by a stop |
 //!
-//! # pi works when it is asked
+//! # pi works only in a turn
 //!
-//! Work outside of a turn is a fault: an extension that begins some between two messages, or an agent that goes on after its
-//! end. Nobody could separate it from the answer to the next message for certain. Its process is ended, and the next message
-//! resumes the conversation with a new one. A turn that is on its way fails with [`PiError::Protocol`]; otherwise the stop of the
-//! session as [`StopReason::Unhealthy`] reports it. Work that the command of an extension begins belongs to the turn of that
-//! command.
+//! An extension may begin work between two messages, and an agent may continue after its end. Such output cannot be separated from
+//! the answer to the next message. So the process is ended, and the next message resumes the conversation with a new one. A
+//! turn that is running fails with [`PiError::Protocol`]. Without one, the stop of the session, as [`StopReason::Unhealthy`],
+//! reports the error. Work that an extension's command begins belongs to the turn of that command.
 //!
 //! # Limits
 //!
-//! Lines of 64 MiB; 16 KiB of stderr and of the text of an error; 1 KiB of a note; 64 parts of an answer that wait to be taken:
-//! nothing that pi does makes more grow here. Texts of errors are kept as pi wrote them: escape them where they are shown.
+//! A line: 64 MiB. Stderr and the text of an error: 16 KiB. A note: 1 KiB. The parts of an answer that wait to be read: 64.
+//! Nothing else grows with what pi writes. Texts of pi are not escaped: escape them before you print them.
 //!
-//! # The map
+//! # Layout of the source
 //!
-//! Top down, and in a row from left to right: each module knows those after it, and none before.
+//! Each module uses only those below it in this table, and those to its right in its row.
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `session` | a pi that runs, as a turn sees it |
+//! | `session` | a running pi, from the side of its turns |
 //! | `drive` | the task of one pi, which does all its I/O |
-//! | `protocol`, `work`, `questions` | what may be sent to pi when, without I/O; which records belong to a turn; what its extensions ask |
-//! | `process`, `tail`, `leftovers` | how it is made, ended and reaped; its stderr; what its tools leave |
+//! | `protocol`, `work`, `questions` | what may be sent to pi at which time, without I/O; which records belong to a turn; the questions of extensions |
+//! | `process`, `tail`, `leftovers` | how a process is created, ended and reaped; its stderr; the processes that its tools leave |
 //! | `builder` | the settings |
-//! | `dialog` | a question, for whoever answers it |
-//! | `record`, `lines` | a line, read; bytes as lines |
-//! | `message`, `error` | what is sent and comes back |
-//! | `session_id`, `words` | names out of keys; bounds of texts |
+//! | `dialog` | a question and its answer |
+//! | `record`, `lines` | a parsed line; bytes as lines |
+//! | `message`, `error` | messages and replies; errors |
+//! | `session_id`, `words` | ids from keys; bounds of texts |
 
 #![cfg(unix)]
 #![forbid(unsafe_code)]
@@ -105,7 +106,7 @@ pub use error::PiError;
 pub use message::{PiEvent, PiImage, PiMessage, PiReply, PiStop, PiUsage};
 pub use session::PiSession;
 
-/// For the fuzzer: lines and protocol, to which no process is needed. No part of the interface.
+/// For the fuzzer: the parts that need no process. Not part of the public interface.
 #[doc(hidden)]
 pub mod wire {
     pub use crate::dialog::Answer;
@@ -121,12 +122,12 @@ use std::sync::Arc;
 use tokio::{sync::watch, time::timeout};
 use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
 
-/// Sessions that are `pi` processes: a [`Backend`] and [`Agent`] for a [`SessionManager`](turnwise::SessionManager). See the
-/// [module](self).
+/// A [`Backend`] and [`Agent`] whose sessions are `pi` processes. Pass it to
+/// [`SessionManager::builder`](turnwise::SessionManager::builder).
 #[derive(Debug)]
 pub struct PiAgent {
     settings: Arc<Settings>,
-    /// Processes whose start has not ended yet, to be waited for should it be cut short.
+    /// The processes that are starting. If a start is cut short, its cleanup waits for its process.
     starting: Mutex<HashMap<(String, Incarnation), watch::Receiver<Phase>>>,
 }
 
@@ -141,7 +142,7 @@ impl PiBuilder {
 }
 
 impl PiAgent {
-    /// Settings first.
+    /// Returns a builder for the settings.
     pub fn builder() -> PiBuilder {
         PiBuilder::default()
     }
@@ -162,7 +163,7 @@ impl Backend for PiAgent {
     type Session = PiSession;
     type Error = PiError;
 
-    /// Makes the session directory, starts pi and waits until it answers.
+    /// Creates the session directory, starts pi, and waits until it answers.
     async fn start(&self, key: &String, incarnation: Incarnation) -> Result<PiSession, PiError> {
         self.make_session_dir().await?;
         let mut session = PiSession::spawn(&self.settings, key, incarnation)?;
@@ -189,7 +190,7 @@ impl Backend for PiAgent {
         started
     }
 
-    /// A start that was cut short has killed its pi; waits until it is gone.
+    /// Waits for the end of a process whose start was cut short, which has killed it.
     async fn start_abandoned(&self, key: &String, incarnation: Incarnation) {
         let starting = self.starting.lock().remove(&(key.clone(), incarnation));
         if let Some(mut phase) = starting {
@@ -197,7 +198,7 @@ impl Backend for PiAgent {
         }
     }
 
-    /// Closes pi's input and waits for its end, which it is helped to by signals. Dropped, it is killed.
+    /// Closes pi's input and waits for its end; then sends signals. A drop kills pi.
     async fn stop(
         &self,
         _key: &String,
@@ -207,21 +208,21 @@ impl Backend for PiAgent {
         let Ended { killed, fault, .. } = session.stop().await;
         let stderr = session.stderr();
         match (reason, fault) {
-            // A turn has this error already.
+            // A turn has reported this error already.
             (StopReason::Dirty, _) => Ok(()),
-            // It was between turns: nobody else reports it.
+            // It happened between turns, so nothing else reports it.
             (StopReason::Unhealthy, Some(what)) => Err(PiError::Protocol {
                 what: String::from(&*what),
                 stderr,
             }),
-            // Nothing better is expected of it.
+            // A kill is expected then.
             (StopReason::Unhealthy, None) => Ok(()),
             _ if killed => Err(PiError::Killed { stderr }),
             _ => Ok(()),
         }
     }
 
-    /// pi answers.
+    /// Checks that pi answers.
     async fn is_healthy(&self, session: &mut PiSession) -> bool {
         session.healthy(self.settings.health).await
     }

@@ -1,20 +1,20 @@
-//! What is sent to pi, and what comes back.
+//! Messages to pi, events and replies.
 
 use serde_json::{Value, json};
 use std::time::Duration;
 
-/// A message for pi. Text is one: `"hello".into()`.
+/// A message for pi. A text converts to one: `"hello".into()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PiMessage {
-    /// Its text. One that begins with `/` may be a command of an extension, a prompt template or a skill.
+    /// The text. If it begins with `/`, it may be a command of an extension, a prompt template or a skill.
     pub text: String,
-    /// Images that go with it.
+    /// The images.
     pub images: Vec<PiImage>,
 }
 
 impl PiMessage {
-    /// A text.
+    /// Returns a message without images.
     pub fn new(text: impl Into<String>) -> Self {
         Self {
             text: text.into(),
@@ -22,7 +22,7 @@ impl PiMessage {
         }
     }
 
-    /// With one more image.
+    /// Adds an image.
     pub fn image(mut self, image: PiImage) -> Self {
         self.images.push(image);
         self
@@ -38,92 +38,92 @@ impl<T: Into<String>> From<T> for PiMessage {
 /// An image of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PiImage {
-    /// In base64.
+    /// The bytes, in base64.
     pub data: String,
-    /// Such as `image/png`.
+    /// The type, such as `image/png`.
     pub mime_type: String,
 }
 
 impl PiImage {
-    /// As pi reads it.
+    /// The JSON that pi reads.
     pub(crate) fn json(&self) -> Value {
         json!({"type": "image", "data": self.data, "mimeType": self.mime_type})
     }
 }
 
-/// A part of pi's answer, or what happens meanwhile.
+/// A part of pi's answer, or something that happens in the turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum PiEvent {
     /// The next piece of the answer's text.
     Text(String),
-    /// The next piece of what the model thinks.
+    /// The next piece of the model's thinking.
     Thinking(String),
-    /// A tool runs.
+    /// A tool call has started.
     ToolStarted {
-        /// Which call.
+        /// The id of the call.
         id: String,
-        /// The tool.
+        /// The name of the tool.
         name: String,
-        /// What it is called with.
+        /// The arguments.
         arguments: Value,
     },
-    /// It has run.
+    /// A tool call has ended.
     ToolEnded {
-        /// Which call.
+        /// The id of the call.
         id: String,
-        /// The tool.
+        /// The name of the tool.
         name: String,
-        /// It told an error, to the model.
+        /// Whether the model received an error.
         failed: bool,
     },
-    /// The model's service failed, and is asked again. What came of its last message counts for nothing.
+    /// The model's service failed, and pi retries. Discard the pieces of the last message.
     Retrying {
-        /// The how manieth retry.
+        /// The number of this retry.
         attempt: u32,
-        /// How many there are at most.
+        /// The most retries.
         of: u32,
-        /// How long it waits first.
+        /// The pause before this retry.
         after: Duration,
-        /// How the service failed.
+        /// The error of the service.
         error: String,
     },
-    /// Retrying has ended.
+    /// The retries have ended.
     RetryEnded {
-        /// The service answered.
+        /// Whether the service answered.
         recovered: bool,
     },
-    /// The conversation is too long, and is summed up.
+    /// The conversation is too long, and pi summarizes it.
     Compacting,
-    /// That is over.
+    /// The summary has ended.
     Compacted,
-    /// An extension asks something. Unless [`PiBuilder::dialogs`](super::PiBuilder::dialogs) says otherwise, it is told that
-    /// nobody answers.
+    /// An extension asks a question. [`PiBuilder::dialogs`](super::PiBuilder::dialogs) receives it. Without that function, it is
+    /// cancelled.
     Dialog {
         /// `select`, `confirm`, `input` or `editor`.
         method: String,
-        /// What it asks.
+        /// The question.
         title: String,
     },
-    /// An extension says something.
+    /// An extension shows a notice.
     Notice {
         /// `info`, `warning` or `error`.
         level: String,
-        /// What.
+        /// The text.
         text: String,
     },
     /// An extension failed.
     ExtensionFailed {
-        /// Which: its path.
+        /// The path of the extension.
         extension: String,
-        /// How.
+        /// The error.
         error: String,
     },
 }
 
 impl PiEvent {
-    /// The bytes that it occupies, with its texts.
+    /// Its size in bytes, with its texts.
     pub(crate) fn weight(&self) -> usize {
         let more = match self {
             Self::Text(text) | Self::Thinking(text) => text.len(),
@@ -143,7 +143,7 @@ impl PiEvent {
     }
 }
 
-/// What a value occupies, or a little less. It was read from a line, so it is not nested deeper than serde_json reads.
+/// The size of a value, or a little less. It was read from a line, so its nesting is limited by serde_json.
 fn json_bytes(value: &Value) -> usize {
     let more = match value {
         Value::String(text) => text.len(),
@@ -159,16 +159,16 @@ fn json_bytes(value: &Value) -> usize {
     size_of_val(value) + more
 }
 
-/// The end of an answer.
+/// The final reply to a message.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PiReply {
-    /// The text of the model's last message, whole.
+    /// The full text of the model's last message.
     pub text: String,
-    /// Why the model ended there.
+    /// Why the answer ended.
     pub stop: PiStop,
-    /// What all messages of the turn used.
+    /// The usage of the whole turn.
     pub usage: PiUsage,
 }
 
@@ -177,15 +177,15 @@ pub struct PiReply {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum PiStop {
-    /// The model had said all.
+    /// The model was done.
     Stop,
-    /// It may say no more at once.
+    /// The answer reached the length limit.
     Length,
-    /// With the call of a tool.
+    /// The answer ended with a tool call.
     ToolUse,
-    /// An extension took the message; the model was not asked.
+    /// An extension handled the message, without the model.
     Handled,
-    /// In pi's own word.
+    /// Another reason, in pi's own word.
     Other(String),
 }
 
@@ -200,25 +200,25 @@ impl PiStop {
     }
 }
 
-/// What an answer used, in tokens, and its cost in US dollars, as pi reckons it.
+/// The tokens and the cost of an answer, as pi counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct PiUsage {
-    /// Read.
+    /// Input tokens.
     pub input: u64,
-    /// Written.
+    /// Output tokens.
     pub output: u64,
-    /// Read from the service's cache.
+    /// Tokens read from the service's cache.
     pub cache_read: u64,
-    /// Written to it.
+    /// Tokens written to the service's cache.
     pub cache_write: u64,
-    /// In US dollars.
+    /// The cost in US dollars.
     pub cost: f64,
 }
 
 impl PiUsage {
-    /// Numbers that come from outside: they may be anything.
+    /// Saturates, because the numbers come from outside.
     pub(crate) fn add(&mut self, more: &Self) {
         self.input = self.input.saturating_add(more.input);
         self.output = self.output.saturating_add(more.output);

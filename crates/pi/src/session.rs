@@ -1,5 +1,4 @@
-//! A pi that runs.
-
+//! A running pi.
 use crate::{
     PiError,
     builder::Settings,
@@ -20,12 +19,10 @@ use tokio::{
 };
 use turnwise::{Incarnation, TurnContext};
 
-/// How much of an answer waits for a turn that is slow to take it.
+/// The most events that wait for a slow turn.
 const HEARD: usize = 64;
 
-/// A pi that runs, with its conversation; see [`PiAgent`](super::PiAgent).
-///
-/// Dropped, its process is killed.
+/// A running pi with its conversation: the session of a [`PiAgent`](super::PiAgent). A drop kills its process.
 pub struct PiSession {
     id: String,
     pid: Option<u32>,
@@ -35,7 +32,7 @@ pub struct PiSession {
 }
 
 impl PiSession {
-    /// Makes the process, and the task that owns it. It is not ready yet.
+    /// Creates the process and the task that owns it. The process is not ready yet.
     pub(crate) fn spawn(
         settings: &Arc<Settings>,
         key: &str,
@@ -58,37 +55,39 @@ impl PiSession {
         Ok(session)
     }
 
-    /// pi's name of the conversation. `pi --session-id` with it, in the same directory, resumes it, when this one has ended.
+    /// Returns pi's id of the conversation. When this process has ended, `pi --session-id ID` in the same directory resumes it.
     pub fn session_id(&self) -> &str {
         &self.id
     }
 
-    /// The number of the process; that of its group too.
+    /// Returns the id of the process, which is also that of its process group.
     pub fn pid(&self) -> Option<u32> {
         self.pid
     }
 
-    /// The end of what it has written to stderr so far: 16 KiB at most.
+    /// Returns the end of its stderr, at most 16 KiB.
     pub fn stderr(&self) -> String {
         self.tail.lock().text()
     }
 
-    /// A command of pi's RPC that is no message, such as `get_session_stats` or `set_model`, and the data of its response.
-    /// For [`SessionManager::with_turn`](turnwise::SessionManager::with_turn).
-    ///
-    /// **Cancel-safe**: dropped, the command is carried out all the same, and its response goes nowhere.
+    /// Sends a command of pi's RPC, such as `get_session_stats` or `set_model`, and returns the data of its response. Use it in
+    /// [`SessionManager::with_turn`](turnwise::SessionManager::with_turn).
     ///
     /// # Errors
     ///
-    /// [`PiError::Refused`] with pi's words. It is refused here too if it would begin work, whose end nobody would wait for:
-    /// `prompt`, `steer`, `follow_up`. [`PiError::Exited`] if pi ends, or has ended, before it answers.
+    /// [`PiError::Refused`] if pi refuses the command, and for `prompt`, `steer` and `follow_up`: they begin work, so send them as
+    /// messages. [`PiError::Exited`] if pi ends before it answers.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, pi still executes the command, and its response is discarded.
     pub async fn request(
         &mut self,
         command: &str,
         arguments: Map<String, Value>,
     ) -> Result<Value, PiError> {
         if ["prompt", "steer", "follow_up"].contains(&command) {
-            let why = format!("{command} is a message: send it as one");
+            let why = format!("`{command}` begins work: send it as a message");
             return Err(PiError::Refused(why));
         }
         let (reply, replied) = oneshot::channel();
@@ -99,7 +98,7 @@ impl PiSession {
         }
     }
 
-    /// A look whether it answers, and is the session that was asked for.
+    /// Checks that pi answers, and that it has the right conversation.
     pub(crate) async fn ready(&mut self) -> Result<(), PiError> {
         let state = self.request("get_state", Map::new()).await?;
         let id = &state["sessionId"];
@@ -146,13 +145,13 @@ impl PiSession {
         }
     }
 
-    /// Asks the process to end, and waits for that.
+    /// Stops the process, and waits for its end.
     pub(crate) async fn stop(&mut self) -> Ended {
         self.order(Order::Stop);
         self.gone().await
     }
 
-    /// Kills it, waits for its end, and gives what it wrote to stderr.
+    /// Kills the process, waits for its end, and returns its stderr.
     pub(crate) async fn kill(self) -> String {
         let Self {
             orders,
@@ -165,13 +164,13 @@ impl PiSession {
         tail.lock().text()
     }
 
-    /// To wait for its end without it.
+    /// To wait for its end without the session.
     pub(crate) fn phase(&self) -> watch::Receiver<Phase> {
         self.phase.clone()
     }
 
     fn order(&self, order: Order) {
-        // To a process that is gone: then its answer is missing, which says so.
+        // If the process is gone, the missing answer shows it.
         drop(self.orders.send(order));
     }
 
@@ -195,7 +194,7 @@ pub(crate) async fn gone(phase: &mut watch::Receiver<Phase>) -> Ended {
         .await;
     match seen.as_deref() {
         Ok(Phase::Gone(ended)) => ended.clone(),
-        // Its task has gone, and killed it.
+        // Its task is gone, and has killed it.
         _ => Ended {
             status: None,
             killed: true,

@@ -1,4 +1,4 @@
-//! Interface one: a line is a message to the session in use, its answer is printed as it comes; a line with a slash is a
+//! Interface one: each line is a message to the session in use, its answer is printed as it comes; a line with a slash is a
 //! command. Nothing here waits for a turn: while one runs, the next line is read.
 
 use crate::{
@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, oneshot};
 use turnwise::manager::TurnOptions;
 
 const HELP: &str = "\
-a line is a message; a line that begins with // is one that begins with /
+each line is a message; a line that begins with // is one that begins with /
 /status    what every session does
 /stop      cancels the turn, and what waits behind it
 /new       stops the session and starts it afresh

@@ -1,7 +1,7 @@
 //! The models of turnwise's claims, explored by loom over the source that ships.
 //!
 //! `harness` runs one model, `bounds` holds the bound of each, `kit`, `tracked` and `bell` what they share. `canaries` check
-//! the checking; `source`, `layers` and `files` keep the house in order, `readme` what the README quotes. `idioms` shows how
+//! the checking; `source`, `layers` and `files` keep the house in order, `documents` what the documents quote and link. `idioms` shows how
 //! the usual designs fail. Each other module is a claim of PROOFS.md.
 
 // A test executable exports nothing.
@@ -19,10 +19,10 @@ mod canaries;
 mod canaries_layers;
 mod canaries_runs;
 mod canaries_trace;
+mod documents;
 mod files;
 mod layers;
 mod paths;
-mod readme;
 mod source;
 
 mod c01_exclusion;

@@ -1,11 +1,11 @@
-//! How a call gets its turn and uses it.
+//! How a call gets its turn, and uses it.
 //!
 //! | module | its one idea |
 //! |---|---|
 //! | `sending` | a message, in a task of its own |
-//! | `place` | a call's place in the queue, and how it becomes the turn of a healthy session |
+//! | `place` | a call's position in the queue, and how it becomes the turn of a healthy session |
 //! | `turn` | that turn, and how user code runs in it |
-//! | `room` | room for one more session, and which session makes it |
+//! | `room` | room for one more session, and which session makes room |
 
 pub(crate) mod place;
 mod room;

@@ -1,4 +1,4 @@
-//! A call's place: taken when it is called, then waited for, then a turn of a session that is there and healthy.
+//! A call's position: taken in the call, awaited, and then turned into the turn of a healthy session.
 
 use crate::manager::{
     backend::{Backend, StopReason},
@@ -18,7 +18,7 @@ use crate::{EnterError, Entry, Ticket, ToKey, Turn, sync::Arc};
 use std::{pin::pin, time::Duration};
 use tokio::time::Instant;
 
-/// What a call has from the moment that it is called. Its drop leaves no trace: the place in the queue, or the key, goes on.
+/// What a call holds from its beginning: a position in the queue, or the key. A drop gives it to the next caller, without a trace.
 pub(crate) struct Place<B: Backend> {
     pub(crate) call: Arc<Call<B::Error>>,
     restart: bool,
@@ -29,16 +29,15 @@ pub(crate) struct Place<B: Backend> {
 }
 
 enum State<B: Backend> {
-    Taken(Unlooked<B>),
+    Taken(Unused<B>),
     Waits(Waiting<B>),
     Busy,
 }
 
-/// A turn or a vacancy whose session nobody has looked at. Dropped, the turn goes on to the next, or the session is idle:
-/// nothing is half-done, also if the thread unwinds.
-struct Unlooked<B: Backend>(Option<Entered<B>>);
+/// A turn or a vacancy that nobody has used yet. A drop releases the turn, also in a thread that unwinds: the session is clean.
+struct Unused<B: Backend>(Option<Entered<B>>);
 
-impl<B: Backend> Drop for Unlooked<B> {
+impl<B: Backend> Drop for Unused<B> {
     fn drop(&mut self) {
         if let Some(Entry::Occupied(turn)) = self.0.take() {
             drop(Turn::release(turn));
@@ -47,8 +46,8 @@ impl<B: Backend> Drop for Unlooked<B> {
 }
 
 impl<B: Backend> Place<B> {
-    /// Takes the place now: of a free key the turn or the vacancy, of another the next one in the queue. Others reach the call by
-    /// its ticket from the same moment.
+    /// Takes the turn or the vacancy of a free key, or the next position in the queue. From this moment other calls reach this one
+    /// by its ticket.
     pub(crate) fn take<Q: ?Sized + ToKey<B::Key>>(
         shared: &Arc<Shared<B>>,
         key: &Q,
@@ -60,7 +59,7 @@ impl<B: Backend> Place<B> {
             .registry
             .enter_or_take(key, Arc::clone(&call), !options.no_wait);
         let state = match entered {
-            Ok(entry) => State::Taken(Unlooked(Some(entry))),
+            Ok(entry) => State::Taken(Unused(Some(entry))),
             Err(Some(enter)) => State::Waits(enter),
             Err(None) => State::Busy,
         };
@@ -85,7 +84,7 @@ impl<B: Backend> Place<B> {
         }
     }
 
-    /// The same, for its caller, who has `keep` until the turn has come: a call that waits counts as a handle of the manager.
+    /// The future of the turn. It owns `keep` until the turn comes, because a call that waits keeps the manager alive.
     pub(crate) fn entering(self, keep: impl Send + 'static) -> Entering<B> {
         Entering::new(self.ticket(), async move {
             let turn = self.turn().await;
@@ -94,11 +93,11 @@ impl<B: Backend> Place<B> {
         })
     }
 
-    /// Waits in the queue, then for the session. Dropped in the queue, it leaves; dropped later, start and stop run on, and the next
-    /// in the queue has what comes of them.
+    /// Waits in the queue, then for the session. A drop in the queue leaves the queue. After that, a start or a stop continues for
+    /// the next caller.
     ///
-    /// Another call may take the place away, in the queue or granted: by an abort, a stop, a dismissal or a start that fails. A
-    /// call that finds its place gone waits for the reason, which is there by then or comes at once.
+    /// An abort, a stop, a dismissal or a failed start may take the position away, in the queue or granted. A call whose position is
+    /// gone waits for the reason, which is stored already or follows at once.
     pub(crate) async fn turn(self) -> Result<SessionTurn<B>, TurnError<B::Error>> {
         let Self {
             call,
@@ -115,8 +114,8 @@ impl<B: Backend> Place<B> {
                 let mut enter = pin!(enter);
                 let turn = pin!(either(enter.as_mut(), call.refused()));
                 match within(&shared.runtime, wait, turn).await {
-                    Some(Ok(Ok(entry))) => Unlooked(Some(entry)),
-                    // Whoever has taken its place says why, now or in a moment.
+                    Some(Ok(Ok(entry))) => Unused(Some(entry)),
+                    // The call that has taken the position away stores the reason, now or in a moment.
                     Some(Ok(Err(EnterError::Dismissed))) => return Err(call.refused().await),
                     Some(Ok(Err(refused))) => {
                         return Err(call.refusal().unwrap_or_else(|| refused.into()));
@@ -133,22 +132,23 @@ impl<B: Backend> Place<B> {
     }
 }
 
-/// What is held becomes the turn of a session that is there and healthy. Not to be cut short: it holds the key.
+/// Turns what is held into the turn of a healthy session. Must not be cut short, because it holds the key.
 ///
-/// Whoever cancels the call finds it by its slot all the while, so one look at the cause after each step is enough.
+/// Other calls can cancel this one all the while, because they find it by its slot. So one check of the cause after each step is
+/// enough.
 async fn establish<B: Backend>(
     shared: Arc<Shared<B>>,
-    mut entry: Unlooked<B>,
+    mut entry: Unused<B>,
     call: Arc<Call<B::Error>>,
     restart: bool,
     called: Instant,
 ) -> Result<SessionTurn<B>, TurnError<B::Error>> {
-    let (entry, seat) = match entry.0.take().expect("it is looked at once") {
+    let (entry, seat) = match entry.0.take().expect("an entry is used once") {
         Entry::Occupied(turn) => renew(&shared, turn, &call, restart).await,
         vacant => (vacant, None),
     };
     if let Some(cause) = call.switch.cause() {
-        drop(seat); // before the next in the queue looks for one
+        drop(seat); // before the next caller needs one
         return Err(given_up::<B>(entry, cause));
     }
     let turn = match entry {
@@ -167,13 +167,13 @@ async fn establish<B: Backend>(
     Ok(SessionTurn::begin(shared, turn, call, called))
 }
 
-/// The call was cancelled before its turn began: the next in the queue has what it held.
+/// The call was cancelled before its turn began. The next caller gets what it held.
 fn given_up<B: Backend>(entry: Entered<B>, cause: Cause) -> TurnError<B::Error> {
-    let_go(Unlooked::<B>(Some(entry)));
+    let_go(Unused::<B>(Some(entry)));
     TurnError::of(cause)
 }
 
-/// A session that is to be restarted, or is not healthy, is stopped: its vacancy is held next, and its room is kept.
+/// Stops a session that is to be restarted or is not healthy. Then returns its vacancy and its seat.
 async fn renew<B: Backend>(
     shared: &Shared<B>,
     mut turn: Held<B>,
@@ -182,7 +182,7 @@ async fn renew<B: Backend>(
 ) -> (Entered<B>, Option<Seat>) {
     let cancelled = || call.switch.cause().is_some();
     let reason = if cancelled() {
-        // Not even looked at: who cancelled this wants the session next.
+        // Not even checked: the call that cancelled this one wants the session next.
         None
     } else if restart {
         Some(StopReason::Restarted)
@@ -208,7 +208,7 @@ async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
     matches!(look.await, Ended::Done(true))
 }
 
-/// Fills a vacancy. When that fails it comes back, after what the start left behind is gone.
+/// Starts a session in a vacancy. If that fails, returns the vacancy after the cleanup of the start.
 async fn start<B: Backend>(
     shared: &Shared<B>,
     vacancy: Vacant<B>,
@@ -243,11 +243,11 @@ async fn start<B: Backend>(
         Ended::Panicked => StartFailure::Panicked,
     };
     if !matches!(failure, StartFailure::Failed(_)) {
-        // By decree, should it hang too: the key is not lost to it.
+        // Bounded as well: if the cleanup hangs, the key is not lost.
         let gone = || shared.backend.start_abandoned(key, incarnation);
         bounded(&shared.runtime, shared.timeouts().stop, gone).await;
     }
-    // Who waited for it has the failure too; who comes later tries again.
+    // Every call in the queue gets this error. Calls that arrive later try again.
     quietly(|| {
         shared.send_away(key, || Refusal::NotStarted(failure.clone()));
     });

@@ -1,4 +1,4 @@
-//! Room for one more session, and whose it was.
+//! Room for one more session, and which session makes room.
 
 use crate::Turn;
 use crate::manager::{
@@ -8,14 +8,14 @@ use crate::manager::{
     shared::{Seat, Shared},
 };
 
-/// Room for one more session: there is some, or the longest idle session gives its own.
+/// Takes a seat for one more session: a free one, or that of the longest idle session, which is stopped.
 ///
-/// If there is neither, this costs O(1), and an eviction O(log n), amortised over the turns: the registry lists the idle sessions.
+/// A refusal costs O(1). An eviction costs O(log n), amortised over the turns, because the registry lists the idle sessions.
 pub(crate) async fn seat<B: Backend>(shared: &Shared<B>) -> Option<Seat> {
     if let Some(seat) = shared.seats.take() {
         return Some(seat);
     }
-    // Without a list, the settings are to refuse.
+    // Without a list, the setting is `WhenFull::Refuse`.
     let turn = shared.registry.claim_longest_idle()?;
     let mut closing = Turn::vacate(turn);
     let seat = closing.session_mut().seat.take();

@@ -1,4 +1,4 @@
-//! A message on its way: a place in the queue, then a turn in a task of its own, then the reply.
+//! A message: a position in the queue, then a turn in a task of its own, then the reply.
 
 use crate::manager::{
     backend::{Agent, TurnContext},
@@ -31,11 +31,15 @@ use tokio::sync::oneshot;
 type Sent<A> = Result<<A as Agent>::Reply, SendError<<A as Agent>::Message, Failed<A>>>;
 type Failed<A> = <A as crate::manager::backend::Backend>::Error;
 
-/// A message on its way: await it for the reply, read its [events](Self::next_event) first, or both as a
-/// [stream](Self::into_stream).
+/// The future of [`SessionManager::send_message`](crate::SessionManager::send_message): await it for the reply.
 ///
-/// **Cancel**: dropping it cancels the message. In queue, it leaves; in its turn, the agent is told, and has
-/// `Timeouts::abort` to end; [`detach`](Self::detach) lets it run instead.
+/// Before that, you can read its [events](Self::next_event), or turn it into a [stream](Self::into_stream) of events and the reply.
+/// It need not be polled: the message is delivered by a task of its own.
+///
+/// # Cancel safety
+///
+/// Dropping it cancels the message; [`detach`](Self::detach) lets the message run. A queued message leaves the queue. In a turn, the
+/// agent is [cancelled](crate::TurnContext::cancelled), and has `Timeouts::abort` to end.
 #[must_use = "dropping it cancels the message: await it, or `detach` it"]
 pub struct Sending<A: Agent> {
     key: Arc<A::Key>,
@@ -44,12 +48,12 @@ pub struct Sending<A: Agent> {
     events: Arc<Queue<A::Event>>,
     started: Started<A>,
     reply: oneshot::Receiver<Sent<A>>,
-    /// It was polled to its end, or detached: there is nothing to cancel.
+    /// It was polled to its end, or detached, so there is nothing to cancel.
     over: bool,
     shared: Arc<Shared<A>>,
 }
 
-/// Past the queue and the start, or refused before.
+/// Whether the message is past the queue and the start.
 enum Started<A: Agent> {
     Waits(oneshot::Receiver<Result<(), TurnError<A::Error>>>),
     Yes,
@@ -89,29 +93,28 @@ impl<A: Agent> Sending<A> {
         let delivering = Arc::clone(shared);
         shared.runtime.spawn(async move {
             deliver(delivering, key, place, limit, told).await;
-            // A message on its way counts as a handle of the manager.
-            drop(keep);
+            drop(keep); // until here, the message keeps the manager alive
         });
         sending
     }
 
-    /// The ticket, which the turn will have too. `None` if it was refused in the call.
+    /// Returns the ticket, which the turn will have too. `None` if the message was refused in the call.
     pub fn ticket(&self) -> Option<Ticket> {
         self.ticket
     }
 
-    /// How many stand before it in the queue; 0 if it does not wait there. Counts them: for people to look at.
+    /// Returns the number of calls before it in the queue; 0 if it is not queued. Costs O(n) in that number.
     pub fn ahead(&self) -> usize {
         let ahead = |ticket| self.shared.registry.ahead(&*self.key, ticket);
         self.ticket.map_or(0, ahead)
     }
 
-    /// Resolves when the message is past the queue and the start, and the session has it. What refuses is known here,
-    /// before a response is begun. Cancel-safe.
+    /// Resolves when the message is delivered: it is past the queue and the start. A server can await this, and choose the status
+    /// of its response by the result. Cancel-safe.
     ///
     /// # Errors
     ///
-    /// Every [`TurnError`] but the agent's own; the `Sending` then has the same, and the message.
+    /// A [`TurnError`], never `Agent`. Await the `Sending` for the same error with the message.
     pub async fn started(&mut self) -> Result<(), TurnError<A::Error>> {
         if let Started::Waits(starts) = &mut self.started {
             self.started = match starts.await {
@@ -126,19 +129,19 @@ impl<A: Agent> Sending<A> {
         }
     }
 
-    /// The next part of the answer; `None` when it is complete, or there is none. Cancel-safe.
+    /// Returns the next event of the answer, or `None` after the last one. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<Update<A::Event>> {
         poll_fn(|cx| self.events.poll_next(cx)).await
     }
 
-    /// Events and then the reply, as a stream.
+    /// Turns it into a stream of the events and then the reply.
     pub fn into_stream(self) -> SendingStream<A> {
         SendingStream {
             sending: Some(self),
         }
     }
 
-    /// Cancels the message, and goes on to wait for its end.
+    /// Cancels the message. You can still await its end.
     pub fn abort(&self) {
         if let Some(ticket) = self.ticket {
             self.shared
@@ -146,7 +149,7 @@ impl<A: Agent> Sending<A> {
         }
     }
 
-    /// Lets the message go on alone. Its reply is dropped.
+    /// Lets the message run without this future. Its reply is dropped.
     pub fn detach(mut self) {
         self.over = true;
     }
@@ -154,7 +157,7 @@ impl<A: Agent> Sending<A> {
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Sent<A>> {
         Pin::new(&mut self.reply).poll(cx).map(|reply| {
             self.over = true;
-            // Of a runtime that is gone.
+            // The runtime is gone.
             reply.unwrap_or(Err(SendError {
                 error: TurnError::Closed,
                 message: None,
@@ -177,7 +180,7 @@ impl<A: Agent> Unpin for Sending<A> {}
 impl<A: Agent> Drop for Sending<A> {
     fn drop(&mut self) {
         if !self.over {
-            // The waker of the next in the queue may panic, and so may the hash of a key.
+            // The waker of the next caller may panic, and so may the hash of a key.
             quietly(|| self.abort());
         }
     }
@@ -192,10 +195,10 @@ impl<A: Agent> fmt::Debug for Sending<A> {
     }
 }
 
-/// What the sender hears; whatever becomes of the task, it hears an end.
+/// What the sender receives. It receives an end, whatever becomes of the task.
 struct Told<A: Agent> {
     events: Arc<Queue<A::Event>>,
-    /// Until the session has it.
+    /// Until it is delivered.
     message: Option<A::Message>,
     started: Option<oneshot::Sender<Result<(), TurnError<A::Error>>>>,
     reply: Option<oneshot::Sender<Sent<A>>>,
@@ -221,7 +224,7 @@ impl<A: Agent> Told<A> {
     }
 }
 
-/// The runtime is gone, if nothing else has ended the message.
+/// If nothing else has ended the message, the runtime is gone.
 impl<A: Agent> Drop for Told<A> {
     fn drop(&mut self) {
         if self.reply.is_some() {
@@ -275,13 +278,13 @@ async fn deliver<A: Agent>(
             Err(TurnError::Panicked)
         }
     };
-    // The parts end before the turn, the turn before its reply is heard.
+    // The events end before the turn, and the turn ends before its reply is sent.
     told.events.end();
     let_go(turn);
     told.end(reply);
 }
 
-/// A [`Sending`] as a stream: events, and the reply last.
+/// A [`Sending`] as a stream of its events, and its reply as the last item.
 #[must_use = "dropping it cancels the message"]
 pub struct SendingStream<A: Agent> {
     sending: Option<Sending<A>>,

@@ -23,15 +23,17 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The turn of a managed session, which it dereferences to.
+/// A turn of a session. It dereferences to the session, and dropping it ends the turn.
 ///
-/// Dropping it ends the turn, and the next in the queue goes on; [`discard`](Self::discard) has the session stopped instead, and
-/// so has a panic. A plain guard cannot be known to be dropped in the middle of something: if it may be, use
-/// [`SessionManager::with_turn`](crate::SessionManager::with_turn).
+/// A stop and a shutdown cannot take the turn away. They [cancel](Self::cancelled) it, and wait until it is dropped.
 ///
-/// Nobody can take it away: a stop and a shutdown [cancel](Self::cancelled) it and wait.
+/// Its functions are associated functions, so that they hide no method of the session: `SessionTurn::key(&turn)`.
 ///
-/// Its functions are associated functions, so that they hide none of the session's methods.
+/// # Cancel safety
+///
+/// A dropped turn hands its session to the next caller as it is, even in the middle of an operation. If your future may be dropped
+/// while it holds a turn, use [`SessionManager::with_turn`](crate::SessionManager::with_turn). A turn that is dropped by a
+/// panic is [discarded](Self::discard).
 #[must_use = "dropping a turn ends it"]
 pub struct SessionTurn<B: Backend> {
     turn: Option<Held<B>>,
@@ -39,10 +41,10 @@ pub struct SessionTurn<B: Backend> {
     call: Arc<Call<B::Error>>,
     began: Instant,
     pub(crate) outcome: Outcome,
-    /// Something is half-done: should the turn end now, the session is dirty.
+    /// User code is in the middle of something: if the turn ends now, the session is dirty.
     half_done: bool,
-    /// The thread was unwinding already when its caller got the turn; or nobody has got it, and a thread that unwinds meanwhile has
-    /// done nothing to the session.
+    /// The thread was unwinding already when the caller got the turn. Also true before that: a thread that unwinds then has done
+    /// nothing to the session.
     unwinding: bool,
 }
 
@@ -71,7 +73,7 @@ impl<B: Backend> SessionTurn<B> {
         }
     }
 
-    /// Its caller gets it.
+    /// The caller gets the turn.
     pub(crate) fn taken(mut this: Self) -> Self {
         this.unwinding = panicking();
         this
@@ -81,32 +83,32 @@ impl<B: Backend> SessionTurn<B> {
         this.turn.as_ref().expect(HELD)
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn key(this: &Self) -> &B::Key {
         Turn::key(Self::held(this))
     }
 
-    /// The session's number.
+    /// Returns the session's generation number.
     pub fn incarnation(this: &Self) -> Incarnation {
         Turn::incarnation(Self::held(this))
     }
 
-    /// The turn's ticket.
+    /// Returns the turn's ticket.
     pub fn ticket(this: &Self) -> Ticket {
         Turn::ticket(Self::held(this))
     }
 
-    /// Resolves when the turn is to end: a stop or a shutdown waits for it. Cancel-safe.
+    /// Resolves when the turn is cancelled: by an abort, a stop or a shutdown, which waits for its end. Cancel-safe.
     pub async fn cancelled(this: &Self) {
         this.call.switch.cancelled().await;
     }
 
-    /// True once the turn is to end.
+    /// Returns whether the turn is cancelled.
     pub fn is_cancelled(this: &Self) -> bool {
         this.call.switch.cause().is_some()
     }
 
-    /// Ends the turn, and has the session stopped: the next in the queue waits for that and starts afresh.
+    /// Ends the turn and stops the session. The next caller waits for the stop and gets a new session.
     pub fn discard(mut this: Self) {
         this.half_done = true;
         this.outcome = Outcome::Dropped;
@@ -116,12 +118,12 @@ impl<B: Backend> SessionTurn<B> {
         &this.call
     }
 
-    /// The agent answered with an error, because of a cancellation or not.
+    /// The agent returned an error, with or without a cancellation.
     pub(crate) fn failed(this: &mut Self, cause: Option<Cause>) {
         this.outcome = cause.map_or(Outcome::Failed, Outcome::of);
     }
 
-    /// The session for code that, cut short or panicking, leaves it dirty: until [`drove`](Self::drove) says otherwise.
+    /// The session, for user code that leaves it dirty if it is cut short or panics. [`drove`](Self::drove) reports its end.
     pub(crate) fn session(this: &mut Self) -> (&mut B::Session, &Switch) {
         this.half_done = true;
         this.outcome = Outcome::Dropped;
@@ -129,7 +131,7 @@ impl<B: Backend> SessionTurn<B> {
         (turn.session_mut(), &this.call.switch)
     }
 
-    /// How that code ended.
+    /// Stores how that code ended.
     pub(crate) fn drove<T>(this: &mut Self, drove: &Drove<T>) {
         this.half_done = !matches!(drove, Drove::Done(_));
         this.outcome = match drove {
@@ -140,19 +142,17 @@ impl<B: Backend> SessionTurn<B> {
     }
 }
 
-/// A turn has its session until it ends.
 const HELD: &str = "a turn has its session until it ends";
 
 /// How user code in a turn ended.
 pub(crate) enum Drove<T> {
     Done(T),
-    /// Cancelled, and not over within the abort timeout.
+    /// It was cancelled, and did not end within the abort timeout.
     Cut(Cause),
     Panicked(Payload),
 }
 
-/// Runs it until it ends; from its limit or its cancellation on, for the abort timeout at most. It is dropped before this
-/// returns.
+/// Runs user code to its end. After its limit or its cancellation, it has the abort timeout to end. It is dropped before this returns.
 pub(crate) async fn drive<B: Backend, F: Future>(
     shared: &Shared<B>,
     call: impl FnOnce() -> F,
@@ -224,11 +224,12 @@ impl<B: Backend> Drop for SessionTurn<B> {
             outcome,
         });
         if panicked || self.half_done {
-            // Its slot is held for longer, by the stop. A turn that is given back is out of reach from the same moment.
+            // The stop still holds the slot. The switch must end here, at the moment in which the end of a clean turn puts it out of
+            // reach.
             self.call.switch.end();
             stop::aside(&self.shared, Turn::vacate(turn), StopReason::Dirty);
         } else {
-            // Not by a drop, which would end the session without a stop if this thread unwinds.
+            // Not dropped: that would end the session without a stop if this thread unwinds.
             drop(Turn::release(turn));
         }
     }
@@ -246,13 +247,14 @@ impl<B: Backend> fmt::Debug for SessionTurn<B> {
     }
 }
 
-/// The future of a turn of a managed session; its place in the queue was taken in the call.
+/// The future of [`SessionManager::turn`](crate::SessionManager::turn). It took its position in the queue when it was made.
 ///
-/// **Cancel-safe**: dropped in the queue, it leaves the queue; dropped while its session is started, checked or stopped, that
-/// runs on, and the next in the queue has what comes of it.
+/// If the key was free, this future holds the turn already. As long as it is neither polled nor dropped, the key is blocked.
 ///
-/// **Hazard**: of a free key it holds the turn already. Kept and neither polled nor dropped, it holds its key.
-#[must_use = "this holds a place in the queue, or the key: await it or drop it"]
+/// # Cancel safety
+///
+/// If it is dropped in the queue, it leaves the queue. A start, a check or a stop that it waits for continues, for the next caller.
+#[must_use = "this holds a position in the queue, or the key: await it or drop it"]
 pub struct Entering<B: Backend> {
     ticket: Option<Ticket>,
     turn: Pin<Box<dyn Future<Output = Result<SessionTurn<B>, TurnError<B::Error>>> + Send>>,
@@ -267,7 +269,7 @@ impl<B: Backend> Entering<B> {
         Self { ticket, turn }
     }
 
-    /// The ticket, which the turn will have too. `None` if the call was refused; the reason comes with the first poll.
+    /// Returns the ticket, which the turn will have too. `None` if the call was refused; the first poll returns the reason.
     pub fn ticket(&self) -> Option<Ticket> {
         self.ticket
     }

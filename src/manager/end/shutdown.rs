@@ -1,4 +1,4 @@
-//! The end of a manager: no newcomer, turns may end until the deadline, every session is stopped and accounted for.
+//! The shutdown: no call is admitted, turns may end until the deadline, and every session is stopped and reported.
 
 use crate::manager::{
     backend::{Backend, StopReason},
@@ -17,30 +17,30 @@ use crate::{
 use std::{panic::AssertUnwindSafe, pin::pin, time::Duration};
 use tokio::time::Instant;
 
-/// Begins the shutdown, or moves its deadline forward. When this returns nobody is admitted any more.
+/// Begins the shutdown, or brings its deadline forward. When this returns, no call is admitted any more.
 pub(crate) fn begin<B: Backend>(shared: &Arc<Shared<B>>, deadline: Option<Duration>) {
-    // What cannot be expressed never comes.
+    // A deadline that cannot be expressed never comes.
     let deadline = deadline.and_then(|limit| Instant::now().checked_add(limit));
     shared.ending.begin(deadline);
-    // By each caller: who comes second may return before the first. The waker of somebody who is sent away may panic: that
-    // goes on when all is begun.
+    // Each caller closes the registry: the second one may return before the first. The waker of a queued call may panic; that
+    // panic continues when the shutdown has begun.
     let closed = catch_unwind(AssertUnwindSafe(|| shared.registry.close()));
     shared.ending.tell_all();
     raise(closed.err());
 }
 
-/// The report, when all is over.
+/// The report, at the end of the shutdown.
 pub(crate) async fn report<B: Backend>(shared: Arc<Shared<B>>) -> DrainReport<B::Key> {
     let report = shared.ending.ask().await;
-    DrainReport::clone(&*report.expect("who is asked answers"))
+    DrainReport::clone(&*report.expect("every request is answered"))
 }
 
 type Sessions<B> = Drain<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 
-/// Starts the task that lives as long as the manager. It waits for the shutdown, and then stops all sessions. Should the runtime
-/// go first, the task is dropped, and its drop closes the manager.
+/// Starts the task that lives as long as the manager. It waits for the shutdown, and then stops all sessions. If the runtime ends
+/// first, the task is dropped, and its drop closes the manager.
 pub(crate) fn keep<B: Backend>(shared: &Arc<Shared<B>>) {
-    // Made before the task: the runtime may go before it has run.
+    // Made before the task, because the runtime may end before the task has run.
     let reports = Reports {
         shared: Arc::clone(shared),
         early: true,
@@ -55,7 +55,7 @@ async fn end_all<B: Backend>(mut reports: Reports<B>) {
     if !drain_until(&shared, &mut drain, None).await {
         cancel_all(&shared, Cause::Shutdown);
         let timeouts = shared.timeouts();
-        // A turn that is cut short, an abandoned start or a stop before ours, and ours, which waits for those before it.
+        // The longest chain: a turn that is cut short, a start, its cleanup or an earlier stop, the stops before ours, and ours.
         let before = shared.registry.len() / STOPS_AT_ONCE;
         let before = u32::try_from(before).unwrap_or(u32::MAX);
         let stops = timeouts.stop.saturating_mul(before.saturating_add(2));
@@ -64,7 +64,7 @@ async fn end_all<B: Backend>(mut reports: Reports<B>) {
     }
     reports.early = false;
     drop(reports);
-    // Turns that are given back after all.
+    // Turns that are given back after the report.
     loop {
         match caught(|| drain.next()).await {
             Ok(None) => return,
@@ -74,10 +74,10 @@ async fn end_all<B: Backend>(mut reports: Reports<B>) {
     }
 }
 
-/// Cancels every call that has a session, or a start. The registry is closed: no other call comes, so none is missed.
+/// Cancels every call that has a session or a start. The registry is closed, so no call comes after this and none is missed.
 fn cancel_all<B: Backend>(shared: &Shared<B>, cause: Cause) {
     for seen in shared.registry.snapshot() {
-        // What was seen may be the last of its slot: then its key goes with it.
+        // `seen` may be the last reference to its slot. Then its drop drops the key.
         quietly(move || {
             if let Some(call) = seen.caller(None) {
                 call.switch.cancel(cause);
@@ -86,8 +86,8 @@ fn cancel_all<B: Backend>(shared: &Shared<B>, cause: Cause) {
     }
 }
 
-/// Makes the report when it is dropped: at the end of the drain; or early, at the end of the runtime, or should a panic end the
-/// task. Then nothing that a call waits for will come: all of them end. Whatever user code panics in it, the report is answered.
+/// Makes the report when it is dropped: at the end of the drain, or early, when the runtime ends or a panic ends the task. If it
+/// is early, nothing that a call waits for will come, so it ends all calls. It sends the report even if user code panics in it.
 struct Reports<B: Backend> {
     shared: Arc<Shared<B>>,
     early: bool,
@@ -116,8 +116,8 @@ impl<B: Backend> Drop for Reports<B> {
     }
 }
 
-/// Stops each session as its turn ends. True if none is left; false if the deadline came first: the shutdown's, which may
-/// move, or the end of the patience.
+/// Stops each session when its turn ends. True if none is left. False if the deadline came first: the end of `patience`, or
+/// without it the deadline of the shutdown, which may move.
 async fn drain_until<B: Backend>(
     shared: &Arc<Shared<B>>,
     drain: &mut Sessions<B>,
@@ -131,7 +131,7 @@ async fn drain_until<B: Backend>(
             let seen = deadline;
             move |state| (ends.is_none() && state.deadline != seen).then_some(())
         });
-        // The drop of a key may panic in the drain, which goes on.
+        // The drop of a key may panic in the drain. The drain continues.
         let mut next = Box::pin(caught(|| drain.next()));
         let next = pin!(either(next.as_mut(), moved));
         match within(&shared.runtime, left, next).await {

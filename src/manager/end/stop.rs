@@ -1,9 +1,9 @@
-//! How a session ends: held to the end of its stop, or of its patience.
+//! The stop of one session. Its key is held until the stop ends or times out.
 
 use crate::manager::{
     backend::{Backend, StopReason},
     ending::Fate,
-    error::{StopEnd, StopError, error_text},
+    error::{StopEnd, StopError},
     reach::{Call, Cause},
     report::reports::SessionEvent,
     run::{Ended, bounded, let_go, quietly},
@@ -18,7 +18,7 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// Stops a session within its timeout, its key held; then, however that went, the vacancy is the caller's. Not to be cut
+/// Stops a session within the timeout, with its key held. Then returns the vacancy, whatever the result. Must not be cut
 /// short: it runs in a task that nobody aborts.
 pub(crate) async fn end<B: Backend>(
     shared: &Shared<B>,
@@ -37,7 +37,7 @@ pub(crate) async fn end<B: Backend>(
         Ended::Panicked => Err(StopError::Panicked),
     };
     let took = begun.elapsed();
-    let error = end.as_ref().err().map(|error| error_text(error));
+    let error = end.as_ref().err().map(StopError::cause);
     quietly(|| shared.ending.record(key, Fate::of(&end, error.as_ref())));
     shared.tell(|| SessionEvent::Stopped {
         key: key.clone(),
@@ -46,11 +46,11 @@ pub(crate) async fn end<B: Backend>(
         took,
         error: error.clone(),
     });
-    // The vacancy before the rest: should a drop panic, the key is free.
+    // First, so that the key is free if a drop panics.
     (closing.closed(), end)
 }
 
-/// Stops a session in a task that owns it. The next in the queue waits for that.
+/// Stops a session in a task that owns it. The next caller waits for that.
 pub(crate) fn aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>, reason: StopReason) {
     let shared = Arc::clone(shared);
     let runtime = shared.runtime.clone();
@@ -59,25 +59,30 @@ pub(crate) fn aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>, re
     });
 }
 
-/// The future of a stop, which goes on without it. `true` if a session was stopped, `false` if there was none.
-#[must_use = "a stop goes on by itself; await it to know its end"]
+/// The future of [`SessionManager::stop`](crate::SessionManager::stop). Resolves when the stop has ended: to true if a session was
+/// stopped, to false if there was none.
+///
+/// # Cancel safety
+///
+/// The stop continues without this future.
+#[must_use = "the stop continues by itself; await this future for its result"]
 pub struct Stopping<B: Backend> {
-    /// `None`: there is nothing to stop.
+    /// `None` if there is nothing to stop.
     ended: Option<Pin<Box<dyn Future<Output = Stopped<B::Error>> + Send>>>,
 }
 
 type Stopped<E> = Result<bool, StopError<E>>;
 
 impl<B: Backend> Stopping<B> {
-    /// Joins the stop of this key that waits or is under way. If there is none, takes the place ahead of the queue, and cancels
-    /// the turn before it.
+    /// Joins the stop of this key that is queued or running. If there is none, takes the position ahead of the queue, and
+    /// cancels the current turn.
     pub(crate) fn begin<Q: ?Sized + ToKey<B::Key>>(
         shared: &Arc<Shared<B>>,
         key: &Q,
         keep: impl Send + 'static,
     ) -> Self {
         let call = Call::stop();
-        // Before others can join it: should a key's hash panic, they have an answer.
+        // Made before others can join: if the hash of a key panics, they still get an answer.
         let answers = Answers(Arc::clone(&call));
         let registry = &shared.registry;
         let joins = |call: &Call<B::Error>| call.stops;
@@ -91,7 +96,7 @@ impl<B: Backend> Stopping<B> {
                 let stopping = Arc::clone(shared);
                 shared.runtime.spawn(async move {
                     let Ok(entry) = enter.await else {
-                        return; // the manager shuts down
+                        return; // the manager is shutting down
                     };
                     drop(keep);
                     let stopped = stop(&stopping, entry).await;
@@ -105,7 +110,7 @@ impl<B: Backend> Stopping<B> {
     }
 }
 
-/// What holds the key now is stopped, if it is a session.
+/// Stops the session, if there is one.
 async fn stop<B: Backend>(shared: &Shared<B>, entry: Entered<B>) -> Stopped<B::Error> {
     let Entry::Occupied(turn) = entry else {
         let_go(entry);
@@ -116,7 +121,7 @@ async fn stop<B: Backend>(shared: &Shared<B>, entry: Entered<B>) -> Stopped<B::E
     ended.map(|()| true)
 }
 
-/// Whatever becomes of the task of a stop, all who asked for it get an answer: this one, if there was none before.
+/// Answers all callers of a stop when its task ends in any other way. An answer that was given before stays.
 struct Answers<E>(Arc<Call<E>>);
 
 impl<E> Drop for Answers<E> {

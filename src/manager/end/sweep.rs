@@ -1,9 +1,9 @@
-//! The end of idle sessions: one sweep, and the task that sweeps.
+//! The cleanup of idle sessions: one sweep, and the task that sweeps.
 
 use crate::manager::{
     backend::{Backend, StopReason},
     end::stop,
-    error::{StopEnd, StopError, error_text},
+    error::{StopEnd, StopError},
     report::reports::{SessionEvent, Skip, SweepReport},
     run::{either, let_go},
     shared::{Held, STOPS_AT_ONCE, Shared},
@@ -12,10 +12,11 @@ use crate::{Phase, Turn, registry::guards::observed::Unclaimed, sync::Arc};
 use std::{collections::VecDeque, pin::pin, time::Duration};
 use tokio::task::JoinHandle;
 
-/// Claims what is idle and stops it, so many at a time; never waits for a turn. Dropped, it claims no more; what was claimed
-/// is stopped.
+/// Claims idle sessions and stops them, sixteen at a time. Never waits for a turn. If it is dropped, it claims no more, and the
+/// stops continue.
 ///
-/// Between the look at a session and its claim it may be used, touched or gone: all is decided again under its slot lock.
+/// Between the snapshot and its claim, a session may have been used, touched or removed. The claim checks all that again under
+/// the slot lock.
 pub(crate) async fn sweep<B: Backend>(
     shared: Arc<Shared<B>>,
     idle_for: Duration,
@@ -31,7 +32,7 @@ pub(crate) async fn sweep<B: Backend>(
         if stops.len() >= STOPS_AT_ONCE {
             await_one::<B>(&mut stops, &mut report).await;
         }
-        let key = seen.key().clone(); // before a claim, should it panic
+        let key = seen.key().clone(); // before the claim, because it may panic
         let status = seen.status();
         let age = status.age(shared.registry.now());
         let skip = match status.phase {
@@ -78,11 +79,11 @@ async fn await_one<B: Backend>(
     match stop.await {
         Ok(Ok(())) => report.stopped.push(key),
         Ok(Err(StopError::Abandoned)) | Err(_) => report.abandoned.push(key),
-        Ok(Err(error)) => report.failed.push((key, error_text(&error))),
+        Ok(Err(error)) => report.failed.push((key, error.cause())),
     }
 }
 
-/// Sweeps until the manager shuts down, each time in a task of its own: should one panic, the next comes all the same.
+/// Sweeps until the manager shuts down. Each sweep has a task of its own, so that a panic ends only that sweep.
 pub(crate) async fn reap<B: Backend>(shared: Arc<Shared<B>>, idle: Duration) {
     let pause = (idle / 4).clamp(Duration::from_millis(1), Duration::from_secs(30));
     let begun = shared.ending.begun();

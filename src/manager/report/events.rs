@@ -1,4 +1,4 @@
-//! Subscriptions: bounded, lossy, and saying so. A slow reader misses; it never slows a turn.
+//! Subscriptions: bounded and lossy. A slow reader loses events and receives their number. It never slows a turn.
 
 use crate::manager::run::quietly;
 use crate::sync::{
@@ -17,16 +17,16 @@ use std::{
     task::{Context, Poll, Waker},
 };
 
-/// How many events wait for a reader; the oldest go first.
+/// The number of unread events of a reader.
 pub(crate) const KEPT: usize = 1024;
 
-/// How many bytes of events wait for a reader, unless the builder sets another number. That is 16 KiB for each of 1024 events.
-/// A piece of a model's text has a few hundred bytes, so ordinary events meet the other bound first.
+/// The bytes of the unread events of a reader, unless the builder sets another number: 16 KiB for each of 1024 events. A piece of
+/// a model's text has a few hundred bytes, so ordinary events reach the other limit first.
 pub(crate) const KEPT_BYTES: usize = 16 << 20;
 
-/// What a [`Subscription`] or a stream of an answer yields.
+/// An item of a [`Subscription`], or of the stream of a [`Sending`](crate::manager::Sending).
 ///
-/// A `Subscription` has no `R`, so a `match` on its updates needs no arm for [`Done`](Self::Done).
+/// A `Subscription` never yields [`Done`](Self::Done), and a `match` on its updates needs no arm for it.
 ///
 /// ```
 /// use turnwise::manager::Update;
@@ -43,20 +43,22 @@ pub(crate) const KEPT_BYTES: usize = 16 << 20;
 pub enum Update<E, R = Infallible> {
     /// The next event.
     Event(E),
-    /// The reader was slow: this many events were dropped here.
+    /// The reader was too slow: this many events were dropped here.
     Lagged(u64),
-    /// The result. Nothing follows it.
+    /// The final result. It is the last item.
     Done(R),
 }
 
-/// Events as they happen: a stream, or [`next`](Self::next). Ends when what it listens to has ended.
+/// A stream of events. Await [`next`](Self::next), or use it as a [`Stream`]. It ends with the manager's shutdown.
 ///
-/// Up to 1024 events wait to be read, of up to [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together: 16 MiB by default.
-/// When an event does not fit, the oldest are given up, as many as needed, and the reader gets their number as
-/// [`Update::Lagged`]. An event that weighs more than all that may wait is missed itself, and the others stay. An
-/// agent's event weighs what [`Agent::weight`](crate::Agent::weight) returns; a
-/// [`SessionEvent`](crate::manager::SessionEvent) weighs its own size, its texts and the lists of its report, without what keys point to.
-#[must_use = "a subscription that is dropped hears nothing"]
+/// # Details
+///
+/// At most 1024 events wait to be read, of at most [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together. A
+/// new event pushes out as many of the oldest as necessary, and [`Update::Lagged`] reports their number. An event that
+/// exceeds the limit by itself is dropped, and the others stay. An agent's event counts as
+/// [`Agent::weight`](crate::Agent::weight) bytes. A [`SessionEvent`](crate::manager::SessionEvent) counts with its texts and the lists
+/// of its report, but without the heap memory of keys.
+#[must_use = "a subscription that is dropped receives nothing"]
 pub struct Subscription<E> {
     queue: Arc<Queue<E>>,
     hub: Arc<Hub<E>>,
@@ -65,7 +67,7 @@ pub struct Subscription<E> {
 }
 
 impl<E> Subscription<E> {
-    /// The next event. `None` when there will be no more. Cancel-safe.
+    /// Returns the next event, or `None` after the last one. Cancel-safe.
     pub async fn next(&mut self) -> Option<Update<E>> {
         poll_fn(|cx| self.queue.poll_next(cx)).await
     }
@@ -86,7 +88,7 @@ impl<E> fmt::Debug for Subscription<E> {
 }
 
 impl<E> Subscription<E> {
-    /// There will be no more for any reader of this hub.
+    /// Ends all subscriptions of this hub.
     pub(crate) fn end_all(&self) {
         self.hub.end();
     }
@@ -98,18 +100,18 @@ impl<E> Drop for Subscription<E> {
     }
 }
 
-/// What waits for one reader.
+/// The unread events of one reader.
 pub(crate) struct Queue<E> {
     waiting: Mutex<Waiting<E>>,
-    /// How many bytes may wait.
+    /// The most bytes that may wait.
     limit: usize,
 }
 
 struct Waiting<E> {
     events: VecDeque<Unread<E>>,
-    /// What they weigh together: the limit at most.
+    /// Their weight together, at most the limit.
     bytes: usize,
-    /// How many were missed after the last of them.
+    /// How many events were dropped after the last of them.
     missed: u64,
     ended: bool,
     reader: Option<Waker>,
@@ -118,12 +120,12 @@ struct Waiting<E> {
 struct Unread<E> {
     event: E,
     bytes: usize,
-    /// How many were missed before it.
+    /// How many events were dropped before it.
     missed: u64,
 }
 
 impl<E> Waiting<E> {
-    /// The oldest is counted as missed, with those that were missed before it.
+    /// Removes the oldest event, and counts it as dropped, with those before it.
     fn give_up(&mut self) -> Option<E> {
         let Unread {
             event,
@@ -156,10 +158,10 @@ impl<E> Queue<E> {
         Self { waiting, limit }
     }
 
-    /// Adds an event of so many bytes. The oldest events make room for it; they are dropped after the lock is released. False if
-    /// the queue has ended.
+    /// Adds an event of so many bytes. The oldest events make room for it; their destructors run after the lock is released. False
+    /// if the queue has ended.
     pub(crate) fn push(&self, event: E, bytes: usize) -> bool {
-        // Most often it is one: that allocates nothing.
+        // Usually at most one is removed, and then nothing is allocated.
         let (mut given_up, mut more) = (None, Vec::new());
         let mut waiting = self.waiting.lock();
         if waiting.ended {
@@ -195,7 +197,7 @@ impl<E> Queue<E> {
         self.waiting.lock().ended
     }
 
-    /// There will be no more.
+    /// No more events follow.
     pub(crate) fn end(&self) {
         let mut waiting = self.waiting.lock();
         waiting.ended = true;
@@ -239,27 +241,27 @@ impl<E> Queue<E> {
     }
 }
 
-/// Those who listen to one thing. To come, to leave and to look whether somebody is there costs O(log n).
+/// The readers of one source of events. To subscribe and to leave costs O(log n).
 pub(crate) struct Hub<E> {
-    /// Read before anything is made to be published: without readers an event costs one load.
+    /// Read before an event is made: without readers, an event costs one load.
     readers: AtomicUsize,
     queues: Mutex<Queues<E>>,
     home: Option<(Weak<dyn Home<E>>, u64)>,
-    /// Of each queue, in bytes.
+    /// The limit of each queue, in bytes.
     limit: usize,
 }
 
 struct Queues<E> {
-    /// By number. Each goes with its subscription.
+    /// By number. The drop of a subscription removes its queue.
     live: BTreeMap<u64, Arc<Queue<E>>>,
     next: u64,
-    /// There will be no more.
+    /// No more events follow.
     ended: bool,
 }
 
-/// Where a hub is kept while somebody reads.
+/// The collection that keeps a hub while it has readers.
 pub(crate) trait Home<E>: Send + Sync {
-    /// The last reader has left; others may have come since. `hash` is what the hub was made with.
+    /// The last reader has left, but others may have come since. `hash` is the hub's own.
     fn left(&self, hub: &Arc<Hub<E>>, hash: u64);
 }
 
@@ -268,7 +270,7 @@ impl<E> Hub<E> {
         Self::kept(limit, None)
     }
 
-    /// One that its home forgets when the last reader leaves.
+    /// A hub that its home removes when the last reader leaves.
     pub(crate) fn kept(limit: usize, home: Option<(Weak<dyn Home<E>>, u64)>) -> Self {
         Self {
             readers: AtomicUsize::new(0),
@@ -296,7 +298,7 @@ impl<E> Hub<E> {
         Subscription { queue, hub, number }
     }
 
-    /// A subscription is dropped. Its events go with it, after the locks.
+    /// A subscription is dropped. The destructors of its events run after the locks are released.
     fn leave(self: &Arc<Self>, number: u64) {
         let mut queues = self.queues.lock();
         let left = queues.live.remove(&number);
@@ -326,7 +328,7 @@ impl<E> Hub<E> {
 }
 
 impl<E: Clone> Hub<E> {
-    /// An event with its weight, for each reader.
+    /// Gives a clone of the event, with its weight, to each reader.
     pub(crate) fn publish(&self, event: impl FnOnce() -> (E, usize)) {
         if !self.has_readers() {
             return;

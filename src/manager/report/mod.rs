@@ -2,7 +2,7 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `trace`, `reports`, `events` | to the log; as values; to subscribers |
+//! | `trace`, `reports`, `events` | the log; the values; the subscriptions |
 
 pub(crate) mod events;
 pub(crate) mod reports;

@@ -1,70 +1,70 @@
-//! What the manager tells of its sessions.
+//! What the manager reports, as values.
 
 use crate::manager::{backend::StopReason, reach::Cause};
 use crate::{Incarnation, Phase, Ticket, sync::Arc};
 use std::time::Duration;
 
-/// A session at one moment; see [`SessionManager::status`](crate::SessionManager::status).
+/// The state of a session at one moment; see [`SessionManager::status`](crate::SessionManager::status).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SessionStatus {
-    /// What happens to it.
+    /// Idle, busy, starting or closing.
     pub phase: Phase,
-    /// For how long. Exact to a few milliseconds.
+    /// The time in this phase, exact to a few milliseconds.
     pub elapsed: Duration,
-    /// How many wait in its queue.
+    /// The number of queued calls.
     pub waiting: u32,
-    /// Which session.
+    /// The generation number of the session.
     pub incarnation: Incarnation,
-    /// Who has it; `None` while it is idle.
+    /// The ticket of the current holder; `None` while the session is idle.
     pub turn: Option<Ticket>,
-    /// What its turn set last by [`TurnContext::note`](crate::TurnContext::note): 1024 bytes at most.
+    /// The last [`TurnContext::note`](crate::TurnContext::note) of the turn, in at most 1024 bytes.
     pub note: Option<Arc<str>>,
 }
 
-/// What a sweep stopped, and why it passed over the others; see
+/// Which sessions an idle cleanup stopped, and why it skipped the others; see
 /// [`SessionManager::cleanup_idle`](crate::SessionManager::cleanup_idle).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct SweepReport<K> {
-    /// Stopped.
+    /// Stopped cleanly.
     pub stopped: Vec<K>,
-    /// Whose stop failed or panicked, and the [text](SessionEvent#texts) of the error. Their keys are free.
+    /// Sessions whose stop failed or panicked, with the [text](SessionEvent#texts) of the error. Their keys are free.
     pub failed: Vec<(K, Arc<str>)>,
-    /// Whose stop overran. Their keys are free.
+    /// Sessions whose stop timed out. Their keys are free.
     pub abandoned: Vec<K>,
-    /// Passed over. A key that went and came back while the sweep looked may be named twice.
+    /// Skipped. A key that went and came back during the cleanup may be listed twice.
     pub skipped: Vec<(K, Skip)>,
 }
 
-/// Why a sweep passed over a session.
+/// Why an idle cleanup skipped a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Skip {
-    /// It is used, started or closed, for so long already.
+    /// It has been busy, starting or closing for this time.
     Busy(Duration),
-    /// The same, and somebody waits for it.
+    /// The same, and calls are queued for it.
     Waiting(Duration),
-    /// It was idle for long enough, but was [touched](crate::SessionManager::touch).
+    /// It had been idle for long enough, but was [touched](crate::SessionManager::touch).
     Touched,
-    /// It was used within the time.
+    /// It had not been idle for long enough.
     Young,
 }
 
-/// What became of the sessions of a manager that was shut down; see
-/// [`SessionManager::shutdown`](crate::SessionManager::shutdown). Each key is named once; the order says nothing.
+/// How each session of a manager ended at the [shutdown](crate::SessionManager::shutdown). Lists each key once, in no particular
+/// order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct DrainReport<K> {
-    /// Stopped as they should be.
+    /// Stopped cleanly.
     pub stopped: Vec<K>,
-    /// Whose stop failed or panicked, and the [text](SessionEvent#texts) of the error.
+    /// Sessions whose stop failed or panicked, with the [text](SessionEvent#texts) of the error.
     pub failed: Vec<(K, Arc<str>)>,
-    /// Whose stop overran, or whose turn was not given back.
+    /// Sessions whose stop timed out, or whose turn is still held.
     pub abandoned: Vec<K>,
 }
 
@@ -73,15 +73,15 @@ pub struct DrainReport<K> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Outcome {
-    /// With a reply; a plain turn was given back.
+    /// With a reply, or a plain turn was dropped.
     Done,
-    /// The agent answered with an error.
+    /// The agent returned an error.
     Failed,
     /// It was cancelled.
     Aborted,
-    /// It took longer than it may.
+    /// It exceeded its time limit.
     TimedOut,
-    /// A closure was dropped half-way, or a turn discarded.
+    /// Its closure was dropped before its end, or the turn was discarded.
     Dropped,
     /// It panicked.
     Panicked,
@@ -96,80 +96,80 @@ impl Outcome {
     }
 }
 
-/// What happens to sessions, as it happens; see [`SessionManager::subscribe`](crate::SessionManager::subscribe).
+/// A start, a turn or a stop; see [`SessionManager::subscribe`](crate::SessionManager::subscribe).
 ///
 /// # Texts
 ///
-/// The text of an error is the error and its causes, of 4096 bytes at most: `cannot connect: connection refused`. A longer text
-/// ends with the number of bytes that were cut: ` [200 bytes cut]`. A text that does not end, and a chain of more than 32 causes,
-/// are cut too. Nothing is escaped: escape a text before you print it. (The manager's own log is escaped.)
+/// The text of an error contains its causes: `cannot connect: connection refused`. It has at most 4096 bytes and 32 causes. A
+/// text that was cut ends with the number of bytes cut: ` [200 bytes cut]`. Texts are not escaped: escape them before you
+/// print them. (The manager's own log is escaped.)
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum SessionEvent<K> {
-    /// A session is there.
+    /// A session has started.
     Started {
-        /// Whose.
+        /// Its key.
         key: K,
-        /// Which session.
+        /// Its generation number.
         incarnation: Incarnation,
-        /// How long the start took.
+        /// The duration of the start.
         took: Duration,
     },
-    /// A start gave no session.
+    /// A start has failed.
     StartFailed {
-        /// Whose.
+        /// Its key.
         key: K,
-        /// The number that it would have had.
+        /// The generation number of this attempt.
         incarnation: Incarnation,
-        /// What went wrong.
+        /// Why it failed.
         error: Arc<str>,
-        /// How long it took, with what it left behind put away.
+        /// The duration of the start and its cleanup.
         took: Duration,
     },
-    /// A turn begins.
+    /// A turn has begun.
     TurnBegan {
-        /// Whose.
+        /// Its key.
         key: K,
-        /// Which session.
+        /// The session's generation number.
         incarnation: Incarnation,
-        /// Which turn.
+        /// The ticket of the turn.
         turn: Ticket,
-        /// From the call to here: the queue, and a start.
+        /// The time since the call: in the queue, and in a start.
         waited: Duration,
     },
     /// A turn has ended.
     TurnEnded {
-        /// Whose.
+        /// Its key.
         key: K,
-        /// Which session.
+        /// The session's generation number.
         incarnation: Incarnation,
-        /// Which turn.
+        /// The ticket of the turn.
         turn: Ticket,
-        /// How long it took.
+        /// The duration of the turn.
         took: Duration,
-        /// How.
+        /// How it ended.
         outcome: Outcome,
     },
-    /// A session is stopped; its key is about to be free.
+    /// A session has stopped. Its key becomes free after this event.
     Stopped {
-        /// Whose.
+        /// Its key.
         key: K,
-        /// Which session.
+        /// Its generation number.
         incarnation: Incarnation,
-        /// Why.
+        /// Why it was stopped.
         reason: StopReason,
-        /// How long the stop took.
+        /// The duration of the stop.
         took: Duration,
-        /// What went wrong in it, if something did.
+        /// Why the stop was not clean.
         error: Option<Arc<str>>,
     },
-    /// The reaper has swept.
+    /// The background cleanup of idle sessions has made a pass.
     Swept(Arc<SweepReport<K>>),
 }
 
 impl<K> SweepReport<K> {
-    /// The bytes of its lists and texts. Of a key, without what it points to.
+    /// The bytes of its lists and texts, without the heap memory of keys.
     fn weight(&self) -> usize {
         let texts: usize = self.failed.iter().map(|(_, text)| text.len()).sum();
         texts
@@ -181,7 +181,7 @@ impl<K> SweepReport<K> {
 }
 
 impl<K> SessionEvent<K> {
-    /// What it counts for in the queue of a reader, in bytes.
+    /// Its size in the queue of a reader, in bytes.
     pub(crate) fn weight(&self) -> usize {
         let more = match self {
             Self::StartFailed { error, .. }
@@ -198,8 +198,8 @@ impl<K> SessionEvent<K> {
 #[cfg(test)]
 mod tests {
     use super::{SessionEvent, Skip, SweepReport};
-    use crate::sync::Arc;
-    use std::time::Duration;
+    use crate::Incarnation;
+    use std::{sync::Arc, time::Duration};
 
     #[test]
     fn a_sweep_weighs_its_lists_and_texts() {
@@ -214,5 +214,12 @@ mod tests {
         let event = size_of::<SessionEvent<u64>>();
         let swept = SessionEvent::Swept(Arc::new(report));
         assert_eq!(swept.weight(), event + lists + "fourfifth".len());
+        let failed = SessionEvent::StartFailed {
+            key: 1_u64,
+            incarnation: Incarnation(1),
+            error: "why".into(),
+            took: Duration::ZERO,
+        };
+        assert_eq!(failed.weight(), event + "why".len());
     }
 }

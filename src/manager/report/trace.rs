@@ -1,11 +1,11 @@
-//! The log: what the subscribers hear, as `tracing` events, and a span around each turn. Keys and errors come from outside, and are
-//! escaped here.
+//! The log: the events of subscribers as `tracing` events, and a span around each turn. Keys and errors come from outside, so they
+//! are escaped here.
 
 use crate::manager::report::reports::SessionEvent;
 use crate::{Incarnation, Ticket};
 use std::fmt::Debug;
 
-/// Without the feature, nothing.
+/// Does nothing without the feature.
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn event<K: Debug>(_event: impl Fn() -> SessionEvent<K>) {}
 
@@ -29,7 +29,7 @@ pub(crate) fn event<K: Debug>(event: impl Fn() -> SessionEvent<K>) {
             error,
             took,
         } => {
-            warn!(key = %ShownKey(&key), %incarnation, error = %Shown(&error), ?took, "session not started");
+            warn!(key = %ShownKey(&key), %incarnation, error = %Shown(&error), ?took, "session failed to start");
         }
         SessionEvent::TurnBegan {
             key,
@@ -58,14 +58,14 @@ pub(crate) fn event<K: Debug>(event: impl Fn() -> SessionEvent<K>) {
             took,
             error: Some(error),
         } => {
-            warn!(key = %ShownKey(&key), %incarnation, ?reason, error = %Shown(&error), ?took, "session not stopped as it should be");
+            warn!(key = %ShownKey(&key), %incarnation, ?reason, error = %Shown(&error), ?took, "session not stopped cleanly");
         }
         SessionEvent::Swept(report) => debug!(
             stopped = report.stopped.len(),
             failed = report.failed.len(),
             abandoned = report.abandoned.len(),
             skipped = report.skipped.len(),
-            "idle sessions swept"
+            "idle sessions cleaned up"
         ),
     }
 }

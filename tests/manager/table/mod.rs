@@ -1,7 +1,7 @@
-//! The table of states and calls: what each call finds, and what it does to a call that is there, in every state of that call.
+//! The table of states and calls: what each call returns, and what it does to another call in every state of that call.
 //!
-//! `expected` is the table. A cell that is missing does not compile, a cell that is wrong fails here, and the table in the docs
-//! of `manager` is printed from it.
+//! `expected` is the table. A missing cell does not compile. A wrong cell fails here. The table in the docs of `manager` is
+//! compared with it.
 
 mod scene;
 
@@ -47,31 +47,31 @@ const STATES: [(State, &str); 13] = [
     (State::Idle, "idle"),
     (State::Queued, "queued"),
     (State::Granted, "granted, not polled"),
-    (State::Taken, "taken in the call, not polled"),
+    (State::Taken, "turn taken at once, not polled"),
     (State::Starting, "starting"),
     (State::Health, "health check"),
-    (State::Renewing, "stop of an unhealthy session"),
+    (State::Renewing, "stopping an unhealthy session"),
     (State::Message, "message running"),
     (State::Closure, "closure running"),
     (State::Plain, "plain turn held"),
-    (State::Dirty, "over, dirty session stopping"),
-    (State::Stopping, "stop running"),
+    (State::Dirty, "ended, dirty session stopping"),
+    (State::Stopping, "stopped by another call"),
 ];
 
 const OTHERS: [(Other, &str); 10] = [
     (Other::AbortTicket, "`abort(ticket)`"),
     (Other::Abort, "`abort(None)`"),
-    (Other::Drop, "its drop"),
+    (Other::Drop, "drop"),
     (Other::Dismiss, "`dismiss`"),
     (Other::Stop, "`stop`"),
     (Other::Restart, "`restart`"),
-    (Other::Shutdown, "`shutdown`, begun"),
-    (Other::ShutdownNow, "`shutdown`, deadline"),
+    (Other::Shutdown, "`shutdown`, before its deadline"),
+    (Other::ShutdownNow, "`shutdown`, after its deadline"),
     (Other::Status, "`status`"),
     (Other::Listen, "`listen`"),
 ];
 
-/// What the other call answers; then what becomes of the call: at once, or when what it waits for has ended.
+/// What the other call returns; then what becomes of the call: at once, or when the step that it waits for has ended.
 #[rustfmt::skip]
 fn expected(state: State, other: Other) -> &'static str {
     use {Other as O, State as S};
@@ -82,43 +82,43 @@ fn expected(state: State, other: Other) -> &'static str {
         (S::Absent, O::Stop) => "false",
         (S::Idle, O::Stop) => "true",
         (S::Absent | S::Idle | S::Stopping | S::Dirty, O::Restart) => "its turn",
-        (S::Absent, O::Shutdown | O::ShutdownNow) => "nothing",
+        (S::Absent, O::Shutdown | O::ShutdownNow) => "not reported",
         (S::Idle | S::Stopping | S::Dirty, O::Shutdown | O::ShutdownNow) => "stopped",
         (S::Absent, O::Status) => "none",
         (S::Idle, O::Status) => "Idle",
         (S::Absent | S::Idle | S::Stopping | S::Dirty, O::Listen) => "-",
 
-        (S::Queued | S::Granted | S::Taken, O::AbortTicket) => "true; `Aborted` at once, message back",
-        (S::Granted | S::Taken, O::Abort) => "true; `Aborted` at once, message back",
-        (S::Queued, O::Abort) => "true, the turn before it; reply",
-        (S::Queued, O::Drop) => "leaves at once",
+        (S::Queued | S::Granted | S::Taken, O::AbortTicket) => "true; `Aborted` at once, message returned",
+        (S::Granted | S::Taken, O::Abort) => "true; `Aborted` at once, message returned",
+        (S::Queued, O::Abort) => "true, cancels the turn before it; reply",
+        (S::Queued, O::Drop) => "leaves the queue at once",
         (S::Granted, O::Drop) => "idle at once",
-        (S::Taken, O::Drop) => "idle when its task runs",
-        (S::Queued, O::Dismiss) => "1; `Dismissed` at once, message back",
+        (S::Taken, O::Drop) => "idle once its task runs",
+        (S::Queued, O::Dismiss) => "1; `Dismissed` at once, message returned",
         (S::Granted | S::Taken, O::Dismiss) => "0; reply",
-        (S::Queued, O::Stop) => "true; reply of the next session",
-        (S::Granted | S::Taken, O::Stop) => "true; `Aborted` at once, message back",
+        (S::Queued, O::Stop) => "true; reply from the next session",
+        (S::Granted | S::Taken, O::Stop) => "true; `Aborted` at once, message returned",
         (S::Queued | S::Granted | S::Taken, O::Restart) => "its turn; reply",
-        (S::Queued | S::Granted, O::Shutdown | O::ShutdownNow) => "stopped; `Closed` at once, message back",
+        (S::Queued | S::Granted, O::Shutdown | O::ShutdownNow) => "stopped; `Closed` at once, message returned",
         (S::Taken, O::Shutdown) => "stopped; reply",
-        (S::Taken, O::ShutdownNow) => "stopped; `Aborted` at once, message back",
-        (S::Queued, O::Status) => "Busy, 1 waits; reply",
-        (S::Granted | S::Taken, O::Status) => "Busy, of its ticket; reply",
-        (S::Queued | S::Granted | S::Taken, O::Listen) => "all of it; reply",
+        (S::Taken, O::ShutdownNow) => "stopped; `Aborted` at once, message returned",
+        (S::Queued, O::Status) => "Busy, 1 waiting; reply",
+        (S::Granted | S::Taken, O::Status) => "Busy, with its ticket; reply",
+        (S::Queued | S::Granted | S::Taken, O::Listen) => "all events; reply",
 
-        (S::Starting | S::Health | S::Renewing, O::AbortTicket | O::Abort) => "true; `Aborted` after it, message back",
-        (S::Starting | S::Health, O::Drop) => "goes on for the next",
+        (S::Starting | S::Health | S::Renewing, O::AbortTicket | O::Abort) => "true; `Aborted` when that ends, message returned",
+        (S::Starting | S::Health, O::Drop) => "goes on, for the next caller",
         (S::Renewing, O::Drop) => "the stop goes on",
         (S::Starting | S::Health | S::Renewing, O::Dismiss) => "0; reply",
-        (S::Starting | S::Health, O::Stop) => "true; `Aborted` after it, message back",
-        (S::Renewing, O::Stop) => "false; `Aborted` after it, message back",
+        (S::Starting | S::Health, O::Stop) => "true; `Aborted` when that ends, message returned",
+        (S::Renewing, O::Stop) => "false; `Aborted` when that ends, message returned",
         (S::Starting | S::Health | S::Renewing, O::Restart) => "its turn; reply",
         (S::Starting | S::Health | S::Renewing, O::Shutdown) => "stopped; reply",
-        (S::Starting | S::Health | S::Renewing, O::ShutdownNow) => "stopped; `Aborted` after it, message back",
-        (S::Starting, O::Status) => "Starting, of its ticket; reply",
-        (S::Health, O::Status) => "Busy, of its ticket; reply",
-        (S::Renewing, O::Status) => "Closing, of its ticket; reply",
-        (S::Starting | S::Health | S::Renewing, O::Listen) => "all of it; reply",
+        (S::Starting | S::Health | S::Renewing, O::ShutdownNow) => "stopped; `Aborted` when that ends, message returned",
+        (S::Starting, O::Status) => "Starting, with its ticket; reply",
+        (S::Health, O::Status) => "Busy, with its ticket; reply",
+        (S::Renewing, O::Status) => "Closing, with its ticket; reply",
+        (S::Starting | S::Health | S::Renewing, O::Listen) => "all events; reply",
 
         (S::Message, O::AbortTicket | O::Abort) => "true; cancelled, `Aborted`",
         (S::Message, O::Drop) => "cancelled",
@@ -127,37 +127,37 @@ fn expected(state: State, other: Other) -> &'static str {
         (S::Message, O::Restart) => "its turn; reply",
         (S::Message, O::Shutdown) => "stopped; reply",
         (S::Message, O::ShutdownNow) => "stopped; cancelled, `Aborted`",
-        (S::Message, O::Status) => "Busy, of its ticket; reply",
-        (S::Message, O::Listen) => "what follows; reply",
+        (S::Message, O::Status) => "Busy, with its ticket; reply",
+        (S::Message, O::Listen) => "later events; reply",
 
         (S::Closure, O::AbortTicket | O::Abort) => "true; `Aborted` after `Timeouts::abort`",
-        (S::Closure, O::Drop) => "dirty",
-        (S::Closure, O::Dismiss) => "0; its value",
-        (S::Closure, O::Stop) => "false, it is dirty; `Aborted` after `Timeouts::abort`",
-        (S::Closure, O::Restart) => "its turn; its value",
-        (S::Closure, O::Shutdown) => "stopped; its value",
+        (S::Closure, O::Drop) => "session dirty",
+        (S::Closure, O::Dismiss) => "0; value",
+        (S::Closure, O::Stop) => "false, session dirty; `Aborted` after `Timeouts::abort`",
+        (S::Closure, O::Restart) => "its turn; value",
+        (S::Closure, O::Shutdown) => "stopped; value",
         (S::Closure, O::ShutdownNow) => "stopped; `Aborted` after `Timeouts::abort`",
-        (S::Closure, O::Status) => "Busy, of its ticket; its value",
-        (S::Closure, O::Listen) => "nothing; its value",
+        (S::Closure, O::Status) => "Busy, with its ticket; value",
+        (S::Closure, O::Listen) => "no events; value",
 
-        (S::Plain, O::AbortTicket | O::Abort) => "true; cancelled, ends when it is given back",
+        (S::Plain, O::AbortTicket | O::Abort) => "true; cancelled, ends when dropped",
         (S::Plain, O::Drop) => "idle at once",
         (S::Plain, O::Dismiss) => "0; goes on",
-        (S::Plain, O::Stop) => "true; cancelled, ends when it is given back",
+        (S::Plain, O::Stop) => "true; cancelled, ends when dropped",
         (S::Plain, O::Restart) => "its turn; goes on",
         (S::Plain, O::Shutdown) => "stopped; goes on",
-        (S::Plain, O::ShutdownNow) => "stopped; cancelled, ends when it is given back",
-        (S::Plain, O::Status) => "Busy, of its ticket; goes on",
-        (S::Plain, O::Listen) => "nothing; goes on",
+        (S::Plain, O::ShutdownNow) => "stopped; cancelled, ends when dropped",
+        (S::Plain, O::Status) => "Busy, with its ticket; goes on",
+        (S::Plain, O::Listen) => "no events; goes on",
 
         (S::Dirty | S::Stopping, O::AbortTicket | O::Abort) => "false",
         (S::Dirty, O::Stop) => "false",
-        (S::Stopping, O::Stop) => "true, the same stop",
+        (S::Stopping, O::Stop) => "true, joins that stop",
         (S::Dirty | S::Stopping, O::Status) => "Closing",
     }
 }
 
-/// F1 and its kin: a call that is made between two turns, in a start, in a look at health or in a stop reaches what is there.
+/// A call that is made between two turns, in a start, in a health check or in a stop reaches the call that is there.
 #[tokio::test(start_paused = true)]
 async fn every_call_reaches_a_turn_in_every_state() {
     let mut wrong = String::new();
@@ -167,10 +167,7 @@ async fn every_call_reaches_a_turn_in_every_state() {
             let scene = Scene::new(state).await;
             let (is, expected) = (scene.play(state, other).await, expected(state, other));
             if is != expected {
-                let _ = writeln!(
-                    wrong,
-                    "{name}, {call}: {is:?}, but expected is {expected:?}"
-                );
+                let _ = writeln!(wrong, "{name}, {call}: got {is:?}, expected {expected:?}");
             }
         }
     }
@@ -199,6 +196,6 @@ fn the_table_of_the_docs_is_this_one() {
     let docs = include_str!("../../../src/manager/mod.rs");
     assert!(
         docs.contains(&table),
-        "the table in src/manager/mod.rs is to be:\n{table}"
+        "the table in src/manager/mod.rs should be:\n{table}"
     );
 }

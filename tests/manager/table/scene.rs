@@ -137,7 +137,7 @@ impl Scene {
                 let reached = m.abort(key, None).to_string();
                 match &self.before {
                     Some(before) if SessionTurn::is_cancelled(before) => {
-                        format!("{reached}, the turn before it")
+                        format!("{reached}, cancels the turn before it")
                     }
                     _ => reached,
                 }
@@ -171,7 +171,7 @@ impl Scene {
                     let report = report.await;
                     assert!(report.failed.is_empty() && report.abandoned.is_empty());
                     let stopped = report.stopped == [key];
-                    if stopped { "stopped" } else { "nothing" }.to_owned()
+                    if stopped { "stopped" } else { "not reported" }.to_owned()
                 }));
                 String::new()
             }
@@ -188,19 +188,19 @@ impl Scene {
             (_, Some(mut listens)) => match (&became[..], poll_once(&mut Box::pin(listens.next())))
             {
                 ("", _) => "-".to_owned(),
-                (_, Poll::Ready(Some(Update::Event(_)))) => "all of it".to_owned(),
-                _ if state == State::Message => "what follows".to_owned(),
-                _ => "nothing".to_owned(),
+                (_, Poll::Ready(Some(Update::Event(_)))) => "all events".to_owned(),
+                _ if state == State::Message => "later events".to_owned(),
+                _ => "no events".to_owned(),
             },
             _ => answer,
         };
         let stops = self.stage.script.stops(key);
         let answer = match (state, other) {
             (State::Closure, Other::Stop) if stops == [StopReason::Dirty] => {
-                format!("{answer}, it is dirty")
+                format!("{answer}, session dirty")
             }
             (State::Stopping, Other::Stop) if stops.len() == 1 => {
-                format!("{answer}, the same stop")
+                format!("{answer}, joins that stop")
             }
             _ => answer,
         };
@@ -220,8 +220,8 @@ impl Scene {
         let phase = format!("{:?}", status.phase);
         match (&self.call, status.waiting) {
             (Call::None, _) => phase,
-            (_, 0) if status.turn == self.ticket => format!("{phase}, of its ticket"),
-            (_, waiting) => format!("{phase}, {waiting} waits"),
+            (_, 0) if status.turn == self.ticket => format!("{phase}, with its ticket"),
+            (_, waiting) => format!("{phase}, {waiting} waiting"),
         }
     }
 
@@ -239,7 +239,7 @@ impl Scene {
                 let when = if at_once.is_ready() {
                     " at once"
                 } else {
-                    " after it"
+                    " when that ends"
                 };
                 self.gate.open();
                 drop(self.before.take());
@@ -249,11 +249,11 @@ impl Scene {
                 };
                 match reply {
                     Ok(reply) if state == State::Queued && Some(reply.number) != number => {
-                        "reply of the next session".to_owned()
+                        "reply from the next session".to_owned()
                     }
                     Ok(_) => "reply".to_owned(),
                     Err(SendError { error, message, .. }) => match message {
-                        Some(_) => format!("`{error:?}`{when}, message back"),
+                        Some(_) => format!("`{error:?}`{when}, message returned"),
                         None => format!("cancelled, `{error:?}`"),
                     },
                 }
@@ -265,14 +265,14 @@ impl Scene {
                     Err(_) => {
                         self.gate.open();
                         closure.as_mut().await.expect("nobody has cancelled it");
-                        "its value".to_owned()
+                        "value".to_owned()
                     }
                 }
             }
             Call::Plain(turn) => {
                 let cancelled = SessionTurn::is_cancelled(turn);
                 self.call = Call::None;
-                let words = ["goes on", "cancelled, ends when it is given back"];
+                let words = ["goes on", "cancelled, ends when dropped"];
                 words[usize::from(cancelled)].to_owned()
             }
         }
@@ -291,21 +291,21 @@ impl Scene {
                 .is_some_and(|status| status.phase == Phase::Idle)
         };
         let text = match state {
-            State::Queued if status.waiting == 0 => "leaves at once",
+            State::Queued if status.waiting == 0 => "leaves the queue at once",
             _ if status.phase == Phase::Idle => "idle at once",
             _ => {
                 settled().await;
                 match state {
-                    State::Taken if idle(&self.m) => "idle when its task runs",
+                    State::Taken if idle(&self.m) => "idle once its task runs",
                     State::Message if idle(&self.m) => "cancelled",
-                    State::Closure if self.m.status("a").is_none() => "dirty",
+                    State::Closure if self.m.status("a").is_none() => "session dirty",
                     State::Starting | State::Health | State::Renewing => {
                         let goes_on = self.m.status("a").map(|status| status.phase);
                         assert_eq!(goes_on, Some(status.phase), "it is not cut short");
                         self.gate.open();
                         settled().await;
                         if idle(&self.m) {
-                            "goes on for the next"
+                            "goes on, for the next caller"
                         } else {
                             "the stop goes on"
                         }

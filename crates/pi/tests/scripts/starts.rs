@@ -22,7 +22,7 @@ async fn a_program_that_is_not_there() {
     let sessions = manager(PiAgent::builder().program("/nonexistent/pi"));
     let why = cause(within(send(&sessions, "hello")).await);
     assert!(
-        why.starts_with("/nonexistent/pi cannot be run: No such file"),
+        why.starts_with("cannot run /nonexistent/pi: No such file"),
         "{why}"
     );
 }
@@ -35,7 +35,7 @@ async fn a_session_directory_that_cannot_be_made() {
     // It would try for ever, by itself.
     let sessions = manager(script("while :; do :; done").session_dir(&path));
     let why = cause(within(send(&sessions, "hello")).await);
-    let expected = format!("the session directory {} cannot be made: ", path.display());
+    let expected = format!("cannot create the session directory {}: ", path.display());
     assert!(why.starts_with(&expected), "{why}");
 }
 
@@ -62,7 +62,7 @@ async fn one_that_ends_at_once_says_why() {
     let why = cause(within(send(&sessions, "hello")).await);
     assert_eq!(
         why,
-        "pi was not started: pi ended: exit status: 1; stderr: Error: no such provider"
+        "pi failed to start: pi ended: exit status: 1; stderr: Error: no such provider"
     );
     let sessions = manager(script("echo hello; sleep 600"));
     let why = cause(within(send(&sessions, "hello")).await);

@@ -177,6 +177,6 @@ async fn a_fault_between_turns_is_reported_with_the_stop() {
     .await;
     assert_eq!(
         error.as_deref(),
-        Some("pi wrote what it should not: the start of work, and no turn is under way")
+        Some("unexpected output from pi: the start of work, and no turn is under way")
     );
 }

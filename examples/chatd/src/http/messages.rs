@@ -115,7 +115,7 @@ fn event<E: std::error::Error + 'static>(step: &Step<E>) -> sse::Event {
     let event = sse::Event::default();
     match step {
         Step::Part(text) => data(event.event("part"), &json!({ "text": text })),
-        Step::Lagged(count) => data(event.event("missed"), &json!({ "parts": count })),
+        Step::Lagged(count) => data(event.event("lagged"), &json!({ "parts": count })),
         Step::Done(Ok(reply)) => data(event.event("done"), &json!({ "reply": reply })),
         Step::Done(Err(error)) => data(event.event("failed"), &json!(Refusal::turn(error))),
     }

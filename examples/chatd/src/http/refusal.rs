@@ -120,7 +120,7 @@ impl Refusal {
             TurnError::Busy => (StatusCode::CONFLICT, "busy"),
             TurnError::Aborted => (StatusCode::CONFLICT, "aborted"),
             TurnError::Dismissed => (StatusCode::CONFLICT, "dismissed"),
-            TurnError::QueueFull => (StatusCode::TOO_MANY_REQUESTS, "line_full"),
+            TurnError::QueueFull => (StatusCode::TOO_MANY_REQUESTS, "queue_full"),
             TurnError::RegistryFull => (StatusCode::SERVICE_UNAVAILABLE, "full"),
             TurnError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
             TurnError::WaitTimedOut => (StatusCode::GATEWAY_TIMEOUT, "wait_timed_out"),
@@ -185,7 +185,7 @@ mod tests {
         assert_eq!(of(TurnError::Busy), (409, "busy"));
         assert_eq!(of(TurnError::Aborted), (409, "aborted"));
         assert_eq!(of(TurnError::Dismissed), (409, "dismissed"));
-        assert_eq!(of(TurnError::QueueFull), (429, "line_full"));
+        assert_eq!(of(TurnError::QueueFull), (429, "queue_full"));
         assert_eq!(of(TurnError::RegistryFull), (503, "full"));
         assert_eq!(of(TurnError::Closed), (503, "closing"));
         assert_eq!(of(TurnError::WaitTimedOut), (504, "wait_timed_out"));
@@ -196,10 +196,7 @@ mod tests {
         assert_eq!(of(TurnError::StartPanicked), (500, "panicked"));
         assert_eq!(of(TurnError::Panicked), (500, "panicked"));
         let refusal = Refusal::turn(&TurnError::Agent(io()));
-        assert_eq!(
-            refusal.message,
-            "the session answered with an error: it is gone"
-        );
+        assert_eq!(refusal.message, "the agent returned an error: it is gone");
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Required(r#"{"message": "..."}"#),
         does: "queues a message",
-        answers: "200 `{\"key\", \"turn\", \"reply\"}`; by `Accept: text/event-stream` the events `started`, `part`, `missed`, \
+        answers: "200 `{\"key\", \"turn\", \"reply\"}`; by `Accept: text/event-stream` the events `started`, `part`, `lagged`, \
                   then `done` or `failed`",
         absent: (200, ""),
     },
@@ -102,7 +102,7 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Ignored,
         does: "cancels the turn, dismisses the queue and stops the session",
-        answers: "200 `{\"stopped\": true}`; 404 `no_session` if none was there: its conversation ends all the same; 500 \
+        answers: "200 `{\"stopped\": true}`; 404 `no_session` if there was none, but its conversation ends too; 500 \
                   `not_kept`",
         absent: (404, "no_session"),
     },

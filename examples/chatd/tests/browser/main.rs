@@ -112,7 +112,7 @@ async fn two_tabs_show_the_same_sessions() {
     browser.enter(&one);
     browser.until(
         &one,
-        "document.querySelector(`#trouble`).textContent === `too many wait for this session`",
+        "document.querySelector(`#trouble`).textContent === `the queue of the session is full; try again later`",
     );
     browser.until(
         &one,

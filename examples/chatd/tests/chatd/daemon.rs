@@ -81,7 +81,7 @@ impl Daemon {
             child,
             lines,
         };
-        daemon.sees("a line is a message").await;
+        daemon.sees("each line is a message").await;
         daemon
     }
 

@@ -199,7 +199,7 @@ async fn bad_usage_is_told_at_the_start() {
         (&["--listen", "0.0.0.0:0"][..], "--token"),
         (&["--listen", "[::]:0"], "--token"),
         (&["--session", "a\nb"], "control characters"),
-        (&["--turn-timeout", "0"], "no time"),
+        (&["--turn-timeout", "0"], "more than 0"),
         (&["--delay=-1"], "--delay"),
         (&["--max-sessions", "0"], "--max-sessions"),
         (&["--what"], "--what"),

@@ -68,7 +68,7 @@ async fn a_line_may_be_full() {
     daemon.until("a", busy(1)).await;
     assert_eq!(
         refused(&daemon.say("a", "too many").answer().await),
-        (429, "line_full")
+        (429, "queue_full")
     );
     let detached = json!({ "message": "too many", "detach": true });
     let detached = daemon
@@ -77,7 +77,7 @@ async fn a_line_may_be_full() {
         .await;
     assert_eq!(
         refused(&detached),
-        (429, "line_full"),
+        (429, "queue_full"),
         "also of who does not wait for the answer"
     );
     drop(held);

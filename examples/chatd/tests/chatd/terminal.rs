@@ -25,7 +25,7 @@ async fn a_line_is_a_message() {
     );
     daemon.types("").await;
     daemon.types("!fail").await;
-    let failed = "[second one] (the session answered with an error: the echo was asked to fail)";
+    let failed = "[second one] (the agent returned an error: the echo was asked to fail)";
     assert_eq!(daemon.line().await.as_deref(), Some(failed));
     daemon.types("/status").await;
     assert!(
@@ -54,7 +54,7 @@ async fn commands_answer_while_a_turn_runs() {
         "{status}"
     );
     daemon.types("/stop").await;
-    daemon.sees("stopping the turn; 1 sent away").await;
+    daemon.sees("stopping the turn; 1 dismissed").await;
     // Both end, in either order.
     let ends = [
         daemon.sees("[main] (the ").await,
@@ -62,7 +62,7 @@ async fn commands_answer_while_a_turn_runs() {
     ]
     .concat();
     assert!(
-        ends.contains("the turn was cancelled") && ends.contains("sent away"),
+        ends.contains("the turn was cancelled") && ends.contains("dismissed"),
         "{ends}"
     );
     daemon.types("/new").await;

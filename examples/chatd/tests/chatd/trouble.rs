@@ -9,7 +9,7 @@ async fn an_error_of_the_agent_is_told_and_its_session_goes_on() {
     assert_eq!(refused(&failed), (502, "agent_failed"));
     assert_eq!(
         failed.1["message"],
-        "the session answered with an error: the echo was asked to fail"
+        "the agent returned an error: the echo was asked to fail"
     );
     assert_eq!(
         daemon.say("a", "next").answer().await.1["reply"],
