@@ -199,7 +199,8 @@ impl<K> SessionEvent<K> {
 mod tests {
     use super::{SessionEvent, Skip, SweepReport};
     use crate::Incarnation;
-    use std::{sync::Arc, time::Duration};
+    use crate::sync::Arc;
+    use std::time::Duration;
 
     #[test]
     fn a_sweep_weighs_its_lists_and_texts() {
