@@ -31,6 +31,11 @@ pub(crate) use std::{
     thread::panicking,
 };
 
+/// The lock of what tests write down. No checker sees it, so that the record adds no schedules of its own. It is held across no
+/// wait.
+#[cfg(feature = "testing")]
+pub(crate) use std::sync::{Mutex as Unseen, PoisonError};
+
 /// `std::task::Wake` asks for std's, so it is std's in every build. What such a waker does goes through a lock, which every checker
 /// sees.
 pub(crate) use std::sync::Arc as WakerArc;
