@@ -116,24 +116,30 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         assert!(faults.is_empty(), "two of one key:\n{faults}");
     }
 
+    /// What is not settled, in words: keys that still have a session, a call or a start to be cleaned up, and sessions that
+    /// were dropped without a stop.
+    pub fn left(&self) -> Vec<String> {
+        self.0.look(|book| {
+            let here = book.pages.values().filter_map(|page| page.here.as_ref());
+            let left = here.map(|(_, call)| {
+                let end = call.end.map_or("runs".to_owned(), |end| format!("{end:?}"));
+                format!("{:?}: a session is left after {call}: {end}", call.key)
+            });
+            left.chain(book.dropped.iter().cloned()).collect()
+        })
+    }
+
     /// Checks in addition that every session has been stopped, each exactly once: for the end of a test, after the
     /// manager's shutdown.
     ///
     /// # Panics
     ///
-    /// If [`assert_never_two`](Self::assert_never_two) does, if a key still has a session, a call or a start to be cleaned up, or if a session was
-    /// dropped without a stop.
+    /// If [`assert_never_two`](Self::assert_never_two) does, or if anything is [`left`](Self::left).
     #[track_caller]
     pub fn assert_balanced(&self) {
         self.assert_never_two();
-        let left = self.sessions().into_iter().map(|call| {
-            let end = call.end.map_or("runs".to_owned(), |end| format!("{end:?}"));
-            format!("{:?}: a session is left after {call}: {end}", call.key)
-        });
-        let dropped = self.0.look(|book| book.dropped.clone());
-        let faults: Vec<_> = left.chain(dropped).collect();
-        let faults = faults.join("\n");
-        assert!(faults.is_empty(), "started is not stopped:\n{faults}");
+        let left = self.left().join("\n");
+        assert!(left.is_empty(), "started is not stopped:\n{left}");
     }
 
     pub(super) fn begin(&self, call: Call<K>) -> InTurn<K> {
