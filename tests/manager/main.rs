@@ -11,6 +11,7 @@ extern crate deadline as tokio;
 extern crate deadline_attribute;
 
 mod bad_use;
+mod canary;
 mod cancel;
 mod capacity;
 mod control;

@@ -39,7 +39,7 @@ impl World {
         self.documents.shutdown(MINUTE).await;
         assert_eq!(self.store.lent(), 0, "lent for ever");
         self.script.assert_played();
-        self.script.ledger().assert_never_two();
+        self.script.ledger().assert_balanced();
     }
 }
 
@@ -67,7 +67,9 @@ async fn idle_documents_are_written_back() -> Done {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_fails_hangs_or_panics_lends_nothing() -> Done {
     let world = world()?;
-    world.script.on(Method::Start, Act::fail(Lent("a".to_owned())));
+    world
+        .script
+        .on(Method::Start, Act::fail(Lent("a".to_owned())));
     world.script.on(Method::Start, Act::hang());
     world.script.on(Method::Start, Act::panic());
     for _ in 0..3 {
