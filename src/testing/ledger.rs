@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     Incarnation, Ticket,
-    sync::{Arc, panicking},
+    sync::{Arc, RandomState, panicking},
 };
 use std::{collections::HashMap, fmt, hash::Hash};
 
@@ -26,8 +26,8 @@ struct Book<K> {
     /// `None` if calls are not kept.
     calls: Option<Vec<Call<K>>>,
     begun: usize,
-    pages: HashMap<K, Page<K>>,
-    counts: HashMap<(Method, End), u64>,
+    pages: HashMap<K, Page<K>, RandomState>,
+    counts: HashMap<(Method, End), u64, RandomState>,
     faults: Vec<String>,
     /// Sessions that were dropped without a stop.
     dropped: Vec<String>,
@@ -47,8 +47,8 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         Self(Arc::new(Watched::new(Book {
             calls: Some(Vec::new()),
             begun: 0,
-            pages: HashMap::new(),
-            counts: HashMap::new(),
+            pages: HashMap::default(),
+            counts: HashMap::default(),
             faults: Vec::new(),
             dropped: Vec::new(),
             watch: None,
