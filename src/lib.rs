@@ -16,7 +16,7 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `guide` | how to use the crate, at length |
-//! | `testing` (feature `testing`) | a scripted backend, for the tests of a program that embeds the manager |
+//! | `testing` (feature `testing`) | a scripted backend and its ledger, for the tests of programs that embed the manager |
 //! | [`manager`] (feature `tokio`) | the session manager: starts, checks and stops sessions |
 //! | `registry` | the verified core: a concurrent map of exclusive sessions |
 //! | `sync` | the one file that differs between what ships and what is checked |

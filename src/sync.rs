@@ -31,6 +31,10 @@ pub(crate) use std::{
     thread::panicking,
 };
 
+/// The lock of what tests record. No checker sees it, so the record adds no schedules. It is not held across a wait.
+#[cfg(feature = "testing")]
+pub(crate) use std::sync::{Mutex as Unseen, PoisonError};
+
 /// `std::task::Wake` needs std's, so every build has std's. Such a waker works under a lock, which every checker sees.
 pub(crate) use std::sync::Arc as WakerArc;
 

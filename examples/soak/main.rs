@@ -1,12 +1,12 @@
 //! Every call of the manager at random, over ten thousand keys and a backend that fails, hangs, panics and is slow; then
 //! the books must balance. `just soak SECONDS`, or
 //!
-//! `cargo run --release --example soak --features tokio -- 60`
+//! `cargo run --release --example soak --features testing -- 60`
 
 mod agent;
 mod books;
 
-use agent::{KEYS, Soak};
+use agent::{KEYS, Soak, Soaked};
 use books::Books;
 use std::{
     collections::VecDeque,
@@ -17,6 +17,7 @@ use std::{
 use turnwise::{
     SessionManager,
     manager::{Sending, Skip, Timeouts, TurnOptions, WhenFull},
+    testing::Scripted,
 };
 
 #[global_allocator]
@@ -31,7 +32,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let seconds = std::env::args()
         .nth(1)
         .map_or(Ok(10), |seconds| seconds.parse())?;
-    agent::silence_scripted_panics();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()?;
@@ -54,8 +54,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// A manager's whole life. Gives the bytes on the heap after it.
 async fn round(length: Duration) -> Result<usize, Box<dyn Error>> {
-    let books = Arc::new(Books::default());
-    let manager = SessionManager::builder(Soak::new(Arc::clone(&books)))
+    let books = Arc::new(Books::new());
+    let (soak, script) = Scripted::around(Soak {
+        books: Arc::clone(&books),
+    });
+    script.ledger().forget_calls();
+    let manager = SessionManager::builder(soak)
         .timeouts(
             Timeouts::default()
                 .start(Duration::from_millis(50))
@@ -82,15 +86,15 @@ async fn round(length: Duration) -> Result<usize, Box<dyn Error>> {
         report.failed.len(),
         report.abandoned.len(),
     );
-    println!("{books}");
+    books.print(script.ledger());
     println!("  shutdown: {stopped} stopped, {failed} failed, {abandoned} abandoned");
-    books.balance()?;
+    books.balance(script.ledger())?;
     if !manager.snapshot().is_empty() {
         return Err("sessions are left after the shutdown".into());
     }
     drop(manager);
     drop(report);
-    drop(books);
+    drop((books, script));
     // The tasks of the last stops let go of the manager.
     while tokio::runtime::Handle::current()
         .metrics()
@@ -103,17 +107,17 @@ async fn round(length: Duration) -> Result<usize, Box<dyn Error>> {
 }
 
 struct Caller {
-    manager: SessionManager<Soak>,
+    manager: SessionManager<Soaked>,
     books: Arc<Books>,
     number: usize,
     random: fastrand::Rng,
-    on_their_way: VecDeque<(usize, u64, Sending<Soak>)>,
+    on_their_way: VecDeque<(usize, u64, Sending<Soaked>)>,
     /// The last message to each key.
     sent: Vec<u64>,
 }
 
 impl Caller {
-    fn new(manager: SessionManager<Soak>, books: Arc<Books>, number: usize) -> Self {
+    fn new(manager: SessionManager<Soaked>, books: Arc<Books>, number: usize) -> Self {
         Self {
             manager,
             books,
@@ -171,7 +175,7 @@ impl Caller {
             86 => drop(manager.turn(&key).await),
             87 => drop(
                 manager
-                    .with_turn(&key, async |session| session.look())
+                    .with_turn(&key, async |session| (session.in_turn(), session.look()).1)
                     .await,
             ),
             88 => {

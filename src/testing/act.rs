@@ -1,52 +1,72 @@
 //! What one call of a scripted backend does.
 
 use super::watch::Watched;
-use crate::sync::{Arc, panic_now};
-use std::future::{Future, pending};
+use crate::{
+    manager::run::either,
+    sync::{Arc, panic_now},
+};
+use std::{
+    future::{Future, pending},
+    pin::pin,
+    time::Duration,
+};
 
-/// What the next call of a method does. Fails with an `E`: see the `on_..` methods of [`Script`](crate::testing::Script).
-#[derive(Debug)]
-#[must_use = "an act is played when it is queued"]
+/// What a call does instead of the backend's own method, or before it. Queued with [`Script::on`](crate::testing::Script::on).
+#[derive(Clone, Debug)]
+#[must_use = "an act does nothing until it is queued or played"]
 pub struct Act<E> {
     deed: Deed<E>,
     after: Option<Gate>,
+    or_cancelled: Option<E>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Deed<E> {
     Pass,
     Fail(E),
     Hang,
     UntilCancelled,
+    Take(Duration),
     Panic,
+    PanicAtOnce,
 }
 
 impl<E> Act<E> {
-    /// The backend's own method runs. What nothing is queued for does so; here to be [`after`](Self::after) a gate, or to
-    /// leave a call out.
+    /// The backend's own method runs. A call without an act does the same: use it with [`after`](Self::after), or to leave
+    /// out a call before the next act.
     pub fn pass() -> Self {
         Self::of(Deed::Pass)
     }
 
-    /// Fails; the backend does not hear of the call. A session whose stop fails so is dropped.
+    /// Fails without a call of the backend's method. A session whose stop fails this way is dropped. A failed `is_healthy`
+    /// returns `false`.
     pub fn fail(error: E) -> Self {
         Self::of(Deed::Fail(error))
     }
 
-    /// Does not end, until the manager drops it.
+    /// Never ends. The manager drops it after its limit.
     pub fn hang() -> Self {
         Self::of(Deed::Hang)
     }
 
-    /// Of a `send`: waits until its turn is cancelled, then passes, and the backend sees a cancelled turn. Nobody cancels
-    /// the other calls: they hang.
+    /// For `send`: waits until its turn is cancelled, then passes. The other methods are never cancelled: they hang.
     pub fn until_cancelled() -> Self {
         Self::of(Deed::UntilCancelled)
     }
 
-    /// Panics. Nothing is printed, for nothing is wrong.
+    /// Sleeps for this time, then passes.
+    pub fn take(time: Duration) -> Self {
+        Self::of(Deed::Take(time))
+    }
+
+    /// Panics when it is polled, without a message on stderr.
     pub fn panic() -> Self {
         Self::of(Deed::Panic)
+    }
+
+    /// Panics in the call itself, before the method has returned a future.
+    pub fn panic_at_once() -> Self {
+        Self::of(Deed::PanicAtOnce)
     }
 
     /// Waits for the gate first.
@@ -57,31 +77,69 @@ impl<E> Act<E> {
         }
     }
 
-    fn of(deed: Deed<E>) -> Self {
-        Self { deed, after: None }
+    /// For `send`: ends with this error as soon as its turn is cancelled.
+    pub fn or_cancelled(self, error: E) -> Self {
+        Self {
+            or_cancelled: Some(error),
+            ..self
+        }
     }
 
-    /// Returns when the call is the backend's to answer.
-    pub(super) async fn play(self, cancelled: impl Future<Output = ()>) -> Result<(), E> {
-        if let Some(gate) = self.after {
+    fn of(deed: Deed<E>) -> Self {
+        Self {
+            deed,
+            after: None,
+            or_cancelled: None,
+        }
+    }
+
+    /// Does the act: for a backend that chooses its acts itself, or receives them in its messages. `cancelled` is the
+    /// [`cancelled`](crate::TurnContext::cancelled) of a turn, or [`pending`].
+    ///
+    /// # Errors
+    ///
+    /// The error of [`fail`](Self::fail) or [`or_cancelled`](Self::or_cancelled).
+    ///
+    /// # Panics
+    ///
+    /// As the act says.
+    pub fn play(self, cancelled: impl Future<Output = ()>) -> impl Future<Output = Result<(), E>> {
+        let Self {
+            deed,
+            after,
+            or_cancelled,
+        } = self;
+        if matches!(deed, Deed::PanicAtOnce) {
+            panic_now();
+        }
+        async move {
+            let Some(error) = or_cancelled else {
+                return deed.play(after, cancelled).await;
+            };
+            let played = pin!(deed.play(after, pending()));
+            either(played, cancelled).await.unwrap_or(Err(error))
+        }
+    }
+}
+
+impl<E> Deed<E> {
+    async fn play(self, after: Option<Gate>, cancelled: impl Future<Output = ()>) -> Result<(), E> {
+        if let Some(gate) = after {
             gate.pass().await;
         }
-        match self.deed {
-            Deed::Pass => {}
-            Deed::Fail(error) => return Err(error),
-            Deed::Hang => pending().await,
-            Deed::UntilCancelled => cancelled.await,
-            Deed::Panic => panic_now(),
+        match self {
+            Self::Pass => {}
+            Self::Fail(error) => return Err(error),
+            Self::Hang => pending().await,
+            Self::UntilCancelled => cancelled.await,
+            Self::Take(time) => tokio::time::sleep(time).await,
+            Self::Panic | Self::PanicAtOnce => panic_now(),
         }
         Ok(())
     }
 }
 
-/// With it `is_healthy` fails: the answer is no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unhealthy;
-
-/// Where calls wait until a test lets them go on. Its clones are the same gate, which opens once and for all.
+/// Where calls wait until a test opens it. A clone is the same gate. An open gate stays open.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<Watched<Door>>);
 
@@ -92,12 +150,12 @@ struct Door {
 }
 
 impl Gate {
-    /// A closed one.
+    /// A closed gate.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// All that wait go on, and nobody waits any more.
+    /// Every call at the gate goes on. Later calls do not wait.
     pub fn open(&self) {
         self.0.change(|door| door.open = true);
     }
@@ -107,7 +165,8 @@ impl Gate {
         self.0.until(|door| door.reached).await;
     }
 
-    async fn pass(&self) {
+    /// Waits until the gate is open: for code of yours that is to stand there, such as a closure in a turn. Cancel-safe.
+    pub async fn pass(&self) {
         self.0.change(|door| door.reached = true);
         self.0.until(|door| door.open).await;
     }

@@ -1,8 +1,9 @@
-//! What a program needs to test its own backend under the manager: a backend that misbehaves on demand, and a record of
-//! what it was asked to do.
+//! For the tests of programs that embed the manager: your backend misbehaves on demand, and a ledger records and checks what
+//! was asked of it.
 //!
-//! [`Scripted::around`] wraps a backend and gives a [`Script`], the hand that plays it. A call for which nothing is queued
-//! passes to the backend; an [`Act`] makes the next call of one method fail, hang or panic, or wait before a [`Gate`].
+//! [`Scripted::around`] wraps your backend and returns its [`Script`]. An [`Act`] makes the next call of one method fail, hang,
+//! panic, take time or wait at a [`Gate`]. A call without an act passes to your backend. The [`Ledger`] lists all calls, and
+//! its assertions say whether each session was used by one call at a time, and was stopped once.
 //!
 //! ```
 //! use std::{io, time::Duration};
@@ -26,15 +27,16 @@
 //! let (scripted, script) = Scripted::around(Plain);
 //! let sessions = SessionManager::builder(scripted).build()?;
 //!
-//! script.on_start(Act::hang());
+//! script.on(Method::Start, Act::hang());
 //! assert!(matches!(sessions.turn("a").await, Err(TurnError::StartTimedOut)));
 //! assert_eq!(**sessions.turn("a").await?, 7); // what hung left nothing behind
 //!
-//! script.on_stop(Act::fail(io::Error::other("it will not go")));
+//! script.on(Method::Stop, Act::fail(io::Error::other("it will not go")));
 //! let report = sessions.shutdown(Duration::ZERO).await;
 //! assert_eq!(report.failed.len(), 1);
 //!
-//! let ends: Vec<_> = script.record().iter().map(|call| (call.method, call.end)).collect();
+//! let calls = script.ledger().record();
+//! let ends: Vec<_> = calls.iter().map(|call| (call.method, call.end)).collect();
 //! assert_eq!(ends, [
 //!     (Method::Start, Some(End::CutShort)),
 //!     (Method::StartAbandoned, Some(End::Passed)),
@@ -42,27 +44,30 @@
 //!     (Method::Stop, Some(End::Failed)),
 //! ]);
 //! script.assert_played();
-//! script.assert_never_two();
+//! script.ledger().assert_balanced();
 //! # Ok(()) }
 //! ```
 //!
-//! Top down: each module knows those below it, and none above.
+//! Each module uses only those below it in this table.
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `scripted` | the backend, and the hand that plays it |
+//! | `scripted` | the backend, and the script that it plays |
 //! | `act` | what one call does |
-//! | `record` | what was called, how it ended, and what must never be |
+//! | `ledger` | all calls, and what must never be |
+//! | `record` | one call |
 //! | `watch` | state that may be waited for |
 //!
-//! **Locks.** One of the record, one of the queue, one of each gate. All are leaves, and nothing is awaited under one. Under
-//! that of the record a closure of [`Script::until`] runs, and keys are compared and cloned: neither may play the script.
+//! **Locks.** The ledger has one, the queue of acts has one, and each gate has one. All are leaves. No checker sees them, and
+//! nothing is awaited under one. The closure of [`Ledger::until`] runs, and keys are compared and cloned, under the ledger's.
 
 mod act;
+mod ledger;
 mod record;
 mod scripted;
 mod watch;
 
-pub use act::{Act, Gate, Unhealthy};
+pub use act::{Act, Gate};
+pub use ledger::{InTurn, Ledger};
 pub use record::{Call, End, Method};
 pub use scripted::{Script, Scripted, ScriptedSession};

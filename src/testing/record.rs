@@ -1,13 +1,9 @@
-//! What was called, how it ended, and what must never be.
+//! One call: what was called, and how it ended.
 
-use super::watch::Watched;
-use crate::{
-    Incarnation,
-    sync::{Arc, panicking},
-};
+use crate::{Incarnation, Ticket, manager::StopReason};
 use std::fmt;
 
-/// A method of [`Backend`](crate::Backend) or [`Agent`](crate::Agent).
+/// A method of [`Backend`](crate::Backend) or [`Agent`](crate::Agent), or a plain turn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// [`Backend::start`](crate::Backend::start).
@@ -20,14 +16,16 @@ pub enum Method {
     Send,
     /// [`Backend::stop`](crate::Backend::stop).
     Stop,
+    /// [`ScriptedSession::in_turn`](crate::testing::ScriptedSession::in_turn). No act is played for it.
+    Turn,
 }
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum End {
-    /// It returned what is well.
+    /// It succeeded.
     Passed,
-    /// It returned an error, or that the session is not healthy.
+    /// It returned an error, or reported an unhealthy session.
     Failed,
     /// It was dropped before its end.
     CutShort,
@@ -39,142 +37,57 @@ pub enum End {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Call<K> {
-    /// Whose session it was of.
+    /// The key of its session.
     pub key: K,
-    /// Which of its sessions.
+    /// The number of its session.
     pub incarnation: Incarnation,
     /// What was called.
     pub method: Method,
+    /// Of a `send`: the ticket of its turn.
+    pub ticket: Option<Ticket>,
+    /// Of a `stop`: why.
+    pub reason: Option<StopReason>,
     /// `None` while it runs.
     pub end: Option<End>,
 }
 
-/// All calls of a backend, in the order of their begin.
-#[derive(Debug)]
-pub(super) struct Record<K> {
-    pub(super) calls: Vec<Call<K>>,
-    /// Sessions that were started and neither stopped nor dropped.
-    alive: Vec<(K, Incarnation)>,
-    /// What was seen and must never be, in words.
-    pub(super) faults: Vec<String>,
-}
-
-impl<K: Clone + Eq + fmt::Debug> Record<K> {
-    pub(super) fn new() -> Self {
+impl<K> Call<K> {
+    pub(super) fn new(key: K, incarnation: Incarnation, method: Method) -> Self {
         Self {
-            calls: Vec::new(),
-            alive: Vec::new(),
-            faults: Vec::new(),
-        }
-    }
-
-    /// Writes the call down, and what is wrong with it: its index.
-    fn begin(&mut self, key: &K, incarnation: Incarnation, method: Method) -> usize {
-        let call = Call {
-            key: key.clone(),
-            incarnation,
-            method,
-            end: None,
-        };
-        let running = self
-            .calls
-            .iter()
-            .filter(|other| other.end.is_none() && other.key == *key);
-        let faults = running.map(|other| format!("{call:?} begins during {other:?}"));
-        self.faults.extend(faults);
-        let lives = self.alive.iter().find(|(of, _)| of == key);
-        match (method, lives) {
-            (Method::Start, Some((_, other))) => {
-                let fault =
-                    format!("{call:?} begins while {other:?} is neither stopped nor dropped");
-                self.faults.push(fault);
-            }
-            (Method::Start | Method::StartAbandoned, _) => {}
-            (Method::IsHealthy | Method::Send | Method::Stop, _) => {
-                if !self.alive.contains(&(key.clone(), incarnation)) {
-                    self.faults
-                        .push(format!("{call:?} of a session that has ended"));
-                }
-            }
-        }
-        self.calls.push(call);
-        self.calls.len() - 1
-    }
-}
-
-/// A call that runs. Without a word it was cut short, or panicked.
-pub(super) struct Running<K: Clone + Eq + fmt::Debug> {
-    record: Arc<Watched<Record<K>>>,
-    call: usize,
-    end: Option<End>,
-}
-
-impl<K: Clone + Eq + fmt::Debug> Running<K> {
-    pub(super) fn begin(
-        record: &Arc<Watched<Record<K>>>,
-        key: &K,
-        incarnation: Incarnation,
-        method: Method,
-    ) -> Self {
-        Self {
-            call: record.change(|record| record.begin(key, incarnation, method)),
-            record: Arc::clone(record),
-            end: None,
-        }
-    }
-
-    pub(super) fn ends(mut self, is_well: bool) {
-        self.end = Some(if is_well { End::Passed } else { End::Failed });
-    }
-}
-
-impl<K: Clone + Eq + fmt::Debug> Drop for Running<K> {
-    fn drop(&mut self) {
-        let unsaid = || {
-            if panicking() {
-                End::Panicked
-            } else {
-                End::CutShort
-            }
-        };
-        let end = self.end.unwrap_or_else(unsaid);
-        self.record
-            .change(|record| record.calls[self.call].end = Some(end));
-    }
-}
-
-/// One session, from the end of its start until it has been stopped or dropped.
-pub(super) struct Life<K: Clone + Eq + fmt::Debug> {
-    record: Arc<Watched<Record<K>>>,
-    pub(super) key: K,
-    pub(super) incarnation: Incarnation,
-}
-
-impl<K: Clone + Eq + fmt::Debug> Life<K> {
-    pub(super) fn begin(
-        record: &Arc<Watched<Record<K>>>,
-        key: &K,
-        incarnation: Incarnation,
-    ) -> Self {
-        let key = key.clone();
-        record.change(|record| record.alive.push((key.clone(), incarnation)));
-        Self {
-            record: Arc::clone(record),
             key,
             incarnation,
+            method,
+            ticket: None,
+            reason: None,
+            end: None,
         }
+    }
+
+    /// Its session may be used: it has been started, and no stop of it has begun.
+    pub(super) fn leaves_alive(&self) -> bool {
+        match self.method {
+            Method::Start => self.end == Some(End::Passed),
+            Method::IsHealthy | Method::Send | Method::Turn => true,
+            Method::StartAbandoned | Method::Stop => false,
+        }
+    }
+
+    /// Its start was cut short, or panicked.
+    pub(super) fn leaves_something(&self) -> bool {
+        self.method == Method::Start && matches!(self.end, Some(End::CutShort | End::Panicked))
     }
 }
 
-impl<K: Clone + Eq + fmt::Debug> Drop for Life<K> {
-    fn drop(&mut self) {
-        self.record.change(|record| {
-            let is_this = |(key, incarnation): &(K, Incarnation)| {
-                *key == self.key && *incarnation == self.incarnation
-            };
-            let index = record.alive.iter().position(is_this);
-            // Once in, once out, also of a number that a fault made live twice.
-            index.map(|index| record.alive.swap_remove(index))
-        });
+impl<K> fmt::Display for Call<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            method,
+            incarnation,
+            ..
+        } = self;
+        match self.reason {
+            Some(reason) => write!(f, "{method:?} of #{incarnation} as {reason:?}"),
+            None => write!(f, "{method:?} of #{incarnation}"),
+        }
     }
 }

@@ -1,243 +1,245 @@
-//! A backend that does as it is told, and the hand that tells it.
+//! A backend that does what a script says, and the script.
 
 use super::{
-    act::{Act, Unhealthy},
-    record::{Call, Life, Method, Record, Running},
+    act::Act,
+    ledger::{InTurn, Ledger, Life},
+    record::{Call, Method},
     watch::Watched,
 };
 use crate::{Agent, Backend, Incarnation, TurnContext, manager::StopReason, sync::Arc};
-use parking_lot::Mutex;
 use std::{
-    collections::VecDeque,
-    convert::Infallible,
     fmt,
-    future::pending,
+    future::{Future, pending},
     ops::{Deref, DerefMut},
 };
 
-/// A backend around another one: what is not scripted passes.
-///
-/// What a script makes of a call the backend within does not hear of; a session that it was to stop is dropped then.
-/// It is an [`Agent`] where that is.
+/// A backend around yours. A call passes to yours unless an act of the [`Script`] is queued for it; the [`Ledger`] records
+/// each. It is an [`Agent`] if yours is.
 pub struct Scripted<B: Backend> {
     inner: B,
-    hand: Script<B>,
+    script: Script<B>,
 }
 
 impl<B: Backend> Scripted<B> {
-    /// The backend, for the manager, and the hand that plays it, for the test.
+    /// Returns the backend, for the manager, and its script, for the test.
     pub fn around(backend: B) -> (Self, Script<B>) {
-        let hand = Script {
-            queue: Arc::new(Mutex::new(Queue::new())),
-            record: Arc::new(Watched::new(Record::new())),
+        let script = Script {
+            key: None,
+            acts: Arc::new(Watched::new(Vec::new())),
+            ledger: Ledger::new(),
         };
         let scripted = Self {
             inner: backend,
-            hand: hand.clone(),
+            script: script.clone(),
         };
-        (scripted, hand)
+        (scripted, script)
     }
 
-    /// The backend within.
+    /// Your backend.
     pub fn inner(&self) -> &B {
         &self.inner
     }
 }
 
-/// The hand that plays a [`Scripted`] backend. Its clones are the same hand.
-///
-/// An act is for the next call of its method that nobody has played yet, of any key. It is taken when the call begins.
+/// What the calls of a [`Scripted`] backend are to do. A clone is the same script.
 pub struct Script<B: Backend> {
-    queue: Arc<Mutex<Queue<B::Error>>>,
-    record: Arc<Watched<Record<B::Key>>>,
+    /// The key whose calls play what is queued here.
+    key: Option<B::Key>,
+    acts: Arc<Watched<Vec<Queued<B>>>>,
+    ledger: Ledger<B::Key>,
 }
 
-/// What is still to be played.
-struct Queue<E> {
-    start: VecDeque<Act<E>>,
-    start_abandoned: VecDeque<Act<Infallible>>,
-    is_healthy: VecDeque<Act<Unhealthy>>,
-    send: VecDeque<Act<E>>,
-    stop: VecDeque<Act<E>>,
+/// An act that no call has taken.
+struct Queued<B: Backend> {
+    key: Option<B::Key>,
+    method: Method,
+    act: Act<B::Error>,
 }
 
 impl<B: Backend> Script<B> {
-    /// For the next [`start`](Backend::start).
-    pub fn on_start(&self, act: Act<B::Error>) {
-        self.queue.lock().start.push_back(act);
+    /// Queues an act for the next call of this method that has none. The call takes it when it begins.
+    pub fn on(&self, method: Method, act: Act<B::Error>) {
+        let key = self.key.clone();
+        self.acts
+            .change(|acts| acts.push(Queued { key, method, act }));
     }
 
-    /// For the next [`start_abandoned`](Backend::start_abandoned), which cannot fail.
-    pub fn on_start_abandoned(&self, act: Act<Infallible>) {
-        self.queue.lock().start_abandoned.push_back(act);
+    /// The same script for the calls of one key: an act that is queued here waits for a call of this key.
+    pub fn for_key(&self, key: &B::Key) -> Self {
+        Self {
+            key: Some(key.clone()),
+            ..self.clone()
+        }
     }
 
-    /// For the next [`is_healthy`](Backend::is_healthy).
-    pub fn on_is_healthy(&self, act: Act<Unhealthy>) {
-        self.queue.lock().is_healthy.push_back(act);
+    /// The record of all calls, with the assertions on it.
+    pub fn ledger(&self) -> &Ledger<B::Key> {
+        &self.ledger
     }
 
-    /// For the next [`send`](Agent::send).
-    pub fn on_send(&self, act: Act<B::Error>)
-    where
-        B: Agent,
-    {
-        self.queue.lock().send.push_back(act);
-    }
-
-    /// For the next [`stop`](Backend::stop).
-    pub fn on_stop(&self, act: Act<B::Error>) {
-        self.queue.lock().stop.push_back(act);
-    }
-
-    /// All calls so far, in the order of their begin. Plain turns are no calls: what a holder does with a session is not
-    /// written down.
-    pub fn record(&self) -> Vec<Call<B::Key>> {
-        self.record.look(|record| record.calls.clone())
-    }
-
-    /// Resolves when the record is so: instead of a sleep until it must be. Asked at each begin and end of a call, under the
-    /// lock of the record: it may not use the script. Cancel-safe.
-    pub async fn until(&self, mut is_so: impl FnMut(&[Call<B::Key>]) -> bool) {
-        self.record.until(|record| is_so(&record.calls)).await;
-    }
-
-    /// Everything that was queued has been played.
+    /// Checks that everything queued has been played, of all keys.
     ///
     /// # Panics
     ///
-    /// If something is left: the test has not tested what it says.
+    /// If an act is left: the test has not tested what it was written for.
     #[track_caller]
     pub fn assert_played(&self) {
-        let queue = self.queue.lock();
-        let left = [
-            (Method::Start, queue.start.len()),
-            (Method::StartAbandoned, queue.start_abandoned.len()),
-            (Method::IsHealthy, queue.is_healthy.len()),
-            (Method::Send, queue.send.len()),
-            (Method::Stop, queue.stop.len()),
-        ];
-        drop(queue);
-        let left: Vec<_> = left.into_iter().filter(|&(_, count)| count > 0).collect();
+        let mut left: Vec<(Method, usize)> = Vec::new();
+        self.acts.look(|acts| {
+            for Queued { method, .. } in acts {
+                match left.iter_mut().find(|(of, _)| of == method) {
+                    Some((_, count)) => *count += 1,
+                    None => left.push((*method, 1)),
+                }
+            }
+        });
         assert!(left.is_empty(), "queued and never played: {left:?}");
     }
 
-    /// There were never two of one key: no two calls at once, no start before the end of the session before, and no call of
-    /// a session that had been stopped or dropped.
-    ///
-    /// The manager sees to that. What is checked is what your program puts in between: an agent around a scripted one, a
-    /// task that goes on behind a turn.
-    ///
-    /// # Panics
-    ///
-    /// If there were, with each call that should not have been.
-    #[track_caller]
-    pub fn assert_never_two(&self) {
-        let faults = self.record.look(|record| record.faults.join("\n"));
-        assert!(faults.is_empty(), "two of one key:\n{faults}");
-    }
-
-    fn begin(&self, key: &B::Key, incarnation: Incarnation, method: Method) -> Running<B::Key> {
-        Running::begin(&self.record, key, incarnation, method)
-    }
-
-    /// The next act that is chosen so; without one the call passes.
-    fn next<E>(&self, of: impl FnOnce(&mut Queue<B::Error>) -> &mut VecDeque<Act<E>>) -> Act<E> {
-        of(&mut self.queue.lock())
-            .pop_front()
-            .unwrap_or_else(Act::pass)
+    /// Writes the call down, and takes its act.
+    fn begin(&self, call: Call<B::Key>) -> (InTurn<B::Key>, Option<Act<B::Error>>) {
+        let act = self.acts.change(|acts| {
+            let is_for = |queued: &Queued<B>| {
+                queued.method == call.method
+                    && queued.key.as_ref().is_none_or(|key| *key == call.key)
+            };
+            let place = acts.iter().position(is_for);
+            place.map(|place| acts.remove(place).act)
+        });
+        (self.ledger.begin(call), act)
     }
 }
 
+// Without `async fn`: a call begins, and may panic, before it returns its future.
+#[allow(clippy::manual_async_fn)]
 impl<B: Backend> Backend for Scripted<B> {
     type Key = B::Key;
     type Session = ScriptedSession<B>;
     type Error = B::Error;
 
-    async fn start(
+    fn start(
         &self,
         key: &B::Key,
         incarnation: Incarnation,
-    ) -> Result<ScriptedSession<B>, B::Error> {
-        let call = self.hand.begin(key, incarnation, Method::Start);
-        let act = self.hand.next(|queue| &mut queue.start);
-        let started = match act.play(pending()).await {
-            Ok(()) => self.inner.start(key, incarnation).await,
-            Err(error) => Err(error),
-        };
-        let started = started.map(|session| ScriptedSession {
-            session,
-            life: Life::begin(&self.hand.record, key, incarnation),
-        });
-        call.ends(started.is_ok());
-        started
+    ) -> impl Future<Output = Result<ScriptedSession<B>, B::Error>> + Send {
+        let call = Call::new(key.clone(), incarnation, Method::Start);
+        let (call, act) = self.script.begin(call);
+        let played = act.unwrap_or_else(Act::pass).play(pending());
+        async move {
+            let started = match played.await {
+                Ok(()) => self.inner.start(key, incarnation).await,
+                Err(error) => Err(error),
+            };
+            let started = started.map(|session| ScriptedSession {
+                session,
+                life: Life {
+                    ledger: self.script.ledger.clone(),
+                    key: key.clone(),
+                    incarnation,
+                },
+            });
+            call.ends(started.is_ok());
+            started
+        }
     }
 
-    async fn start_abandoned(&self, key: &B::Key, incarnation: Incarnation) {
-        let call = self.hand.begin(key, incarnation, Method::StartAbandoned);
-        let act = self.hand.next(|queue| &mut queue.start_abandoned);
-        let Ok(()) = act.play(pending()).await;
-        self.inner.start_abandoned(key, incarnation).await;
-        call.ends(true);
+    fn start_abandoned(
+        &self,
+        key: &B::Key,
+        incarnation: Incarnation,
+    ) -> impl Future<Output = ()> + Send {
+        let call = Call::new(key.clone(), incarnation, Method::StartAbandoned);
+        let (call, act) = self.script.begin(call);
+        let played = act.unwrap_or_else(Act::pass).play(pending());
+        async move {
+            let is_played = played.await.is_ok();
+            if is_played {
+                self.inner.start_abandoned(key, incarnation).await;
+            }
+            call.ends(is_played);
+        }
     }
 
-    async fn stop(
+    fn stop(
         &self,
         key: &B::Key,
         session: ScriptedSession<B>,
         reason: StopReason,
-    ) -> Result<(), B::Error> {
-        // Dropped from the last to the first: the session, then its life, then the call.
-        let call = self.hand.begin(key, session.life.incarnation, Method::Stop);
-        let _life = session.life;
-        let session = session.session;
-        let act = self.hand.next(|queue| &mut queue.stop);
-        let stopped = match act.play(pending()).await {
-            Ok(()) => self.inner.stop(key, session, reason).await,
-            Err(error) => {
-                drop(session);
-                Err(error)
-            }
+    ) -> impl Future<Output = Result<(), B::Error>> + Send {
+        let call = Call {
+            reason: Some(reason),
+            ..Call::new(key.clone(), session.life.incarnation, Method::Stop)
         };
-        call.ends(stopped.is_ok());
-        stopped
+        let (call, act) = self.script.begin(call);
+        let played = act.unwrap_or_else(Act::pass).play(pending());
+        async move {
+            // Dropped from the last to the first: the session, then its life, then the call.
+            let call = call;
+            let ScriptedSession {
+                life: _life,
+                session,
+            } = session;
+            let stopped = match played.await {
+                Ok(()) => self.inner.stop(key, session, reason).await,
+                Err(error) => {
+                    drop(session);
+                    Err(error)
+                }
+            };
+            call.ends(stopped.is_ok());
+            stopped
+        }
     }
 
-    async fn is_healthy(&self, session: &mut ScriptedSession<B>) -> bool {
-        let ScriptedSession { session, life } = session;
-        let call = self
-            .hand
-            .begin(&life.key, life.incarnation, Method::IsHealthy);
-        let act = self.hand.next(|queue| &mut queue.is_healthy);
-        let is_healthy = match act.play(pending()).await {
-            Ok(()) => self.inner.is_healthy(session).await,
-            Err(Unhealthy) => false,
-        };
-        call.ends(is_healthy);
-        is_healthy
+    fn is_healthy(&self, session: &mut ScriptedSession<B>) -> impl Future<Output = bool> + Send {
+        let (call, act) = self.script.begin(session.life.call(Method::IsHealthy));
+        let played = act.unwrap_or_else(Act::pass).play(pending());
+        async move {
+            let is_healthy =
+                played.await.is_ok() && self.inner.is_healthy(&mut session.session).await;
+            call.ends(is_healthy);
+            is_healthy
+        }
     }
 }
 
+#[allow(clippy::manual_async_fn)]
 impl<B: Agent> Agent for Scripted<B> {
     type Message = B::Message;
     type Event = B::Event;
     type Reply = B::Reply;
 
-    async fn send(
+    fn send(
         &self,
         session: &mut ScriptedSession<B>,
         message: B::Message,
         cx: &TurnContext<B::Event>,
-    ) -> Result<B::Reply, B::Error> {
-        let ScriptedSession { session, life } = session;
-        let call = self.hand.begin(&life.key, life.incarnation, Method::Send);
-        let act = self.hand.next(|queue| &mut queue.send);
-        let reply = match act.play(cx.cancelled()).await {
-            Ok(()) => self.inner.send(session, message, cx).await,
-            Err(error) => Err(error),
+    ) -> impl Future<Output = Result<B::Reply, B::Error>> + Send {
+        let call = Call {
+            ticket: Some(cx.ticket()),
+            ..session.life.call(Method::Send)
         };
-        call.ends(reply.is_ok());
-        reply
+        let (call, act) = self.script.begin(call);
+        let session = &mut session.session;
+        // Without an act this is your method from its first line: if that panics before there is a future, so does this.
+        let played = match act {
+            None => Ok(self.inner.send(session, message, cx)),
+            Some(act) => {
+                let played = act.play(cx.cancelled());
+                Err(async move {
+                    played.await?;
+                    self.inner.send(session, message, cx).await
+                })
+            }
+        };
+        async move {
+            let reply = match played {
+                Ok(own) => own.await,
+                Err(played) => played.await,
+            };
+            call.ends(reply.is_ok());
+            reply
+        }
     }
 
     fn weight(event: &B::Event) -> usize {
@@ -245,10 +247,17 @@ impl<B: Agent> Agent for Scripted<B> {
     }
 }
 
-/// A session of a [`Scripted`] backend: that of the backend within, by `Deref`.
+/// A session of a [`Scripted`] backend. It derefs to the session of yours.
 pub struct ScriptedSession<B: Backend> {
     session: B::Session,
     life: Life<B::Key>,
+}
+
+impl<B: Backend> ScriptedSession<B> {
+    /// Marks a plain turn or a closure as one, until the drop of what this returns: the ledger reports calls meanwhile.
+    pub fn in_turn(&self) -> InTurn<B::Key> {
+        self.life.ledger.begin(self.life.call(Method::Turn))
+    }
 }
 
 impl<B: Backend> Deref for ScriptedSession<B> {
@@ -265,40 +274,28 @@ impl<B: Backend> DerefMut for ScriptedSession<B> {
     }
 }
 
-impl<E> Queue<E> {
-    fn new() -> Self {
-        Self {
-            start: VecDeque::new(),
-            start_abandoned: VecDeque::new(),
-            is_healthy: VecDeque::new(),
-            send: VecDeque::new(),
-            stop: VecDeque::new(),
-        }
-    }
-}
-
 impl<B: Backend> Clone for Script<B> {
     fn clone(&self) -> Self {
         Self {
-            queue: Arc::clone(&self.queue),
-            record: Arc::clone(&self.record),
+            key: self.key.clone(),
+            acts: Arc::clone(&self.acts),
+            ledger: self.ledger.clone(),
         }
     }
 }
 
 impl<B: Backend> fmt::Debug for Script<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = f.debug_struct("Script");
-        self.record
-            .look(|record| told.field("record", &record.calls));
-        told.finish_non_exhaustive()
+        f.debug_struct("Script")
+            .field("ledger", &self.ledger)
+            .finish_non_exhaustive()
     }
 }
 
 impl<B: Backend> fmt::Debug for Scripted<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scripted")
-            .field("script", &self.hand)
+            .field("script", &self.script)
             .finish_non_exhaustive()
     }
 }

@@ -1,35 +1,50 @@
 //! State that may be waited for.
 
-use crate::manager::run::found;
-use parking_lot::Mutex;
-use tokio::sync::Notify;
+use crate::sync::{PoisonError, Unseen};
+use std::{
+    future::poll_fn,
+    mem,
+    task::{Poll, Waker},
+};
 
 #[derive(Debug, Default)]
-pub(super) struct Watched<T> {
-    state: Mutex<T>,
-    changed: Notify,
-}
+pub(super) struct Watched<T>(Unseen<(T, Vec<Waker>)>);
 
 impl<T> Watched<T> {
     pub(super) fn new(state: T) -> Self {
-        Self {
-            state: Mutex::new(state),
-            changed: Notify::new(),
-        }
+        Self(Unseen::new((state, Vec::new())))
+    }
+
+    fn with<R>(&self, act: impl FnOnce(&mut T, &mut Vec<Waker>) -> R) -> R {
+        // A closure of a test may panic under the lock. It has changed nothing then.
+        let mut locked = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (state, waiting) = &mut *locked;
+        act(state, waiting)
     }
 
     pub(super) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R {
-        look(&self.state.lock())
+        self.with(|state, _| look(state))
     }
 
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
-        let changed = change(&mut self.state.lock());
-        self.changed.notify_waiters();
+        let (changed, waiting) = self.with(|state, waiting| (change(state), mem::take(waiting)));
+        waiting.into_iter().for_each(Waker::wake);
         changed
     }
 
     /// Resolves when the state is so.
     pub(super) async fn until(&self, mut is_so: impl FnMut(&T) -> bool) {
-        found(&self.changed, || self.look(&mut is_so).then_some(())).await;
+        poll_fn(|cx| {
+            self.with(|state, waiting| {
+                if is_so(state) {
+                    return Poll::Ready(());
+                }
+                if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
+                    waiting.push(cx.waker().clone());
+                }
+                Poll::Pending
+            })
+        })
+        .await;
     }
 }

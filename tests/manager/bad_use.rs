@@ -1,7 +1,6 @@
 //! What goes wrong from outside: unknown keys, a manager that is closed, settings that make no sense, no runtime. Each has a
 //! typed error, and nothing panics.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use turnwise::{
@@ -12,7 +11,7 @@ use turnwise::{
     },
 };
 
-use crate::script::{Act, Actor, Failure, Script, Step, say};
+use crate::script::{Act, Actor, Failure, Step, actor, obey, say};
 use crate::{HOUR, Manager, plain, stage};
 
 #[allow(clippy::needless_pass_by_value)] // it is asked once
@@ -104,13 +103,7 @@ async fn every_call_of_a_manager_that_is_closed() {
 fn build(
     set: impl FnOnce(ManagerBuilder<Actor>) -> ManagerBuilder<Actor>,
 ) -> Result<Manager, BuildError> {
-    let (here, _gone) = tokio::sync::oneshot::channel();
-    let script = Arc::<Script>::default();
-    set(SessionManager::builder(Actor {
-        script,
-        _here: here,
-    }))
-    .build()
+    set(SessionManager::builder(actor().0)).build()
 }
 
 #[tokio::test(start_paused = true)]
@@ -163,16 +156,16 @@ async fn settings_without_an_end_are_settings() {
             .first_incarnation(u64::MAX)
             .shards(0)
     });
-    stage.script.tell("a", Step::Start, Act::Take(HOUR));
+    stage.script.tell("a", Step::Start, Act::take(HOUR));
     let sending = m.send_message("a", say("hello").takes(HOUR));
     let options = TurnOptions::default().wait(max).turn(max);
     let patient = m.send_message_with("a", say("patient"), options);
     sending.await.expect("there is time");
     patient.await.expect("there is time");
     assert!(m.cleanup_idle(max).await.stopped.is_empty());
-    let mut obeys = m.send_message("a", say("hello").and(Act::Obey));
+    let mut obeys = m.send_message("a", say("hello").and(obey()));
     obeys.started().await.expect("free");
-    stage.script.tell("a", Step::Stop, Act::Take(HOUR));
+    stage.script.tell("a", Step::Stop, Act::take(HOUR));
     assert!(m.stop("a").await.expect("there is time"));
     drop(obeys);
     stage.end(m).await;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use turnwise::manager::{SessionTurn, TurnOptions};
 
-use crate::script::{Act, Step, say};
+use crate::script::{Act, Step, fail, say};
 use crate::{HOUR, Manager, Stage, plain, settled};
 
 const MILLI: Duration = Duration::from_millis(1);
@@ -60,11 +60,11 @@ impl Meanwhile {
             }
             Self::AStartFails | Self::AStartPanics => {
                 let act = match self {
-                    Self::AStartFails => Act::Fail,
-                    _ => Act::Panic,
+                    Self::AStartFails => fail(),
+                    _ => Act::panic(),
                 };
                 let first = m.turn("a");
-                stage.script.tell("a", Step::Start, Act::Take(3 * MILLI));
+                stage.script.tell("a", Step::Start, Act::take(3 * MILLI));
                 stage.script.tell("a", Step::Start, act);
                 tokio::spawn(async move { SessionTurn::discard(first.await.expect("free")) });
             }
@@ -74,7 +74,7 @@ impl Meanwhile {
             }
             Self::ItIsNotHealthy => {
                 drop(m.turn("a").await);
-                stage.script.tell("a", Step::Health, Act::Fail);
+                stage.script.tell("a", Step::IsHealthy, fail());
             }
         }
     }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use turnwise::manager::{Entering, SessionTurn, StopReason, TurnError, WhenFull};
 
-use crate::script::{Act, Actor, Gate, Step, say};
+use crate::script::{Act, Actor, Gate, Step, fail, say, until};
 use crate::{MINUTE, Manager, SECOND, Stage, stage};
 
 fn room_for(most: usize, full: WhenFull) -> (Manager, Stage) {
@@ -29,9 +29,7 @@ async fn without_room_a_start_is_refused_with_the_message() {
     let (m, stage) = room_for(2, WhenFull::Refuse);
     drop(m.turn("a").await.expect("room"));
     let gate = Gate::new();
-    stage
-        .script
-        .tell("b", Step::Start, Act::Until(gate.clone()));
+    stage.script.tell("b", Step::Start, until(&gate));
     let starts = m.turn("b");
     let (starts, ()) = tokio::join!(starts, async {
         gate.reached().await;
@@ -47,7 +45,7 @@ async fn without_room_a_start_is_refused_with_the_message() {
     drop(m.turn("a").await.expect("who is there has its turns"));
 
     let gate = Gate::new();
-    stage.script.tell("a", Step::Stop, Act::Until(gate.clone()));
+    stage.script.tell("a", Step::Stop, until(&gate));
     let stop = m.stop("a");
     gate.reached().await;
     assert!(is_full(&m, "c").await, "a stop counts to its end");
@@ -61,7 +59,7 @@ async fn without_room_a_start_is_refused_with_the_message() {
 #[tokio::test(start_paused = true)]
 async fn room_is_never_lost() {
     let (m, stage) = room_for(1, WhenFull::Refuse);
-    for act in [Act::Fail, Act::Panic, Act::PanicAtOnce, Act::Hang] {
+    for act in [fail(), Act::panic(), Act::panic_at_once(), Act::hang()] {
         stage.script.tell("a", Step::Start, act.clone());
         drop(m.turn("a").await.expect_err("it gives no session"));
         drop(m.turn("b").await.expect("room"));
@@ -69,7 +67,7 @@ async fn room_is_never_lost() {
         assert!(!matches!(m.stop("b").await, Ok(true)), "it goes wrong");
         SessionTurn::discard(m.turn("c").await.expect("room"));
         drop(m.turn("c").await.expect("its own room"));
-        stage.script.tell("c", Step::Health, act.clone());
+        stage.script.tell("c", Step::IsHealthy, act.clone());
         stage.script.tell("c", Step::Stop, act);
         drop(m.turn("c").await.expect("its own room"));
         drop(m.restart("c").await.expect("its own room"));
@@ -107,9 +105,7 @@ async fn who_is_used_or_waited_for_never_gives_way() {
     let waited_for = m.turn("waited for").await.expect("room");
     let waits = m.turn("waited for");
     let gate = Gate::new();
-    stage
-        .script
-        .tell("starts", Step::Start, Act::Until(gate.clone()));
+    stage.script.tell("starts", Step::Start, until(&gate));
     let starts = m.send_message("starts", say("hello"));
     gate.reached().await;
     stage.hand.advance(MINUTE);
@@ -130,12 +126,10 @@ async fn who_is_used_or_waited_for_never_gives_way() {
 #[tokio::test(start_paused = true)]
 async fn who_gives_way_is_stopped_before_the_other_starts() {
     let (m, stage) = room_for(1, WhenFull::StopLongestIdle);
-    for act in [Act::Succeed, Act::Fail, Act::Panic, Act::Hang] {
+    for act in [Act::pass(), fail(), Act::panic(), Act::hang()] {
         drop(m.turn("old").await.expect("room"));
         let gate = Gate::new();
-        stage
-            .script
-            .tell("old", Step::Stop, Act::Until(gate.clone()));
+        stage.script.tell("old", Step::Stop, until(&gate));
         let next = m.send_message("next", say("hello"));
         gate.reached().await;
         assert!(is_full(&m, "other").await, "the room is given already");
@@ -164,7 +158,7 @@ async fn a_session_that_is_started_anew_keeps_its_room() {
     });
     for _ in 0..10_000 {
         drop(m.restart("a").await.expect("its own room"));
-        stage.script.tell("a", Step::Health, Act::Fail);
+        stage.script.tell("a", Step::IsHealthy, fail());
         drop(m.turn("a").await.expect("its own room"));
     }
     done.store(true, Ordering::Relaxed);
@@ -196,7 +190,7 @@ async fn a_restart_that_is_cancelled_leaves_its_room_to_the_next_in_line() {
     let (m, stage) = room_for(1, WhenFull::Refuse);
     drop(m.turn("a").await.expect("room"));
     let gate = Gate::new();
-    stage.script.tell("a", Step::Stop, Act::Until(gate.clone()));
+    stage.script.tell("a", Step::Stop, until(&gate));
     let restart = tokio::spawn(m.restart("a"));
     gate.reached().await;
     let next = Arc::new(AtOnce {

@@ -5,14 +5,14 @@ use turnwise::{
     manager::{Outcome, SessionEvent, SessionTurn, StopError, StopReason, TurnError},
 };
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Act, Gate, Step, fail, obey, say, until};
 use crate::{MINUTE, SECOND, all_events, plain, seconds, settled};
 
 #[tokio::test(start_paused = true)]
 async fn an_abort_is_for_one_turn() {
     let (m, stage) = plain();
-    let mut first = m.send_message("a", say("first").and(Act::Obey));
-    let mut second = m.send_message("a", say("second").and(Act::Obey));
+    let mut first = m.send_message("a", say("first").and(obey()));
+    let mut second = m.send_message("a", say("second").and(obey()));
     let tickets = (first.ticket(), second.ticket());
     assert!(tickets.0.is_some() && tickets.0 < tickets.1);
     first.started().await.expect("free");
@@ -34,9 +34,9 @@ async fn an_abort_is_for_one_turn() {
 #[tokio::test(start_paused = true)]
 async fn an_abort_before_the_turn_begins_gives_the_message_back() {
     let (m, stage) = plain();
-    for step in [Step::Start, Step::Health] {
+    for step in [Step::Start, Step::IsHealthy] {
         let gate = Gate::new();
-        stage.script.tell("a", step, Act::Until(gate.clone()));
+        stage.script.tell("a", step, until(&gate));
         let early = m.send_message("a", say("early"));
         gate.reached().await;
         assert!(m.abort("a", early.ticket()), "it has the session's key");
@@ -82,9 +82,9 @@ async fn a_stop_cancels_the_turn_and_goes_ahead_of_the_line() {
     let (m, stage) = plain();
     let mut events = m.subscribe();
     for (act, reason, stopped) in [
-        (Act::Obey, StopReason::Requested, true),
+        (obey(), StopReason::Requested, true),
         // Cut short after its time, it is stopped as dirty: for the stop nothing is left to do.
-        (Act::Hang, StopReason::Dirty, false),
+        (Act::hang(), StopReason::Dirty, false),
     ] {
         let long = m.send_message("a", say("long").and(act));
         let line = [m.send_message("a", say("1")), m.send_message("a", say("2"))];
@@ -123,7 +123,7 @@ async fn a_stop_waits_for_a_plain_turn_and_for_a_start() {
     drop(turn);
     assert!(stop.await.expect("it stops"));
 
-    stage.script.tell("a", Step::Start, Act::Take(20 * SECOND));
+    stage.script.tell("a", Step::Start, Act::take(20 * SECOND));
     let starts = m.send_message("a", say("hello"));
     settled().await;
     let (stopped, took) = seconds(m.stop("a")).await;
@@ -159,13 +159,18 @@ async fn a_stop_goes_on_when_nobody_waits_for_it() {
     drop(m.stop("a"));
     settled().await;
     assert_eq!(m.status("a"), None);
-    for act in [Act::Fail, Act::Panic, Act::PanicAtOnce] {
+    for (fails, act) in [
+        (true, fail()),
+        (false, Act::panic()),
+        (false, Act::panic_at_once()),
+    ] {
         drop(m.turn("a").await.expect("free"));
-        stage.script.tell("a", Step::Stop, act.clone());
+        stage.script.tell("a", Step::Stop, act);
         let error = m.stop("a").await.expect_err("it goes wrong");
-        match act {
-            Act::Fail => assert!(matches!(error, StopError::Failed(_))),
-            _ => assert!(matches!(error, StopError::Panicked)),
+        match error {
+            StopError::Failed(_) => assert!(fails),
+            StopError::Panicked => assert!(!fails),
+            error => panic!("{error:?}"),
         }
         assert_eq!(m.status("a"), None);
     }
@@ -212,7 +217,7 @@ async fn a_restart_stands_in_line() {
     assert_eq!(after.await.expect("its turn").number, number);
     // Of a key without a session it is a start; one whose stop goes wrong goes on.
     drop(m.restart("b").await.expect("free"));
-    stage.script.tell("b", Step::Stop, Act::Panic);
+    stage.script.tell("b", Step::Stop, Act::panic());
     drop(m.restart("b").await.expect("it starts anew"));
     assert_eq!(stage.script.started("b"), 2);
     stage.end(m).await;
@@ -225,7 +230,7 @@ async fn a_restart_is_not_cut_short_and_gives_way_to_a_stop() {
     for step in [Step::Stop, Step::Start] {
         drop(m.turn("a").await.expect("free"));
         let gate = Gate::new();
-        stage.script.tell("a", step, Act::Until(gate.clone()));
+        stage.script.tell("a", step, until(&gate));
         let mut restart = m.restart("a");
         tokio::select! {
             biased;
@@ -251,10 +256,10 @@ async fn a_session_that_is_not_healthy_is_started_anew_in_the_same_turn() {
         .await
         .expect("free")
         .number;
-    let acts = [Act::Fail, Act::Panic, Act::PanicAtOnce, Act::Hang];
+    let acts = [fail(), Act::panic(), Act::panic_at_once(), Act::hang()];
     for (times, act) in acts.into_iter().enumerate() {
-        let hangs = matches!(act, Act::Hang);
-        stage.script.tell("a", Step::Health, act);
+        let hangs = times == 3;
+        stage.script.tell("a", Step::IsHealthy, act);
         let sending = m.send_message("a", say("hello"));
         let ticket = sending.ticket();
         let (sent, took) = seconds(sending).await;
@@ -269,7 +274,9 @@ async fn a_session_that_is_not_healthy_is_started_anew_in_the_same_turn() {
         );
     }
     // One that takes its time, and is well.
-    stage.script.tell("a", Step::Health, Act::Take(29 * SECOND));
+    stage
+        .script
+        .tell("a", Step::IsHealthy, Act::take(29 * SECOND));
     let reply = m.send_message("a", say("hello")).await.expect("it is well");
     assert_eq!(reply.number, number);
     stage.end(m).await;

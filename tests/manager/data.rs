@@ -6,7 +6,7 @@ use turnwise::{
     manager::{BuildError, SessionEvent, Skip, StopError, TurnError},
 };
 
-use crate::script::{Act, Failure, Gate, Step, say};
+use crate::script::{Act, Failure, Gate, Step, fail, say};
 use crate::{MINUTE, SECOND, all_events, plain};
 
 fn number(value: &Value) -> u64 {
@@ -57,9 +57,9 @@ async fn a_status_is_data() {
 async fn reports_are_data() {
     let (m, stage) = plain();
     for (key, act) in [
-        ("stops", Act::Succeed),
-        ("fails", Act::Fail),
-        ("hangs", Act::Hang),
+        ("stops", Act::pass()),
+        ("fails", fail()),
+        ("hangs", Act::hang()),
     ] {
         drop(m.turn(key).await.expect("free"));
         stage.script.tell(key, Step::Stop, act);
@@ -78,7 +78,7 @@ async fn reports_are_data() {
     for skip in [Skip::Young, Skip::Touched] {
         assert_eq!(to_value(skip).expect("data"), json!(format!("{skip:?}")));
     }
-    stage.script.tell("busy", Step::Stop, Act::Fail);
+    stage.script.tell("busy", Step::Stop, fail());
     drop(busy);
     let report = m.shutdown(MINUTE).await;
     let expected = json!({ "stopped": [], "failed": [["busy", why]], "abandoned": [] });
@@ -90,7 +90,7 @@ async fn reports_are_data() {
 async fn events_are_data() {
     let (m, stage) = plain();
     let mut events = m.subscribe();
-    stage.script.tell("a", Step::Start, Act::Fail);
+    stage.script.tell("a", Step::Start, fail());
     drop(m.turn("a").await.expect_err("it fails"));
     m.send_message("a", say("hello")).await.expect("free");
     stage.end(m).await;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 
 use turnwise::manager::{SessionEvent, SessionTurn, StopReason, TurnError};
 
-use crate::script::{Act, Gate, Step, explode, say};
+use crate::script::{Act, Gate, Step, explode, fail, obey, say, until};
 use crate::{Manager, Stage, all_events, panic_of, plain, seconds, settled};
 
 /// The session of this number was stopped as dirty, and the next turn has another.
@@ -50,7 +50,7 @@ async fn a_closure_that_is_dropped_half_way_is_dirty() {
     assert_eq!(m.status("a").expect("it is there").waiting, 0);
     assert_eq!(stage.script.stops("a"), []);
 
-    stage.script.tell("a", Step::Stop, Act::Until(stop.clone()));
+    stage.script.tell("a", Step::Stop, until(&stop));
     drop(half_way);
     stop.reached().await;
     let next = m.send_message("a", say("next"));
@@ -111,7 +111,7 @@ async fn a_closure_that_panics_when_it_is_cut_short_is_dirty() {
 async fn an_agent_that_ignores_its_cancel_is_dirty() {
     let (m, stage) = plain();
     let first = m.send_message("a", say("first")).await.expect("free");
-    let mut deaf = m.send_message("a", say("deaf").and(Act::Hang));
+    let mut deaf = m.send_message("a", say("deaf").and(Act::hang()));
     deaf.started().await.expect("it starts");
     drop(deaf);
     let (_, took) = seconds(next_is_afresh(&m, &stage, first.number, 1)).await;
@@ -123,7 +123,7 @@ async fn an_agent_that_ignores_its_cancel_is_dirty() {
 async fn an_agent_that_obeys_its_cancel_keeps_its_session() {
     let (m, stage) = plain();
     let first = m.send_message("a", say("first")).await.expect("free");
-    let mut obeys = m.send_message("a", say("obeys").and(Act::Obey));
+    let mut obeys = m.send_message("a", say("obeys").and(obey()));
     obeys.started().await.expect("it starts");
     drop(obeys);
     let next = m.send_message("a", say("next")).await.expect("it rests");
@@ -135,7 +135,7 @@ async fn an_agent_that_obeys_its_cancel_keeps_its_session() {
 async fn an_agent_that_panics_is_dirty() {
     let (m, stage) = plain();
     let mut number = 0;
-    for (times, act) in [Act::Panic, Act::PanicAtOnce].into_iter().enumerate() {
+    for (times, act) in [Act::panic(), Act::panic_at_once()].into_iter().enumerate() {
         let sent = m.send_message("a", say("panics").and(act)).await;
         let error = sent.expect_err("it panics");
         assert!(matches!(error.error, TurnError::Panicked));
@@ -149,7 +149,7 @@ async fn an_agent_that_panics_is_dirty() {
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_fails_keeps_its_session() {
     let (m, stage) = plain();
-    let sent = m.send_message("a", say("fails").and(Act::Fail)).await;
+    let sent = m.send_message("a", say("fails").and(fail())).await;
     assert!(matches!(
         sent.expect_err("it fails").error,
         TurnError::Agent(_)
@@ -203,7 +203,7 @@ async fn a_turn_that_nobody_has_looked_at_is_not_dirty_if_its_holder_panics() {
 #[tokio::test(start_paused = true)]
 async fn the_answer_of_an_abandoned_turn_is_never_read() {
     let (m, stage) = plain();
-    for act in [Act::Hang, Act::Panic, Act::PanicAtOnce] {
+    for act in [Act::hang(), Act::panic(), Act::panic_at_once()] {
         let mut sending = m.send_message("a", say("given up").and(act));
         let _ = sending.started().await;
         drop(sending);
@@ -211,7 +211,7 @@ async fn the_answer_of_an_abandoned_turn_is_never_read() {
         assert_eq!(next.text, "next");
     }
     // As a closure, and as a plain turn: what they were told is in the pipe when they are given up.
-    let tells = async |live: &mut crate::ledger::Live| {
+    let tells = async |live: &mut crate::script::Session| {
         live.told(1);
         std::future::pending::<()>().await;
     };
@@ -232,8 +232,12 @@ async fn the_answer_of_an_abandoned_turn_is_never_read() {
 async fn a_dirty_session_whose_stop_goes_wrong_frees_its_key() {
     let (m, stage) = plain();
     let mut events = m.subscribe();
-    for act in [Act::Fail, Act::Hang, Act::Panic, Act::PanicAtOnce] {
-        let hangs = matches!(act, Act::Hang);
+    for (hangs, act) in [
+        (false, fail()),
+        (true, Act::hang()),
+        (false, Act::panic()),
+        (false, Act::panic_at_once()),
+    ] {
         let turn = m.turn("a").await.expect("free");
         stage.script.tell("a", Step::Stop, act);
         SessionTurn::discard(turn);
@@ -289,9 +293,7 @@ fn at_once<F: Future>(future: F) -> F::Output {
 async fn a_turn_that_nobody_saw_is_clean() {
     let (m, stage) = plain();
     let gate = Gate::new();
-    stage
-        .script
-        .tell("a", Step::Start, Act::Until(gate.clone()));
+    stage.script.tell("a", Step::Start, until(&gate));
     let mut entering = Box::pin(m.turn("a"));
     tokio::select! {
         biased;

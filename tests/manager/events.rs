@@ -8,7 +8,7 @@ use turnwise::manager::{
     Outcome, SessionEvent, SessionTurn, StopReason, Timeouts, TurnError, Update,
 };
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Act, Gate, Step, fail, obey, say, until};
 use crate::{HOUR, SECOND, all_events, plain, settled, stage};
 
 async fn next<S: Stream + Unpin>(stream: &mut S) -> Option<S::Item> {
@@ -28,15 +28,15 @@ fn outcomes(told: Vec<SessionEvent<String>>) -> Vec<Outcome> {
 async fn the_life_of_a_session_is_told() {
     let (m, stage) = plain();
     let mut events = m.subscribe();
-    stage.script.tell("a", Step::Start, Act::Take(2 * SECOND));
+    stage.script.tell("a", Step::Start, Act::take(2 * SECOND));
     let first = m.send_message("a", say("first").takes(3 * SECOND));
     let second = m.send_message("a", say("second"));
     let tickets = [first.ticket(), second.ticket()].map(|ticket| ticket.expect("a place"));
     let number = first.await.expect("free").number;
     second.await.expect("its turn comes");
-    stage.script.tell("a", Step::Stop, Act::Take(4 * SECOND));
+    stage.script.tell("a", Step::Stop, Act::take(4 * SECOND));
     assert!(m.stop("a").await.expect("it stops"));
-    stage.script.tell("a", Step::Start, Act::Fail);
+    stage.script.tell("a", Step::Start, fail());
     drop(m.turn("a").await.expect_err("it fails"));
 
     let told = all_events(&mut events);
@@ -127,16 +127,16 @@ async fn every_outcome_of_a_turn_is_told() {
     let mut events = m.subscribe();
     let mut expected = Vec::new();
     for (act, outcome) in [
-        (Act::Succeed, Outcome::Done),
-        (Act::Fail, Outcome::Failed),
-        (Act::Panic, Outcome::Panicked),
-        (Act::Obey, Outcome::TimedOut),
-        (Act::Hang, Outcome::TimedOut),
+        (Act::pass(), Outcome::Done),
+        (fail(), Outcome::Failed),
+        (Act::panic(), Outcome::Panicked),
+        (obey(), Outcome::TimedOut),
+        (Act::hang(), Outcome::TimedOut),
     ] {
         let _ = m.send_message("a", say("hello").and(act)).await;
         expected.push(outcome);
     }
-    for act in [Act::Obey, Act::Hang] {
+    for act in [obey(), Act::hang()] {
         let mut sending = m.send_message("a", say("hello").and(act));
         sending.started().await.expect("it starts");
         sending.abort();
@@ -189,7 +189,7 @@ async fn the_sender_reads_the_parts_and_then_the_reply() {
     assert!(next(&mut stream).await.is_none() && next(&mut stream).await.is_none());
 
     // What is refused has no parts, and its error is the last.
-    stage.script.tell("b", Step::Start, Act::Fail);
+    stage.script.tell("b", Step::Start, fail());
     let mut stream = m.send_message("b", say("hello").in_parts(2)).into_stream();
     let Some(Update::Done(Err(error))) = next(&mut stream).await else {
         panic!("its error")
@@ -198,7 +198,7 @@ async fn the_sender_reads_the_parts_and_then_the_reply() {
     assert!(next(&mut stream).await.is_none());
     // Dropped half-way, it cancels as the message does.
     let mut stream = m
-        .send_message("a", say("hello").in_parts(1).and(Act::Obey))
+        .send_message("a", say("hello").in_parts(1).and(obey()))
         .into_stream();
     assert!(matches!(next(&mut stream).await, Some(Update::Event(_))));
     drop(stream);
@@ -286,10 +286,8 @@ async fn a_slow_reader_misses_and_is_told_how_many() {
 async fn a_message_says_when_it_has_started_and_how_many_are_ahead() {
     let (m, stage) = plain();
     let gate = Gate::new();
-    stage
-        .script
-        .tell("a", Step::Start, Act::Until(gate.clone()));
-    let mut first = m.send_message("a", say("first").and(Act::Obey));
+    stage.script.tell("a", Step::Start, until(&gate));
+    let mut first = m.send_message("a", say("first").and(obey()));
     let mut line: Vec<_> = (0..3).map(|_| m.send_message("a", say("next"))).collect();
     gate.reached().await;
     let ahead: Vec<_> = line.iter().map(|sending| sending.ahead()).collect();

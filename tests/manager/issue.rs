@@ -5,7 +5,7 @@ use turnwise::{
     manager::{Skip, StopReason},
 };
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Gate, Step, say, until};
 use crate::{HOUR, MINUTE, SECOND, plain, settled};
 
 /// A message to one session keeps nobody waiting who wants another.
@@ -36,17 +36,13 @@ async fn status_returns_while_a_turn_is_in_flight() {
     let (turn, start, stop) = (Gate::new(), Gate::new(), Gate::new());
     let phase = |key: &str| m.status(key).map(|status| status.phase);
 
-    stage
-        .script
-        .tell("starts", Step::Start, Act::Until(start.clone()));
+    stage.script.tell("starts", Step::Start, until(&start));
     let starts = m.send_message("starts", say("hello"));
     start.reached().await;
     let busy = m.send_message("turns", say("hello").until(&turn));
     turn.reached().await;
     m.send_message("stops", say("hello")).await.expect("free");
-    stage
-        .script
-        .tell("stops", Step::Stop, Act::Until(stop.clone()));
+    stage.script.tell("stops", Step::Stop, until(&stop));
     let stops = m.stop("stops");
     stop.reached().await;
     stage.hand.advance(HOUR);
@@ -117,7 +113,7 @@ async fn concurrently_replaced_session_is_not_clobbered() {
     let old = m.send_message("a", say("first")).await.expect("free");
     stage.hand.advance(HOUR);
     let (stop, turn) = (Gate::new(), Gate::new());
-    stage.script.tell("a", Step::Stop, Act::Until(stop.clone()));
+    stage.script.tell("a", Step::Stop, until(&stop));
     let sweep = tokio::spawn(m.cleanup_idle(MINUTE));
     stop.reached().await;
 

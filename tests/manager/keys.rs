@@ -5,17 +5,16 @@ use std::cell::Cell;
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
+use turnwise::testing::{Ledger, Scripted, ScriptedSession};
 use turnwise::{
     Agent, Backend, Clock, Incarnation, SessionManager, TurnContext,
     manager::{SessionTurn, StopReason, TurnOptions, WhenFull},
 };
 
-use crate::ledger::{Ledger, Live};
 use crate::script::{Failure, explode};
 use crate::{HOUR, MINUTE};
 
@@ -46,9 +45,39 @@ impl Hash for Key {
     }
 }
 
+/// The same sessions under keys that do not explode, as the ledger's must be.
+struct Plain;
+
+impl Backend for Plain {
+    type Key = &'static str;
+    type Session = ();
+    type Error = Failure;
+
+    async fn start(&self, _: &&'static str, _: Incarnation) -> Result<(), Failure> {
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+
+    async fn stop(&self, _: &&'static str, (): (), _: StopReason) -> Result<(), Failure> {
+        tokio::task::yield_now().await;
+        Ok(())
+    }
+}
+
 struct Keeps {
-    ledger: Arc<Ledger>,
+    inner: Scripted<Plain>,
     _here: oneshot::Sender<()>,
+}
+
+type Live = ScriptedSession<Plain>;
+
+impl Keeps {
+    /// With its ledger, and what resolves when the manager and its tasks are gone.
+    fn new() -> (Self, Ledger<&'static str>, oneshot::Receiver<()>) {
+        let (_here, gone) = oneshot::channel();
+        let (inner, script) = Scripted::around(Plain);
+        (Self { inner, _here }, script.ledger().clone(), gone)
+    }
 }
 
 impl Backend for Keeps {
@@ -57,20 +86,15 @@ impl Backend for Keeps {
     type Error = Failure;
 
     async fn start(&self, key: &Key, incarnation: Incarnation) -> Result<Live, Failure> {
-        let starting = self.ledger.start(key.0, incarnation.get());
-        tokio::task::yield_now().await;
-        Ok(starting.gives())
+        self.inner.start(&key.0, incarnation).await
     }
 
     async fn start_abandoned(&self, key: &Key, incarnation: Incarnation) {
-        drop(self.ledger.put_away(key.0, incarnation.get()));
+        self.inner.start_abandoned(&key.0, incarnation).await;
     }
 
-    async fn stop(&self, _: &Key, session: Live, reason: StopReason) -> Result<(), Failure> {
-        let stopping = self.ledger.stop(session, reason);
-        tokio::task::yield_now().await;
-        stopping.ends();
-        Ok(())
+    async fn stop(&self, key: &Key, session: Live, reason: StopReason) -> Result<(), Failure> {
+        self.inner.stop(&key.0, session, reason).await
     }
 }
 
@@ -106,12 +130,8 @@ async fn panics(call: impl FnOnce() -> Call) -> bool {
 
 /// True if the fuse was not burnt down: the call makes no more clones than that.
 async fn explodes_at(clone: usize, listened: bool, call: fn(&Manager) -> Call) -> bool {
-    let ledger = Arc::<Ledger>::default();
-    let (here, gone) = oneshot::channel();
-    let m = SessionManager::builder(Keeps {
-        ledger: Arc::clone(&ledger),
-        _here: here,
-    });
+    let (keeps, ledger, gone) = Keeps::new();
+    let m = SessionManager::builder(keeps);
     let m = m.max_sessions(2, WhenFull::StopLongestIdle).build();
     let m = m.expect("in a runtime");
     let heard = listened.then(|| (m.subscribe(), m.listen(&Key("a"))));
@@ -132,7 +152,7 @@ async fn explodes_at(clone: usize, listened: bool, call: fn(&Manager) -> Call) -
     drop((m, heard));
     let gone = tokio::time::timeout(HOUR, gone).await;
     assert!(gone.is_ok(), "something of the manager is left");
-    ledger.check();
+    ledger.assert_balanced();
     left
 }
 
@@ -252,13 +272,9 @@ async fn a_look_at_a_key_that_explodes() {
 /// A sweep that a key ends is not the last one.
 #[tokio::test(start_paused = true)]
 async fn the_reaper_goes_on_after_a_key_that_explodes() {
-    let ledger = Arc::<Ledger>::default();
-    let (here, gone) = oneshot::channel();
+    let (keeps, ledger, gone) = Keeps::new();
     let (clock, hand) = Clock::manual();
-    let m = SessionManager::builder(Keeps {
-        ledger: Arc::clone(&ledger),
-        _here: here,
-    });
+    let m = SessionManager::builder(keeps);
     let m = m.clock(clock).stop_idle_after(MINUTE).build();
     let m = m.expect("in a runtime");
     drop(m.turn(&Key("a")).await.expect("free"));
@@ -274,5 +290,5 @@ async fn the_reaper_goes_on_after_a_key_that_explodes() {
     );
     drop(m);
     gone.await.expect_err("nothing of the manager is left");
-    ledger.check();
+    ledger.assert_balanced();
 }

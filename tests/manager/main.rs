@@ -20,7 +20,6 @@ mod dirty;
 mod events;
 mod issue;
 mod keys;
-mod ledger;
 mod long;
 mod noticed;
 mod order;
@@ -52,7 +51,7 @@ use turnwise::{
     manager::{DrainReport, ManagerBuilder, Subscription, Update},
 };
 
-use script::{Actor, Script};
+use script::{Actor, Script, actor};
 
 type Manager = SessionManager<Actor>;
 
@@ -62,13 +61,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 
 /// A manager with these settings.
 fn stage(set: impl FnOnce(ManagerBuilder<Actor>) -> ManagerBuilder<Actor>) -> (Manager, Stage) {
-    let (here, gone) = oneshot::channel();
     let (clock, hand) = Clock::manual();
-    let script = Arc::<Script>::default();
-    let actor = Actor {
-        script: Arc::clone(&script),
-        _here: here,
-    };
+    let (actor, script, gone) = actor();
     let manager = set(SessionManager::builder(actor).clock(clock)).build();
     let stage = Stage {
         script,
@@ -105,7 +99,7 @@ impl Stage {
         let gone = self.gone.take().expect("a stage ends once");
         let gone = tokio::time::timeout(HOUR, gone).await;
         assert!(gone.is_ok(), "something of the manager is left");
-        self.script.ledger.check();
+        self.script.check();
     }
 
     /// So much time passes.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use turnwise::manager::{SessionTurn, TurnOptions};
 
-use crate::script::{Act, Step, say};
+use crate::script::{Act, Step, fail, say};
 use crate::{SECOND, plain};
 
 /// One task for each message, as a chat program does it. As an `async fn`, which takes its place when it is polled, the
@@ -126,7 +126,7 @@ async fn a_storm_of_calls_breaks_nothing() {
                         1 => drop(m.restart(key).await),
                         2 => drop(m.cleanup_idle(std::time::Duration::ZERO).await),
                         3 => drop(m.send_message(key, say("dropped"))),
-                        4 => drop(m.send_message(key, say("p").and(Act::Panic)).await),
+                        4 => drop(m.send_message(key, say("p").and(Act::panic())).await),
                         5 => drop(
                             m.with_turn(key, async |_| tokio::task::yield_now().await)
                                 .await,
@@ -141,7 +141,7 @@ async fn a_storm_of_calls_breaks_nothing() {
                             let _ = (m.abort(key, None), m.dismiss(key));
                         }
                         9 => {
-                            script.tell(key, Step::Health, Act::Fail);
+                            script.tell(key, Step::IsHealthy, fail());
                             drop(m.turn(key).await);
                         }
                         _ => drop(m.send_message(key, say("hello")).await),

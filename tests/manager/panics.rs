@@ -15,7 +15,7 @@ use turnwise::{
     manager::{SessionTurn, StopError, TurnError},
 };
 
-use crate::script::{explode, say};
+use crate::script::{Gate, Step, explode, fail_after, say, until};
 use crate::{HOUR, plain, settled};
 
 /// Its sessions, replies and errors explode: when they are dropped, when they are shown.
@@ -220,7 +220,6 @@ async fn a_waker_that_panics_in_the_line_keeps_nobody_waiting() {
         poll_with_alarm(&mut alarmed);
         alarmed
     };
-    use crate::script::{Act, Gate, Step};
     let gate = Gate::new();
     let sending = m.send_message("a", say("hello").until(&gate));
     gate.reached().await;
@@ -229,7 +228,7 @@ async fn a_waker_that_panics_in_the_line_keeps_nobody_waiting() {
     assert_eq!(sending.await.expect("it ends").text, "hello");
     drop(alarmed);
     let gate = Gate::new();
-    stage.script.tell("a", Step::Stop, Act::Until(gate.clone()));
+    stage.script.tell("a", Step::Stop, until(&gate));
     let stopping = m.stop("a");
     gate.reached().await;
     let alarmed = alarm_in_line();
@@ -237,7 +236,7 @@ async fn a_waker_that_panics_in_the_line_keeps_nobody_waiting() {
     assert!(stopping.await.expect("it stops"));
     drop(alarmed);
     let gate = Gate::new();
-    let act = Act::FailAfter(gate.clone());
+    let act = fail_after(&gate);
     stage.script.tell("a", Step::Start, act);
     let starting = tokio::spawn(m.turn("a"));
     gate.reached().await;
@@ -248,7 +247,7 @@ async fn a_waker_that_panics_in_the_line_keeps_nobody_waiting() {
     drop(alarmed);
     drop(m.turn("a").await.expect("free"));
     let gate = Gate::new();
-    stage.script.tell("a", Step::Stop, Act::Until(gate.clone()));
+    stage.script.tell("a", Step::Stop, until(&gate));
     let sweep = tokio::spawn(m.cleanup_idle(Duration::ZERO));
     gate.reached().await;
     let alarmed = alarm_in_line();

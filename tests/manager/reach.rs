@@ -3,7 +3,9 @@
 
 use turnwise::manager::{StopReason, TurnError, TurnOptions};
 
-use crate::script::{Act, Gate, Step, say};
+use turnwise::testing::End;
+
+use crate::script::{Gate, Step, fail_after, say, until};
 use crate::{MINUTE, plain, settled, stage};
 
 /// A user's `/stop` comes after the turn before has ended, and before the task of the next has run.
@@ -99,9 +101,7 @@ async fn an_aborted_message_leaves_the_queue_at_once() {
 async fn stops_of_one_session_are_one_stop() {
     let (m, stage) = stage(|builder| builder.max_waiting(2));
     let gate = Gate::new();
-    stage
-        .script
-        .tell("a", Step::Start, Act::Until(gate.clone()));
+    stage.script.tell("a", Step::Start, until(&gate));
     let starting = m.send_message("a", say("starting"));
     gate.reached().await;
     for _ in 0..1000 {
@@ -118,9 +118,7 @@ async fn stops_of_one_session_are_one_stop() {
 
     // One that is under way is joined as well, and its failure is shared.
     let gate = Gate::new();
-    stage
-        .script
-        .tell("a", Step::Stop, Act::FailAfter(gate.clone()));
+    stage.script.tell("a", Step::Stop, fail_after(&gate));
     let first = m.stop("a");
     gate.reached().await;
     let second = m.stop("a");
@@ -139,9 +137,7 @@ async fn stops_of_one_session_are_one_stop() {
 async fn a_failed_start_ends_all_calls_behind_it() {
     let (m, stage) = plain();
     let gate = Gate::new();
-    stage
-        .script
-        .tell("a", Step::Start, Act::FailAfter(gate.clone()));
+    stage.script.tell("a", Step::Start, fail_after(&gate));
     let first = m.send_message("a", say("first"));
     gate.reached().await;
     let behind: Vec<_> = (0..200)
@@ -160,7 +156,7 @@ async fn a_failed_start_ends_all_calls_behind_it() {
     let error = aborted.await.expect_err("it was aborted").error;
     assert!(matches!(error, TurnError::Aborted));
     assert_eq!(late.await.expect("it starts").text, "late");
-    let starts = |page: &mut crate::ledger::Page| (page.started, page.failed);
-    assert_eq!(stage.script.ledger.page("a", starts), (1, 1));
+    let starts = [End::Passed, End::Failed].map(|end| stage.script.count("a", Step::Start, end));
+    assert_eq!(starts, [1, 1]);
     stage.end(m).await;
 }

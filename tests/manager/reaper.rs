@@ -5,7 +5,7 @@ use turnwise::{
     manager::{SessionEvent, SessionTurn, Skip, StopReason, SweepReport},
 };
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Act, Gate, Step, fail, say, until};
 use crate::{HOUR, MINUTE, Manager, SECOND, Stage, all_events, plain, settled, stage};
 
 /// Stops what has rested for ten minutes; looks every thirty seconds.
@@ -91,7 +91,7 @@ async fn each_sweep_of_the_reaper_is_told() {
 async fn the_reaper_survives_stops_that_go_wrong() {
     let (m, stage) = reaped();
     let mut events = m.subscribe();
-    let acts = [Act::Fail, Act::Hang, Act::Panic, Act::PanicAtOnce];
+    let acts = [fail(), Act::hang(), Act::panic(), Act::panic_at_once()];
     for (key, act) in ["fails", "hangs", "panics", "panics at once"]
         .into_iter()
         .zip(acts)
@@ -137,7 +137,7 @@ async fn a_sweep_stops_many_at_a_time() {
     let keys: Vec<_> = (0..40).map(|key| key.to_string()).collect();
     for key in &keys {
         m.send_message(key, say("hello")).await.expect("free");
-        stage.script.tell(key, Step::Stop, Act::Take(SECOND));
+        stage.script.tell(key, Step::Stop, Act::take(SECOND));
     }
     let (report, took) = crate::seconds(m.cleanup_idle(HOUR)).await;
     assert_eq!((report.skipped.len(), took), (40, 0));
@@ -156,7 +156,7 @@ async fn a_sweep_that_is_dropped_leaves_nothing_half_stopped() {
     let keys: Vec<_> = (0..40).map(|key| key.to_string()).collect();
     for key in &keys {
         m.send_message(key, say("hello")).await.expect("free");
-        stage.script.tell(key, Step::Stop, Act::Until(gate.clone()));
+        stage.script.tell(key, Step::Stop, until(&gate));
     }
     stage.hand.advance(HOUR);
     let sweep = tokio::spawn(m.cleanup_idle(MINUTE));
@@ -186,7 +186,7 @@ async fn a_session_that_is_used_while_the_sweep_stops_others_is_passed_over() {
     let keys: Vec<_> = (0..20).map(|key| key.to_string()).collect();
     for key in &keys {
         m.send_message(key, say("hello")).await.expect("free");
-        stage.script.tell(key, Step::Stop, Act::Until(gate.clone()));
+        stage.script.tell(key, Step::Stop, until(&gate));
     }
     stage.hand.advance(HOUR);
     let sweep = tokio::spawn(m.cleanup_idle(MINUTE));

@@ -11,7 +11,9 @@ use turnwise::manager::{
     SessionEvent, SessionTurn, StopError, StopReason, TurnError, TurnOptions, Update,
 };
 
-use crate::script::{Act, Gate, Step, say};
+use turnwise::testing::End;
+
+use crate::script::{Act, Gate, Step, fail, say, until};
 use crate::{HOUR, MINUTE, plain};
 
 fn runtime() -> Runtime {
@@ -47,8 +49,8 @@ fn a_thread_without_a_runtime_calls_and_waits() {
         plain()
     };
     let (mut events, mut heard) = (m.subscribe(), m.listen("a"));
-    for act in [Act::Succeed, Act::Take(Duration::from_millis(1))] {
-        for step in [Step::Start, Step::Health, Step::Stop] {
+    for act in [Act::pass(), Act::take(Duration::from_millis(1))] {
+        for step in [Step::Start, Step::IsHealthy, Step::Stop] {
             stage.script.tell("a", step, act.clone());
         }
         let turn = block_on(m.turn("a")).expect("free");
@@ -109,7 +111,7 @@ fn a_start_outlives_the_runtime_of_its_caller() {
         let _within = own.enter();
         plain()
     };
-    let takes = Act::Take(Duration::from_millis(20));
+    let takes = Act::take(Duration::from_millis(20));
     stage.script.tell("a", Step::Start, takes);
     let callers = runtime();
     let polled = callers.block_on(async {
@@ -120,11 +122,9 @@ fn a_start_outlives_the_runtime_of_its_caller() {
     drop(callers);
     let turn = own.block_on(m.turn("a"));
     drop(turn.expect("of the same start"));
-    let counts = stage
-        .script
-        .ledger
-        .page("a", |page| (page.started, page.cut_short));
-    assert_eq!(counts, (1, 0));
+    let ends = [End::Passed, End::CutShort, End::Panicked];
+    let counts = ends.map(|end| stage.script.count("a", Step::Start, end));
+    assert_eq!(counts, [1, 0, 0]);
     own.block_on(stage.end(m));
 }
 
@@ -160,9 +160,7 @@ fn a_manager_whose_runtime_is_gone_keeps_nobody_waiting() {
     let gate = Gate::new();
     drop(own.block_on(m.turn("rests")).expect("free"));
     let held = own.block_on(m.turn("held")).expect("free");
-    stage
-        .script
-        .tell("starts", Step::Start, Act::Until(gate.clone()));
+    stage.script.tell("starts", Step::Start, until(&gate));
     let starts = m.send_message("starts", say("hello"));
     let mut busy = m.send_message("busy", say("hello").until(&gate));
     own.block_on(busy.started()).expect("free");
@@ -182,7 +180,7 @@ fn a_manager_whose_runtime_is_gone_keeps_nobody_waiting() {
     drop(held);
     // In line still, and then granted; what must run in a task cannot.
     drop(block_on(entering));
-    stage.script.tell("new", Step::Start, Act::Until(gate));
+    stage.script.tell("new", Step::Start, until(&gate));
     let new = block_on(m.turn("new"));
     assert!(new.is_err(), "there is no time left");
     assert!(matches!(block_on(m.stop("rests")), Err(StopError::Closed)));
@@ -217,7 +215,7 @@ fn runtime_ends(state: &str, polls: usize, call: usize) {
         plain()
     };
     let gate = Gate::new();
-    let until = || Act::Until(gate.clone());
+    let until = || until(&gate);
     let mut held = None;
     own.block_on(async {
         if state != "free" && state != "starting" {
@@ -228,7 +226,7 @@ fn runtime_ends(state: &str, polls: usize, call: usize) {
             "starting" => stage.script.tell("a", Step::Start, until()),
             "unhealthy" => {
                 drop(held.take());
-                stage.script.tell("a", Step::Health, Act::Fail);
+                stage.script.tell("a", Step::IsHealthy, fail());
                 stage.script.tell("a", Step::Stop, until());
             }
             "running" => {
@@ -295,7 +293,7 @@ fn one_call(m: &crate::Manager, call: usize) -> std::pin::Pin<Box<dyn Future<Out
             Box::pin(async move { closure.await.map_err(name) })
         }
         4 => {
-            let sending = m.send_message("a", say("hello").and(Act::Hang));
+            let sending = m.send_message("a", say("hello").and(Act::hang()));
             Box::pin(async move {
                 let error = sending.await.expect_err("it hangs");
                 Err((format!("{:?}", error.error), Some(error.message.is_some())))

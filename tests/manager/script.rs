@@ -1,6 +1,6 @@
-//! A backend that does as it is told, for each key, and writes all it does into the ledger.
+//! The backend of these tests: what its sessions receive is written down, and each call does what the script says.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::error::Error;
 use std::fmt;
 use std::panic::resume_unwind;
@@ -8,140 +8,123 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
+use turnwise::testing::{Act as Acts, End, Script as Hand, Scripted, ScriptedSession};
 use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
 
-use crate::ledger::{Ledger, Live};
+pub(crate) use turnwise::testing::{Gate, Method as Step};
 
-/// What to do when it comes to that.
-#[derive(Clone, Debug)]
-pub(crate) enum Act {
-    Succeed,
-    Fail,
-    /// Never ends, whoever asks for it.
-    Hang,
-    Panic,
-    /// The call itself panics, before it has given a future.
-    PanicAtOnce,
-    Take(Duration),
-    /// Ends when the turn is cancelled, with an error.
-    Obey,
-    /// Tells that it has come to the gate, and waits there.
-    Until(Gate),
-    /// The same, and then fails.
-    FailAfter(Gate),
-    /// Waits at the gate, or ends with an error when the turn is cancelled.
-    Heed(Gate),
+pub(crate) type Act = Acts<Failure>;
+pub(crate) type Actor = Scripted<Plain>;
+pub(crate) type Session = ScriptedSession<Plain>;
+
+pub(crate) fn fail() -> Act {
+    Act::fail(Failure("it was told to fail"))
 }
 
-/// Where somebody may be waited for, and waits.
-#[derive(Clone, Debug)]
-pub(crate) struct Gate(Arc<[Semaphore; 2]>);
-
-impl Gate {
-    pub(crate) fn new() -> Self {
-        Self(Arc::new([Semaphore::new(0), Semaphore::new(0)]))
-    }
-
-    /// Resolves when somebody stands before it.
-    pub(crate) async fn reached(&self) {
-        let closed = self.0[0].acquire().await;
-        assert!(closed.is_err(), "a gate gives no permits");
-    }
-
-    pub(crate) fn open(&self) {
-        self.0[1].close();
-    }
-
-    pub(crate) async fn pass(&self) {
-        self.0[0].close();
-        let closed = self.0[1].acquire().await;
-        assert!(closed.is_err(), "a gate gives no permits");
-    }
+/// Passes at the gate.
+pub(crate) fn until(gate: &Gate) -> Act {
+    Act::pass().after(gate)
 }
 
-/// What may be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Step {
-    Start,
-    Away,
-    Stop,
-    Health,
+/// Fails at the gate.
+pub(crate) fn fail_after(gate: &Gate) -> Act {
+    fail().after(gate)
 }
 
-/// What each key was told to do next. What was not told takes as long as all do, or no time, and succeeds.
-#[derive(Debug, Default)]
+/// Ends when the turn is cancelled, with an error.
+pub(crate) fn obey() -> Act {
+    Act::hang().or_cancelled(Failure("it was cancelled"))
+}
+
+/// What each key was told to do next, and what became of it.
+#[derive(Debug)]
 pub(crate) struct Script {
-    told: Mutex<HashMap<(String, Step), VecDeque<Act>>>,
+    hand: Hand<Plain>,
+    notes: Arc<Notes>,
+}
+
+/// What the sessions write down.
+#[derive(Debug, Default)]
+struct Notes {
     all_take: Mutex<Option<Duration>>,
-    pub(crate) ledger: Arc<Ledger>,
+    /// The messages of each key, as they came.
+    heard: Mutex<HashMap<String, Vec<(u64, &'static str)>>>,
+    /// Answers that another turn than their own has read.
+    strays: AtomicU64,
+}
+
+const WRITES_ONLY: &str = "under this lock something is written, which does not panic";
+
+/// A backend, its script, and what resolves when the manager and its tasks are gone.
+pub(crate) fn actor() -> (Actor, Arc<Script>, oneshot::Receiver<()>) {
+    let (here, gone) = oneshot::channel();
+    let notes = Arc::<Notes>::default();
+    let (actor, hand) = Scripted::around(Plain {
+        notes: Arc::clone(&notes),
+        _here: here,
+    });
+    (actor, Arc::new(Script { hand, notes }), gone)
 }
 
 impl Script {
     pub(crate) fn tell(&self, key: &str, step: Step, act: Act) {
-        let mut told = self.told.lock().expect("nothing panics under it");
-        let acts = told.entry((key.to_owned(), step)).or_default();
-        acts.push_back(act);
-    }
-
-    fn next(&self, key: &str, step: Step) -> Act {
-        let mut told = self.told.lock().expect("nothing panics under it");
-        let acts = told.get_mut(&(key.to_owned(), step));
-        let act = acts.and_then(VecDeque::pop_front);
-        let all_take = *self.all_take.lock().expect("nothing panics under it");
-        act.or(all_take.map(Act::Take)).unwrap_or(Act::Succeed)
+        self.hand.for_key(&key.to_owned()).on(step, act);
     }
 
     /// Every step takes so long.
     pub(crate) fn all_take(&self, time: Duration) {
-        *self.all_take.lock().expect("nothing panics under it") = Some(time);
+        *self.notes.all_take.lock().expect(WRITES_ONLY) = Some(time);
+    }
+
+    fn messages(&self, key: &str) -> Vec<(u64, &'static str)> {
+        let heard = self.notes.heard.lock().expect(WRITES_ONLY);
+        heard.get(key).cloned().unwrap_or_default()
     }
 
     pub(crate) fn heard(&self, key: &str) -> Vec<&'static str> {
-        self.ledger.page(key, |page| page.heard.clone())
+        self.messages(key).iter().map(|(_, text)| *text).collect()
     }
 
     /// The numbers of the messages that a key's sessions heard.
     pub(crate) fn numbers(&self, key: &str) -> Vec<u64> {
-        self.ledger.page(key, |page| page.numbers.clone())
+        let numbers = self.messages(key).into_iter();
+        numbers.map(|(number, _)| number).collect()
+    }
+
+    pub(crate) fn count(&self, key: &str, step: Step, end: End) -> usize {
+        let calls = self.hand.ledger().record().into_iter();
+        calls
+            .filter(|call| (&*call.key, call.method, call.end) == (key, step, Some(end)))
+            .count()
     }
 
     pub(crate) fn started(&self, key: &str) -> usize {
-        self.ledger.page(key, |page| page.started)
+        self.count(key, Step::Start, End::Passed)
     }
 
+    /// Why the key's sessions were stopped: of the stops that came to an end.
     pub(crate) fn stops(&self, key: &str) -> Vec<StopReason> {
-        self.ledger.page(key, |page| page.stops.clone())
+        let calls = self.hand.ledger().record().into_iter();
+        calls
+            .filter(|call| call.key == key)
+            .filter(|call| matches!(call.end, Some(End::Passed | End::Failed)))
+            .filter_map(|call| call.reason)
+            .collect()
     }
-}
 
-async fn perform(act: Act, cancelled: impl Future) -> Result<(), Failure> {
-    match act {
-        Act::Succeed => {}
-        Act::Fail => return Err(Failure("it was told to fail")),
-        Act::Hang => std::future::pending().await,
-        Act::Panic | Act::PanicAtOnce => explode(),
-        Act::Take(time) => tokio::time::sleep(time).await,
-        Act::Obey => {
-            cancelled.await;
-            return Err(Failure("it was cancelled"));
-        }
-        Act::Until(gate) => gate.pass().await,
-        Act::Heed(gate) => {
-            let cancelled = tokio::select! {
-                () = gate.pass() => false,
-                _ = cancelled => true,
-            };
-            if cancelled {
-                return Err(Failure("it was cancelled"));
-            }
-        }
-        Act::FailAfter(gate) => {
-            gate.pass().await;
-            return Err(Failure("it was told to fail"));
+    /// Nothing was wrong, nothing is left.
+    pub(crate) fn check(&self) {
+        self.hand.ledger().assert_balanced();
+        let strays = self.notes.strays.load(Ordering::SeqCst);
+        assert_eq!(strays, 0, "the answer of another turn was read");
+        for (key, heard) in &*self.notes.heard.lock().expect(WRITES_ONLY) {
+            let mut numbers: Vec<_> = heard.iter().map(|(number, _)| number).collect();
+            numbers.sort();
+            numbers.dedup();
+            assert_eq!(numbers.len(), heard.len(), "{key}: a message came twice");
         }
     }
-    Ok(())
 }
 
 /// Panics without a word in the output.
@@ -149,84 +132,56 @@ pub(crate) fn explode() -> ! {
     resume_unwind(Box::new("told to panic"))
 }
 
-/// The backend.
+/// The backend without its script.
 #[derive(Debug)]
-pub(crate) struct Actor {
-    pub(crate) script: Arc<Script>,
+pub(crate) struct Plain {
+    notes: Arc<Notes>,
     /// Held for as long as the manager and its tasks are there.
-    pub(crate) _here: oneshot::Sender<()>,
+    _here: oneshot::Sender<()>,
 }
 
-impl Actor {
-    fn next(&self, key: &str, step: Step) -> Act {
-        let act = self.script.next(key, step);
-        if matches!(act, Act::PanicAtOnce) {
-            explode();
+impl Plain {
+    async fn takes(&self) {
+        let all_take = *self.notes.all_take.lock().expect(WRITES_ONLY);
+        if let Some(time) = all_take {
+            tokio::time::sleep(time).await;
         }
-        act
+    }
+}
+
+impl Backend for Plain {
+    type Key = String;
+    type Session = Live;
+    type Error = Failure;
+
+    async fn start(&self, key: &String, incarnation: Incarnation) -> Result<Live, Failure> {
+        self.takes().await;
+        Ok(Live {
+            key: key.clone(),
+            number: incarnation.get(),
+            pipe: Vec::new(),
+            notes: Arc::clone(&self.notes),
+        })
+    }
+
+    async fn start_abandoned(&self, _: &String, _: Incarnation) {
+        self.takes().await;
+    }
+
+    async fn stop(&self, _: &String, _: Live, _: StopReason) -> Result<(), Failure> {
+        self.takes().await;
+        Ok(())
+    }
+
+    async fn is_healthy(&self, _: &mut Live) -> bool {
+        self.takes().await;
+        true
     }
 }
 
 // Written without `async fn`, so that the call itself can panic.
 #[allow(clippy::manual_async_fn)]
-impl Backend for Actor {
-    type Key = String;
-    type Session = Live;
-    type Error = Failure;
-
-    fn start(
-        &self,
-        key: &String,
-        incarnation: Incarnation,
-    ) -> impl Future<Output = Result<Live, Failure>> + Send {
-        let starting = self.script.ledger.start(key, incarnation.get());
-        let act = self.next(key, Step::Start);
-        async move {
-            match perform(act, std::future::pending::<()>()).await {
-                Ok(()) => Ok(starting.gives()),
-                Err(failure) => {
-                    starting.fails();
-                    Err(failure)
-                }
-            }
-        }
-    }
-
-    fn start_abandoned(
-        &self,
-        key: &String,
-        incarnation: Incarnation,
-    ) -> impl Future<Output = ()> + Send {
-        let away = self.script.ledger.put_away(key, incarnation.get());
-        let act = self.next(key, Step::Away);
-        async move {
-            let _ = perform(act, std::future::pending::<()>()).await;
-            drop(away);
-        }
-    }
-
-    fn stop(
-        &self,
-        key: &String,
-        session: Live,
-        reason: StopReason,
-    ) -> impl Future<Output = Result<(), Failure>> + Send {
-        let stopping = self.script.ledger.stop(session, reason);
-        let act = self.next(key, Step::Stop);
-        async move {
-            let ended = perform(act, std::future::pending::<()>()).await;
-            stopping.ends();
-            ended
-        }
-    }
-
-    fn is_healthy(&self, session: &mut Live) -> impl Future<Output = bool> + Send {
-        let act = self.next(&session.key, Step::Health);
-        async move { perform(act, std::future::pending::<()>()).await.is_ok() }
-    }
-}
-
-impl Agent for Actor {
+impl Agent for Plain {
     type Message = Say;
     type Event = (&'static str, usize);
     type Reply = Reply;
@@ -237,28 +192,66 @@ impl Agent for Actor {
         message: Say,
         cx: &TurnContext<(&'static str, usize)>,
     ) -> impl Future<Output = Result<Reply, Failure>> + Send {
-        let number = session.number;
-        let mut turn = session.hears(message.number, message.text, cx.ticket().get());
-        if matches!(message.act, Act::PanicAtOnce) {
-            explode();
-        }
+        let Say {
+            number,
+            text,
+            act,
+            parts,
+            note,
+            keep,
+        } = message;
+        session.hears(number, text);
+        let acted = act.play(cx.cancelled());
         async move {
-            for part in 0..message.parts {
-                cx.emit((message.text, part));
+            for part in 0..parts {
+                cx.emit((text, part));
             }
-            if let Some(keep) = message.keep {
+            if let Some(keep) = keep {
                 let _ = keep.send(cx.map(Some));
             }
-            if let Some(note) = message.note {
+            if let Some(note) = note {
                 cx.note(note);
             }
-            let ended = perform(message.act, cx.cancelled()).await;
-            turn.reads();
-            ended.map(|()| Reply {
-                text: message.text,
-                number,
-            })
+            let ended = acted.await;
+            session.read(number);
+            let number = session.number;
+            ended.map(|()| Reply { text, number })
         }
+    }
+}
+
+/// A session. The answers to all that it was ever told wait in its pipe.
+#[derive(Debug)]
+pub(crate) struct Live {
+    key: String,
+    pub(crate) number: u64,
+    pipe: Vec<u64>,
+    notes: Arc<Notes>,
+}
+
+impl Live {
+    /// A message comes. The session will answer it, whether this turn waits for that or not.
+    fn hears(&mut self, number: u64, text: &'static str) {
+        let mut heard = self.notes.heard.lock().expect(WRITES_ONLY);
+        let heard = heard.entry(self.key.clone()).or_default();
+        heard.push((number, text));
+        self.pipe.push(number);
+    }
+
+    /// A closure tells it something; [`read`](Self::read) is to follow.
+    pub(crate) fn told(&mut self, number: u64) {
+        self.pipe.push(number);
+    }
+
+    /// Reads the answer to that from the pipe.
+    pub(crate) fn read(&mut self, number: u64) {
+        if self.pipe.remove(0) != number {
+            self.notes.strays.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+
+    pub(crate) fn pipe_is_empty(&self) -> bool {
+        self.pipe.is_empty()
     }
 }
 
@@ -279,7 +272,7 @@ pub(crate) fn say(text: &'static str) -> Say {
     Say {
         number: NUMBERS.fetch_add(1, Ordering::Relaxed),
         text,
-        act: Act::Succeed,
+        act: Act::pass(),
         parts: 0,
         note: None,
         keep: None,
@@ -293,11 +286,11 @@ impl Say {
     }
 
     pub(crate) fn takes(self, time: Duration) -> Self {
-        self.and(Act::Take(time))
+        self.and(Act::take(time))
     }
 
     pub(crate) fn until(self, gate: &Gate) -> Self {
-        self.and(Act::Until(gate.clone()))
+        self.and(until(gate))
     }
 
     pub(crate) fn in_parts(mut self, parts: usize) -> Self {
@@ -327,7 +320,7 @@ pub(crate) struct Reply {
 }
 
 /// What was told to fail, and why.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure(pub(crate) &'static str);
 
 #[derive(Debug)]

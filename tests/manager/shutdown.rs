@@ -9,7 +9,7 @@ use turnwise::{
     manager::{DrainReport, SessionTurn, StopError, StopReason, Timeouts, TurnError},
 };
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Act, Gate, Step, fail, obey, say, until};
 use crate::{HOUR, MINUTE, SECOND, plain, seconds, settled, stage};
 
 fn sorted(mut report: DrainReport<String>) -> DrainReport<String> {
@@ -23,11 +23,11 @@ fn sorted(mut report: DrainReport<String>) -> DrainReport<String> {
 async fn the_report_names_every_key_once() {
     let (m, stage) = plain();
     let acts = [
-        ("fails", Act::Fail),
-        ("hangs", Act::Hang),
-        ("panics", Act::Panic),
-        ("stops", Act::Succeed),
-        ("takes long", Act::Take(9 * SECOND)),
+        ("fails", fail()),
+        ("hangs", Act::hang()),
+        ("panics", Act::panic()),
+        ("stops", Act::pass()),
+        ("takes long", Act::take(9 * SECOND)),
     ];
     for (key, act) in acts {
         m.send_message(key, say("hello")).await.expect("free");
@@ -56,7 +56,7 @@ async fn many_sessions_are_stopped_sixteen_at_a_time() {
     for key in 0..100 {
         let key = key.to_string();
         m.send_message(&key, say("hello")).await.expect("free");
-        stage.script.tell(&key, Step::Stop, Act::Take(SECOND));
+        stage.script.tell(&key, Step::Stop, Act::take(SECOND));
     }
     let (report, took) = seconds(m.shutdown(Duration::ZERO)).await;
     assert_eq!(report.stopped.len(), 100);
@@ -93,8 +93,8 @@ async fn who_waits_is_sent_away_with_the_message_when_the_call_returns() {
 async fn turns_may_end_until_the_deadline() {
     let (m, stage) = plain();
     let ends = m.send_message("ends", say("long").takes(50 * SECOND));
-    let obeys = m.send_message("obeys", say("long").and(Act::Obey));
-    let hangs = m.send_message("hangs", say("long").and(Act::Hang));
+    let obeys = m.send_message("obeys", say("long").and(obey()));
+    let hangs = m.send_message("hangs", say("long").and(Act::hang()));
     settled().await;
     let closure = m.with_turn("closure", async |_| std::future::pending::<()>().await);
     let (report, ends, obeys, hangs, closure) = tokio::join!(
@@ -131,7 +131,7 @@ async fn turns_may_end_until_the_deadline() {
 #[tokio::test(start_paused = true)]
 async fn a_second_call_may_bring_the_deadline_forward_and_has_the_same_report() {
     let (m, stage) = plain();
-    let mut sending = m.send_message("a", say("long").and(Act::Obey));
+    let mut sending = m.send_message("a", say("long").and(obey()));
     sending.started().await.expect("free");
     let first = tokio::spawn(m.shutdown(HOUR));
     settled().await;
@@ -162,7 +162,7 @@ async fn a_shutdown_goes_on_when_nobody_listens() {
 #[tokio::test(start_paused = true)]
 async fn a_start_under_way_may_end_and_have_its_turn() {
     let (m, stage) = plain();
-    let start = Act::Take(20 * SECOND);
+    let start = Act::take(20 * SECOND);
     stage.script.tell("a", Step::Start, start);
     let sending = m.send_message("a", say("hello"));
     settled().await;
@@ -176,9 +176,11 @@ async fn a_start_under_way_may_end_and_have_its_turn() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_is_still_under_way_at_the_deadline() {
     let (m, stage) = plain();
-    for (key, act) in [("slow", Act::Take(20 * SECOND)), ("hangs", Act::Hang)] {
+    for (key, act) in [("slow", Act::take(20 * SECOND)), ("hangs", Act::hang())] {
         stage.script.tell(key, Step::Start, act);
-        stage.script.tell(key, Step::Away, Act::Take(3 * SECOND));
+        stage
+            .script
+            .tell(key, Step::StartAbandoned, Act::take(3 * SECOND));
     }
     let (slow, hangs) = (
         m.send_message("slow", say("hello")),
@@ -202,7 +204,7 @@ async fn what_a_sweep_is_stopping_is_named_once() {
     let gate = Gate::new();
     for key in ["a", "b", "c"] {
         m.send_message(key, say("hello")).await.expect("free");
-        stage.script.tell(key, Step::Stop, Act::Until(gate.clone()));
+        stage.script.tell(key, Step::Stop, until(&gate));
     }
     let sweep = tokio::spawn(m.cleanup_idle(Duration::ZERO));
     gate.reached().await;
@@ -247,7 +249,7 @@ async fn many_sessions_whose_stops_are_slow_are_all_stopped() {
     for key in 0..120 {
         let key = key.to_string();
         drop(m.turn(&key).await.expect("free"));
-        stage.script.tell(&key, Step::Stop, Act::Take(9 * SECOND));
+        stage.script.tell(&key, Step::Stop, Act::take(9 * SECOND));
     }
     let report = m.shutdown(Duration::ZERO).await;
     assert_eq!(report.stopped.len(), 120);
@@ -298,7 +300,7 @@ async fn a_shutdown_with_the_longest_times_there_are() {
     let timeouts = Timeouts::default().abort(max).start(max).stop(max);
     let (m, stage) = stage(|builder| builder.timeouts(timeouts.wait(max).turn(max)));
     let turn = m.turn("held").await.expect("free");
-    let mut obeys = m.send_message("obeys", say("long").and(Act::Obey));
+    let mut obeys = m.send_message("obeys", say("long").and(obey()));
     obeys.started().await.expect("free");
     let first = tokio::spawn(m.shutdown(max));
     settled().await;

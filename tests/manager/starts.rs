@@ -9,7 +9,9 @@ use turnwise::{
     manager::{SessionEvent, StopReason, TurnError},
 };
 
-use crate::script::{Act, Failure, Gate, Step, say};
+use turnwise::testing::End;
+
+use crate::script::{Act, Failure, Gate, Step, fail, fail_after, say, until};
 use crate::{SECOND, all_events, plain, settled};
 
 fn start_error<T>(ended: Result<T, TurnError<Failure>>) -> Arc<Failure> {
@@ -23,7 +25,7 @@ fn start_error<T>(ended: Result<T, TurnError<Failure>>) -> Arc<Failure> {
 #[tokio::test(start_paused = true)]
 async fn the_error_and_its_source_reach_every_kind_of_caller() {
     let (m, stage) = plain();
-    let fails = || stage.script.tell("a", Step::Start, Act::Fail);
+    let fails = || stage.script.tell("a", Step::Start, fail());
     let mut errors = Vec::new();
     fails();
     errors.push(m.turn("a").await.map(drop).expect_err("it fails"));
@@ -58,7 +60,7 @@ async fn the_error_and_its_source_reach_every_kind_of_caller() {
 async fn those_who_waited_for_the_same_start_share_its_error() {
     let (m, stage) = plain();
     let mut events = m.subscribe();
-    stage.script.tell("a", Step::Start, Act::Fail);
+    stage.script.tell("a", Step::Start, fail());
     let mut starting = m.turn("a");
     let waiting: Vec<_> = (0..9).map(|_| m.turn("a")).collect();
     let failed = start_error((&mut starting).await);
@@ -66,11 +68,8 @@ async fn those_who_waited_for_the_same_start_share_its_error() {
         let shared = start_error(waits.await);
         assert!(Arc::ptr_eq(&failed, &shared), "the same error");
     }
-    let counts = stage
-        .script
-        .ledger
-        .page("a", |page| (page.started, page.failed));
-    assert_eq!(counts, (0, 1), "one start for ten callers");
+    let counts = [End::Passed, End::Failed].map(|end| stage.script.count("a", Step::Start, end));
+    assert_eq!(counts, [0, 1], "one start for ten callers");
     let told = all_events(&mut events).into_iter();
     let failures = told.filter(|event| matches!(event, SessionEvent::StartFailed { .. }));
     assert_eq!(failures.count(), 1);
@@ -80,7 +79,7 @@ async fn those_who_waited_for_the_same_start_share_its_error() {
 #[tokio::test(start_paused = true)]
 async fn the_next_caller_tries_anew() {
     let (m, stage) = plain();
-    for act in [Act::Succeed, Act::Fail] {
+    for act in [Act::pass(), fail()] {
         stage.script.tell("a", Step::Start, act);
     }
     // In line behind a session that is then discarded: the first of the line starts, and all of it share that.
@@ -101,9 +100,11 @@ async fn the_next_caller_tries_anew() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_panics_is_put_away_and_shared() {
     let (m, stage) = plain();
-    for act in [Act::Panic, Act::PanicAtOnce] {
+    for act in [Act::panic(), Act::panic_at_once()] {
         stage.script.tell("a", Step::Start, act);
-        stage.script.tell("a", Step::Away, Act::Take(SECOND));
+        stage
+            .script
+            .tell("a", Step::StartAbandoned, Act::take(SECOND));
         let sending = m.send_message("a", say("hello"));
         let waits = m.turn("a");
         let error = sending.await.expect_err("it panics");
@@ -130,9 +131,7 @@ async fn a_caller_that_goes_away_does_not_cut_the_start_short() {
     for way in 0..5 {
         let (m, stage) = plain();
         let gate = Gate::new();
-        stage
-            .script
-            .tell("a", Step::Start, Act::Until(gate.clone()));
+        stage.script.tell("a", Step::Start, until(&gate));
         match way {
             0 => polled(m.turn("a")).await,
             1 => polled(m.restart("a")).await,
@@ -157,7 +156,7 @@ async fn a_caller_that_goes_away_does_not_cut_the_start_short() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_nobody_waits_for_leaves_a_session_at_rest() {
     let (m, stage) = plain();
-    stage.script.tell("a", Step::Start, Act::Take(SECOND));
+    stage.script.tell("a", Step::Start, Act::take(SECOND));
     let mut entering = m.turn("a");
     tokio::select! {
         biased;
@@ -175,9 +174,7 @@ async fn a_start_that_nobody_waits_for_leaves_a_session_at_rest() {
 async fn a_start_whose_caller_went_away_fails_for_those_who_wait() {
     let (m, stage) = plain();
     let gate = Gate::new();
-    stage
-        .script
-        .tell("a", Step::Start, Act::FailAfter(gate.clone()));
+    stage.script.tell("a", Step::Start, fail_after(&gate));
     let mut first = m.turn("a");
     let waits = m.turn("a");
     tokio::select! {
@@ -187,7 +184,7 @@ async fn a_start_whose_caller_went_away_fails_for_those_who_wait() {
     }
     gate.open();
     start_error(waits.await);
-    assert_eq!(stage.script.ledger.page("a", |page| page.failed), 1);
+    assert_eq!(stage.script.count("a", Step::Start, End::Failed), 1);
     stage.end(m).await;
 }
 
@@ -196,12 +193,12 @@ async fn a_start_whose_caller_went_away_fails_for_those_who_wait() {
 async fn a_start_that_follows_a_stop_in_the_same_turn_may_fail_too() {
     let (m, stage) = plain();
     drop(m.turn("a").await.expect("free"));
-    stage.script.tell("a", Step::Start, Act::Fail);
+    stage.script.tell("a", Step::Start, fail());
     start_error(m.restart("a").await);
     assert_eq!(m.status("a"), None);
     drop(m.turn("a").await.expect("free"));
-    stage.script.tell("a", Step::Health, Act::Fail);
-    stage.script.tell("a", Step::Start, Act::Fail);
+    stage.script.tell("a", Step::IsHealthy, fail());
+    stage.script.tell("a", Step::Start, fail());
     let error = m.send_message("a", say("hello")).await;
     let error = error.expect_err("it is not started");
     assert!(matches!(error.error, TurnError::Start(_)));

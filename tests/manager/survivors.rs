@@ -13,14 +13,14 @@ use turnwise::{
     manager::{SessionEvent, SessionTurn, Skip, StopReason, TurnError},
 };
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Gate, Step, fail, fail_after, obey, say, until};
 use crate::{HOUR, MINUTE, SECOND, all_events, plain, seconds, settled, stage};
 
 /// Of two deadlines the earlier one counts, whichever call came last.
 #[tokio::test(start_paused = true)]
 async fn a_second_shutdown_does_not_put_the_deadline_off() {
     let (m, stage) = plain();
-    let mut sending = m.send_message("a", say("long").and(Act::Obey));
+    let mut sending = m.send_message("a", say("long").and(obey()));
     sending.started().await.expect("free");
     let first = tokio::spawn(m.shutdown(MINUTE));
     settled().await;
@@ -76,10 +76,10 @@ async fn of_two_sessions_of_a_key_the_worse_end_is_reported() {
         let (m, stage) = plain();
         drop(m.turn("a").await.expect("free"));
         let gate = Gate::new();
-        let stop = if first { Act::FailAfter } else { Act::Until };
-        stage.script.tell("a", Step::Stop, stop(gate.clone()));
+        let stop = if first { fail_after } else { until };
+        stage.script.tell("a", Step::Stop, stop(&gate));
         if second {
-            stage.script.tell("a", Step::Stop, Act::Fail);
+            stage.script.tell("a", Step::Stop, fail());
         }
         let restart = tokio::spawn(m.restart("a"));
         gate.reached().await;
@@ -160,7 +160,7 @@ async fn a_waker_that_emits_is_woken_and_dropped_under_no_lock() {
 #[tokio::test(start_paused = true)]
 async fn the_error_of_an_agent_is_printed() {
     let (m, stage) = plain();
-    let error = m.send_message("a", say("fails").and(Act::Fail)).await;
+    let error = m.send_message("a", say("fails").and(fail())).await;
     let error = error.expect_err("it was told to fail");
     let text = "message delivered, no reply: the agent returned an error: it was told to fail";
     assert_eq!(error.to_string(), text);
@@ -203,7 +203,7 @@ async fn a_sweep_tells_what_came_between_its_look_and_its_claim() {
     let keys: Vec<_> = (0..18).map(|key| key.to_string()).collect();
     for key in &keys {
         m.send_message(key, say("hello")).await.expect("free");
-        stage.script.tell(key, Step::Stop, Act::Until(gate.clone()));
+        stage.script.tell(key, Step::Stop, until(&gate));
     }
     stage.hand.advance(HOUR);
     let sweep = tokio::spawn(m.cleanup_idle(MINUTE));

@@ -7,7 +7,9 @@ use turnwise::{
     manager::{StopError, StopReason, Timeouts, TurnError, TurnOptions},
 };
 
-use crate::script::{Act, Gate, Step, say};
+use turnwise::testing::End;
+
+use crate::script::{Act, Gate, Step, obey, say, until};
 use crate::{HOUR, SECOND, plain, seconds, settled, stage};
 
 #[tokio::test(start_paused = true)]
@@ -43,7 +45,7 @@ async fn without_a_limit_a_place_in_line_is_kept_for_as_long_as_it_takes() {
 #[tokio::test(start_paused = true)]
 async fn a_start_does_not_count_as_a_wait() {
     let (m, stage) = stage(|builder| builder.timeouts(Timeouts::default().wait(SECOND)));
-    let start = Act::Take(20 * SECOND);
+    let start = Act::take(20 * SECOND);
     stage.script.tell("a", Step::Start, start);
     let (reply, took) = seconds(m.send_message("a", say("hello"))).await;
     reply.expect("it starts within its time");
@@ -55,9 +57,9 @@ async fn a_start_does_not_count_as_a_wait() {
 async fn a_start_that_overruns_is_put_away_before_the_key_goes_on() {
     let (m, stage) = plain();
     let away = Gate::new();
-    stage.script.tell("a", Step::Start, Act::Hang);
-    let until = Act::Until(away.clone());
-    stage.script.tell("a", Step::Away, until);
+    stage.script.tell("a", Step::Start, Act::hang());
+    let until = until(&away);
+    stage.script.tell("a", Step::StartAbandoned, until);
     let first = m.send_message("a", say("first"));
     let waits = m.turn("a");
     let ((), took) = seconds(away.reached()).await;
@@ -80,10 +82,13 @@ async fn a_start_that_overruns_is_put_away_before_the_key_goes_on() {
 #[tokio::test(start_paused = true)]
 async fn what_a_start_left_behind_may_not_keep_the_key_for_ever() {
     let (m, stage) = plain();
-    for away in [Act::Hang, Act::Panic, Act::PanicAtOnce] {
-        let expected = if matches!(away, Act::Hang) { 40 } else { 30 };
-        stage.script.tell("a", Step::Start, Act::Hang);
-        stage.script.tell("a", Step::Away, away);
+    for (expected, away) in [
+        (40, Act::hang()),
+        (30, Act::panic()),
+        (30, Act::panic_at_once()),
+    ] {
+        stage.script.tell("a", Step::Start, Act::hang());
+        stage.script.tell("a", Step::StartAbandoned, away);
         let (sent, took) = seconds(m.send_message("a", say("first"))).await;
         let error = sent.expect_err("it has no session");
         assert!(matches!(error.error, TurnError::StartTimedOut));
@@ -98,7 +103,7 @@ async fn a_turn_that_overruns_is_cancelled_and_then_cut_short() {
     let timeouts = Timeouts::default().turn(20 * SECOND);
     let (m, stage) = stage(|builder| builder.timeouts(timeouts));
     // It obeys: the session is kept.
-    let obeys = m.send_message("a", say("obeys").and(Act::Obey));
+    let obeys = m.send_message("a", say("obeys").and(obey()));
     let (sent, took) = seconds(obeys).await;
     let error = sent.expect_err("it took too long");
     assert!(matches!(error.error, TurnError::TurnTimedOut));
@@ -110,7 +115,7 @@ async fn a_turn_that_overruns_is_cancelled_and_then_cut_short() {
     assert_eq!(sent.expect("it ended while it might").text, "slow");
     assert_eq!((took, stage.script.stops("a")), (24, vec![]));
     // It does not.
-    let hangs = m.send_message("a", say("hangs").and(Act::Hang));
+    let hangs = m.send_message("a", say("hangs").and(Act::hang()));
     let (sent, took) = seconds(hangs).await;
     let error = sent.expect_err("it took too long");
     assert!(matches!(error.error, TurnError::TurnTimedOut));
@@ -141,7 +146,7 @@ async fn a_closure_that_overruns_is_cut_short_but_a_plain_turn_is_its_holders() 
 async fn an_abort_waits_for_so_long_and_no_longer() {
     let timeouts = Timeouts::default().abort(7 * SECOND);
     let (m, stage) = stage(|builder| builder.timeouts(timeouts));
-    for (act, expected) in [(Act::Obey, 0), (Act::Hang, 7)] {
+    for (act, expected) in [(obey(), 0), (Act::hang(), 7)] {
         let mut sending = m.send_message("a", say("hello").and(act));
         sending.started().await.expect("it starts");
         sending.abort();
@@ -158,12 +163,12 @@ async fn a_stop_that_overruns_is_abandoned_and_the_key_is_free() {
     let timeouts = Timeouts::default().stop(4 * SECOND);
     let (m, stage) = stage(|builder| builder.timeouts(timeouts));
     m.send_message("a", say("hello")).await.expect("free");
-    stage.script.tell("a", Step::Stop, Act::Hang);
+    stage.script.tell("a", Step::Stop, Act::hang());
     let (stopped, took) = seconds(m.stop("a")).await;
     assert!(matches!(stopped, Err(StopError::Abandoned)));
     assert_eq!((took, m.status("a")), (4, None));
     m.send_message("a", say("next")).await.expect("a new start");
-    assert_eq!(stage.script.ledger.page("a", |page| page.abandoned), 1);
+    assert_eq!(stage.script.count("a", Step::Stop, End::CutShort), 1);
     stage.end(m).await;
 }
 
@@ -172,7 +177,7 @@ async fn a_look_at_health_has_the_time_of_a_start() {
     let timeouts = Timeouts::default().start(9 * SECOND);
     let (m, stage) = stage(|builder| builder.timeouts(timeouts));
     let first = m.send_message("a", say("first")).await.expect("free");
-    stage.script.tell("a", Step::Health, Act::Hang);
+    stage.script.tell("a", Step::IsHealthy, Act::hang());
     let (next, took) = seconds(m.send_message("a", say("next"))).await;
     assert!(next.expect("a new start").number > first.number);
     assert_eq!(took, 9);
@@ -190,7 +195,7 @@ async fn one_call_may_differ_from_the_settings() {
     };
     let long = m.send_message_with("a", say("long").takes(HOUR), options(1, 2 * 3600));
     let impatient = seconds(m.send_message_with("a", say("impatient"), options(1, 1)));
-    let patient = seconds(m.send_message_with("a", say("p").and(Act::Obey), options(7200, 9)));
+    let patient = seconds(m.send_message_with("a", say("p").and(obey()), options(7200, 9)));
     let entered = seconds(m.turn_with("a", TurnOptions::default().wait(3 * SECOND)));
     let (long, impatient, patient, entered) = tokio::join!(long, impatient, patient, entered);
     long.expect("it has two hours");
@@ -215,7 +220,7 @@ async fn one_call_may_differ_from_the_settings() {
 async fn who_does_not_want_to_wait_does_not() {
     let (m, stage) = plain();
     let gate = Gate::new();
-    let act = || Act::Until(gate.clone());
+    let act = || until(&gate);
     stage.script.tell("starts", Step::Start, act());
     let starts = m.send_message("starts", say("hello"));
     let busy = m.turn("turns").await.expect("free");
@@ -252,7 +257,7 @@ async fn the_shortest_and_the_longest_limit_of_one_call() {
     // What is there at once is not late.
     let now = m.send_message_with("a", say("now"), options(Duration::ZERO));
     now.await.expect("free, and answered at once");
-    let hangs = say("hangs").and(Act::Hang);
+    let hangs = say("hangs").and(Act::hang());
     let (sent, took) = seconds(m.send_message_with("a", hangs, options(Duration::ZERO))).await;
     let error = sent.expect_err("it is late at once").error;
     assert!(matches!(error, TurnError::TurnTimedOut));

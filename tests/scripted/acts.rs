@@ -5,7 +5,7 @@ use std::time::Duration;
 use turnwise::manager::{SessionTurn, StopError, TurnError};
 use turnwise::testing::End::{CutShort, Failed as Failing, Panicked, Passed};
 use turnwise::testing::Method::{IsHealthy, Send, Start, StartAbandoned, Stop};
-use turnwise::testing::{Act, Call, Gate, Unhealthy};
+use turnwise::testing::{Act, Call, Gate};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 
@@ -23,11 +23,11 @@ async fn what_is_not_scripted_passes() -> Done {
 #[tokio::test(start_paused = true)]
 async fn a_start_passes_fails_hangs_and_panics() -> Done {
     let world = world()?;
-    world.script.on_start(Act::fail(Failed("no")));
-    world.script.on_start(Act::hang());
-    world.script.on_start(Act::until_cancelled());
-    world.script.on_start(Act::panic());
-    world.script.on_start(Act::pass());
+    world.script.on(Start, Act::fail(Failed("no")));
+    world.script.on(Start, Act::hang());
+    world.script.on(Start, Act::until_cancelled());
+    world.script.on(Start, Act::panic());
+    world.script.on(Start, Act::pass());
     let failed = world.manager.turn("a").await;
     assert!(matches!(&failed, Err(TurnError::Start(error)) if **error == Failed("no")));
     let hung = world.manager.turn("a").await;
@@ -60,8 +60,8 @@ async fn what_follows_an_abandoned_start_passes_hangs_and_panics() -> Done {
         Act::until_cancelled(),
         Act::panic(),
     ] {
-        world.script.on_start(Act::panic());
-        world.script.on_start_abandoned(act);
+        world.script.on(Start, Act::panic());
+        world.script.on(StartAbandoned, act);
         let panicked = world.manager.turn("a").await;
         assert!(matches!(panicked, Err(TurnError::StartPanicked)));
     }
@@ -86,18 +86,18 @@ async fn what_follows_an_abandoned_start_passes_hangs_and_panics() -> Done {
 async fn a_look_at_health_passes_fails_hangs_and_panics() -> Done {
     let world = world()?;
     drop(world.manager.turn("a").await?);
-    world.script.on_is_healthy(Act::pass());
+    world.script.on(IsHealthy, Act::pass());
     let turn = world.manager.turn("a").await?;
     let first = SessionTurn::incarnation(&turn);
     drop(turn);
     let mut last = first;
     for act in [
-        Act::fail(Unhealthy),
+        Act::fail(Failed("no")),
         Act::hang(),
         Act::until_cancelled(),
         Act::panic(),
     ] {
-        world.script.on_is_healthy(act);
+        world.script.on(IsHealthy, act);
         let turn = world.manager.turn("a").await?;
         assert!(SessionTurn::incarnation(&turn) > last, "it is started anew");
         last = SessionTurn::incarnation(&turn);
@@ -125,22 +125,22 @@ async fn a_look_at_health_passes_fails_hangs_and_panics() -> Done {
 #[tokio::test(start_paused = true)]
 async fn a_send_passes_fails_hangs_and_panics() -> Done {
     let world = world()?;
-    world.script.on_send(Act::pass());
+    world.script.on(Send, Act::pass());
     assert_eq!(world.manager.send_message("a", "one").await?, (1, false));
 
-    world.script.on_send(Act::fail(Failed("no")));
+    world.script.on(Send, Act::fail(Failed("no")));
     let failed = world.manager.send_message("a", "two").await;
     assert!(failed.is_err_and(|error| matches!(error.error, TurnError::Agent(Failed("no")))));
 
-    world.script.on_send(Act::hang());
+    world.script.on(Send, Act::hang());
     let hangs = world.manager.send_message("a", "three");
     let sends = |calls: &[Call<String>]| calls.iter().filter(|call| call.method == Send).count();
-    world.script.until(|calls| sends(calls) == 3).await;
+    world.script.ledger().until(|calls| sends(calls) == 3).await;
     hangs.abort();
     let hung = hangs.await;
     assert!(hung.is_err_and(|error| matches!(error.error, TurnError::Aborted)));
 
-    world.script.on_send(Act::panic());
+    world.script.on(Send, Act::panic());
     let panicked = world.manager.send_message("a", "four").await;
     assert!(panicked.is_err_and(|error| matches!(error.error, TurnError::Panicked)));
     let shut = world.manager.shutdown(HOUR).await;
@@ -166,16 +166,18 @@ async fn a_send_passes_fails_hangs_and_panics() -> Done {
 #[tokio::test(start_paused = true)]
 async fn a_send_waits_until_it_is_cancelled() -> Done {
     let world = world()?;
-    world.script.on_send(Act::until_cancelled());
+    world.script.on(Send, Act::until_cancelled());
     let sending = world.manager.send_message("a", "one");
     world
         .script
+        .ledger()
         .until(|calls| calls.iter().any(|call| call.method == Send))
         .await;
     assert!(world.manager.abort("a", None));
     let cancelled = sending.await;
     world
         .script
+        .ledger()
         .until(|calls| calls.iter().all(|call| call.end.is_some()))
         .await;
     assert!(cancelled.is_ok_and(|reply| reply == (1, true)));
@@ -197,7 +199,7 @@ async fn a_stop_passes_fails_hangs_and_panics() -> Done {
         Act::panic(),
     ] {
         drop(world.manager.turn("a").await?);
-        world.script.on_stop(act);
+        world.script.on(Stop, act);
         ends.push(world.manager.stop("a").await);
     }
     assert!(
@@ -227,18 +229,18 @@ async fn a_stop_passes_fails_hangs_and_panics() -> Done {
 async fn each_method_waits_for_its_gate() -> Done {
     let world = world()?;
     let gates: Vec<Gate> = (0..5).map(|_| Gate::new()).collect();
-    world.script.on_start(Act::panic().after(&gates[0]));
+    world.script.on(Start, Act::panic().after(&gates[0]));
     world
         .script
-        .on_start_abandoned(Act::pass().after(&gates[1]));
-    world.script.on_is_healthy(Act::pass().after(&gates[2]));
-    world.script.on_send(Act::pass().after(&gates[3]));
-    world.script.on_stop(Act::pass().after(&gates[4]));
+        .on(StartAbandoned, Act::pass().after(&gates[1]));
+    world.script.on(IsHealthy, Act::pass().after(&gates[2]));
+    world.script.on(Send, Act::pass().after(&gates[3]));
+    world.script.on(Stop, Act::pass().after(&gates[4]));
     let begun = [Start, StartAbandoned, IsHealthy, Send, Stop];
     let watch = async {
         for (gate, method) in gates.iter().zip(begun) {
             gate.reached().await;
-            let last = world.script.record().pop().expect("a call waits");
+            let last = world.script.ledger().record().pop().expect("a call waits");
             assert_eq!((last.method, last.end), (method, None));
             gate.open();
         }
@@ -254,7 +256,7 @@ async fn each_method_waits_for_its_gate() -> Done {
     let ((), done) = tokio::time::timeout(HOUR, async { tokio::join!(watch, act) }).await?;
     done?;
     // An open gate holds nobody.
-    world.script.on_send(Act::pass().after(&gates[3]));
+    world.script.on(Send, Act::pass().after(&gates[3]));
     world.manager.send_message("a", "two").await?;
     let calls = [
         (Start, Panicked),
@@ -275,7 +277,7 @@ async fn each_method_waits_for_its_gate() -> Done {
 async fn a_shutdown_tells_of_scripted_stops() -> Done {
     let world = world()?;
     drop(world.manager.turn("a").await?);
-    world.script.on_stop(Act::hang());
+    world.script.on(Stop, Act::hang());
     let report = world.manager.shutdown(Duration::ZERO).await;
     assert_eq!(report.abandoned.len(), 1, "{report:?}");
     world.ends(&[(Start, Passed), (Stop, CutShort)], [1, 0, 0, 0, 0]);

@@ -9,7 +9,7 @@ use turnwise::testing::Method::{Start, Stop};
 async fn an_idle_session_that_will_not_stop() -> Result<(), Box<dyn std::error::Error>> {
     let world = world()?;
     drop(world.manager.turn("a").await?);
-    world.script.on_stop(Act::fail(Failed("no")));
+    world.script.on(Stop, Act::fail(Failed("no")));
     let early = world.manager.cleanup_idle(HOUR).await;
     assert!(
         early.failed.is_empty() && early.stopped.is_empty(),

@@ -11,8 +11,8 @@ mod idle;
 use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use turnwise::testing::{Call, End, Method, Script, Scripted};
@@ -34,6 +34,8 @@ struct Counts {
     is_healthy: AtomicUsize,
     send: AtomicUsize,
     stop: AtomicUsize,
+    /// Of each turn.
+    contexts: Mutex<Vec<TurnContext<Infallible>>>,
 }
 
 impl Counts {
@@ -53,7 +55,7 @@ impl Counts {
 #[derive(Debug, Default)]
 struct Plain(Arc<Counts>);
 
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Failed(&'static str);
 
 impl fmt::Display for Failed {
@@ -106,6 +108,8 @@ impl Agent for Plain {
         cx: &TurnContext<Infallible>,
     ) -> Result<(usize, bool), Failed> {
         count(&self.0.send);
+        let contexts = self.0.contexts.lock();
+        contexts.expect("nothing panics").push(cx.map(Some));
         heard.push(message);
         Ok((heard.len(), cx.is_cancelled()))
     }
@@ -134,7 +138,7 @@ fn world() -> Result<World, BuildError> {
 impl World {
     /// The methods and their ends.
     fn calls(&self) -> Vec<(Method, End)> {
-        let calls = self.script.record();
+        let calls = self.script.ledger().record();
         let end = |call: &Call<String>| call.end.expect("no call runs now");
         calls.iter().map(|call| (call.method, end(call))).collect()
     }
@@ -145,6 +149,6 @@ impl World {
         assert_eq!(self.calls(), calls);
         assert_eq!(self.counts.all(), reached, "reached");
         self.script.assert_played();
-        self.script.assert_never_two();
+        self.script.ledger().assert_never_two();
     }
 }

@@ -39,7 +39,7 @@ impl World {
         self.documents.shutdown(MINUTE).await;
         assert_eq!(self.store.lent(), 0, "lent for ever");
         self.script.assert_played();
-        self.script.assert_never_two();
+        self.script.ledger().assert_balanced();
     }
 }
 
@@ -67,9 +67,11 @@ async fn idle_documents_are_written_back() -> Done {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_fails_hangs_or_panics_lends_nothing() -> Done {
     let world = world()?;
-    world.script.on_start(Act::fail(Lent("a".to_owned())));
-    world.script.on_start(Act::hang());
-    world.script.on_start(Act::panic());
+    world
+        .script
+        .on(Method::Start, Act::fail(Lent("a".to_owned())));
+    world.script.on(Method::Start, Act::hang());
+    world.script.on(Method::Start, Act::panic());
     for _ in 0..3 {
         let refused = world.documents.send_message("a", "one".to_owned()).await;
         let refused = refused.expect_err("the start is scripted");
@@ -88,7 +90,7 @@ async fn a_start_that_fails_hangs_or_panics_lends_nothing() -> Done {
 async fn a_turn_that_panics_keeps_what_was_written_before() -> Done {
     let world = world()?;
     world.documents.send_message("a", "one".to_owned()).await?;
-    world.script.on_send(Act::panic());
+    world.script.on(Method::Send, Act::panic());
     let panicked = world.documents.send_message("a", "two".to_owned()).await;
     assert!(panicked.is_err_and(|error| matches!(error.error, TurnError::Panicked)));
     assert_eq!(
@@ -106,13 +108,14 @@ async fn a_turn_that_panics_keeps_what_was_written_before() -> Done {
 async fn a_cancelled_line_is_not_written() -> Done {
     let world = world()?;
     let gate = Gate::new();
-    world.script.on_send(Act::pass().after(&gate));
+    world.script.on(Method::Send, Act::pass().after(&gate));
     let sending = world.documents.send_message("a", "one".to_owned());
     gate.reached().await;
     sending.abort();
     gate.open();
     world
         .script
+        .ledger()
         .until(|calls| {
             let mut sends = calls.iter().filter(|call| call.method == Method::Send);
             sends.all(|call| call.end.is_some())

@@ -54,7 +54,7 @@ impl Program {
         }
         same(
             "A2: what the sessions received",
-            &self.real.desk.heard(),
+            &self.real.heard.all(),
             &self.model.heard,
         )?;
         same("what listeners got", self.real.emitted(), &self.model.heard)
@@ -255,7 +255,7 @@ impl Program {
                 same(&format!("{what}: message back"), &back, &!call.delivered)?;
             }
         }
-        let started = self.real.script.record().len();
+        let started = self.real.script.ledger().record().len();
         for kind in [Kind::Turn, Kind::Message, Kind::Restart] {
             let id = self.real.callers.len();
             self.make(
@@ -272,14 +272,14 @@ impl Program {
                 same(&format!("{what}: message back"), &caller.back, &Some(true))?;
             }
         }
-        let calls = self.real.script.record().len() - started;
+        let calls = self.real.script.ledger().record().len() - started;
         same("calls of the backend in a runtime that is gone", &calls, &0)
     }
 }
 
 impl Real {
     pub(crate) fn never_two(&self) {
-        self.script.assert_never_two();
+        self.script.ledger().assert_never_two();
     }
 
     fn nothing_is_left(&mut self) -> Checked {
@@ -287,7 +287,7 @@ impl Real {
         self.rest();
         let left = std::sync::Arc::strong_count(&self.here) - 1;
         same("A4: managers left", &left, &0)?;
-        self.never_two();
-        self.balance()
+        self.script.ledger().assert_balanced();
+        Ok(())
     }
 }

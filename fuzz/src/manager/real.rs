@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::Instant;
-use turnwise::testing::{Call, End as CallEnd, Method, Script, Scripted};
+use turnwise::testing::{Call, Method, Script, Scripted};
 use turnwise::{
     Clock, ClockHand, SessionManager, Ticket,
     manager::{SessionEvent, Subscription, Timeouts, Update, WhenFull},
@@ -16,13 +16,13 @@ use turnwise::{
 
 use super::callers::{Agent, Caller};
 use super::words::*;
-use super::worker::{Desk, Worker};
+use super::worker::{Heard, Worker};
 
 pub(crate) struct Real {
     pub(crate) manager: Option<SessionManager<Agent>>,
     /// After the manager: what it spawned is dropped here at the latest.
     pub(crate) runtime: Option<Runtime>,
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) heard: Arc<Heard>,
     pub(crate) script: Script<Worker>,
     pub(crate) here: Arc<()>,
     pub(crate) callers: Vec<Caller>,
@@ -44,10 +44,10 @@ impl Real {
         let mut builder = Builder::new_current_thread();
         let runtime = builder.enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime can be built");
-        let desk = Arc::<Desk>::default();
+        let heard = Arc::<Heard>::default();
         let here = Arc::new(());
         let (agent, script) = Scripted::around(Worker {
-            desk: Arc::clone(&desk),
+            heard: Arc::clone(&heard),
             _here: Arc::clone(&here),
         });
         let (clock, hand) = Clock::manual();
@@ -76,7 +76,7 @@ impl Real {
         let keys = 0..u8::try_from(KEYS).expect("few keys");
         let mut real = Self {
             runtime: Some(runtime),
-            desk,
+            heard,
             script,
             here,
             callers: Vec::new(),
@@ -170,30 +170,12 @@ impl Real {
 
     /// The call of the backend that is under way.
     pub(crate) fn under_way(&self, key: usize) -> Vec<Method> {
-        let record = self.script.record();
+        let record = self.script.ledger().record();
         let is_it = |call: &&Call<u8>| usize::from(call.key) == key && call.end.is_none();
         record
             .iter()
             .filter(is_it)
             .map(|call| call.method)
             .collect()
-    }
-
-    /// Every session that was started was stopped once.
-    pub(crate) fn balance(&self) -> Result<(), String> {
-        let record = self.script.record();
-        for start in &record {
-            let starts = start.method == Method::Start && start.end == Some(CallEnd::Passed);
-            let stops = record.iter().filter(|call| {
-                call.method == Method::Stop
-                    && (call.key, call.incarnation) == (start.key, start.incarnation)
-            });
-            match stops.count() {
-                1 => {}
-                stops if starts => return Err(format!("A4: {start:?} was stopped {stops} times")),
-                _ => {}
-            }
-        }
-        Ok(())
     }
 }

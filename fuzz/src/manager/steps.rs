@@ -8,7 +8,7 @@ use super::calls::How;
 use super::check::Checked;
 use super::real::ms;
 use super::words::*;
-use super::worker::{Said, perform};
+use super::worker::Said;
 
 type Make = fn(&mut Program, u8) -> Checked;
 
@@ -166,7 +166,7 @@ impl Program {
             }
             Kind::Closure => {
                 let turn = manager.with_turn(&of, async move |_| {
-                    let _ = perform(act, std::future::pending()).await;
+                    let _ = act.scripted().play(std::future::pending()).await;
                 });
                 let turn = async move {
                     match turn.await {
@@ -352,7 +352,8 @@ impl Program {
             (_, act) => act,
         };
         self.model.slots[key(byte)].script[step as usize].push_back(act);
-        self.real.desk.script(key(byte), step, act);
+        let script = self.real.script.for_key(&Self::of(key(byte)));
+        script.on(step.method(), act.scripted());
         Ok(())
     }
 }

@@ -1,45 +1,29 @@
-//! The backend of a program: each key's calls do what the program says, and what its sessions receive is written down.
+//! The backend of a program: its calls play what the program scripts, and what its sessions receive is written down.
 
-use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
-use std::future::{Future, pending};
-use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
+use turnwise::testing::{Act as Scripts, Method};
+use turnwise::{Agent, Backend, Incarnation, TurnContext};
 
+use super::real::ms;
 use super::words::{Act, Id, KEYS, Step};
 
-/// What the program and its backend share.
+/// What the sessions of each key have received.
 #[derive(Debug, Default)]
-pub(crate) struct Desk {
-    scripts: Mutex<[[VecDeque<Act>; 4]; KEYS]>,
-    heard: Mutex<[Vec<Id>; KEYS]>,
-}
+pub(crate) struct Heard(Mutex<[Vec<Id>; KEYS]>);
 
-impl Desk {
-    pub(crate) fn script(&self, key: usize, step: Step, act: Act) {
-        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
-        scripts[key][step as usize].push_back(act);
-    }
-
-    fn next(&self, key: u8, step: Step) -> Act {
-        let mut scripts = self.scripts.lock().unwrap_or_else(PoisonError::into_inner);
-        let act = scripts[usize::from(key)][step as usize].pop_front();
-        act.unwrap_or(Act::Pass)
-    }
-
-    pub(crate) fn heard(&self) -> [Vec<Id>; KEYS] {
-        let heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
+impl Heard {
+    pub(crate) fn all(&self) -> [Vec<Id>; KEYS] {
+        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         heard.clone()
     }
 }
 
 #[derive(Debug)]
 pub(crate) struct Worker {
-    pub(crate) desk: Arc<Desk>,
+    pub(crate) heard: Arc<Heard>,
     /// Its other references count what is left of the manager.
     pub(crate) _here: Arc<()>,
 }
@@ -61,28 +45,27 @@ impl fmt::Display for Failure {
 
 impl Error for Failure {}
 
-/// A panic that the program asks for. Nothing is printed, and the fuzzer does not end.
-fn explode() -> ! {
-    resume_unwind(Box::new("the program asks for a panic"))
+impl Act {
+    pub(crate) fn scripted(self) -> Scripts<Failure> {
+        match self {
+            Self::Pass => Scripts::pass(),
+            Self::Fail => Scripts::fail(Failure),
+            Self::Panic => Scripts::panic(),
+            Self::Hang => Scripts::hang(),
+            Self::Take(time) => Scripts::take(ms(time)),
+            Self::Obey => Scripts::until_cancelled(),
+            Self::ObeyAndFail => Scripts::hang().or_cancelled(Failure),
+        }
+    }
 }
 
-pub(crate) async fn perform(act: Act, cancelled: impl Future<Output = ()>) -> Result<(), Failure> {
-    match act {
-        Act::Pass => Ok(()),
-        Act::Fail => Err(Failure),
-        Act::Panic => explode(),
-        Act::Hang => pending().await,
-        Act::Take(time) => {
-            tokio::time::sleep(Duration::from_millis(time)).await;
-            Ok(())
-        }
-        Act::Obey => {
-            cancelled.await;
-            Ok(())
-        }
-        Act::ObeyAndFail => {
-            cancelled.await;
-            Err(Failure)
+impl Step {
+    pub(crate) fn method(self) -> Method {
+        match self {
+            Self::Start => Method::Start,
+            Self::Abandoned => Method::StartAbandoned,
+            Self::Health => Method::IsHealthy,
+            Self::Stop => Method::Stop,
         }
     }
 }
@@ -93,21 +76,7 @@ impl Backend for Worker {
     type Error = Failure;
 
     async fn start(&self, key: &u8, _: Incarnation) -> Result<u8, Failure> {
-        perform(self.desk.next(*key, Step::Start), pending()).await?;
         Ok(*key)
-    }
-
-    async fn start_abandoned(&self, key: &u8, _: Incarnation) {
-        let _ = perform(self.desk.next(*key, Step::Abandoned), pending()).await;
-    }
-
-    async fn stop(&self, key: &u8, _: u8, _: StopReason) -> Result<(), Failure> {
-        perform(self.desk.next(*key, Step::Stop), pending()).await
-    }
-
-    async fn is_healthy(&self, key: &mut u8) -> bool {
-        let act = self.desk.next(*key, Step::Health);
-        perform(act, pending()).await.is_ok()
     }
 }
 
@@ -118,15 +87,11 @@ impl Agent for Worker {
 
     async fn send(&self, key: &mut u8, said: Said, cx: &TurnContext<Id>) -> Result<Id, Failure> {
         {
-            let mut heard = self
-                .desk
-                .heard
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
+            let mut heard = self.heard.0.lock().unwrap_or_else(PoisonError::into_inner);
             heard[usize::from(*key)].push(said.id);
         }
         cx.emit(said.id);
-        perform(said.act, cx.cancelled()).await?;
+        said.act.scripted().play(cx.cancelled()).await?;
         Ok(said.id)
     }
 }

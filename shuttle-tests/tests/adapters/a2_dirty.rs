@@ -8,7 +8,6 @@ use crate::world::{Scenario, World, join};
 // it has built before.
 use shuttle::future::spawn_local;
 use std::future::{pending, poll_fn};
-use std::sync::Arc;
 use std::task::Poll;
 use turnwise::manager::{SessionTurn, StopReason};
 
@@ -84,9 +83,8 @@ fn a_closure_that_is_dropped() {
         || async {
             let world = World::new(Script::new());
             drop(world.manager.turn(&KEY).await.expect("it starts"));
-            let ledger = Arc::clone(&world.ledger);
             let first = world.manager.with_turn(&KEY, async move |session| {
-                let _stay = ledger.is_used(session.key, session.incarnation);
+                let _turn = session.in_turn();
                 session.answers.push_back(1);
                 pending::<()>().await;
             });
@@ -107,9 +105,8 @@ fn a_closure_that_panics() {
         &["panics; reply of #3; [Dirty, Shutdown]"],
         || async {
             let world = World::new(Script::new());
-            let ledger = Arc::clone(&world.ledger);
             let first = world.manager.with_turn(&KEY, async move |session| {
-                let _stay = ledger.is_used(session.key, session.incarnation);
+                let _turn = session.in_turn();
                 session.answers.push_back(1);
                 step().await;
                 engine::panic_now()
@@ -141,15 +138,12 @@ fn a_turn_that_is_discarded() {
             let world = World::new(Script::new());
             let mut turn = world.manager.turn(&KEY).await.expect("it starts");
             let second = world.send(KEY, 2, Act::Done);
-            let discards = world.spawn("discards", {
-                let world = world.clone();
-                async move {
-                    let stay = world.uses(&turn);
-                    turn.answers.push_back(1);
-                    step().await;
-                    drop(stay);
-                    SessionTurn::discard(turn);
-                }
+            let discards = world.spawn("discards", async move {
+                let stay = turn.in_turn();
+                turn.answers.push_back(1);
+                step().await;
+                drop(stay);
+                SessionTurn::discard(turn);
             });
             let second = world.hear(2, second).await;
             join(discards).await;

@@ -1,6 +1,6 @@
 //! A backend that does what a script says: each call succeeds, fails, hangs, panics, or takes a while.
 
-use crate::ledger::{Key, Ledger, Stage};
+use crate::ledger::{Key, Ledger};
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
@@ -49,14 +49,17 @@ impl Script {
     }
 }
 
+/// The backend, and the record of its calls.
+pub(crate) type Scripted = turnwise::testing::Scripted<Player>;
+
 /// The backend.
-pub(crate) struct Scripted {
+pub(crate) struct Player {
     pub(crate) ledger: Arc<Ledger>,
     script: Mutex<Script>,
 }
 
 /// With the last task that knows the manager.
-impl Drop for Scripted {
+impl Drop for Player {
     fn drop(&mut self) {
         self.ledger.manager_is_gone();
     }
@@ -76,19 +79,9 @@ impl Error for Failed {}
 
 /// A session answers in the order in which it was asked, whoever listens: what nobody read the next one reads.
 pub(crate) struct Session {
-    pub(crate) key: Key,
+    key: Key,
     pub(crate) incarnation: u64,
     pub(crate) answers: VecDeque<u32>,
-    stopped: bool,
-    ledger: Arc<Ledger>,
-}
-
-impl Drop for Session {
-    fn drop(&mut self) {
-        if !self.stopped {
-            self.ledger.lost(self.key, self.incarnation);
-        }
-    }
 }
 
 /// What is sent.
@@ -119,7 +112,7 @@ pub(crate) async fn step() {
     .await;
 }
 
-impl Scripted {
+impl Player {
     pub(crate) fn new(ledger: Arc<Ledger>, script: Script) -> Self {
         let script = Mutex::new(script);
         Self { ledger, script }
@@ -159,48 +152,32 @@ impl Scripted {
     }
 }
 
-impl Backend for Scripted {
+impl Backend for Player {
     type Key = Key;
     type Session = Session;
     type Error = Failed;
 
     async fn start(&self, key: &Key, incarnation: Incarnation) -> Result<Session, Failed> {
-        let stay = self.ledger.starts(*key, incarnation.get());
-        if self.play(*key, Call::Start).await.is_err() {
-            stay.ends(None);
-            return Err(Failed(incarnation.get()));
-        }
-        stay.ends(Some(Stage::Rests));
+        let incarnation = incarnation.get();
+        let started = self.play(*key, Call::Start).await;
+        started.map_err(|()| Failed(incarnation))?;
         Ok(Session {
             key: *key,
-            incarnation: incarnation.get(),
+            incarnation,
             answers: VecDeque::new(),
-            stopped: false,
-            ledger: Arc::clone(&self.ledger),
         })
     }
 
-    async fn start_abandoned(&self, key: &Key, incarnation: Incarnation) {
-        let stay = self.ledger.is_put_away(*key, incarnation.get());
+    async fn start_abandoned(&self, key: &Key, _: Incarnation) {
         let _end = self.play(*key, Call::Abandon).await;
-        stay.ends(None);
     }
 
-    async fn stop(
-        &self,
-        key: &Key,
-        mut session: Session,
-        reason: StopReason,
-    ) -> Result<(), Failed> {
-        session.stopped = true;
-        let stay = self.ledger.stops(*key, session.incarnation, reason);
+    async fn stop(&self, key: &Key, session: Session, _: StopReason) -> Result<(), Failed> {
         let end = self.play(*key, Call::Stop).await;
-        stay.ends(None);
         end.map_err(|()| Failed(session.incarnation))
     }
 
     async fn is_healthy(&self, session: &mut Session) -> bool {
-        let _stay = self.ledger.is_looked_at(session.key, session.incarnation);
         match self.next(session.key, Call::Look) {
             None => true,
             Some(act) => self.act(act).await.is_ok(),
@@ -208,7 +185,7 @@ impl Backend for Scripted {
     }
 }
 
-impl Agent for Scripted {
+impl Agent for Player {
     type Message = Message;
     type Event = u32;
     type Reply = Reply;
@@ -219,9 +196,8 @@ impl Agent for Scripted {
         message: Message,
         cx: &TurnContext<u32>,
     ) -> Result<Reply, Failed> {
-        let (key, incarnation, ticket) = (session.key, session.incarnation, cx.ticket().get());
-        let _stay = self.ledger.is_used(key, incarnation);
-        self.ledger.hears(key, incarnation, ticket, message.id);
+        let (key, incarnation) = (session.key, session.incarnation);
+        self.ledger.hears(key, incarnation, message.id);
         assert_eq!(cx.incarnation().get(), incarnation, "the session's number");
         session.answers.push_back(message.id);
         cx.emit(message.id);

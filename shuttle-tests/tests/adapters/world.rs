@@ -1,8 +1,8 @@
 //! What a scenario has: a manager over a scripted backend, the ledger, and time that passes when it says so.
 
-use crate::backend::{Act, Failed, Message, Reply, Script, Scripted};
+use crate::backend::{Act, Failed, Message, Player, Reply, Script, Scripted};
 use crate::harness::{History, is_replay};
-use crate::ledger::{Key, Ledger, Stay};
+use crate::ledger::{Key, Ledger};
 use crate::record::Recorder;
 use shuttle::current::{me, set_label_for_task};
 use std::collections::BTreeMap;
@@ -13,10 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{clear_triggers, trigger_timeouts};
 use turnwise::{
     SessionManager,
-    manager::{
-        DrainReport, ManagerBuilder, SendError, Sending, SessionTurn, StopError, TurnError,
-        TurnOptions,
-    },
+    manager::{DrainReport, ManagerBuilder, SendError, Sending, StopError, TurnError, TurnOptions},
 };
 
 pub(crate) type Manager = SessionManager<Scripted>;
@@ -46,7 +43,8 @@ impl World {
         build: impl FnOnce(ManagerBuilder<Scripted>) -> ManagerBuilder<Scripted>,
     ) -> Self {
         let ledger = Ledger::new(Recorder::current(), most);
-        let backend = Scripted::new(Arc::clone(&ledger), script);
+        let (backend, calls) = Scripted::around(Player::new(Arc::clone(&ledger), script));
+        ledger.watch(calls.ledger());
         let builder = build(SessionManager::builder(backend).shards(1));
         // The task that ends the manager is spawned here: its limits are those of a shutdown.
         let manager = called("shuts", || builder.build());
@@ -118,11 +116,6 @@ impl World {
         words
     }
 
-    /// Who holds a plain turn says so until this is dropped.
-    pub(crate) fn uses(&self, turn: &SessionTurn<Scripted>) -> Stay {
-        self.ledger.is_used(turn.key, turn.incarnation)
-    }
-
     /// Every limit that runs now has passed. Those that begin later have not.
     pub(crate) fn time_passes(&self) {
         self.ledger.say("time", "passes");
@@ -167,7 +160,8 @@ impl World {
         self.ledger.say("shutdown", "begins");
         let late = self.manager.turn(&LATE);
         assert_eq!(late.ticket(), None, "A4: admitted after a shutdown");
-        let (there, stops) = self.ledger.read(|book| (book.there(), book.stops.len()));
+        let there = self.ledger.there();
+        let stops = self.ledger.read(|book| book.stops.len());
         let ledger = Arc::clone(&self.ledger);
         async move {
             let report = report.await;

@@ -7,7 +7,7 @@ use turnwise::{
     manager::{StopError, StopReason},
 };
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Act, Gate, Step, obey, say, until};
 use crate::{HOUR, MINUTE, SECOND, plain, seconds, settled};
 
 /// Orleans: inactive means that none runs and none is queued.
@@ -34,7 +34,7 @@ async fn messages_for_an_ending_session_go_to_the_next_in_order() {
     let (m, stage) = plain();
     let old = m.send_message("a", say("old")).await.expect("free");
     let gate = Gate::new();
-    stage.script.tell("a", Step::Stop, Act::Until(gate.clone()));
+    stage.script.tell("a", Step::Stop, until(&gate));
     let stop = m.stop("a");
     gate.reached().await;
     let sent = ["1", "2", "3"].map(|text| m.send_message("a", say(text)));
@@ -55,7 +55,7 @@ async fn messages_for_an_ending_session_go_to_the_next_in_order() {
 async fn a_session_that_is_stuck_in_its_stop_is_abandoned() {
     let (m, stage) = plain();
     drop(m.turn("a").await.expect("free"));
-    stage.script.tell("a", Step::Stop, Act::Hang);
+    stage.script.tell("a", Step::Stop, Act::hang());
     let stop = m.stop("a");
     let (next, took) = seconds(m.send_message("a", say("next"))).await;
     next.expect("the key is free");
@@ -70,7 +70,7 @@ async fn status_note_parts_and_abort_are_reached_while_a_turn_runs() {
     let (m, stage) = plain();
     let mut heard = m.listen("a");
     let runs = say("runs").in_parts(1).with_note("thinking");
-    let mut sending = m.send_message("a", runs.and(Act::Obey));
+    let mut sending = m.send_message("a", runs.and(obey()));
     sending.started().await.expect("free");
     settled().await;
     let status = m.status("a").expect("it runs");
@@ -88,7 +88,7 @@ async fn ending_is_not_absence() {
     let phase = || m.status("a").map(|status| status.phase);
     drop(m.turn("a").await.expect("free"));
     assert_eq!(phase(), Some(Phase::Idle));
-    stage.script.tell("a", Step::Stop, Act::Take(SECOND));
+    stage.script.tell("a", Step::Stop, Act::take(SECOND));
     let sweep = tokio::spawn(m.cleanup_idle(Duration::ZERO));
     settled().await;
     assert_eq!(phase(), Some(Phase::Closing));

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use turnwise::manager::{SessionEvent, StopReason, WhenFull};
 
-use crate::script::{Act, Gate, Step, say};
+use crate::script::{Act, Gate, Step, fail, say, until};
 use crate::{HOUR, SECOND, all_events, plain, settled, stage};
 
 /// lockable: a waiter dropped after its holder leaked an entry, and the next lock with a limit panicked, and all after it.
 #[tokio::test(start_paused = true)]
 async fn a_waiter_dropped_after_its_holder_leaves_no_entry() {
     let (m, stage) = stage(|builder| builder.max_sessions(1, WhenFull::Refuse));
-    stage.script.tell("a", Step::Start, Act::Fail);
+    stage.script.tell("a", Step::Start, fail());
     let (holder, waiter) = (m.turn("a"), m.turn("a"));
     drop(holder.await.expect_err("it fails"));
     drop(waiter);
@@ -89,7 +89,7 @@ async fn an_evicted_session_is_gone_before_its_successor_starts_and_listeners_kn
     let (m, stage) = plain();
     let mut events = m.subscribe();
     drop(m.turn("a").await.expect("free"));
-    stage.script.tell("a", Step::Stop, Act::Take(SECOND));
+    stage.script.tell("a", Step::Stop, Act::take(SECOND));
     let sweep = tokio::spawn(m.cleanup_idle(Duration::ZERO));
     settled().await;
     drop(m.turn("a").await.expect("the successor"));
@@ -135,9 +135,7 @@ async fn the_order_holds_when_the_budget_of_a_task_is_spent() {
 async fn a_start_that_is_given_up_serves_the_next_waiter() {
     let (m, stage) = plain();
     let gate = Gate::new();
-    stage
-        .script
-        .tell("a", Step::Start, Act::Until(gate.clone()));
+    stage.script.tell("a", Step::Start, until(&gate));
     let lead = tokio::spawn(m.turn("a"));
     gate.reached().await;
     let next = m.turn("a");
@@ -173,7 +171,7 @@ async fn a_waiter_that_was_woken_and_goes_away_wakes_the_next() {
 async fn what_is_recycled_is_looked_at_first() {
     let (m, stage) = plain();
     let first = m.send_message("a", say("first")).await.expect("free");
-    stage.script.tell("a", Step::Health, Act::Fail);
+    stage.script.tell("a", Step::IsHealthy, fail());
     let next = m.send_message("a", say("next")).await.expect("afresh");
     assert!(next.number > first.number);
     assert_eq!(stage.script.stops("a"), [StopReason::Unhealthy]);

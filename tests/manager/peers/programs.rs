@@ -10,7 +10,7 @@ use turnwise::{
     },
 };
 
-use crate::script::{Act, Step, say};
+use crate::script::{Act, Step, obey, say};
 use crate::{HOUR, MINUTE, SECOND, all_events, plain, seconds, settled, stage};
 
 /// openab held the map's lock for a whole prompt: status, cleanup and new sessions hung. Reported seven times.
@@ -63,7 +63,7 @@ async fn a_turn_that_hangs_is_seen_and_its_place_in_the_pool_comes_back() {
             .max_sessions(1, WhenFull::StopLongestIdle)
             .timeouts(Timeouts::default().turn(2 * HOUR))
     });
-    let hung = m.send_message("a", say("hangs").and(Act::Hang));
+    let hung = m.send_message("a", say("hangs").and(Act::hang()));
     settled().await;
     stage.pass(HOUR).await;
     assert_eq!(m.status("a").expect("it is seen").elapsed, HOUR);
@@ -82,7 +82,7 @@ async fn a_turn_that_hangs_is_seen_and_its_place_in_the_pool_comes_back() {
 #[tokio::test(start_paused = true)]
 async fn a_dropped_prompt_never_answers_the_next() {
     let (m, stage) = plain();
-    let mut first = m.send_message("a", say("first").and(Act::Hang));
+    let mut first = m.send_message("a", say("first").and(Act::hang()));
     first.started().await.expect("free");
     drop(first);
     let reply = m.send_message("a", say("second")).await.expect("afresh");
@@ -96,7 +96,7 @@ async fn a_dropped_prompt_never_answers_the_next() {
 async fn a_kill_that_takes_long_keeps_nobody_else_waiting() {
     let (m, stage) = plain();
     drop(m.turn("a").await.expect("free"));
-    stage.script.tell("a", Step::Stop, Act::Take(9 * SECOND));
+    stage.script.tell("a", Step::Stop, Act::take(9 * SECOND));
     let stop = m.stop("a");
     let ((), took) = seconds(async {
         drop(m.turn("b").await.expect("another"));
@@ -113,7 +113,7 @@ async fn a_kill_that_takes_long_keeps_nobody_else_waiting() {
 #[tokio::test(start_paused = true)]
 async fn a_start_that_timed_out_leaves_no_key_behind() {
     let (m, stage) = plain();
-    stage.script.tell("a", Step::Start, Act::Hang);
+    stage.script.tell("a", Step::Start, Act::hang());
     let late = m.send_message("a", say("hello")).await;
     let error = late.expect_err("it never starts").error;
     assert!(matches!(error, TurnError::StartTimedOut));
@@ -127,7 +127,7 @@ async fn a_start_that_timed_out_leaves_no_key_behind() {
 async fn a_dying_session_does_not_remove_the_one_that_follows() {
     let (m, stage) = plain();
     let turn = m.turn("a").await.expect("free");
-    stage.script.tell("a", Step::Stop, Act::Take(9 * SECOND));
+    stage.script.tell("a", Step::Stop, Act::take(9 * SECOND));
     SessionTurn::discard(turn);
     let next = m.turn("a").await.expect("it follows");
     let number = SessionTurn::incarnation(&next);
@@ -161,7 +161,7 @@ async fn the_end_of_an_old_turn_does_not_take_the_switch_of_a_newer_one() {
     let first = m.send_message("a", say("first"));
     let old = first.ticket();
     first.await.expect("free");
-    let mut newer = m.send_message("a", say("newer").and(Act::Obey));
+    let mut newer = m.send_message("a", say("newer").and(obey()));
     newer.started().await.expect("it rests");
     assert!(!m.abort("a", old), "that one is over");
     settled().await;
@@ -176,7 +176,7 @@ async fn the_end_of_an_old_turn_does_not_take_the_switch_of_a_newer_one() {
 async fn who_comes_while_a_session_closes_waits_in_line() {
     let (m, stage) = plain();
     drop(m.turn("a").await.expect("free"));
-    stage.script.tell("a", Step::Stop, Act::Take(9 * SECOND));
+    stage.script.tell("a", Step::Stop, Act::take(9 * SECOND));
     let stop = m.stop("a");
     let (next, took) = seconds(m.send_message("a", say("hello"))).await;
     next.expect("not refused");

@@ -9,7 +9,7 @@ use turnwise::{
 };
 
 use super::{Other, State};
-use crate::script::{Act, Actor, Failure, Gate, Say, Step, say};
+use crate::script::{Actor, Failure, Gate, Say, Step, fail, say, until};
 use crate::{HOUR, MINUTE, Manager, Stage, plain, settled};
 
 type Closure = Pin<Box<dyn Future<Output = Result<(), TurnError<Failure>>>>>;
@@ -47,7 +47,7 @@ impl Scene {
     pub(super) async fn new(state: State) -> Self {
         let (m, stage) = plain();
         let (gate, key) = (Gate::new(), "a");
-        let until = || Act::Until(gate.clone());
+        let until = || until(&gate);
         let (mut call, mut before, mut ticket) = (Call::None, None, None);
         // A session that is idle, and the ticket of an ended turn.
         if !matches!(state, State::Queued | State::Granted | State::Starting) {
@@ -74,18 +74,18 @@ impl Scene {
                 gate.reached().await;
             }
             State::Health => {
-                stage.script.tell(key, Step::Health, until());
+                stage.script.tell(key, Step::IsHealthy, until());
                 call = Call::Message(send());
                 gate.reached().await;
             }
             State::Renewing => {
-                stage.script.tell(key, Step::Health, Act::Fail);
+                stage.script.tell(key, Step::IsHealthy, fail());
                 stage.script.tell(key, Step::Stop, until());
                 call = Call::Message(send());
                 gate.reached().await;
             }
             State::Message => {
-                let heeds = message().and(Act::Heed(gate.clone()));
+                let heeds = message().and(until().or_cancelled(Failure("it was cancelled")));
                 call = Call::Message(m.send_message(key, heeds));
                 gate.reached().await;
             }

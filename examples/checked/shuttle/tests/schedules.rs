@@ -6,7 +6,7 @@ use shuttle::{Config, Runner, scheduler::RandomScheduler};
 use std::sync::Arc;
 use std::time::Duration;
 use turnwise::SessionManager;
-use turnwise::testing::{Act, Scripted};
+use turnwise::testing::{Act, Method, Scripted};
 
 const SCHEDULES: usize = 300;
 
@@ -46,7 +46,7 @@ async fn senders_and_a_stop() -> usize {
         .shards(1)
         .build()
         .expect("the settings make sense");
-    script.on_stop(Act::pass());
+    script.on(Method::Stop, Act::pass());
 
     let senders = ["one", "two"].map(|line| {
         let sending = documents.send_message("a", line.to_owned());
@@ -72,9 +72,7 @@ async fn senders_and_a_stop() -> usize {
     }
     assert_eq!(store.lent(), 0, "lent for ever");
     script.assert_played();
-    script.assert_never_two();
-    let starts = script.record().into_iter();
-    starts
-        .filter(|call| call.method == turnwise::testing::Method::Start)
-        .count()
+    script.ledger().assert_balanced();
+    let starts = script.ledger().record().into_iter();
+    starts.filter(|call| call.method == Method::Start).count()
 }

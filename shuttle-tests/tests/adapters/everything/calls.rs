@@ -7,7 +7,6 @@ use crate::ledger::Key;
 use crate::world::LONG;
 use std::future::{Future, poll_fn, ready};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
 use turnwise::{
@@ -138,7 +137,7 @@ impl Run {
         } else {
             "a turn"
         });
-        let stay = self.world.uses(&turn);
+        let stay = turn.in_turn();
         steps(6).await;
         if one_in(4) {
             SessionTurn::cancelled(&turn).await;
@@ -152,9 +151,8 @@ impl Run {
     /// A closure in a turn, which may be dropped in the middle.
     async fn runs(&self, key: Key) {
         let closed = self.closed();
-        let ledger = Arc::clone(&self.world.ledger);
         let running = self.manager().with_turn(&key, async move |session| {
-            let _stay = ledger.is_used(session.key, session.incarnation);
+            let _turn = session.in_turn();
             session.answers.push_back(u32::MAX);
             steps(6).await;
             session.answers.pop_back();
