@@ -96,7 +96,7 @@ asan: (nightly "")
 
 # every call of the manager at random for so many SECONDS, over a backend that fails, hangs and panics; then the books must balance
 soak SECONDS="60":
-    cargo run -q --release --example soak --features testing -- {{ SECONDS }}
+    cargo run -q --release -p soak -- {{ SECONDS }}
 
 # Its tarball holds a bundled program that needs none of its dependencies but one, jiti, by which it loads extensions. Node is
 # npm's package too: the machine's own may be too old for pi.

@@ -1,7 +1,7 @@
 //! Every call of the manager at random, over ten thousand keys and a backend that fails, hangs, panics and is slow; then
 //! the books must balance. `just soak SECONDS`, or
 //!
-//! `cargo run --release --example soak --features testing -- 60`
+//! `cargo run --release -p soak -- 60`
 
 mod agent;
 mod books;
