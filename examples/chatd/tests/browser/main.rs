@@ -49,26 +49,19 @@ async fn two_tabs_show_the_same_sessions() {
             text("demo", " .facts")
         ),
     );
-    browser.write(
-        &one,
-        &card("demo", " [name=message]"),
-        "hello from the first tab",
-    );
+    browser.write(&one, &card("demo", " [name=message]"), "Good morning!");
     browser.enter(&one);
     browser.until(
         &two,
         &format!("{} === `1 waiting`", text("demo", " .waiting")),
     );
 
-    // Stopped on the other tab; the line goes on, and both show the answer.
+    // Stopped on the other tab; the queue goes on, and both show the answer.
     browser.click(&two, &card("demo", " .stop"));
     for tab in [&one, &two] {
         browser.until(
             tab,
-            &format!(
-                "{} === `(2) hello from the first tab`",
-                text("demo", " .said")
-            ),
+            &format!("{} === `(2) Good morning!`", text("demo", " .said")),
         );
         browser.until(tab, &there("demo", "[data-phase=idle]"));
         browser.until(tab, &format!("{}.disabled", there("demo", " .stop")));
@@ -94,7 +87,18 @@ async fn two_tabs_show_the_same_sessions() {
     );
     browser.until(&two, &format!("!{}", there("markup", " img")));
 
-    // A full line is told, and the message is not lost.
+    // Ordinary ones, for the pictures.
+    for (old, new, message) in [
+        ("markup", "notes", "Call Ann on Monday."),
+        ("from-the-terminal", "support", "Where is my order?"),
+    ] {
+        browser.click(&one, &card(old, " .end"));
+        browser.until(&two, &format!("!{}", there(old, "")));
+        say(&mut browser, &one, new, message);
+        browser.until(&two, &there(new, "[data-phase=idle]"));
+    }
+
+    // A full queue is shown, and the message is not lost.
     say(&mut browser, &one, "research", "!hold");
     for _ in 0..2 {
         browser.write(
