@@ -126,6 +126,8 @@ async fn two_tabs_show_the_same_sessions() {
         ),
     );
 
+    let since = format!("/^idle for [0-9]+ s$/.test({})", text("demo", " .phase"));
+    browser.until(&two, &since);
     for scheme in ["light", "dark"] {
         browser.dress(&two, scheme);
         browser.picture(&two, &format!("{scheme}.png"));
