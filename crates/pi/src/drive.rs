@@ -17,7 +17,7 @@ use crate::{
     lines::{LineError, Lines},
     message::PiMessage,
     process::{Ended, Process, REST},
-    protocol::{Protocol, Told},
+    protocol::{Protocol, Report},
 };
 use futures_core::Stream;
 use serde_json::{Map, Value};
@@ -40,7 +40,7 @@ use turnwise::Incarnation;
 /// What a session wants of its process. When nobody can want anything any more, it is killed.
 #[derive(Debug)]
 pub(crate) enum Order {
-    Turn(PiMessage, mpsc::Sender<Told>),
+    Turn(PiMessage, mpsc::Sender<Report>),
     Cancel,
     Request(
         String,
@@ -66,7 +66,7 @@ pub(crate) struct Driver {
     protocol: Protocol,
     orders: mpsc::UnboundedReceiver<Order>,
     /// Who hears the turn.
-    hears: Option<mpsc::Sender<Told>>,
+    hears: Option<mpsc::Sender<Report>>,
     /// When a turn that is cancelled must have ended.
     deadline: Option<Instant>,
     answers: mpsc::UnboundedReceiver<(String, Answer)>,
@@ -201,7 +201,7 @@ impl Driver {
     /// One thing more, for which there is room; we alone send.
     fn tell(&mut self, listens: bool) {
         let told = self.protocol.told.pop_front();
-        let ended = matches!(told, Some(Told::End(_)));
+        let ended = matches!(told, Some(Report::End(_)));
         if let (Some(hears), Some(told)) = (&self.hears, told) {
             drop(hears.try_send(told));
         }
@@ -295,7 +295,7 @@ impl Driver {
     /// ends, which says the same in fewer words.
     async fn end_turn(&mut self, error: PiError) {
         if let Some(hears) = self.hears.take() {
-            drop(timeout(REST, hears.send(Told::End(Err(error)))).await);
+            drop(timeout(REST, hears.send(Report::End(Err(error)))).await);
         } else if let Some(reply) = self.protocol.given_up() {
             drop(reply.send(Err(error)));
         }
@@ -307,7 +307,7 @@ async fn next(lines: &mut FramedRead<ChildStdout, Lines>) -> Option<Result<Bytes
 }
 
 /// There is room for one thing more; false if nobody listens any more.
-async fn room(hears: Option<&mpsc::Sender<Told>>) -> bool {
+async fn room(hears: Option<&mpsc::Sender<Report>>) -> bool {
     match hears {
         Some(hears) => hears.reserve().await.is_ok(),
         None => false,

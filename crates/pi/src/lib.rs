@@ -111,7 +111,7 @@ pub use session::PiSession;
 pub mod wire {
     pub use crate::dialog::Answer;
     pub use crate::lines::{LineError, Lines};
-    pub use crate::protocol::{Protocol, Told};
+    pub use crate::protocol::{Protocol, Report};
     pub use tokio_util::{bytes::BytesMut, codec::Decoder};
 }
 

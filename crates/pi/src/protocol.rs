@@ -39,7 +39,7 @@ pub struct Protocol {
     /// What is to be written.
     pub out: BytesMut,
     /// What the turn is to hear.
-    pub told: VecDeque<Told>,
+    pub told: VecDeque<Report>,
 }
 
 /// A command that has no response yet.
@@ -59,14 +59,14 @@ enum Of {
     User(oneshot::Sender<Result<Value, PiError>>),
 }
 
-/// What a turn hears.
+/// What a turn receives.
 #[derive(Debug)]
-pub enum Told {
-    /// To be emitted.
+pub enum Report {
+    /// An event to emit.
     Event(PiEvent),
-    /// For the status.
+    /// A note for the status.
     Note(Arc<str>),
-    /// The last that it hears.
+    /// The end of the turn. Nothing follows it.
     End(Result<PiReply, PiError>),
 }
 
@@ -88,7 +88,7 @@ impl Protocol {
     pub fn begin(&mut self, message: PiMessage) {
         if self.in_turn() {
             let why = "a turn is under way already".to_owned();
-            return self.told.push_back(Told::End(Err(PiError::Refused(why))));
+            return self.told.push_back(Report::End(Err(PiError::Refused(why))));
         }
         self.turn = Some(Turn::new(message.text.starts_with('/')));
         let mut prompt = Map::new();
@@ -231,7 +231,8 @@ impl Protocol {
             }
             Err(words) => {
                 self.turn = None;
-                self.told.push_back(Told::End(Err(PiError::Refused(words))));
+                self.told
+                    .push_back(Report::End(Err(PiError::Refused(words))));
                 return Ok(());
             }
         };
@@ -273,7 +274,7 @@ impl Protocol {
             return;
         }
         if let Some(turn) = self.turn.take_if(|turn| turn.is_over()) {
-            self.told.push_back(Told::End(turn.end()));
+            self.told.push_back(Report::End(turn.end()));
         }
     }
 
@@ -289,11 +290,11 @@ impl Protocol {
             PiEvent::Compacting => self.note("summing up"),
             _ => {}
         }
-        self.told.push_back(Told::Event(event));
+        self.told.push_back(Report::Event(event));
     }
 
     fn note(&mut self, note: &str) {
-        self.told.push_back(Told::Note(note.into()));
+        self.told.push_back(Report::Note(note.into()));
     }
 
     fn dialog(&mut self, question: Question) -> Result<(), String> {
@@ -302,7 +303,7 @@ impl Protocol {
         }
         let in_turn = self.in_turn();
         if in_turn {
-            self.told.push_back(Told::Event(PiEvent::Dialog {
+            self.told.push_back(Report::Event(PiEvent::Dialog {
                 method: question.method.clone(),
                 title: question.asks.title.clone(),
             }));

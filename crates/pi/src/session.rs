@@ -5,7 +5,7 @@ use crate::{
     drive::{Driver, Order, Phase},
     message::{PiEvent, PiMessage, PiReply},
     process::{Ended, Process},
-    protocol::Told,
+    protocol::Report,
     tail::Tail,
     words::{self, bounded},
 };
@@ -132,9 +132,9 @@ impl PiSession {
         loop {
             tokio::select! {
                 next = heard.recv() => match next {
-                    Some(Told::Event(event)) => cx.emit(event),
-                    Some(Told::Note(note)) => cx.note(note),
-                    Some(Told::End(end)) => return end,
+                    Some(Report::Event(event)) => cx.emit(event),
+                    Some(Report::Note(note)) => cx.note(note),
+                    Some(Report::End(end)) => return end,
                     None => return Err(self.exited().await),
                 },
                 () = cancelled.as_mut(), if !told => {

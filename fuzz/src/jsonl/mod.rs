@@ -15,7 +15,7 @@ use super::table::Log;
 use oracle::Oracle;
 use serde_json::{Map, Value, json};
 use turnwise_pi::PiError;
-use turnwise_pi::wire::{Answer, BytesMut, Decoder, LineError, Lines, Protocol, Told};
+use turnwise_pi::wire::{Answer, BytesMut, Decoder, LineError, Lines, Protocol, Report};
 
 pub(crate) const TARGET: Target = Target {
     name: "jsonl",
@@ -304,7 +304,7 @@ impl Wire {
             return Err(Stop::Wrong(format!("{told} things told at once")));
         }
         for told in self.protocol.told.drain(..) {
-            if let Told::End(_) = told {
+            if let Report::End(_) = told {
                 self.oracle.ended()?;
             }
         }

@@ -13,7 +13,7 @@ mod turns;
 
 use serde_json::{Value, json};
 use turnwise_pi::PiReply;
-use turnwise_pi::wire::{Protocol, Told};
+use turnwise_pi::wire::{Protocol, Report};
 
 /// A protocol, with short words for what goes in and comes out.
 struct Pi(Protocol);
@@ -103,8 +103,8 @@ impl Pi {
     /// How the turn ended: with a reply, or with these words.
     fn end(&mut self) -> Option<Result<PiReply, String>> {
         let mut ends = self.0.told.drain(..).filter_map(|told| match told {
-            Told::End(end) => Some(end.map_err(|error| error.to_string())),
-            Told::Event(_) | Told::Note(_) => None,
+            Report::End(end) => Some(end.map_err(|error| error.to_string())),
+            Report::Event(_) | Report::Note(_) => None,
         });
         let end = ends.next();
         assert!(ends.next().is_none(), "a turn ends once");
@@ -115,8 +115,8 @@ impl Pi {
 
     fn notes(&mut self) -> Vec<String> {
         let notes = self.0.told.drain(..).filter_map(|told| match told {
-            Told::Note(note) => Some(note.to_string()),
-            Told::Event(_) | Told::End(_) => None,
+            Report::Note(note) => Some(note.to_string()),
+            Report::Event(_) | Report::End(_) => None,
         });
         notes.collect()
     }

@@ -10,7 +10,7 @@ use proptest::{
 use serde_json::{Value, json};
 use std::hash::{BuildHasher, RandomState};
 use turnwise_pi::PiError;
-use turnwise_pi::wire::Told;
+use turnwise_pi::wire::Report;
 
 /// So many moves after the first message.
 const SHORT: usize = 5;
@@ -66,15 +66,15 @@ impl Pair {
             written.push(kind.to_owned());
             self.commands.push((kind.to_owned(), id.to_owned()));
         }
-        let told: Vec<Told> = self.pi.0.told.drain(..).collect();
-        let shown = told.iter().any(|told| matches!(told, Told::Event(_)));
+        let told: Vec<Report> = self.pi.0.told.drain(..).collect();
+        let shown = told.iter().any(|told| matches!(told, Report::Event(_)));
         let shows = matches!(made, Move::Text | Move::Tool | Move::Notice);
         if shown != (shows && in_turn && expected != Effect::Fault) {
             return Err(format!("{made:?} is shown: {shown}"));
         }
         let mut ends = told.into_iter().filter_map(|told| match told {
-            Told::End(end) => Some(end),
-            Told::Event(_) | Told::Note(_) => None,
+            Report::End(end) => Some(end),
+            Report::Event(_) | Report::Note(_) => None,
         });
         let (end, second) = (ends.next(), ends.next());
         let actual = match done {

@@ -2,7 +2,7 @@
 
 use super::Pi;
 use serde_json::{Value, json};
-use turnwise_pi::wire::Told;
+use turnwise_pi::wire::Report;
 use turnwise_pi::{PiError, PiEvent, PiImage, PiMessage, PiStop};
 
 #[test]
@@ -24,8 +24,8 @@ fn a_turn() {
         pi.0.told
             .drain(..)
             .filter_map(|told| match told {
-                Told::Event(event) => Some(event),
-                Told::Note(_) | Told::End(_) => None,
+                Report::Event(event) => Some(event),
+                Report::Note(_) | Report::End(_) => None,
             })
             .collect();
     assert_eq!(events.len(), 5, "{events:?}");
@@ -99,7 +99,7 @@ fn how_a_turn_ends() {
     assert_eq!(pi.said(), [""; 0]);
     assert!(matches!(
         pi.0.told.back(),
-        Some(Told::End(Err(PiError::Refused(_))))
+        Some(Report::End(Err(PiError::Refused(_))))
     ));
 }
 
@@ -288,7 +288,7 @@ fn texts_of_pi_are_bounded() {
     let mut pi = Pi::working();
     pi.writes(&json!({"type": "auto_retry_start", "attempt": 1, "maxAttempts": 3, "delayMs": 1, "errorMessage": long}));
     let error = pi.0.told.iter().find_map(|told| match told {
-        Told::Event(PiEvent::Retrying { error, .. }) => Some(error.len()),
+        Report::Event(PiEvent::Retrying { error, .. }) => Some(error.len()),
         _ => None,
     });
     assert!((16 << 10..17 << 10).contains(&error.expect("it is shown")));
@@ -296,7 +296,7 @@ fn texts_of_pi_are_bounded() {
     assert!((1 << 10..2 << 10).contains(&note.len()), "{}", note.len());
     pi.writes(&json!({"type": "extension_error", "error": long}));
     let error = pi.0.told.iter().find_map(|told| match told {
-        Told::Event(PiEvent::ExtensionFailed { error, .. }) => Some(error.len()),
+        Report::Event(PiEvent::ExtensionFailed { error, .. }) => Some(error.len()),
         _ => None,
     });
     assert!((16 << 10..17 << 10).contains(&error.expect("it is shown")));
@@ -322,7 +322,7 @@ fn the_status_is_told() {
     pi.writes(&json!({"type": "auto_retry_start", "attempt": 2, "maxAttempts": 3, "delayMs": 4000, "errorMessage": "529 overloaded"}));
     assert!(matches!(
         pi.0.told.back(),
-        Some(Told::Event(PiEvent::Retrying { attempt: 2, of: 3, after, .. })) if after.as_secs() == 4
+        Some(Report::Event(PiEvent::Retrying { attempt: 2, of: 3, after, .. })) if after.as_secs() == 4
     ));
     assert_eq!(pi.notes(), ["retrying 2 of 3: 529 overloaded"]);
     pi.writes(&json!({"type": "auto_retry_end", "success": true, "attempt": 2}));
