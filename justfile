@@ -175,7 +175,7 @@ mutants-by-machine DIFF="": cargo-mutants
     look() {
         part=$1 && shift
         cargo mutants --output "$out/$part" --baseline skip "${which[@]}" "$@" \
-            --cargo-arg=--config=profile.dev.package.turnwise.opt-level=0 || test $? -eq 2 -o $? -eq 3
+            --cargo-arg=--config=profile.test.package.turnwise.opt-level=0 || test $? -eq 2 -o $? -eq 3
         test -e "$out/$part/first" || { cp -r "$out/$part/mutants.out" "$out/$part/first" 2>/dev/null || mkdir -p "$out/$part/first"; }
         touch "$out/$part/first/missed.txt"
     }
@@ -186,7 +186,7 @@ mutants-by-machine DIFF="": cargo-mutants
     again core "${core[@]}" --timeout 120 --cargo-arg=--tests
     again core "${core[@]}" --test-package fuzz-replay --timeout 120
     again core "${core[@]}" --test-package loom-tests --timeout 600 --cargo-arg=--test=models \
-        --cargo-arg=--config=profile.dev.package.loom-tests.opt-level=0
+        --cargo-arg=--config=profile.test.package.loom-tests.opt-level=0
     manager=(-p turnwise --file 'src/manager/**')
     look manager "${manager[@]}" --timeout 90 --cargo-arg=--test=manager
     again manager "${manager[@]}" --timeout 120 --cargo-arg=--tests

@@ -79,7 +79,7 @@ impl Tree {
         let cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "--package", package, "--test", test])
             .arg(format!(
-                "--config=profile.dev.package.{package}.opt-level=0"
+                "--config=profile.test.package.{package}.opt-level=0"
             ))
             .args([
                 "--no-run",
