@@ -9,8 +9,8 @@
 //! `test: told` it is a test of that program of the root.
 //!
 //! A mutant is killed if its model, run in a process of its own, fails with the expected words. It survives if the model
-//! passes, fails with other words, or does not end in time. The run stops with an error if a text does not occur in the source
-//! exactly once, a mutant does not compile, or a model fails without its mutant.
+//! passes, fails with other words, or does not end in time, and if the mutant does not compile. The run stops with an error if a
+//! text does not occur in the source exactly once, or a model fails without its mutant.
 //!
 //! `survives: why` marks a mutant that no model can distinguish from the source. It does not count, and must survive: a kill
 //! disproves its reason and fails the run. Two canaries are of this kind, so each run shows that the tool can report a survivor.
@@ -235,11 +235,17 @@ impl Tree {
     fn judge(&self, mutant: &Mutant) -> Result<(bool, String), String> {
         self.apply(mutant)?;
         let suite = mutant.suite();
-        let executable = self
-            .build_test(suite.package, suite.test)
-            .map_err(|words| format!("{} does not compile: {words}", mutant.name))?;
-        let (end, output) = explore(&executable, &mutant.model, &[])?;
+        let built = self.build_test(suite.package, suite.test);
         self.restore()?;
-        Ok(mutant.verdict(end, &output))
+        match built {
+            Ok(executable) => {
+                let (end, output) = explore(&executable, &mutant.model, &[])?;
+                Ok(mutant.verdict(end, &output))
+            }
+            Err(words) if mutant.survives.is_none() => {
+                Ok((false, format!("DOES NOT COMPILE:\n{words}")))
+            }
+            Err(words) => Err(format!("{} does not compile: {words}", mutant.name)),
+        }
     }
 }
