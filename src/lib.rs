@@ -34,6 +34,7 @@ mod sync;
 pub mod testing;
 
 #[cfg(feature = "tokio")]
+#[doc(inline)]
 pub use manager::{Agent, Backend, SessionManager, TurnContext};
 pub use registry::{
     Builder, ClaimIdle, Clock, ClockHand, Closing, DefaultHasher, Drain, Enter, EnterError, Entry,

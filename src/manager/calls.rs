@@ -40,7 +40,7 @@ use std::{fmt, future::Future, time::Duration};
 /// | cancel a call; empty a queue | [`abort`](Self::abort); [`dismiss`](Self::dismiss) | nothing | |
 /// | stop a session | [`stop`](Self::stop) | the current turn, the stop | the stop continues |
 /// | replace a session | [`restart`](Self::restart) | the queue, the stop, a start | leaves the queue; stop and start continue |
-/// | stop idle sessions | [`cleanup_idle`](Self::cleanup_idle) | the stops | stops no further session |
+/// | stop idle sessions | [`cleanup_idle`](Self::cleanup_idle) | the stops | stops in progress continue; no more are begun |
 /// | restart the idle time of a session | [`touch`](Self::touch) | nothing | |
 /// | shut down | [`shutdown`](Self::shutdown) | turns until the deadline, all stops | the shutdown continues |
 /// | subscribe to output; to events | [`listen`](Self::listen); [`subscribe`](Self::subscribe) | nothing | |
@@ -83,7 +83,8 @@ impl<B: Backend> ManagerBuilder<B> {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there is no usable runtime, or if a setting is zero.
+    /// [`BuildError`] if there is no usable runtime, or if a timeout, `stop_idle_after`, `max_sessions` or `unread_bytes`
+    /// is zero.
     pub fn build(self) -> Result<SessionManager<B>, BuildError> {
         let runtime = settings::runtime()?;
         self.settings.check()?;

@@ -40,9 +40,11 @@ pub enum TurnError<E> {
     StartPanicked,
     /// The agent returned an error.
     Agent(E),
-    /// The turn took longer than `Timeouts::turn`.
+    /// The turn took longer than `Timeouts::turn`, and the cancelled agent did not reply. Its own error, if it returned one, is
+    /// dropped.
     TurnTimedOut,
-    /// The turn was cancelled: by its sender, by an abort, by a stop, or by a shutdown.
+    /// The turn was cancelled by its sender, an abort, a stop or a shutdown, and the agent did not reply. Its own error, if it
+    /// returned one, is dropped.
     Aborted,
     /// The agent panicked.
     Panicked,

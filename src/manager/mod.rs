@@ -11,9 +11,9 @@
 //!
 //! # Calls and states
 //!
-//! A call reaches the current holder of its key in every state. A row is the state of one call (a message, unless the row says
-//! otherwise) or of its session. A column is what somebody else calls then. Each cell has the result of that call, and after the
-//! semicolon what becomes of the first one.
+//! Each row is a state of a call (a message, unless stated) or of its session. Each column is what another caller does
+//! meanwhile. A cell has the result of that, and after the semicolon what happens to the call in the row. A cancelled agent
+//! that replies within `Timeouts::abort` delivers its reply; `Aborted` stands for an agent that does not.
 //!
 //! | | `abort(ticket)` | `abort(None)` | drop | `dismiss` | `stop` | `restart` | `shutdown`, before its deadline | `shutdown`, after its deadline | `status` | `listen` |
 //! |---|---|---|---|---|---|---|---|---|---|---|

@@ -16,7 +16,8 @@ pub struct Timeouts {
     /// [`TurnError::StartTimedOut`](crate::manager::TurnError::StartTimedOut). A session whose check exceeds it is replaced.
     /// Default: 30 s.
     pub start: Duration,
-    /// Limits a message, or a closure of `with_turn`. One that exceeds it is cancelled, has `abort` to end, and ends with
+    /// Limits a message, or a closure of `with_turn`. One that exceeds it is cancelled, and has `abort` to finish. If it
+    /// finishes with a reply, the caller gets the reply; otherwise
     /// [`TurnError::TurnTimedOut`](crate::manager::TurnError::TurnTimedOut). A plain turn has no limit. Default: `None`, no limit.
     pub turn: Option<Duration>,
     /// Limits how long a cancelled message or closure may continue. One that exceeds it is dropped, and its session is stopped.
@@ -214,7 +215,7 @@ impl<B: Backend> ManagerBuilder<B> {
 
     /// Stops sessions that have been idle for this time. Default: never.
     ///
-    /// A task checks four times in this time, but not more often than each millisecond, and at least every 30 seconds.
+    /// A task checks every quarter of this time, at intervals between 1 ms and 30 s.
     pub fn stop_idle_after(mut self, idle: Duration) -> Self {
         self.settings.stop_idle_after = Some(idle);
         self

@@ -13,7 +13,7 @@ pub struct SessionStatus {
     pub phase: Phase,
     /// The time in this phase, exact to a few milliseconds.
     pub elapsed: Duration,
-    /// The number of queued calls.
+    /// The number of queued calls, stops included. During a shutdown, the manager waits in the queue too and is counted.
     pub waiting: u32,
     /// The generation number of the session.
     pub incarnation: Incarnation,

@@ -45,7 +45,7 @@ pub type DefaultHasher = RandomState;
 ///
 /// A registry is cheap to clone, and clones share the sessions. An [`Enter`] that waits, a [`Drain`](crate::Drain) and
 /// a [`ClaimIdle`](crate::ClaimIdle) count as clones. When the last clone is dropped, idle sessions are dropped and the
-/// turns that are still held are superseded: their keys no longer belong to them.
+/// turns that are still held are superseded: they can finish, and then their sessions are dropped.
 ///
 /// No call holds a lock while your code runs, with one exception: [`ToKey::is_key`] runs under the lock of one shard of
 /// the map. Every call returns after a bounded number of steps under a lock, unless its page says that it waits.
@@ -152,7 +152,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     /// Like [`enter`](Self::enter), but in the high-priority queue, which is served before the normal one and is FIFO
-    /// too. A full queue does not refuse the call. Meant for stop and restart.
+    /// too. A full queue does not refuse the call. For calls that must not wait behind ordinary turns,
+    /// such as a stop.
     pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
         self.enter_at(key, Priority::High, &mut Nothing)
     }

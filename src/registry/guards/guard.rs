@@ -36,8 +36,8 @@ use std::{
 /// If the turn was *superseded* (its key has been given to another session, by
 /// [`Registry::replace`](crate::Registry::replace)), its drop drops the session.
 ///
-/// Entering a key while holding its turn waits for ever. So do two tasks that enter two keys in opposite orders. A turn
-/// that is given to [`std::mem::forget`] keeps its key busy for ever.
+/// Entering a key while holding its turn blocks forever. So do two tasks that enter two keys in opposite orders. A turn
+/// that is given to [`std::mem::forget`] keeps its key busy forever.
 #[must_use = "dropping a turn ends it"]
 pub struct Turn<K, V, H = ()> {
     /// There until the turn ends, like the hold's slot. Dropped before the hold.

@@ -20,7 +20,8 @@ use std::{
 };
 
 /// The status of a session at one moment, with its identity, to act on it later if it has not changed. It does not hold the
-/// session. Conditional stops, predicates and "the longest idle first" need it to be free of races.
+/// session. Use it to stop a session only if a condition still holds, without a race: for example, the session that has been idle
+/// longest.
 ///
 /// ```
 /// use turnwise::{Phase, Registry, Turn};
