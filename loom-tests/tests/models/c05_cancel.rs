@@ -283,7 +283,7 @@ fn a_grant_dropped_leaves_the_idle_time() {
             if let Some(status) = registry.status(&Key(1)) {
                 assert_eq!(
                     status.since, rested,
-                    "C5: it rests since the drop of a grant"
+                    "C5: it is idle since the drop of a grant"
                 );
             }
             match (sweep.closed, sweep.busy, tally.alive()) {

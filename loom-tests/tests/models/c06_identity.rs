@@ -49,7 +49,7 @@ pub(crate) fn survives(registry: &Registry, turn: Turn, waiting: Option<Enter>) 
     assert_eq!(
         status.waiting,
         u32::from(waiting.is_some()),
-        "C6: the line was changed"
+        "C6: the queue was changed"
     );
     registry.check_invariants();
     let number = turn.number;
@@ -60,7 +60,7 @@ pub(crate) fn survives(registry: &Registry, turn: Turn, waiting: Option<Enter>) 
             Poll::Ready(Ok(Entry::Occupied(turn))) => {
                 assert_eq!(turn.number, number, "C6: another session is handed on");
             }
-            other => panic!("C6: the next in line gets {other:?}"),
+            other => panic!("C6: the next in the queue gets {other:?}"),
         }
     }
     let status = registry
