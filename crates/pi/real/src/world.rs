@@ -89,7 +89,7 @@ impl World {
     ///
     /// If they are not there.
     pub fn program() -> [PathBuf; 2] {
-        let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/pi");
+        let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/pi");
         let node = installed.join("node_modules/.bin/node");
         let program = installed.join("package/dist/bundle/cli.js");
         assert!(
