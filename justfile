@@ -170,7 +170,7 @@ mutants-by-machine DIFF="": cargo-mutants
     rm -rf "$out" && mkdir -p "$out"
     which=()
     test -z "{{ DIFF }}" || which+=(--in-diff "{{ DIFF }}")
-    test -z "${SHARD:-}" || which+=(--shard "$SHARD")
+    test -z "${SHARD:-}" || which+=(--shard "$SHARD" --sharding round-robin)
     # In a part of its own, or of what its last look missed. Some are missed (2), or do not end (3).
     look() {
         part=$1 && shift
