@@ -20,14 +20,14 @@ default:
 # all that must hold before a commit lands: the three groups below, and a table of minutes
 check: (group "check" "check-core, check-memory, check-field")
 
-# formats, lints, tests, documents, packages; other targets and the oldest versions; models, mutants, instructions
-check-core: (group "check-core" "formatted, lint, test, doc, doc-host, package, msrv, minimal, targets, deny, explain --check, proofs --check, mutants, bench-gate")
+# formats, lints, tests and models, documents, packages, other targets, the oldest versions, instructions
+check-core: (group "check-core" "formatted, lint, test, doc, doc-host, package, msrv, minimal, targets, deny, explain --check, proofs --check, bench-gate")
 
 # Miri and the sanitizers
 check-memory: (group "check-memory" "miri, tsan, asan")
 
-# real agents, a real browser, a minute of random calls, and machine-made mutants of what changed
-check-field: (group "check-field" "pi-tests, pi-soak, browser, soak, mutants-of-a-change")
+# real agents, a real browser, a minute of random calls; mutants by hand, and by machine of what changed
+check-field: (group "check-field" "pi-tests, pi-soak, browser, soak, mutants, mutants-of-a-change")
 
 # Runs recipes one after the other, until one fails. Ends with the minutes that each took.
 [private]
