@@ -1,10 +1,7 @@
 //! Bytes as lines, and lines that are no records.
 
 use super::Pi;
-use turnwise_pi::{
-    PiEvent,
-    wire::{BytesMut, Decoder, LineError, Lines, Told},
-};
+use turnwise_pi::{PiEvent, wire::*};
 
 #[test]
 fn what_pi_does_not_write_is_an_error() {
