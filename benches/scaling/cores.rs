@@ -1,6 +1,12 @@
 //! Turns on more cores: measured with the cores that are here, then a model.
 
-use crate::{V, measure::*, model::*, told, told::*, work};
+use crate::{
+    V,
+    measure::{Batch, Line, compare, together},
+    model::{Costs, Keys, moved, paper, shards, simulate},
+    told::{self, Found, Plot, Table},
+    work,
+};
 use parking_lot::RwLock;
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},

@@ -1,6 +1,11 @@
 //! The price of a cleanup, and what three structures would save of it and add elsewhere.
 
-use crate::{lists::*, measure::*, sessions::*, told::*};
+use crate::{
+    lists::{Lazy, Linked, Ordered, Scan, Way},
+    measure::{Batch, ask, at, compare, resident, sorted, together},
+    sessions::{HOUR, SCANS, hour_of},
+    told::{Found, Line, Plot, Table},
+};
 use std::{
     hint::black_box,
     time::{Duration, Instant},

@@ -1,6 +1,9 @@
 //! The manager with ever more keys: what one call costs, and with which exponent the time of as many calls as there are keys grows.
 
-use crate::{measure::*, told::*};
+use crate::{
+    measure::{at, sorted},
+    told::{Found, Line, Plot, Table},
+};
 use std::{
     convert::Infallible,
     future::Future,

@@ -1,6 +1,11 @@
 //! Ever more sessions: what it costs to create one, to have a turn, to ask, to look at all, and to end those that are idle.
 
-use crate::{V, measure::*, told, told::*, work};
+use crate::{
+    V,
+    measure::{Batch, ask, at, compare, resident, sorted},
+    told::{self, Found, Plot, Table},
+    work,
+};
 use std::{
     hint::black_box,
     time::{Duration, Instant},

@@ -1,6 +1,11 @@
 //! One line, ever longer: what it costs to join it, to be handed the turn, to leave from its middle, and to stand there.
 
-use crate::{V, measure::*, told, told::*, work};
+use crate::{
+    V,
+    measure::{Batch, Line, ask, compare, resident},
+    told::{self, Found, Plot, Table},
+    work,
+};
 use std::{
     cell::RefCell,
     collections::VecDeque,
