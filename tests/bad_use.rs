@@ -16,10 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
 
-use turnwise::{
-    Enter, EnterError, Entry, Moved, Phase, Registry, ReplaceError, ToKey, TryEnterError, Turn,
-    WaitError,
-};
+use turnwise::*;
 
 /// Long enough for any machine: only a failure waits for it.
 const GENEROUS: Duration = Duration::from_secs(60);

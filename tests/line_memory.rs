@@ -17,10 +17,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use std::time::Duration;
-use turnwise::{
-    Agent, Backend, Enter, Entry, Incarnation, Old, Registry, SessionManager, ToKey, Turn,
-    TurnContext,
-};
+use turnwise::*;
 
 thread_local! {
     static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };

@@ -12,9 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::Duration;
-use turnwise::{
-    Closing, EnterError, Entry, Observed, Old, Phase, Registry, Turn, Vacancy, WaitError,
-};
+use turnwise::*;
 
 const THREADS: usize = 4;
 const KEYS: usize = 8;

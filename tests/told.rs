@@ -11,9 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use turnwise::{
-    Clock, Enter, EnterError, Entry, Moved, Old, Registry, ReplaceError, TryEnterError, WaitError,
-};
+use turnwise::*;
 
 type Sessions = Registry<&'static str, u32>;
 

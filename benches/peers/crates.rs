@@ -1,9 +1,6 @@
 //! The contenders whose map is another crate's.
 
-use crate::{
-    contenders::{Shared, shared},
-    map::{Map, V},
-};
+use crate::{contenders::*, map::*};
 use dashmap::DashMap;
 use lockable::AsyncLimit;
 use parking_lot::Mutex;

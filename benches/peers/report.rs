@@ -1,10 +1,6 @@
 //! What is told: a table for people, the same as data, and a plot.
 
-use crate::{
-    measure::Line,
-    page::machine,
-    workloads::{TURNWISE, Table},
-};
+use crate::{measure::Line, page::machine, workloads::*};
 use plotters::prelude::*;
 use serde::Serialize;
 use std::{error::Error, fmt::Write as _, fs, path::Path};

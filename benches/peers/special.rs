@@ -1,12 +1,6 @@
 //! The workloads in which one number is not the time of an act: a turn that is held, fairness, cleanup, growth, memory.
 
-use crate::{
-    contenders::{Blocking, Floor, Mixed, Turnwise},
-    crates::{Dash, Papaya, Scc},
-    map::{Act, Key, Make, Map, V},
-    measure::{Line, ask, at, resident, sorted},
-    workloads::{FLOOR, TURNWISE, Table},
-};
+use crate::{contenders::*, crates::*, map::*, measure::*, workloads::*};
 use parking_lot::{Mutex, RwLock};
 use std::{
     cell::LazyCell,

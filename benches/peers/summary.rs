@@ -1,10 +1,6 @@
 //! One row for each workload, for docs/speed.md: what the registry costs, and the fastest of the others.
 
-use crate::{
-    measure::Line,
-    page::{self, machine},
-    workloads::{TURNWISE, Table},
-};
+use crate::{measure::Line, page, page::*, workloads::*};
 use std::{error::Error, fmt::Write as _, path::Path};
 
 const BEGIN: &str = "<!-- speed: begin, written by `just bench --keep` -->\n";

@@ -1,11 +1,6 @@
 //! The workloads in which acts follow each other as fast as they can.
 
-use crate::{
-    contenders::{Actors, Blocking, Floor, Idiom, MapLock, Mixed, Turnwise},
-    crates::{Dash, Lockable, Moka, Papaya, Scc},
-    map::{Act, Contender, Key, Make},
-    measure::{Batch, Line, compare, together},
-};
+use crate::{contenders::*, crates::*, map::*, measure::*};
 use serde::Serialize;
 
 /// A workload, and how its contenders did.

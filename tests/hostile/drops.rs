@@ -9,10 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use turnwise::{
-    Agent, Backend, Incarnation, Registry, TurnContext,
-    manager::{SessionTurn, StopReason, TurnError},
-};
+use turnwise::{Agent, Backend, Incarnation, Registry, TurnContext, manager::*};
 
 use crate::{explode, manager, panics, plain, poll, settled, waker};
 

@@ -8,10 +8,7 @@ use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use turnwise::{
-    Agent, Backend, Incarnation, TurnContext,
-    manager::{SessionTurn, Update},
-};
+use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::*};
 
 use crate::{explode, manager, panics, plain, poll, waker};
 

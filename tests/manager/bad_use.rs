@@ -3,13 +3,7 @@
 
 use std::time::Duration;
 
-use turnwise::{
-    SessionManager,
-    manager::{
-        BuildError, ManagerBuilder, SendError, StopError, Timeouts, TurnError, TurnOptions,
-        WhenFull,
-    },
-};
+use turnwise::{SessionManager, manager::*};
 
 use crate::script::{Act, Actor, Failure, Step, actor, obey, say};
 use crate::{HOUR, Manager, plain, stage};

@@ -1,9 +1,6 @@
 //! A6: turns are cancelled by ticket, and sessions are stopped ahead of the line and restarted in it.
 
-use turnwise::{
-    Phase,
-    manager::{Outcome, SessionEvent, SessionTurn, StopError, StopReason, TurnError},
-};
+use turnwise::{Phase, manager::*};
 
 use crate::script::{Act, Gate, Step, fail, obey, say, until};
 use crate::{MINUTE, SECOND, all_events, plain, seconds, settled};

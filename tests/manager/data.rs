@@ -1,10 +1,7 @@
 //! Status, reports and events as data, and as text.
 
 use serde_json::{Value, json, to_value};
-use turnwise::{
-    Phase,
-    manager::{BuildError, SessionEvent, Skip, StopError, TurnError},
-};
+use turnwise::{Phase, manager::*};
 
 use crate::script::{Act, Failure, Gate, Step, fail, say};
 use crate::{MINUTE, SECOND, all_events, plain};

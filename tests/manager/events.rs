@@ -4,9 +4,7 @@ use std::future::poll_fn;
 use std::pin::Pin;
 
 use futures_core::Stream;
-use turnwise::manager::{
-    Outcome, SessionEvent, SessionTurn, StopReason, Timeouts, TurnError, Update,
-};
+use turnwise::manager::*;
 
 use crate::script::{Act, Gate, Step, fail, obey, say, until};
 use crate::{HOUR, SECOND, all_events, plain, settled, stage};

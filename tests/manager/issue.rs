@@ -1,9 +1,6 @@
 //! What it all began with: a map of sessions whose lock was held for a whole turn.
 
-use turnwise::{
-    Phase,
-    manager::{Skip, StopReason},
-};
+use turnwise::{Phase, manager::*};
 
 use crate::script::{Gate, Step, say, until};
 use crate::{HOUR, MINUTE, SECOND, plain, settled};

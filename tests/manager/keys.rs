@@ -10,10 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use turnwise::testing::{Ledger, Scripted, ScriptedSession};
-use turnwise::{
-    Agent, Backend, Clock, Incarnation, SessionManager, TurnContext,
-    manager::{SessionTurn, StopReason, TurnOptions, WhenFull},
-};
+use turnwise::{Agent, Backend, Clock, Incarnation, SessionManager, TurnContext, manager::*};
 
 use crate::script::{Failure, explode};
 use crate::{HOUR, MINUTE};

@@ -4,10 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use turnwise::{
-    Agent, Backend, Incarnation, SessionManager, TurnContext,
-    manager::{SessionEvent, StopError, StopReason, TurnError, Update},
-};
+use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
 
 use crate::{HOUR, all_events};
 

@@ -46,10 +46,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use tokio::sync::oneshot;
-use turnwise::{
-    Clock, ClockHand, SessionManager,
-    manager::{DrainReport, ManagerBuilder, Subscription, Update},
-};
+use turnwise::{Clock, ClockHand, SessionManager, manager::*};
 
 use script::{Actor, Script, actor};
 

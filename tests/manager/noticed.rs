@@ -6,10 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use turnwise::{
-    Agent, Backend, Incarnation, SessionManager, TurnContext,
-    manager::{SessionTurn, Update},
-};
+use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
 
 /// Emits as many events as it is sent, and then waits for its cancellation if that is an odd number.
 struct Parts;

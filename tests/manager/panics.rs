@@ -10,10 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use turnwise::{
-    Agent, Backend, Incarnation, SessionManager, TurnContext,
-    manager::{SessionTurn, StopError, TurnError},
-};
+use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
 
 use crate::script::{Gate, Step, explode, fail_after, say, until};
 use crate::{HOUR, plain, settled};

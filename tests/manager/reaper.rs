@@ -1,9 +1,6 @@
 //! A3: the task that stops idle sessions, and the sweep that a caller makes.
 
-use turnwise::{
-    Phase,
-    manager::{SessionEvent, SessionTurn, Skip, StopReason, SweepReport},
-};
+use turnwise::{Phase, manager::*};
 
 use crate::script::{Act, Gate, Step, fail, say, until};
 use crate::{HOUR, MINUTE, Manager, SECOND, Stage, all_events, plain, settled, stage};

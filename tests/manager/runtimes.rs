@@ -7,9 +7,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
-use turnwise::manager::{
-    SessionEvent, SessionTurn, StopError, StopReason, TurnError, TurnOptions, Update,
-};
+use turnwise::manager::*;
 
 use turnwise::testing::End;
 

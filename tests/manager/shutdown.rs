@@ -4,10 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use turnwise::{
-    Phase,
-    manager::{DrainReport, SessionTurn, StopError, StopReason, Timeouts, TurnError},
-};
+use turnwise::{Phase, manager::*};
 
 use crate::script::{Act, Gate, Step, fail, obey, say, until};
 use crate::{HOUR, MINUTE, SECOND, plain, seconds, settled, stage};

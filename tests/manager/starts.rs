@@ -4,10 +4,7 @@ use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
 
-use turnwise::{
-    Phase,
-    manager::{SessionEvent, StopReason, TurnError},
-};
+use turnwise::{Phase, manager::*};
 
 use turnwise::testing::End;
 

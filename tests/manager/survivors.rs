@@ -8,10 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use turnwise::{
-    TurnContext,
-    manager::{SessionEvent, SessionTurn, Skip, StopReason, TurnError},
-};
+use turnwise::{TurnContext, manager::*};
 
 use crate::script::{Gate, Step, fail, fail_after, obey, say, until};
 use crate::{HOUR, MINUTE, SECOND, all_events, plain, seconds, settled, stage};

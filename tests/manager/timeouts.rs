@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use turnwise::{
-    Phase,
-    manager::{StopError, StopReason, Timeouts, TurnError, TurnOptions},
-};
+use turnwise::{Phase, manager::*};
 
 use turnwise::testing::End;
 

@@ -5,10 +5,7 @@ use std::future::pending;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
-use turnwise::{
-    Agent, Backend, Incarnation, SessionManager, TurnContext,
-    manager::{StopError, StopReason, Timeouts, TurnError},
-};
+use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
 
 use crate::script::{Failure, explode};
 use crate::{SECOND, settled};

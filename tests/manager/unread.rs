@@ -5,10 +5,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
 
-use turnwise::{
-    Agent, Backend, Incarnation, SessionManager, TurnContext,
-    manager::{BuildError, SessionEvent, Subscription, Update},
-};
+use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
 
 use crate::{HOUR, SECOND, settled, stage};
 

@@ -18,10 +18,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use turnwise::{
-    Clock, ClockHand, Enter, EnterError, Entry, Phase, Registry, Status, TryEnterError, Turn,
-    Vacancy,
-};
+use turnwise::*;
 
 type Sessions<V = u32> = Registry<&'static str, V, u32>;
 type Place<V = u32> = Enter<&'static str, V, u32>;

@@ -6,10 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use turnwise::testing::{Act, End, Gate, Ledger, Method, Script, Scripted, ScriptedSession};
-use turnwise::{
-    Backend, Incarnation, SessionManager,
-    manager::{SessionTurn, StopReason},
-};
+use turnwise::{Backend, Incarnation, SessionManager, manager::*};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
 

@@ -14,11 +14,7 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use turnwise::{
-    SessionManager,
-    manager::{Sending, Skip, Timeouts, TurnOptions, WhenFull},
-    testing::Scripted,
-};
+use turnwise::{SessionManager, manager::*, testing::Scripted};
 
 #[global_allocator]
 static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);

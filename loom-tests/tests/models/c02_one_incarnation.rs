@@ -4,12 +4,8 @@
 //! `Tally::only_session` asserts at each start that no other session is alive, and that the start is ordered after the end of
 //! the one before.
 
-use crate::{
-    bounds,
-    harness::{check, check_unwinding},
-    kit::{Entry, Key, Registry, Tally, Turn, block_on, poll_once, registry, rest, spawn, turn_of},
-};
-use std::{future::pending, task::Poll, time::Duration};
+use crate::kit::*;
+use std::future::pending;
 
 /// Enters, starts a session if there is none, and tells which it is.
 fn enter(registry: &Registry, tally: &Tally) -> usize {
@@ -43,34 +39,27 @@ fn session(number: usize) -> &'static str {
 /// A cleanup against somebody who enters: he gets the session before its close, or starts the next one after it.
 #[test]
 fn cleanup_against_enter() {
-    check(
-        &bounds::C2_CLEANUP_ENTER,
-        &["the first session", "the second session"],
-        || {
-            let (registry, tally) = (registry(), Tally::one_at_a_time());
-            rest(&registry, &Key(1), &tally);
-            let cleanup = spawn({
-                let registry = registry.clone();
-                move || registry.cleanup_idle(Duration::ZERO, |_, session, _| drop(session))
-            });
-            let enterer = spawn({
-                let (registry, tally) = (registry.clone(), tally.clone());
-                move || enter(&registry, &tally)
-            });
-            cleanup.join().expect("cleanup");
-            let number = enterer.join().expect("enter");
-            registry.check_invariants();
-            session(number)
-        },
-    );
+    let outcomes = ["the first session", "the second session"];
+    check(&bounds::C2_CLEANUP_ENTER, &outcomes, || {
+        let (registry, tally) = idle(Tally::one_at_a_time());
+        let cleanup = spawn_with(registry.clone(), |registry| {
+            registry.cleanup_idle(Duration::ZERO, |_, session, _| drop(session))
+        });
+        let enterer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            enter(&registry, &tally)
+        });
+        cleanup.join().expect("cleanup");
+        let number = enterer.join().expect("enter");
+        registry.check_invariants();
+        session(number)
+    });
 }
 
 /// Two who enter while a third closes the session: one of them starts the next one, the other gets it.
 #[test]
 fn close_against_two() {
     check(&bounds::C2_CLOSE_TWO, &["2 2"], || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::one_at_a_time());
         let closing = Turn::vacate(turn_of(&registry, &Key(1)));
         let thread = |registry: Registry, tally: Tally| spawn(move || enter(&registry, &tally));
         let a = thread(registry.clone(), tally.clone());
@@ -95,18 +84,12 @@ fn leave(turn: Turn, step: &str, tally: &Tally) {
     }
 }
 
-fn early_exit(bound: &'static bounds::Bound, step: &'static str) {
+fn early_exit(bound: &'static Bound, step: &'static str) {
     check(bound, &["waited", "did not wait"], move || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
-        let holder = spawn({
-            let tally = tally.clone();
-            move || leave(turn, step, &tally)
-        });
-        let enterer = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || enter_and_tell(&registry, &tally)
+        let (registry, tally, turn) = held(Tally::one_at_a_time());
+        let holder = spawn_with(tally.clone(), |tally| leave(turn, step, &tally));
+        let enterer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            enter_and_tell(&registry, &tally)
         });
         holder.join().expect("holder");
         let (number, waited) = enterer.join().expect("enter");
@@ -120,61 +103,42 @@ fn early_exit(bound: &'static bounds::Bound, step: &'static str) {
     });
 }
 
-/// The closing is dropped: who waits is handed the vacancy, who comes later finds the key free.
-#[test]
-fn closing_dropped() {
-    early_exit(&bounds::C2_CLOSING_DROPPED, "closing dropped");
-}
-
-/// Closed, and the vacancy dropped: that burns a number.
-#[test]
-fn vacancy_dropped() {
-    early_exit(&bounds::C2_VACANCY_DROPPED, "closed, vacancy dropped");
-}
-
-/// The holder splits and leaves early: its locals drop in the right order.
-#[test]
-fn split_and_left() {
-    early_exit(&bounds::C2_SPLIT_LEFT, "split, left early");
-}
-
-/// The holder starts the next session itself: who waits gets that one.
-#[test]
-fn closed_and_filled() {
-    early_exit(&bounds::C2_CLOSED_FILLED, "closed, filled");
+models! {
+    /// The closing is dropped: who waits is handed the vacancy, who comes later finds the key free.
+    closing_dropped = early_exit(&bounds::C2_CLOSING_DROPPED, "closing dropped");
+    /// Closed, and the vacancy dropped: that burns a number.
+    vacancy_dropped = early_exit(&bounds::C2_VACANCY_DROPPED, "closed, vacancy dropped");
+    /// The holder splits and leaves early: its locals drop in the right order.
+    split_and_left = early_exit(&bounds::C2_SPLIT_LEFT, "split, left early");
+    /// The holder starts the next session itself: who waits gets that one.
+    closed_and_filled = early_exit(&bounds::C2_CLOSED_FILLED, "closed, filled");
 }
 
 /// A session whose drop panics: the next one starts after that drop all the same.
 #[test]
 fn a_drop_that_panics() {
-    check_unwinding(
-        &bounds::C2_PANIC_IN_DROP,
-        &["waited", "did not wait"],
-        || {
-            let (registry, tally) = (registry(), Tally::one_at_a_time());
-            let entry = registry.try_enter(&Key(1)).expect("free");
-            let turn = entry.or_insert(tally.session_whose_drop_panics());
-            let holder = spawn(move || engine::unwind(|| drop(Turn::vacate(turn))).is_err());
-            let enterer = spawn({
-                let (registry, tally) = (registry.clone(), tally.clone());
-                move || enter_and_tell(&registry, &tally)
-            });
-            assert!(holder.join().expect("holder"), "the drop panics");
-            let (number, waited) = enterer.join().expect("enter");
-            assert_eq!(number, 2);
-            registry.check_invariants();
-            waited
-        },
-    );
+    let outcomes = ["waited", "did not wait"];
+    check_unwinding(&bounds::C2_PANIC_IN_DROP, &outcomes, || {
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
+        let entry = registry.try_enter(&Key(1)).expect("free");
+        let turn = entry.or_insert(tally.session_whose_drop_panics());
+        let holder = spawn(move || engine::unwind(|| drop(Turn::vacate(turn))).is_err());
+        let enterer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            enter_and_tell(&registry, &tally)
+        });
+        assert!(holder.join().expect("holder"), "the drop panics");
+        let (number, waited) = enterer.join().expect("enter");
+        assert_eq!(number, 2);
+        registry.check_invariants();
+        waited
+    });
 }
 
 /// A panic during a turn ends its incarnation: the half-changed session is handed to nobody.
 #[test]
 fn a_turn_that_panics() {
     check_unwinding(&bounds::C2_PANIC_IN_TURN, &["the second session"], || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::one_at_a_time());
         let holder = spawn(move || {
             engine::unwind(|| {
                 turn.work();
@@ -182,9 +146,8 @@ fn a_turn_that_panics() {
                 engine::panic_now();
             })
         });
-        let enterer = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || enter(&registry, &tally)
+        let enterer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            enter(&registry, &tally)
         });
         let _panicked = holder.join().expect("holder");
         let number = enterer.join().expect("enter");
@@ -196,31 +159,23 @@ fn a_turn_that_panics() {
 /// A closer that panics in the cleanup: the key is freed after the session is gone.
 #[test]
 fn a_closer_that_panics() {
-    check_unwinding(
-        &bounds::C2_PANIC_IN_CLOSER,
-        &["the first session", "the second session"],
-        || {
-            let (registry, tally) = (registry(), Tally::one_at_a_time());
-            rest(&registry, &Key(1), &tally);
-            let cleanup = spawn({
-                let registry = registry.clone();
-                move || {
-                    engine::unwind(|| {
-                        registry.cleanup_idle(Duration::ZERO, |_, _session, _| engine::panic_now())
-                    })
-                    .is_err()
-                }
-            });
-            let enterer = spawn({
-                let (registry, tally) = (registry.clone(), tally.clone());
-                move || enter(&registry, &tally)
-            });
-            let _claimed = cleanup.join().expect("cleanup");
-            let number = enterer.join().expect("enter");
-            registry.check_invariants();
-            session(number)
-        },
-    );
+    let outcomes = ["the first session", "the second session"];
+    check_unwinding(&bounds::C2_PANIC_IN_CLOSER, &outcomes, || {
+        let (registry, tally) = idle(Tally::one_at_a_time());
+        let cleanup = spawn_with(registry.clone(), |registry| {
+            engine::unwind(|| {
+                registry.cleanup_idle(Duration::ZERO, |_, _session, _| engine::panic_now())
+            })
+            .is_err()
+        });
+        let enterer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            enter(&registry, &tally)
+        });
+        let _claimed = cleanup.join().expect("cleanup");
+        let number = enterer.join().expect("enter");
+        registry.check_invariants();
+        session(number)
+    });
 }
 
 /// A start that is cancelled half-way: what it had made is gone before the next one starts.
@@ -239,9 +194,8 @@ fn a_cancelled_start() {
         let mut start = Box::pin(start);
         assert!(matches!(poll_once(&mut start), Poll::Pending));
         let holder = spawn(move || drop(start));
-        let enterer = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || started(block_on(registry.enter(&Key(1))).expect("open"), &tally)
+        let enterer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            started(block_on(registry.enter(&Key(1))).expect("open"), &tally)
         });
         holder.join().expect("holder");
         let number = enterer.join().expect("enter");
@@ -261,36 +215,29 @@ fn a_turn_while_the_thread_unwinds() {
             entry.occupied().expect("there").work();
         }
     }
-    check_unwinding(
-        &bounds::C2_UNWINDING,
-        &["in this order: 01", "in this order: 10"],
-        || {
-            let (registry, tally) = (registry(), Tally::one_at_a_time());
-            rest(&registry, &Key(1), &tally);
-            let unwinder = spawn({
-                let registry = registry.clone();
-                move || {
-                    engine::unwind(|| {
-                        let _enters = Enters(registry);
-                        engine::panic_now();
-                    })
-                    .is_err()
-                }
-            });
-            let entry = registry.enter_blocking(&Key(1)).expect("open");
-            let turn = entry
-                .occupied()
-                .expect("C2: a turn that was whole ended its session");
-            let uses = turn.work();
-            drop(turn);
-            assert!(unwinder.join().expect("unwinder"), "it panics");
-            registry.check_invariants();
-            assert_eq!(
-                tally.dropped(),
-                0,
-                "C2: a turn that was whole ended its session"
-            );
-            format!("in this order: {}{}", 1 - uses, uses)
-        },
-    );
+    let outcomes = ["in this order: 01", "in this order: 10"];
+    check_unwinding(&bounds::C2_UNWINDING, &outcomes, || {
+        let (registry, tally) = idle(Tally::one_at_a_time());
+        let unwinder = spawn_with(registry.clone(), |registry| {
+            engine::unwind(|| {
+                let _enters = Enters(registry);
+                engine::panic_now();
+            })
+            .is_err()
+        });
+        let entry = registry.enter_blocking(&Key(1)).expect("open");
+        let turn = entry
+            .occupied()
+            .expect("C2: a turn that was whole ended its session");
+        let uses = turn.work();
+        drop(turn);
+        assert!(unwinder.join().expect("unwinder"), "it panics");
+        registry.check_invariants();
+        assert_eq!(
+            tally.dropped(),
+            0,
+            "C2: a turn that was whole ended its session"
+        );
+        format!("in this order: {}{}", 1 - uses, uses)
+    });
 }

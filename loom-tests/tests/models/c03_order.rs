@@ -1,13 +1,6 @@
 //! C3: within a lane, entries are granted in ticket order, also across incarnations and replacements.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{
-        Enter, Entry, Key, Registry, Tally, Turn, block_on, poll_once, registry, rest, spawn,
-        turn_of,
-    },
-};
+use crate::kit::*;
 use std::{
     sync::{Arc, Mutex, PoisonError},
     task::Poll,
@@ -34,12 +27,7 @@ impl Log {
 }
 
 /// Waits in a thread of its own, and says its name once it has the turn; starts the session if there is none.
-fn wait(
-    enter: Enter,
-    name: &'static str,
-    log: &Log,
-    tally: &Tally,
-) -> loom::thread::JoinHandle<()> {
+fn wait(enter: Enter, name: &'static str, log: &Log, tally: &Tally) -> JoinHandle<()> {
     let (log, tally) = (log.clone(), tally.clone());
     spawn(move || {
         let entry = block_on(enter).expect("open");
@@ -132,14 +120,14 @@ fn the_first_lane() {
         let turn = turn_of(&registry, &Key(1));
         let a = registry.enter(&Key(1));
         let a = wait(a, "a", &log, &tally);
-        let first = spawn({
-            let (registry, tally, log) = (registry.clone(), tally.clone(), log.clone());
-            move || {
+        let first = spawn_with(
+            (registry.clone(), tally.clone(), log.clone()),
+            |(registry, tally, log)| {
                 let entry = registry.enter_first(&Key(1)).wait().expect("open");
                 log.add("x");
                 drop(entry.or_insert_with(|| tally.session()));
-            }
-        });
+            },
+        );
         drop(turn);
         a.join().expect("a");
         first.join().expect("first");
@@ -160,17 +148,11 @@ fn a_dismissed_line() {
         let (registry, tally, _) = setting();
         let turn = turn_of(&registry, &Key(1));
         let a = registry.enter(&Key(1));
-        let dismisser = spawn({
-            let registry = registry.clone();
-            move || registry.dismiss(&Key(1))
-        });
-        let b = spawn({
-            let registry = registry.clone();
-            move || {
-                registry
-                    .enter_blocking(&Key(1))
-                    .map(|entry| entry.occupied().expect("there").work())
-            }
+        let dismisser = spawn_with(registry.clone(), |registry| registry.dismiss(&Key(1)));
+        let b = spawn_with(registry.clone(), |registry| {
+            registry
+                .enter_blocking(&Key(1))
+                .map(|entry| entry.occupied().expect("there").work())
         });
         drop(turn);
         let a = block_on(a).map(|entry| entry.occupied().expect("there").work());
@@ -247,17 +229,17 @@ fn after_a_replacement() {
         let turn = turn_of(&registry, &Key(1));
         let a = registry.enter(&Key(1));
         let first = a.ticket().expect("it has a place");
-        let newcomer = spawn({
-            let (registry, tally, log) = (registry.clone(), tally.clone(), log.clone());
-            move || {
+        let newcomer = spawn_with(
+            (registry.clone(), tally.clone(), log.clone()),
+            |(registry, tally, log)| {
                 let enter = registry.enter(&Key(1));
                 let ticket = enter.ticket().expect("it has a place");
                 let entry = enter.wait().expect("open");
                 log.add("c");
                 drop(entry.or_insert_with(|| tally.session()));
                 ticket
-            }
-        });
+            },
+        );
         let replaced = registry.replace(&Key(1)).expect("open");
         assert!(
             replaced.vacancy.ticket() > first,
@@ -276,30 +258,27 @@ fn after_a_replacement() {
 /// The tickets of a key go on when it was absent in between.
 #[test]
 fn after_an_absence() {
-    check(
-        &bounds::C3_ABSENCE,
-        &["in line", "absent in between"],
-        || {
-            let (registry, tally, _) = setting();
-            let turn = turn_of(&registry, &Key(1));
-            let before = Turn::ticket(&turn);
-            let ender = spawn(move || drop(Turn::vacate(turn)));
-            let mut enter = registry.enter(&Key(1));
-            let after = enter.ticket().expect("it has a place");
-            assert!(after > before, "C3: {after} comes after {before}");
-            let outcome = match poll_once(&mut enter) {
-                Poll::Ready(entry) => {
-                    drop(entry.expect("open").or_insert_with(|| tally.session()));
-                    "absent in between"
-                }
-                Poll::Pending => "in line",
-            };
-            ender.join().expect("ender");
-            drop(enter);
-            registry.check_invariants();
-            outcome
-        },
-    );
+    let outcomes = ["in line", "absent in between"];
+    check(&bounds::C3_ABSENCE, &outcomes, || {
+        let (registry, tally, _) = setting();
+        let turn = turn_of(&registry, &Key(1));
+        let before = Turn::ticket(&turn);
+        let ender = spawn(move || drop(Turn::vacate(turn)));
+        let mut enter = registry.enter(&Key(1));
+        let after = enter.ticket().expect("it has a place");
+        assert!(after > before, "C3: {after} comes after {before}");
+        let outcome = match poll_once(&mut enter) {
+            Poll::Ready(entry) => {
+                drop(entry.expect("open").or_insert_with(|| tally.session()));
+                "absent in between"
+            }
+            Poll::Pending => "in line",
+        };
+        ender.join().expect("ender");
+        drop(enter);
+        registry.check_invariants();
+        outcome
+    });
 }
 
 /// The first lane is ahead of the line behind a replacement too.

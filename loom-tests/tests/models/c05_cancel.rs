@@ -1,15 +1,6 @@
 //! C5: dropping an `Enter` at any point leaves no trace: the grant passes on, counts are exact, no slot stays behind.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{
-        Bell, Enter, Entry, Key, Registry, Tally, Turn, block_on, poll_once, registry, rest, spawn,
-        timed, turn_of,
-    },
-};
-use std::{task::Poll, time::Duration};
-use turnwise::{Phase, WaitError};
+use crate::kit::*;
 
 /// Nobody holds or waits for the session, which rests.
 fn at_rest(registry: &Registry, tally: &Tally) {
@@ -24,11 +15,9 @@ fn at_rest(registry: &Registry, tally: &Tally) {
 }
 
 /// Dropped while the turn ends: before the grant, or with it. Polled before, or not.
-fn dropped_against_turn_end(bound: &'static bounds::Bound, polled: bool) {
+fn dropped_against_turn_end(bound: &'static Bound, polled: bool) {
     check(bound, &["at rest"], move || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let mut enter = registry.enter(&Key(1));
         let bell = Bell::new();
         if polled {
@@ -44,47 +33,33 @@ fn dropped_against_turn_end(bound: &'static bounds::Bound, polled: bool) {
     });
 }
 
-/// See there.
-#[test]
-fn dropped_unpolled() {
-    dropped_against_turn_end(&bounds::C5_DROP_UNPOLLED, false);
-}
-
-/// See there.
-#[test]
-fn dropped_polled() {
-    dropped_against_turn_end(&bounds::C5_DROP_POLLED, true);
+models! {
+    dropped_unpolled = dropped_against_turn_end(&bounds::C5_DROP_UNPOLLED, false);
+    dropped_polled = dropped_against_turn_end(&bounds::C5_DROP_POLLED, true);
 }
 
 /// Granted in the call, and dropped while another enters.
 #[test]
 fn granted_and_dropped() {
-    check(
-        &bounds::C5_DROP_GRANTED,
-        &["waited", "did not wait"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let granted = registry.enter(&Key(1));
-            let dropper = spawn(move || drop(granted));
-            let other = spawn({
-                let registry = registry.clone();
-                move || {
-                    let mut enter = registry.enter(&Key(1));
-                    let first = poll_once(&mut enter);
-                    let waited = first.is_pending();
-                    if waited {
-                        drop(block_on(enter));
-                    }
-                    waited
-                }
-            });
-            dropper.join().expect("dropper");
-            let waited = other.join().expect("other");
-            at_rest(&registry, &tally);
-            if waited { "waited" } else { "did not wait" }
-        },
-    );
+    let outcomes = ["waited", "did not wait"];
+    check(&bounds::C5_DROP_GRANTED, &outcomes, || {
+        let (registry, tally) = idle(Tally::default());
+        let granted = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(granted));
+        let other = spawn_with(registry.clone(), |registry| {
+            let mut enter = registry.enter(&Key(1));
+            let first = poll_once(&mut enter);
+            let waited = first.is_pending();
+            if waited {
+                drop(block_on(enter));
+            }
+            waited
+        });
+        dropper.join().expect("dropper");
+        let waited = other.join().expect("other");
+        at_rest(&registry, &tally);
+        if waited { "waited" } else { "did not wait" }
+    });
 }
 
 /// The grant of a vacancy, dropped while another enters: he starts the session, or finds the key free.
@@ -94,12 +69,9 @@ fn granted_vacancy_dropped() {
         let (registry, tally) = (registry(), Tally::default());
         let granted = registry.enter(&Key(1));
         let dropper = spawn(move || drop(granted));
-        let other = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || {
-                let entry = registry.enter_blocking(&Key(1)).expect("open");
-                Turn::incarnation(&entry.or_insert_with(|| tally.only_session())).get()
-            }
+        let other = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            let entry = registry.enter_blocking(&Key(1)).expect("open");
+            Turn::incarnation(&entry.or_insert_with(|| tally.only_session())).get()
         });
         dropper.join().expect("dropper");
         let number = other.join().expect("other");
@@ -129,9 +101,7 @@ fn the_last_two_leave() {
 #[test]
 fn deadline_against_turn_end() {
     check(&bounds::C5_DEADLINE, &["granted", "timed out"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let enter = registry.enter(&Key(1));
         let ender = spawn(move || drop(turn));
         let waiter = spawn(move || match enter.wait_timeout(Duration::from_secs(1)) {
@@ -149,48 +119,41 @@ fn deadline_against_turn_end() {
 /// A deadline passes, and the place is handed back: it is still the same place, ahead of who came later.
 #[test]
 fn deadline_and_again() {
-    check(
-        &bounds::C5_DEADLINE_AGAIN,
-        &["granted", "granted the second time"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let turn = turn_of(&registry, &Key(1));
-            let enter = registry.enter(&Key(1));
-            let later = registry.enter(&Key(1));
-            let ender = spawn(move || drop(turn));
-            let waiter = spawn(move || match enter.wait_timeout(Duration::from_secs(1)) {
-                Ok(entry) => (entry.occupied().expect("there").work(), "granted"),
-                Err(WaitError::TimedOut(enter)) => {
-                    let entry = enter.wait().expect("open");
-                    (
-                        entry.occupied().expect("there").work(),
-                        "granted the second time",
-                    )
-                }
-                Err(other) => panic!("C5: {other}"),
-            });
-            let second = block_on(later)
-                .expect("open")
-                .occupied()
-                .expect("there")
-                .work();
-            ender.join().expect("ender");
-            let (first, outcome) = waiter.join().expect("waiter");
-            assert_eq!((first, second), (0, 1), "C5: the place was lost");
-            at_rest(&registry, &tally);
-            outcome
-        },
-    );
+    let outcomes = ["granted", "granted the second time"];
+    check(&bounds::C5_DEADLINE_AGAIN, &outcomes, || {
+        let (registry, tally, turn) = held(Tally::default());
+        let enter = registry.enter(&Key(1));
+        let later = registry.enter(&Key(1));
+        let ender = spawn(move || drop(turn));
+        let waiter = spawn(move || match enter.wait_timeout(Duration::from_secs(1)) {
+            Ok(entry) => (entry.occupied().expect("there").work(), "granted"),
+            Err(WaitError::TimedOut(enter)) => {
+                let entry = enter.wait().expect("open");
+                (
+                    entry.occupied().expect("there").work(),
+                    "granted the second time",
+                )
+            }
+            Err(other) => panic!("C5: {other}"),
+        });
+        let second = block_on(later)
+            .expect("open")
+            .occupied()
+            .expect("there")
+            .work();
+        ender.join().expect("ender");
+        let (first, outcome) = waiter.join().expect("waiter");
+        assert_eq!((first, second), (0, 1), "C5: the place was lost");
+        at_rest(&registry, &tally);
+        outcome
+    });
 }
 
 /// Three in line; the first is dropped while the turn ends, the others get it in order.
 #[test]
 fn the_first_of_three_leaves() {
     check(&bounds::C5_THREE, &["01"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let [a, b, c]: [Enter; 3] = std::array::from_fn(|_| registry.enter(&Key(1)));
         let work = |entry: Entry| entry.occupied().expect("there").work();
         let ender = spawn(move || drop(turn));
@@ -208,14 +171,12 @@ fn the_first_of_three_leaves() {
 #[test]
 fn dropped_against_replace() {
     check(&bounds::C5_DROP_REPLACE, &["the key is free"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let granted = registry.enter(&Key(1));
         let waiting = registry.enter(&Key(1));
         let dropper = spawn(move || drop((granted, waiting)));
-        let replacer = spawn({
-            let registry = registry.clone();
-            move || drop(registry.replace(&Key(1)).expect("open"))
+        let replacer = spawn_with(registry.clone(), |registry| {
+            drop(registry.replace(&Key(1)).expect("open"));
         });
         dropper.join().expect("dropper");
         replacer.join().expect("replacer");
@@ -229,79 +190,66 @@ fn dropped_against_replace() {
 /// An `Enter` that was granted and looks while a replacement takes the grant back: it has the turn, or waits.
 #[test]
 fn looked_against_replace() {
-    check(
-        &bounds::C5_LOOK_REPLACE,
-        &["had the turn", "waited"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let mut granted = registry.enter(&Key(1));
-            let looker = spawn(move || match poll_once(&mut granted) {
-                Poll::Ready(_) => "had the turn",
-                Poll::Pending => {
-                    assert!(matches!(block_on(granted), Ok(turnwise::Entry::Vacant(_))));
-                    "waited"
-                }
-            });
-            let replacer = spawn({
-                let registry = registry.clone();
-                move || drop(registry.replace(&Key(1)).expect("open"))
-            });
-            let outcome = looker.join().expect("looker");
-            replacer.join().expect("replacer");
-            registry.check_invariants();
-            assert!(registry.is_empty(), "C5: a slot stays behind");
-            assert_eq!(tally.alive(), 0);
-            outcome
-        },
-    );
+    let outcomes = ["had the turn", "waited"];
+    check(&bounds::C5_LOOK_REPLACE, &outcomes, || {
+        let (registry, tally) = idle(Tally::default());
+        let mut granted = registry.enter(&Key(1));
+        let looker = spawn(move || match poll_once(&mut granted) {
+            Poll::Ready(_) => "had the turn",
+            Poll::Pending => {
+                assert!(matches!(block_on(granted), Ok(Entry::Vacant(_))));
+                "waited"
+            }
+        });
+        let replacer = spawn_with(registry.clone(), |registry| {
+            drop(registry.replace(&Key(1)).expect("open"));
+        });
+        let outcome = looker.join().expect("looker");
+        replacer.join().expect("replacer");
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C5: a slot stays behind");
+        assert_eq!(tally.alive(), 0);
+        outcome
+    });
 }
 
 /// A grant that is dropped leaves the idle time as it was: the session, idle for long, is cleaned up all the same.
 #[test]
 fn a_grant_dropped_leaves_the_idle_time() {
-    check(
-        &bounds::C5_IDLE_TIME,
-        &["closed", "granted meanwhile"],
-        || {
-            let (registry, hand) = timed();
-            let tally = Tally::default();
-            rest(&registry, &Key(1), &tally);
-            let rested = registry.status(&Key(1)).expect("there").since;
-            hand.advance(Duration::from_secs(60));
-            let granted = registry.enter(&Key(1));
-            let dropper = spawn(move || drop(granted));
-            let cleaner = spawn({
-                let registry = registry.clone();
-                move || {
-                    registry.cleanup_idle(Duration::from_secs(60), |_, session, _| drop(session))
-                }
-            });
-            dropper.join().expect("dropper");
-            let sweep = cleaner.join().expect("cleaner");
-            registry.check_invariants();
-            if let Some(status) = registry.status(&Key(1)) {
-                assert_eq!(
-                    status.since, rested,
-                    "C5: it is idle since the drop of a grant"
-                );
-            }
-            match (sweep.closed, sweep.busy, tally.alive()) {
-                (1, 0, 0) => "closed",
-                (0, 1, 1) => "granted meanwhile",
-                other => panic!("C5: {other:?}"),
-            }
-        },
-    );
+    let outcomes = ["closed", "granted meanwhile"];
+    check(&bounds::C5_IDLE_TIME, &outcomes, || {
+        let (registry, hand) = timed();
+        let tally = Tally::default();
+        rest(&registry, &Key(1), &tally);
+        let rested = registry.status(&Key(1)).expect("there").since;
+        hand.advance(Duration::from_secs(60));
+        let granted = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(granted));
+        let cleaner = spawn_with(registry.clone(), |registry| {
+            registry.cleanup_idle(Duration::from_secs(60), |_, session, _| drop(session))
+        });
+        dropper.join().expect("dropper");
+        let sweep = cleaner.join().expect("cleaner");
+        registry.check_invariants();
+        if let Some(status) = registry.status(&Key(1)) {
+            assert_eq!(
+                status.since, rested,
+                "C5: it is idle since the drop of a grant"
+            );
+        }
+        match (sweep.closed, sweep.busy, tally.alive()) {
+            (1, 0, 0) => "closed",
+            (0, 1, 1) => "granted meanwhile",
+            other => panic!("C5: {other:?}"),
+        }
+    });
 }
 
 /// Two leave the line of a turn that goes on: the count is exact while it does.
 #[test]
 fn the_count_of_those_who_left() {
     check(&bounds::C5_COUNT, &["2", "1", "0"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, _tally, turn) = held(Tally::default());
         let (a, b) = (registry.enter(&Key(1)), registry.enter(&Key(1)));
         let a = spawn(move || drop(a));
         let b = spawn(move || drop(b));
@@ -317,30 +265,24 @@ fn the_count_of_those_who_left() {
 /// A deadline passes while a replacement moves the line: the place is granted in the new line, or left there without a trace.
 #[test]
 fn deadline_against_replace() {
-    check(
-        &bounds::C5_DEADLINE_REPLACE,
-        &["granted", "timed out"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let turn = turn_of(&registry, &Key(1));
-            let enter = registry.enter(&Key(1));
-            let replacer = spawn({
-                let registry = registry.clone();
-                move || drop(registry.replace(&Key(1)).expect("open"))
-            });
-            let waiter = spawn(move || match enter.wait_timeout(Duration::from_secs(1)) {
-                Ok(Entry::Vacant(_)) => "granted",
-                Err(WaitError::TimedOut(_)) => "timed out",
-                other => panic!("C5: {other:?}"),
-            });
-            replacer.join().expect("replacer");
-            let outcome = waiter.join().expect("waiter");
-            drop(turn);
-            registry.check_invariants();
-            assert!(registry.is_empty(), "C5: a slot stays behind");
-            assert_eq!(tally.alive(), 0);
-            outcome
-        },
-    );
+    let outcomes = ["granted", "timed out"];
+    check(&bounds::C5_DEADLINE_REPLACE, &outcomes, || {
+        let (registry, tally, turn) = held(Tally::default());
+        let enter = registry.enter(&Key(1));
+        let replacer = spawn_with(registry.clone(), |registry| {
+            drop(registry.replace(&Key(1)).expect("open"));
+        });
+        let waiter = spawn(move || match enter.wait_timeout(Duration::from_secs(1)) {
+            Ok(Entry::Vacant(_)) => "granted",
+            Err(WaitError::TimedOut(_)) => "timed out",
+            other => panic!("C5: {other:?}"),
+        });
+        replacer.join().expect("replacer");
+        let outcome = waiter.join().expect("waiter");
+        drop(turn);
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C5: a slot stays behind");
+        assert_eq!(tally.alive(), 0);
+        outcome
+    });
 }

@@ -4,19 +4,10 @@
 //! the end the replacement must be there, current and untouched, whoever was first. Each with and without somebody in line,
 //! who must get the replacement in his turn.
 
-use crate::{
-    bounds::{self, Bound},
-    harness::check,
-    kit::{Enter, Entry, Key, Registry, Tally, Turn, poll_once, registry, rest, spawn, turn_of},
-};
-use loom::thread::JoinHandle;
-use std::{task::Poll, time::Duration};
-use turnwise::{Old, Phase};
+use crate::kit::*;
 
 /// What a replacement found.
-pub(crate) fn found(
-    old: Option<&Old<Key, crate::kit::Session, crate::kit::Handle>>,
-) -> &'static str {
+pub(crate) fn found(old: Option<&Old<Key, Session, Handle>>) -> &'static str {
     match old {
         None => "nothing there",
         Some(Old::Idle(_)) => "rested",
@@ -75,6 +66,7 @@ pub(crate) fn survives(registry: &Registry, turn: Turn, waiting: Option<Enter>) 
 }
 
 /// What is there before the replacement.
+#[derive(Clone, Copy)]
 enum Before {
     Turn,
     VacancyToDrop,
@@ -83,15 +75,10 @@ enum Before {
 }
 
 /// The end of it, in a thread of its own, against a replacement.
-fn replace_against_end(
-    bound: &'static Bound,
-    before: fn() -> Before,
-    line: bool,
-    expected: &[&str],
-) {
+fn replace_against_end(bound: &'static Bound, before: Before, line: bool, expected: &[&str]) {
     check(bound, expected, move || {
         let (registry, tally) = (registry(), Tally::default());
-        let end: Box<dyn FnOnce() + Send> = match before() {
+        let end: Box<dyn FnOnce() + Send> = match before {
             Before::Turn => {
                 rest(&registry, &Key(1), &tally);
                 let turn = turn_of(&registry, &Key(1));
@@ -123,95 +110,31 @@ fn replace_against_end(
     });
 }
 
-/// Replace against the end of a turn.
-#[test]
-fn replace_against_turn_end() {
-    let before = || Before::Turn;
-    replace_against_end(
-        &bounds::C6_REPLACE_TURN_END,
-        before,
-        false,
-        &["rested", "held"],
-    );
-}
-
-/// The same with somebody in line: the turn's end may grant him first, and the replacement takes the grant back.
-#[test]
-fn replace_against_turn_end_in_line() {
-    let before = || Before::Turn;
-    replace_against_end(
-        &bounds::C6_REPLACE_TURN_END_LINE,
-        before,
-        true,
-        &["rested", "held"],
-    );
-}
-
-/// Replace against a start that fails.
-#[test]
-fn replace_against_start_end() {
-    let before = || Before::VacancyToDrop;
-    replace_against_end(
-        &bounds::C6_REPLACE_START_END,
-        before,
-        false,
-        &["nothing there", "held"],
-    );
-}
-
-/// The same with somebody in line: the vacancy may be granted to him first.
-#[test]
-fn replace_against_start_end_in_line() {
-    let before = || Before::VacancyToDrop;
-    replace_against_end(
-        &bounds::C6_REPLACE_START_END_LINE,
-        before,
-        true,
-        &["nothing there", "held"],
-    );
-}
-
-/// Replace against a start that succeeds, and its first turn.
-#[test]
-fn replace_against_fill() {
-    let before = || Before::VacancyToFill;
-    replace_against_end(&bounds::C6_REPLACE_FILL, before, false, &["rested", "held"]);
-}
-
-/// The same with somebody in line.
-#[test]
-fn replace_against_fill_in_line() {
-    let before = || Before::VacancyToFill;
-    replace_against_end(
-        &bounds::C6_REPLACE_FILL_LINE,
-        before,
-        true,
-        &["rested", "held"],
-    );
-}
-
-/// Replace against the end of a close.
-#[test]
-fn replace_against_close_end() {
-    let before = || Before::Closing;
-    replace_against_end(
-        &bounds::C6_REPLACE_CLOSE_END,
-        before,
-        false,
-        &["nothing there", "held"],
-    );
-}
-
-/// The same with somebody in line.
-#[test]
-fn replace_against_close_end_in_line() {
-    let before = || Before::Closing;
-    replace_against_end(
-        &bounds::C6_REPLACE_CLOSE_END_LINE,
-        before,
-        true,
-        &["nothing there", "held"],
-    );
+models! {
+    /// Replace against the end of a turn.
+    replace_against_turn_end =
+        replace_against_end(&bounds::C6_REPLACE_TURN_END, Before::Turn, false, &["rested", "held"]);
+    /// The same with somebody in line: the turn's end may grant him first, and the replacement takes the grant back.
+    replace_against_turn_end_in_line =
+        replace_against_end(&bounds::C6_REPLACE_TURN_END_LINE, Before::Turn, true, &["rested", "held"]);
+    /// Replace against a start that fails.
+    replace_against_start_end =
+        replace_against_end(&bounds::C6_REPLACE_START_END, Before::VacancyToDrop, false, &["nothing there", "held"]);
+    /// The same with somebody in line: the vacancy may be granted to him first.
+    replace_against_start_end_in_line =
+        replace_against_end(&bounds::C6_REPLACE_START_END_LINE, Before::VacancyToDrop, true, &["nothing there", "held"]);
+    /// Replace against a start that succeeds, and its first turn.
+    replace_against_fill =
+        replace_against_end(&bounds::C6_REPLACE_FILL, Before::VacancyToFill, false, &["rested", "held"]);
+    /// The same with somebody in line.
+    replace_against_fill_in_line =
+        replace_against_end(&bounds::C6_REPLACE_FILL_LINE, Before::VacancyToFill, true, &["rested", "held"]);
+    /// Replace against the end of a close.
+    replace_against_close_end =
+        replace_against_end(&bounds::C6_REPLACE_CLOSE_END, Before::Closing, false, &["nothing there", "held"]);
+    /// The same with somebody in line.
+    replace_against_close_end_in_line =
+        replace_against_end(&bounds::C6_REPLACE_CLOSE_END_LINE, Before::Closing, true, &["nothing there", "held"]);
 }
 
 pub(crate) fn cleanup(registry: &Registry) -> JoinHandle<usize> {
@@ -233,8 +156,7 @@ fn replace_against_cleanup() {
         "nothing there, 1 closed",
     ];
     check(&bounds::C6_REPLACE_CLEANUP, &outcomes, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let cleaner = cleanup(&registry);
         let replacer = replace(&registry, &tally);
         let closed = cleaner.join().expect("cleaner");
@@ -254,8 +176,7 @@ fn replace_against_cleanup_and_enter() {
         "nothing there, 1 closed",
     ];
     check(&bounds::C6_REPLACE_CLEANUP_ENTER, &outcomes, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let cleaner = cleanup(&registry);
         let replacer = replace(&registry, &tally);
         // He gets the old session, a vacancy of the old slot, or stands behind the replacement.

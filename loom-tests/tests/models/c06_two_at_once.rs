@@ -1,31 +1,22 @@
 //! C6, continued: removals, two at once, and grants that nobody has looked at, against a replacement.
 
 use crate::{
-    bounds::{self, Bound},
     c06_identity::{cleanup, found, replace, survives},
-    harness::check,
-    kit::{Entry, Handle, Key, Tally, Turn, block_on, poll_once, registry, rest, spawn, turn_of},
+    kit::*,
 };
-use std::task::Poll;
-use turnwise::Old;
 
 /// Remove, then enter: the new session against the end of the old turn.
 #[test]
 fn remove_then_enter_against_turn_end() {
     check(&bounds::C6_REMOVE_ENTER, &["rested", "held"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let ender = spawn(move || drop(turn));
-        let remover = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || {
-                let old = registry.remove(&Key(1));
-                let found = found(old.as_ref());
-                let entry = registry.try_enter(&Key(1)).expect("C6: it was removed");
-                assert!(matches!(entry, Entry::Vacant(_)), "C6: it was removed");
-                (entry.or_insert_with(|| tally.session()), found)
-            }
+        let remover = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            let old = registry.remove(&Key(1));
+            let found = found(old.as_ref());
+            let entry = registry.try_enter(&Key(1)).expect("C6: it was removed");
+            assert!(matches!(entry, Entry::Vacant(_)), "C6: it was removed");
+            (entry.or_insert_with(|| tally.session()), found)
         });
         ender.join().expect("ender");
         let (turn, found) = remover.join().expect("remover");
@@ -44,14 +35,11 @@ fn remove_then_enter_against_turn_end_in_line() {
         "held, new",
     ];
     check(&bounds::C6_REMOVE_ENTER_LINE, &outcomes, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let waiting = registry.enter(&Key(1));
         let ender = spawn(move || drop(turn));
-        let remover = spawn({
-            let registry = registry.clone();
-            move || found(registry.remove(&Key(1)).as_ref())
+        let remover = spawn_with(registry.clone(), |registry| {
+            found(registry.remove(&Key(1)).as_ref())
         });
         let turn = block_on(waiting)
             .expect("open")
@@ -80,8 +68,7 @@ fn remove_then_enter_against_turn_end_in_line() {
 #[test]
 fn two_cleanups() {
     check(&bounds::C6_TWO_CLEANUPS, &["1 0", "0 1"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let (a, b) = (cleanup(&registry), cleanup(&registry));
         let closed = (a.join().expect("a"), b.join().expect("b"));
         registry.check_invariants();
@@ -94,28 +81,23 @@ fn two_cleanups() {
 /// Two cleanups and somebody who enters: the session that he starts after a close is not swept with the old one.
 #[test]
 fn two_cleanups_and_enter() {
-    check(
-        &bounds::C6_TWO_CLEANUPS_ENTER,
-        &["0 closed, session 1", "1 closed, session 2"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let (a, b) = (cleanup(&registry), cleanup(&registry));
-            let entry = registry.enter_blocking(&Key(1)).expect("open");
-            let turn = entry.or_insert_with(|| tally.only_session());
-            let closed = a.join().expect("a") + b.join().expect("b");
-            let outcome = format!("{closed} closed, session {}", turn.number);
-            survives(&registry, turn, None);
-            outcome
-        },
-    );
+    let outcomes = ["0 closed, session 1", "1 closed, session 2"];
+    check(&bounds::C6_TWO_CLEANUPS_ENTER, &outcomes, || {
+        let (registry, tally) = idle(Tally::default());
+        let (a, b) = (cleanup(&registry), cleanup(&registry));
+        let entry = registry.enter_blocking(&Key(1)).expect("open");
+        let turn = entry.or_insert_with(|| tally.only_session());
+        let closed = a.join().expect("a") + b.join().expect("b");
+        let outcome = format!("{closed} closed, session {}", turn.number);
+        survives(&registry, turn, None);
+        outcome
+    });
 }
 
 /// Replace twice: one of the two is the key's at the end, and the other knows that it is not.
 fn replace_twice_with(bound: &'static Bound, line: bool) {
     check(bound, &["a, then b", "b, then a"], move || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         // With somebody in line: granted, and not looked at.
         let waiting = line.then(|| registry.enter(&Key(1)));
         let (a, b) = (replace(&registry, &tally), replace(&registry, &tally));
@@ -137,16 +119,9 @@ fn replace_twice_with(bound: &'static Bound, line: bool) {
     });
 }
 
-/// See there.
-#[test]
-fn replace_twice() {
-    replace_twice_with(&bounds::C6_REPLACE_TWICE, false);
-}
-
-/// See there.
-#[test]
-fn replace_twice_in_line() {
-    replace_twice_with(&bounds::C6_REPLACE_TWICE_LINE, true);
+models! {
+    replace_twice = replace_twice_with(&bounds::C6_REPLACE_TWICE, false);
+    replace_twice_in_line = replace_twice_with(&bounds::C6_REPLACE_TWICE_LINE, true);
 }
 
 /// Replace against a grant that nobody has looked at: its `Enter` has the old session, or waits for the new one.
@@ -158,8 +133,7 @@ fn replace_against_unlooked_grant() {
         "rested, had the old session",
     ];
     check(&bounds::C6_REPLACE_GRANT, &outcomes, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let mut granted = registry.enter(&Key(1));
         let looker = spawn(move || match poll_once(&mut granted) {
             Poll::Ready(Ok(Entry::Occupied(turn))) => {
@@ -186,8 +160,7 @@ fn replace_against_unlooked_grant_in_line() {
         "rested, had the old session",
     ];
     check(&bounds::C6_REPLACE_GRANT_LINE, &outcomes, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let mut granted = registry.enter(&Key(1));
         let mut behind = registry.enter(&Key(1));
         let looker = spawn(move || match poll_once(&mut granted) {
@@ -217,36 +190,31 @@ fn replace_against_unlooked_grant_in_line() {
 /// Replaced and removed through what was observed: only the incarnation that was seen, never its replacement.
 #[test]
 fn observed_against_replace() {
-    check(
-        &bounds::C6_OBSERVED,
-        &["moved", "the seen one was removed"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let seen = registry.observe(&Key(1)).expect("there");
-            let remover = spawn(move || match seen.remove() {
-                Ok(Some(Old::Idle(session))) => {
-                    assert_eq!(session.number, 1, "C6: another than the seen one");
-                    "the seen one was removed"
-                }
-                Err(_) => "moved",
-                other => panic!("C6: {other:?}"),
-            });
-            let replacer = replace(&registry, &tally);
-            let outcome = remover.join().expect("remover");
-            let (turn, _) = replacer.join().expect("replacer");
-            survives(&registry, turn, None);
-            outcome
-        },
-    );
+    let outcomes = ["moved", "the seen one was removed"];
+    check(&bounds::C6_OBSERVED, &outcomes, || {
+        let (registry, tally) = idle(Tally::default());
+        let seen = registry.observe(&Key(1)).expect("there");
+        let remover = spawn(move || match seen.remove() {
+            Ok(Some(Old::Idle(session))) => {
+                assert_eq!(session.number, 1, "C6: another than the seen one");
+                "the seen one was removed"
+            }
+            Err(_) => "moved",
+            other => panic!("C6: {other:?}"),
+        });
+        let replacer = replace(&registry, &tally);
+        let outcome = remover.join().expect("remover");
+        let (turn, _) = replacer.join().expect("replacer");
+        survives(&registry, turn, None);
+        outcome
+    });
 }
 
 /// Two replace what both have seen: one of them does, and there is one slot.
 #[test]
 fn seen_twice() {
     check(&bounds::C6_SEEN_TWICE, &["a", "b"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, _tally) = idle(Tally::default());
         let seen = || registry.observe(&Key(1)).expect("there");
         let (a, b) = (seen(), seen());
         let a = spawn(move || a.replace().ok());
@@ -265,113 +233,94 @@ fn seen_twice() {
 /// Removed through what was observed, while the slot goes on to its next incarnation: that one stays.
 #[test]
 fn observed_against_the_next_incarnation() {
-    check(
-        &bounds::C6_OBSERVED_NEXT,
-        &["moved", "the seen one was held"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let closing = Turn::vacate(turn_of(&registry, &Key(1)));
-            let seen = registry.observe(&Key(1)).expect("there");
-            let number = seen.status().incarnation;
-            let holder = spawn({
-                let tally = tally.clone();
-                move || closing.closed().fill(tally.session())
-            });
-            let remover = spawn(move || seen.remove().map(|_| ()));
-            let turn = holder.join().expect("holder");
-            let removed = remover.join().expect("remover");
-            assert_eq!(
-                Turn::is_current(&turn),
-                removed.is_err(),
-                "C6: another than the seen one was removed"
-            );
-            let outcome = if removed.is_ok() {
-                // A superseded holder keeps the number that he had.
-                let kept = Turn::incarnation(&turn);
-                assert_eq!(kept, number, "C6: another than the seen one was removed");
-                "the seen one was held"
-            } else {
-                "moved"
-            };
-            drop(turn);
-            registry.check_invariants();
-            assert_eq!(registry.is_empty(), removed.is_ok());
-            outcome
-        },
-    );
+    let outcomes = ["moved", "the seen one was held"];
+    check(&bounds::C6_OBSERVED_NEXT, &outcomes, || {
+        let (registry, tally) = idle(Tally::default());
+        let closing = Turn::vacate(turn_of(&registry, &Key(1)));
+        let seen = registry.observe(&Key(1)).expect("there");
+        let number = seen.status().incarnation;
+        let holder = spawn_with(tally.clone(), |tally| {
+            closing.closed().fill(tally.session())
+        });
+        let remover = spawn(move || seen.remove().map(|_| ()));
+        let turn = holder.join().expect("holder");
+        let removed = remover.join().expect("remover");
+        assert_eq!(
+            Turn::is_current(&turn),
+            removed.is_err(),
+            "C6: another than the seen one was removed"
+        );
+        let outcome = if removed.is_ok() {
+            // A superseded holder keeps the number that he had.
+            let kept = Turn::incarnation(&turn);
+            assert_eq!(kept, number, "C6: another than the seen one was removed");
+            "the seen one was held"
+        } else {
+            "moved"
+        };
+        drop(turn);
+        registry.check_invariants();
+        assert_eq!(registry.is_empty(), removed.is_ok());
+        outcome
+    });
 }
 
 /// A handle is that of its incarnation: it goes with it, and what was seen never gives the handle of the next one.
 #[test]
 fn handle_against_the_next_incarnation() {
-    check(
-        &bounds::C6_HANDLE_NEXT,
-        &["1 1", "none 1", "none none", "none 2"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let turn = turn_of(&registry, &Key(1));
-            Turn::set_handle(&turn, engine::Arc::new(Handle(1)));
-            let seen = registry.observe(&Key(1)).expect("there");
-            let holder = spawn({
-                let tally = tally.clone();
-                move || {
-                    let vacancy = Turn::vacate(turn).closed();
-                    vacancy.set_handle(engine::Arc::new(Handle(2)));
-                    vacancy.fill(tally.session())
-                }
-            });
-            let number = |handle: Option<engine::Arc<Handle>>| handle.map(|handle| handle.0);
-            let now = number(registry.handle(&Key(1)));
-            let of_seen = number(seen.handle());
-            drop(holder.join().expect("holder"));
-            assert_ne!(of_seen, Some(2), "C6: a handle of another incarnation");
-            let told =
-                |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
-            format!("{} {}", told(of_seen), told(now))
-        },
-    );
+    let outcomes = ["1 1", "none 1", "none none", "none 2"];
+    check(&bounds::C6_HANDLE_NEXT, &outcomes, || {
+        let (registry, tally, turn) = held(Tally::default());
+        Turn::set_handle(&turn, engine::Arc::new(Handle(1)));
+        let seen = registry.observe(&Key(1)).expect("there");
+        let holder = spawn_with(tally.clone(), |tally| {
+            let vacancy = Turn::vacate(turn).closed();
+            vacancy.set_handle(engine::Arc::new(Handle(2)));
+            vacancy.fill(tally.session())
+        });
+        let number = |handle: Option<engine::Arc<Handle>>| handle.map(|handle| handle.0);
+        let now = number(registry.handle(&Key(1)));
+        let of_seen = number(seen.handle());
+        drop(holder.join().expect("holder"));
+        assert_ne!(of_seen, Some(2), "C6: a handle of another incarnation");
+        let told =
+            |number: Option<u64>| number.map_or("none".to_owned(), |number| number.to_string());
+        format!("{} {}", told(of_seen), told(now))
+    });
 }
 
 /// Two superseded holders of one key let go: each takes itself out of the list of those who have not, and nobody else.
 #[test]
 fn two_departures() {
-    check(
-        &bounds::C6_TWO_DEPARTURES,
-        &["both held", "the second rested"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let first = turn_of(&registry, &Key(1));
-            let replaced = registry.replace(&Key(1)).expect("open");
-            let second = replaced.vacancy.fill(tally.session());
-            let ender = spawn(move || drop(second));
-            let old = registry.remove(&Key(1));
-            let outcome = match &old {
-                Some(Old::Held(_)) => "both held",
-                Some(Old::Idle(_)) => "the second rested",
-                None => panic!("C6: the replacement is gone"),
-            };
-            let other = spawn(move || drop(first));
-            ender.join().expect("ender");
-            registry.check_invariants();
-            other.join().expect("other");
-            registry.check_invariants();
-            drop((old, replaced.old));
-            assert_eq!(tally.alive(), 0, "C6: an old session is left");
-            outcome
-        },
-    );
+    let outcomes = ["both held", "the second rested"];
+    check(&bounds::C6_TWO_DEPARTURES, &outcomes, || {
+        let (registry, tally) = idle(Tally::default());
+        let first = turn_of(&registry, &Key(1));
+        let replaced = registry.replace(&Key(1)).expect("open");
+        let second = replaced.vacancy.fill(tally.session());
+        let ender = spawn(move || drop(second));
+        let old = registry.remove(&Key(1));
+        let outcome = match &old {
+            Some(Old::Held(_)) => "both held",
+            Some(Old::Idle(_)) => "the second rested",
+            None => panic!("C6: the replacement is gone"),
+        };
+        let other = spawn(move || drop(first));
+        ender.join().expect("ender");
+        registry.check_invariants();
+        other.join().expect("other");
+        registry.check_invariants();
+        drop((old, replaced.old));
+        assert_eq!(tally.alive(), 0, "C6: an old session is left");
+        outcome
+    });
 }
 
 /// A holder who leaves a handle while he is superseded: it does not reach the replacement.
 #[test]
 fn handle_against_replace() {
     check(&bounds::C6_HANDLE_REPLACE, &["before", "after"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let holder = spawn(move || {
             let before = Turn::is_current(&turn);
             Turn::set_handle(&turn, engine::Arc::new(Handle(1)));

@@ -1,60 +1,44 @@
 //! C7: cleanup never takes a session that is busy, granted, waited for, or was active within `idle_for`.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{Entry, Key, Registry, Tally, Turn, poll_once, registry, rest, spawn, timed, turn_of},
-};
-use std::time::Duration;
-use turnwise::Phase;
+use crate::kit::*;
 
 /// A cleanup against somebody who enters, uses the session and ends his turn: his session is closed before he comes, or is
 /// his. He holds the turn until the cleanup has ended, so what he has must not be taken.
 #[test]
 fn cleanup_against_turn() {
-    check(
-        &bounds::C7_CLEANUP_TURN,
-        &["closed before", "not closed"],
-        || {
-            let (registry, tally) = (registry(), Tally::one_at_a_time());
-            rest(&registry, &Key(1), &tally);
-            let cleaner = spawn({
-                let (registry, tally) = (registry.clone(), tally.clone());
-                move || {
-                    registry.cleanup_idle(Duration::ZERO, |_, session, _| {
-                        assert_eq!(tally.alive(), 1, "C7: the session of a turn was taken");
-                        drop(session);
-                    })
-                }
-            });
-            let user = spawn({
-                let (registry, tally) = (registry.clone(), tally.clone());
-                move || {
-                    let entry = registry.enter_blocking(&Key(1)).expect("open");
-                    let turn = entry.or_insert_with(|| tally.only_session());
-                    turn.work();
-                    turn
-                }
-            });
-            let sweep = cleaner.join().expect("cleaner");
-            let turn = user.join().expect("user");
-            assert!(
-                Turn::is_current(&turn),
-                "C7: the session of a turn was taken"
-            );
-            drop(turn);
-            registry.check_invariants();
-            assert_eq!(
-                registry.status(&Key(1)).map(|status| status.phase),
-                Some(Phase::Idle)
-            );
-            if sweep.closed == 1 {
-                "closed before"
-            } else {
-                "not closed"
-            }
-        },
-    );
+    let outcomes = ["closed before", "not closed"];
+    check(&bounds::C7_CLEANUP_TURN, &outcomes, || {
+        let (registry, tally) = idle(Tally::one_at_a_time());
+        let cleaner = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            registry.cleanup_idle(Duration::ZERO, |_, session, _| {
+                assert_eq!(tally.alive(), 1, "C7: the session of a turn was taken");
+                drop(session);
+            })
+        });
+        let user = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            let entry = registry.enter_blocking(&Key(1)).expect("open");
+            let turn = entry.or_insert_with(|| tally.only_session());
+            turn.work();
+            turn
+        });
+        let sweep = cleaner.join().expect("cleaner");
+        let turn = user.join().expect("user");
+        assert!(
+            Turn::is_current(&turn),
+            "C7: the session of a turn was taken"
+        );
+        drop(turn);
+        registry.check_invariants();
+        assert_eq!(
+            registry.status(&Key(1)).map(|status| status.phase),
+            Some(Phase::Idle)
+        );
+        if sweep.closed == 1 {
+            "closed before"
+        } else {
+            "not closed"
+        }
+    });
 }
 
 /// The turn ends while the cleanup looks: activity counts from its end, so the session is young.
@@ -67,13 +51,10 @@ fn cleanup_against_turn_end() {
         let turn = turn_of(&registry, &Key(1));
         hand.advance(Duration::from_secs(60));
         let ender = spawn(move || drop(turn));
-        let cleaner = spawn({
-            let registry = registry.clone();
-            move || {
-                registry.cleanup_idle(Duration::from_secs(60), |_, _, _| {
-                    panic!("C7: a session was taken that was active just now");
-                })
-            }
+        let cleaner = spawn_with(registry.clone(), |registry| {
+            registry.cleanup_idle(Duration::from_secs(60), |_, _, _| {
+                panic!("C7: a session was taken that was active just now");
+            })
         });
         ender.join().expect("ender");
         let sweep = cleaner.join().expect("cleaner");
@@ -94,22 +75,16 @@ fn cleanup_against_touch() {
         let tally = Tally::one_at_a_time();
         rest(&registry, &Key(1), &tally);
         hand.advance(Duration::from_secs(60));
-        let toucher = spawn({
-            let registry = registry.clone();
-            move || registry.touch(&Key(1))
-        });
-        let cleaner = spawn({
-            let (registry, hand) = (registry.clone(), hand.clone());
-            move || {
-                let mut closed = 0;
-                let sweep = registry.cleanup_idle(Duration::from_secs(60), |_, session, _| {
-                    closed += 1;
-                    drop(session);
-                });
-                drop(hand);
-                assert_eq!(closed, sweep.closed);
-                sweep
-            }
+        let toucher = spawn_with(registry.clone(), |registry| registry.touch(&Key(1)));
+        let cleaner = spawn_with((registry.clone(), hand.clone()), |(registry, hand)| {
+            let mut closed = 0;
+            let sweep = registry.cleanup_idle(Duration::from_secs(60), |_, session, _| {
+                closed += 1;
+                drop(session);
+            });
+            drop(hand);
+            assert_eq!(closed, sweep.closed);
+            sweep
         });
         let touched = toucher.join().expect("toucher");
         let sweep = cleaner.join().expect("cleaner");
@@ -126,57 +101,43 @@ fn cleanup_against_touch() {
 /// A session that is granted and not looked at is not taken, however old it is.
 #[test]
 fn cleanup_against_grant() {
-    check(
-        &bounds::C7_CLEANUP_GRANT,
-        &["granted, not taken", "closed before"],
-        || {
-            let (registry, tally) = (registry(), Tally::one_at_a_time());
-            rest(&registry, &Key(1), &tally);
-            let enterer = spawn({
-                let registry = registry.clone();
-                move || registry.enter(&Key(1))
-            });
-            let cleaner = spawn({
-                let registry = registry.clone();
-                move || {
-                    registry
-                        .cleanup_idle(Duration::ZERO, |_, session, _| drop(session))
-                        .closed
-                }
-            });
-            let closed = cleaner.join().expect("cleaner");
-            let mut enter = enterer.join().expect("enterer");
-            let entry = match poll_once(&mut enter) {
-                std::task::Poll::Ready(entry) => entry.expect("open"),
-                std::task::Poll::Pending => panic!("C7: the grant was taken"),
-            };
-            if let Entry::Vacant(vacancy) = &entry {
-                // That of a key which was free again, or of a close that has ended: not of the session that was granted.
-                let number = vacancy.incarnation().get();
-                assert!(number > 1, "C7: the grant was taken");
-            }
-            let session = entry.occupied().is_some();
-            registry.check_invariants();
-            match (session, closed) {
-                (true, 0) => "granted, not taken",
-                (false, 1) => "closed before",
-                other => panic!("C7: {other:?}"),
-            }
-        },
-    );
+    let outcomes = ["granted, not taken", "closed before"];
+    check(&bounds::C7_CLEANUP_GRANT, &outcomes, || {
+        let (registry, _tally) = idle(Tally::one_at_a_time());
+        let enterer = spawn_with(registry.clone(), |registry| registry.enter(&Key(1)));
+        let cleaner = spawn_with(registry.clone(), |registry| {
+            registry
+                .cleanup_idle(Duration::ZERO, |_, session, _| drop(session))
+                .closed
+        });
+        let closed = cleaner.join().expect("cleaner");
+        let mut enter = enterer.join().expect("enterer");
+        let entry = match poll_once(&mut enter) {
+            Poll::Ready(entry) => entry.expect("open"),
+            Poll::Pending => panic!("C7: the grant was taken"),
+        };
+        if let Entry::Vacant(vacancy) = &entry {
+            // That of a key which was free again, or of a close that has ended: not of the session that was granted.
+            let number = vacancy.incarnation().get();
+            assert!(number > 1, "C7: the grant was taken");
+        }
+        let session = entry.occupied().is_some();
+        registry.check_invariants();
+        match (session, closed) {
+            (true, 0) => "granted, not taken",
+            (false, 1) => "closed before",
+            other => panic!("C7: {other:?}"),
+        }
+    });
 }
 
 /// The claim by what was observed: only if nothing has happened since.
 #[test]
 fn observed_claim_against_touch() {
     check(&bounds::C7_OBSERVED, &["claimed", "moved"], || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
+        let (registry, _tally) = idle(Tally::one_at_a_time());
         let seen = registry.observe(&Key(1)).expect("there");
-        let toucher = spawn({
-            let registry = registry.clone();
-            move || registry.touch(&Key(1))
-        });
+        let toucher = spawn_with(registry.clone(), |registry| registry.touch(&Key(1)));
         let claimer = spawn(move || seen.claim().map(|turn| turn.work()));
         assert!(toucher.join().expect("toucher"));
         let claim = claimer.join().expect("claimer");
@@ -189,20 +150,13 @@ fn observed_claim_against_touch() {
 #[test]
 fn cleanup_turn_and_touch() {
     check(&bounds::C7_THREE, &["closed before", "not closed"], || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
-        let cleaner = spawn({
-            let registry = registry.clone();
-            move || {
-                registry
-                    .cleanup_idle(Duration::ZERO, |_, session, _| drop(session))
-                    .closed
-            }
+        let (registry, tally) = idle(Tally::one_at_a_time());
+        let cleaner = spawn_with(registry.clone(), |registry| {
+            registry
+                .cleanup_idle(Duration::ZERO, |_, session, _| drop(session))
+                .closed
         });
-        let toucher = spawn({
-            let registry = registry.clone();
-            move || registry.touch(&Key(1))
-        });
+        let toucher = spawn_with(registry.clone(), |registry| registry.touch(&Key(1)));
         let entry = registry.enter_blocking(&Key(1)).expect("open");
         let turn = entry.or_insert_with(|| tally.only_session());
         turn.work();

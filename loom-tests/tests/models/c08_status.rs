@@ -2,13 +2,8 @@
 //!
 //! The guard is held until those who ask have answered: if one of them waited for it, loom would report a deadlock.
 
-use crate::{
-    bounds::{self, Bound},
-    harness::check,
-    kit::{Key, Registry, Tally, Turn, block_on, registry, rest, spawn, turn_of},
-};
-use std::{any::Any, time::Duration};
-use turnwise::Phase;
+use crate::kit::*;
+use std::any::Any;
 
 /// What is held.
 #[derive(Clone, Copy)]
@@ -45,14 +40,10 @@ fn asked_while(bound: &'static Bound, held: Held, ask: fn(&Registry, Phase) -> u
     check(bound, &["nobody waits", "one waits"], move || {
         let (registry, tally) = (registry(), Tally::default());
         let guard = held.hold(&registry, &tally);
-        let asker = spawn({
-            let registry = registry.clone();
-            move || ask(&registry, held.phase())
+        let asker = spawn_with(registry.clone(), move |registry| {
+            ask(&registry, held.phase())
         });
-        let comer = spawn({
-            let registry = registry.clone();
-            move || drop(registry.enter(&Key(1)))
-        });
+        let comer = spawn_with(registry.clone(), |registry| drop(registry.enter(&Key(1))));
         let waiting = asker.join().expect("asker");
         comer.join().expect("comer");
         drop(guard);
@@ -86,73 +77,26 @@ fn cleanup(registry: &Registry, _: Phase) -> usize {
     sweep.waiting
 }
 
-/// The status of a turn.
-#[test]
-fn status_of_a_turn() {
-    asked_while(&bounds::C8_STATUS_TURN, Held::Turn, status);
-}
-
-/// The status of a start.
-#[test]
-fn status_of_a_start() {
-    asked_while(&bounds::C8_STATUS_START, Held::Start, status);
-}
-
-/// The status of a close.
-#[test]
-fn status_of_a_close() {
-    asked_while(&bounds::C8_STATUS_CLOSE, Held::Close, status);
-}
-
-/// A snapshot during a turn.
-#[test]
-fn snapshot_of_a_turn() {
-    asked_while(&bounds::C8_SNAPSHOT_TURN, Held::Turn, snapshot);
-}
-
-/// A snapshot during a start.
-#[test]
-fn snapshot_of_a_start() {
-    asked_while(&bounds::C8_SNAPSHOT_START, Held::Start, snapshot);
-}
-
-/// A snapshot during a close.
-#[test]
-fn snapshot_of_a_close() {
-    asked_while(&bounds::C8_SNAPSHOT_CLOSE, Held::Close, snapshot);
-}
-
-/// A cleanup's scan during a turn.
-#[test]
-fn cleanup_of_a_turn() {
-    asked_while(&bounds::C8_CLEANUP_TURN, Held::Turn, cleanup);
-}
-
-/// A cleanup's scan during a start.
-#[test]
-fn cleanup_of_a_start() {
-    asked_while(&bounds::C8_CLEANUP_START, Held::Start, cleanup);
-}
-
-/// A cleanup's scan during a close.
-#[test]
-fn cleanup_of_a_close() {
-    asked_while(&bounds::C8_CLEANUP_CLOSE, Held::Close, cleanup);
+models! {
+    status_of_a_turn = asked_while(&bounds::C8_STATUS_TURN, Held::Turn, status);
+    status_of_a_start = asked_while(&bounds::C8_STATUS_START, Held::Start, status);
+    status_of_a_close = asked_while(&bounds::C8_STATUS_CLOSE, Held::Close, status);
+    snapshot_of_a_turn = asked_while(&bounds::C8_SNAPSHOT_TURN, Held::Turn, snapshot);
+    snapshot_of_a_start = asked_while(&bounds::C8_SNAPSHOT_START, Held::Start, snapshot);
+    snapshot_of_a_close = asked_while(&bounds::C8_SNAPSHOT_CLOSE, Held::Close, snapshot);
+    cleanup_of_a_turn = asked_while(&bounds::C8_CLEANUP_TURN, Held::Turn, cleanup);
+    cleanup_of_a_start = asked_while(&bounds::C8_CLEANUP_START, Held::Start, cleanup);
+    cleanup_of_a_close = asked_while(&bounds::C8_CLEANUP_CLOSE, Held::Close, cleanup);
 }
 
 /// Another key's turn is not waited for: a whole turn on one key while another is held.
 #[test]
 fn another_key() {
     check(&bounds::C8_OTHER_KEY, &["a turn of key 2"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
-        let other = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || {
-                let entry = block_on(registry.enter(&Key(2))).expect("open");
-                entry.or_insert_with(|| tally.session()).work()
-            }
+        let (registry, tally, turn) = held(Tally::default());
+        let other = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            let entry = block_on(registry.enter(&Key(2))).expect("open");
+            entry.or_insert_with(|| tally.session()).work()
         });
         assert_eq!(other.join().expect("other"), 0);
         drop(turn);

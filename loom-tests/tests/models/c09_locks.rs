@@ -4,11 +4,7 @@
 //! closers assert that it is nothing. These models add user code that calls the registry again, which would deadlock or turn
 //! the order round, and calls over all shards.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{Handle, Key, Registry, Tally, Turn, builder, registry, rest, share, spawn, turn_of},
-};
+use crate::kit::*;
 use std::{
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
@@ -33,9 +29,7 @@ impl Wake for Caller {
 #[test]
 fn a_waker_that_enters() {
     check(&bounds::C9_WAKER, &["granted at the poll", "woken"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, _tally, turn) = held(Tally::default());
         let mut enter = registry.enter(&Key(1));
         let waker = Waker::from(Arc::new(Caller {
             registry: registry.clone(),
@@ -57,33 +51,26 @@ fn a_waker_that_enters() {
 #[test]
 fn a_closer_that_enters() {
     check(&bounds::C9_CLOSER, &["closed", "not closed"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let cleaner = spawn({
-            let registry = registry.clone();
-            move || {
-                let inner = registry.clone();
-                registry
-                    .cleanup_idle(Duration::ZERO, |key, session, _| {
-                        parking_lot::assert_unlocked("a closer");
-                        assert!(inner.status(key).is_some());
-                        assert!(inner.try_enter(key).is_err(), "its key is held");
-                        drop(inner.enter(&Key(2)));
-                        drop(session);
-                    })
-                    .closed
-            }
+        let (registry, tally) = idle(Tally::default());
+        let cleaner = spawn_with(registry.clone(), |registry| {
+            let inner = registry.clone();
+            registry
+                .cleanup_idle(Duration::ZERO, |key, session, _| {
+                    parking_lot::assert_unlocked("a closer");
+                    assert!(inner.status(key).is_some());
+                    assert!(inner.try_enter(key).is_err(), "its key is held");
+                    drop(inner.enter(&Key(2)));
+                    drop(session);
+                })
+                .closed
         });
-        let enterer = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || {
-                drop(
-                    registry
-                        .enter_blocking(&Key(1))
-                        .expect("open")
-                        .or_insert_with(|| tally.only_session()),
-                );
-            }
+        let enterer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            drop(
+                registry
+                    .enter_blocking(&Key(1))
+                    .expect("open")
+                    .or_insert_with(|| tally.only_session()),
+            );
         });
         let closed = cleaner.join().expect("cleaner");
         enterer.join().expect("enterer");
@@ -96,9 +83,7 @@ fn a_closer_that_enters() {
 #[test]
 fn handles() {
     check(&bounds::C9_HANDLE, &["none", "1", "2"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, _tally, turn) = held(Tally::default());
         let holder = spawn(move || {
             Turn::set_handle(&turn, engine::Arc::new(Handle(1)));
             Turn::set_handle(&turn, engine::Arc::new(Handle(2)));
@@ -118,26 +103,20 @@ fn all_shards() {
         let registry = share(builder().shards(2).build());
         let tally = Tally::default();
         rest(&registry, &Key(1), &tally);
-        let scanner = spawn({
-            let registry = registry.clone();
-            move || {
-                drop(registry.snapshot());
-                registry
-                    .cleanup_idle(Duration::ZERO, |_, session, _| drop(session))
-                    .closed
-            }
+        let scanner = spawn_with(registry.clone(), |registry| {
+            drop(registry.snapshot());
+            registry
+                .cleanup_idle(Duration::ZERO, |_, session, _| drop(session))
+                .closed
         });
-        let user = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || {
-                drop(
-                    registry
-                        .enter_blocking(&Key(2))
-                        .expect("open")
-                        .or_insert_with(|| tally.session()),
-                );
-                drop(registry.replace(&Key(1)).expect("open"));
-            }
+        let user = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            drop(
+                registry
+                    .enter_blocking(&Key(2))
+                    .expect("open")
+                    .or_insert_with(|| tally.session()),
+            );
+            drop(registry.replace(&Key(1)).expect("open"));
         });
         let closed = scanner.join().expect("scanner");
         user.join().expect("user");

@@ -1,11 +1,7 @@
 //! C11: a start that fails, panics or is cancelled hands the vacancy on or frees the key.
 
-use crate::{
-    bounds::{self, Bound},
-    harness::{check, check_unwinding},
-    kit::{Key, Registry, Tally, Turn, block_on, poll_once, registry, spawn},
-};
-use std::{future::pending, task::Poll};
+use crate::kit::*;
+use std::future::pending;
 
 /// Enters and starts; the number of the session tells how many starts were burned before.
 fn enter(registry: &Registry, tally: &Tally) -> u64 {
@@ -27,13 +23,9 @@ fn key_is_free(registry: &Registry, tally: &Tally) {
 fn failed_start(bound: &'static Bound, fail: fn(&Registry), unwinds: bool) {
     let model = move || {
         let (registry, tally) = (registry(), Tally::one_at_a_time());
-        let starter = spawn({
-            let registry = registry.clone();
-            move || fail(&registry)
-        });
-        let waiter = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || enter(&registry, &tally)
+        let starter = spawn_with(registry.clone(), move |registry| fail(&registry));
+        let waiter = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            enter(&registry, &tally)
         });
         starter.join().expect("starter");
         let number = waiter.join().expect("waiter");
@@ -92,15 +84,12 @@ fn a_vacancy_dropped_with_two_in_line() {
         let vacancy = registry.try_enter(&Key(1)).expect("free");
         let (a, b) = (registry.enter(&Key(1)), registry.enter(&Key(1)));
         let dropper = spawn(move || drop(vacancy));
-        let second = spawn({
-            let tally = tally.clone();
-            move || {
-                let turn = b
-                    .wait()
-                    .expect("open")
-                    .or_insert_with(|| tally.only_session());
-                Turn::incarnation(&turn).get()
-            }
+        let second = spawn_with(tally.clone(), |tally| {
+            let turn = b
+                .wait()
+                .expect("open")
+                .or_insert_with(|| tally.only_session());
+            Turn::incarnation(&turn).get()
         });
         let turn = block_on(a)
             .expect("open")
@@ -117,33 +106,29 @@ fn a_vacancy_dropped_with_two_in_line() {
 /// A start fails while a replacement comes and somebody waits: nobody is left behind.
 #[test]
 fn a_start_that_fails_against_replace() {
-    check(
-        &bounds::C11_REPLACE,
-        &[
-            "the waiter starts 2",
-            "the waiter starts 3",
-            "the waiter starts 4",
-        ],
-        || {
-            let (registry, tally) = (registry(), Tally::one_at_a_time());
-            let vacancy = registry.try_enter(&Key(1)).expect("free");
-            let mut waiting = registry.enter(&Key(1));
-            let dropper = spawn(move || drop(vacancy));
-            let replacer = spawn({
-                let registry = registry.clone();
-                move || drop(registry.replace(&Key(1)).expect("open"))
-            });
-            let number = match poll_once(&mut waiting) {
-                Poll::Ready(entry) => enter_number(entry.expect("open"), &tally),
-                Poll::Pending => enter_number(block_on(waiting).expect("open"), &tally),
-            };
-            dropper.join().expect("dropper");
-            replacer.join().expect("replacer");
-            assert!(tally.made() == 1);
-            registry.check_invariants();
-            format!("the waiter starts {number}")
-        },
-    );
+    let outcomes = [
+        "the waiter starts 2",
+        "the waiter starts 3",
+        "the waiter starts 4",
+    ];
+    check(&bounds::C11_REPLACE, &outcomes, || {
+        let (registry, tally) = (registry(), Tally::one_at_a_time());
+        let vacancy = registry.try_enter(&Key(1)).expect("free");
+        let mut waiting = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(vacancy));
+        let replacer = spawn_with(registry.clone(), |registry| {
+            drop(registry.replace(&Key(1)).expect("open"));
+        });
+        let number = match poll_once(&mut waiting) {
+            Poll::Ready(entry) => enter_number(entry.expect("open"), &tally),
+            Poll::Pending => enter_number(block_on(waiting).expect("open"), &tally),
+        };
+        dropper.join().expect("dropper");
+        replacer.join().expect("replacer");
+        assert!(tally.made() == 1);
+        registry.check_invariants();
+        format!("the waiter starts {number}")
+    });
 }
 
 fn enter_number(entry: crate::kit::Entry, tally: &Tally) -> u64 {

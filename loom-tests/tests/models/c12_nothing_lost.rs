@@ -1,63 +1,49 @@
 //! C12: every session is returned or dropped exactly once; at rest the map holds exactly the slots of DESIGN's section 3.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{Bell, Key, Tally, Turn, builder, poll_once, registry, rest, share, spawn, turn_of},
-};
-use std::task::Poll;
-use turnwise::{EnterError, Old};
+use crate::kit::*;
 
 /// A release against a replacement: the session is given to exactly one of the two.
 #[test]
 fn release_against_replace() {
-    check(
-        &bounds::C12_RELEASE,
-        &["released to the holder", "rested for the replacer"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let turn = turn_of(&registry, &Key(1));
-            let holder = spawn(move || Turn::release(turn));
-            let replacer = spawn({
-                let registry = registry.clone();
-                move || match registry.remove(&Key(1)) {
-                    Some(Old::Idle(session)) => Some(session),
-                    Some(Old::Held(departure)) => {
-                        departure.wait();
-                        None
-                    }
-                    None => panic!("C12: the session is lost"),
+    let outcomes = ["released to the holder", "rested for the replacer"];
+    check(&bounds::C12_RELEASE, &outcomes, || {
+        let (registry, tally, turn) = held(Tally::default());
+        let holder = spawn(move || Turn::release(turn));
+        let replacer = spawn_with(registry.clone(), |registry| {
+            match registry.remove(&Key(1)) {
+                Some(Old::Idle(session)) => Some(session),
+                Some(Old::Held(departure)) => {
+                    departure.wait();
+                    None
                 }
-            });
-            let released = holder.join().expect("holder");
-            let rested = replacer.join().expect("replacer");
-            assert_eq!(
-                tally.dropped(),
-                0,
-                "C12: a session that was to be returned is dropped"
-            );
-            let outcome = match (released.is_some(), rested.is_some()) {
-                (true, false) => "released to the holder",
-                (false, true) => "rested for the replacer",
-                other => panic!("C12: {other:?}"),
-            };
-            drop((released, rested));
-            assert_eq!(tally.dropped(), 1, "C12: once");
-            registry.check_invariants();
-            assert!(registry.is_empty(), "C12: a slot stays behind");
-            outcome
-        },
-    );
+                None => panic!("C12: the session is lost"),
+            }
+        });
+        let released = holder.join().expect("holder");
+        let rested = replacer.join().expect("replacer");
+        assert_eq!(
+            tally.dropped(),
+            0,
+            "C12: a session that was to be returned is dropped"
+        );
+        let outcome = match (released.is_some(), rested.is_some()) {
+            (true, false) => "released to the holder",
+            (false, true) => "rested for the replacer",
+            other => panic!("C12: {other:?}"),
+        };
+        drop((released, rested));
+        assert_eq!(tally.dropped(), 1, "C12: once");
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C12: a slot stays behind");
+        outcome
+    });
 }
 
 /// The last registry is dropped while a turn ends: the session is dropped once, by one of the two.
 #[test]
 fn registry_drop_against_turn_end() {
     check(&bounds::C12_REGISTRY_DROP, &["dropped once"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let ender = spawn(move || drop(turn));
         let dropper = spawn(move || drop(registry));
         ender.join().expect("ender");
@@ -70,25 +56,20 @@ fn registry_drop_against_turn_end() {
 /// The same against a release: the session is the holder's, if the registry was gone before.
 #[test]
 fn registry_drop_against_release() {
-    check(
-        &bounds::C12_REGISTRY_RELEASE,
-        &["released", "dropped with the registry"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let turn = turn_of(&registry, &Key(1));
-            let holder = spawn(move || Turn::release(turn).is_some());
-            let dropper = spawn(move || drop(registry));
-            let released = holder.join().expect("holder");
-            dropper.join().expect("dropper");
-            assert_eq!(tally.dropped(), 1, "C12: once");
-            if released {
-                "released"
-            } else {
-                "dropped with the registry"
-            }
-        },
-    );
+    let outcomes = ["released", "dropped with the registry"];
+    check(&bounds::C12_REGISTRY_RELEASE, &outcomes, || {
+        let (registry, tally, turn) = held(Tally::default());
+        let holder = spawn(move || Turn::release(turn).is_some());
+        let dropper = spawn(move || drop(registry));
+        let released = holder.join().expect("holder");
+        dropper.join().expect("dropper");
+        assert_eq!(tally.dropped(), 1, "C12: once");
+        if released {
+            "released"
+        } else {
+            "dropped with the registry"
+        }
+    });
 }
 
 /// The same against a start that ends: its slot needs the shard, which may just be going.
@@ -111,14 +92,13 @@ fn registry_drop_against_start_end() {
 #[test]
 fn registry_drop_against_enters() {
     check(&bounds::C12_REGISTRY_ENTER, &["granted and waited"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let mut granted = registry.enter(&Key(1));
         let waiting = registry.enter(&Key(1));
         let dropper = spawn(move || drop(registry));
         let bell = Bell::new();
         let first = bell.poll(&mut granted);
-        let std::task::Poll::Ready(Ok(entry)) = first else {
+        let Poll::Ready(Ok(entry)) = first else {
             panic!("C12: the grant is lost: {first:?}");
         };
         drop(entry.occupied().expect("C12: the session is lost"));
@@ -133,30 +113,26 @@ fn registry_drop_against_enters() {
 /// One that was granted in the call does not keep the registry, and keeps what it was granted.
 #[test]
 fn registry_drop_against_a_grant() {
-    check(
-        &bounds::C12_REGISTRY_GRANT,
-        &["before the end", "superseded"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let mut granted = registry.enter(&Key(1));
-            let dropper = spawn(move || drop(registry));
-            let Poll::Ready(Ok(entry)) = poll_once(&mut granted) else {
-                panic!("C12: the grant is lost");
-            };
-            let turn = entry.occupied().expect("C12: the session is lost");
-            let outcome = if Turn::is_current(&turn) {
-                "before the end"
-            } else {
-                "superseded"
-            };
-            turn.work();
-            drop(turn);
-            dropper.join().expect("dropper");
-            assert_eq!(tally.dropped(), 1, "C12: once");
-            outcome
-        },
-    );
+    let outcomes = ["before the end", "superseded"];
+    check(&bounds::C12_REGISTRY_GRANT, &outcomes, || {
+        let (registry, tally) = idle(Tally::default());
+        let mut granted = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(registry));
+        let Poll::Ready(Ok(entry)) = poll_once(&mut granted) else {
+            panic!("C12: the grant is lost");
+        };
+        let turn = entry.occupied().expect("C12: the session is lost");
+        let outcome = if Turn::is_current(&turn) {
+            "before the end"
+        } else {
+            "superseded"
+        };
+        turn.work();
+        drop(turn);
+        dropper.join().expect("dropper");
+        assert_eq!(tally.dropped(), 1, "C12: once");
+        outcome
+    });
 }
 
 /// The same, and the grant is given up: the session goes with the registry or with the `Enter`, also while somebody keeps what
@@ -164,8 +140,7 @@ fn registry_drop_against_a_grant() {
 #[test]
 fn registry_drop_against_a_grant_given_up() {
     check(&bounds::C12_REGISTRY_GIVEN_UP, &["dropped"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let granted = registry.enter(&Key(1));
         let seen = registry.observe(&Key(1));
         let dropper = spawn(move || drop(registry));
@@ -181,8 +156,7 @@ fn registry_drop_against_a_grant_given_up() {
 #[test]
 fn registry_drop_against_a_grant_put_back() {
     check(&bounds::C12_REGISTRY_PUT_BACK, &["dropped"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let mut granted = registry.enter(&Key(1));
         let replaced = registry.replace(&Key(1)).expect("open");
         drop(replaced.old);
@@ -225,41 +199,38 @@ fn registry_drop_against_a_vacancy_given_up() {
 /// Two keys, room for one: who is refused leaves no count behind.
 #[test]
 fn max_sessions() {
-    check(
-        &bounds::C12_MAX_SESSIONS,
-        &["a refused", "b refused", "both had room"],
-        || {
-            let registry = share(builder().max_sessions(1).build());
-            let tally = Tally::default();
-            let start = |key: u64| {
-                let (registry, tally) = (registry.clone(), tally.clone());
-                spawn(move || match registry.enter_blocking(&Key(key)) {
-                    Ok(entry) => {
-                        drop(Turn::vacate(entry.or_insert_with(|| tally.session())));
-                        true
-                    }
-                    Err(error) => {
-                        assert_eq!(error, EnterError::RegistryFull);
-                        false
-                    }
-                })
-            };
-            let (a, b) = (start(1), start(2));
-            let entered = (a.join().expect("a"), b.join().expect("b"));
-            registry.check_invariants();
-            assert!(registry.is_empty(), "C12: a slot stays behind");
-            assert!(
-                registry.try_enter(&Key(3)).is_ok(),
-                "C12: the count is wrong"
-            );
-            match entered {
-                (true, true) => "both had room",
-                (true, false) => "b refused",
-                (false, true) => "a refused",
-                (false, false) => panic!("C12: both refused"),
-            }
-        },
-    );
+    let outcomes = ["a refused", "b refused", "both had room"];
+    check(&bounds::C12_MAX_SESSIONS, &outcomes, || {
+        let registry = share(builder().max_sessions(1).build());
+        let tally = Tally::default();
+        let start = |key: u64| {
+            let (registry, tally) = (registry.clone(), tally.clone());
+            spawn(move || match registry.enter_blocking(&Key(key)) {
+                Ok(entry) => {
+                    drop(Turn::vacate(entry.or_insert_with(|| tally.session())));
+                    true
+                }
+                Err(error) => {
+                    assert_eq!(error, EnterError::RegistryFull);
+                    false
+                }
+            })
+        };
+        let (a, b) = (start(1), start(2));
+        let entered = (a.join().expect("a"), b.join().expect("b"));
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C12: a slot stays behind");
+        assert!(
+            registry.try_enter(&Key(3)).is_ok(),
+            "C12: the count is wrong"
+        );
+        match entered {
+            (true, true) => "both had room",
+            (true, false) => "b refused",
+            (false, true) => "a refused",
+            (false, false) => panic!("C12: both refused"),
+        }
+    });
 }
 
 /// Two who start the same key, room for two: one slot comes, and is counted once.
@@ -289,112 +260,101 @@ fn max_sessions_of_one_key() {
 /// A registry that is full: a replacement needs no room, whatever ends meanwhile, and the count is right after it.
 #[test]
 fn max_sessions_against_replace() {
-    check(
-        &bounds::C12_MAX_REPLACE,
-        &["replaced", "the key had come free"],
-        || {
-            let registry = share(builder().max_sessions(1).build());
-            let tally = Tally::default();
-            rest(&registry, &Key(1), &tally);
-            let closing = Turn::vacate(turn_of(&registry, &Key(1)));
-            let ender = spawn(move || drop(closing));
-            let replaced = registry.replace(&Key(1));
-            let replaced = replaced.expect("C12: a replacement needs no room");
-            let outcome = match &replaced.old {
-                Some(_) => "replaced",
-                None => "the key had come free",
-            };
-            ender.join().expect("ender");
-            registry.check_invariants();
-            assert_eq!(
-                registry.try_enter(&Key(2)).err(),
-                Some(turnwise::TryEnterError::RegistryFull),
-                "C12: the count is wrong"
-            );
-            drop(replaced);
-            registry.check_invariants();
-            assert!(
-                registry.try_enter(&Key(2)).is_ok(),
-                "C12: the count is wrong"
-            );
-            outcome
-        },
-    );
+    let outcomes = ["replaced", "the key had come free"];
+    check(&bounds::C12_MAX_REPLACE, &outcomes, || {
+        let registry = share(builder().max_sessions(1).build());
+        let tally = Tally::default();
+        rest(&registry, &Key(1), &tally);
+        let closing = Turn::vacate(turn_of(&registry, &Key(1)));
+        let ender = spawn(move || drop(closing));
+        let replaced = registry.replace(&Key(1));
+        let replaced = replaced.expect("C12: a replacement needs no room");
+        let outcome = match &replaced.old {
+            Some(_) => "replaced",
+            None => "the key had come free",
+        };
+        ender.join().expect("ender");
+        registry.check_invariants();
+        assert_eq!(
+            registry.try_enter(&Key(2)).err(),
+            Some(turnwise::TryEnterError::RegistryFull),
+            "C12: the count is wrong"
+        );
+        drop(replaced);
+        registry.check_invariants();
+        assert!(
+            registry.try_enter(&Key(2)).is_ok(),
+            "C12: the count is wrong"
+        );
+        outcome
+    });
 }
 
 /// One may wait: of two who come into a held line one is refused, unless the other has left it.
 #[test]
 fn max_waiting() {
-    check(
-        &bounds::C12_MAX_WAITING,
-        &["1 refused", "0 refused"],
-        || {
-            let registry = share(builder().max_waiting(1).build());
-            let tally = Tally::default();
-            rest(&registry, &Key(1), &tally);
-            let turn = turn_of(&registry, &Key(1));
-            let come = |leave: bool| {
-                let registry = registry.clone();
-                spawn(move || {
-                    let mut enter = registry.enter(&Key(1));
-                    match poll_once(&mut enter) {
-                        Poll::Pending => (true, (!leave).then_some(enter)),
-                        Poll::Ready(refused) => {
-                            assert_eq!(refused.err(), Some(EnterError::QueueFull), "C12");
-                            (false, None)
-                        }
+    let outcomes = ["1 refused", "0 refused"];
+    check(&bounds::C12_MAX_WAITING, &outcomes, || {
+        let registry = share(builder().max_waiting(1).build());
+        let tally = Tally::default();
+        rest(&registry, &Key(1), &tally);
+        let turn = turn_of(&registry, &Key(1));
+        let come = |leave: bool| {
+            let registry = registry.clone();
+            spawn(move || {
+                let mut enter = registry.enter(&Key(1));
+                match poll_once(&mut enter) {
+                    Poll::Pending => (true, (!leave).then_some(enter)),
+                    Poll::Ready(refused) => {
+                        assert_eq!(refused.err(), Some(EnterError::QueueFull), "C12");
+                        (false, None)
                     }
-                })
-            };
-            let (a, b) = (come(true), come(false));
-            let ((a, _), (b, waits)) = (a.join().expect("a"), b.join().expect("b"));
-            assert!(a || b, "C12: one place is there");
-            assert_eq!(
-                Turn::waiting(&turn),
-                usize::from(waits.is_some()),
-                "C12: one place"
-            );
-            let (third, fourth) = (registry.enter(&Key(1)), registry.enter(&Key(1)));
-            assert_eq!(Turn::waiting(&turn), 1, "C12: one place");
-            drop((third, fourth, waits, turn));
-            registry.check_invariants();
-            format!("{} refused", usize::from(!a) + usize::from(!b))
-        },
-    );
+                }
+            })
+        };
+        let (a, b) = (come(true), come(false));
+        let ((a, _), (b, waits)) = (a.join().expect("a"), b.join().expect("b"));
+        assert!(a || b, "C12: one place is there");
+        assert_eq!(
+            Turn::waiting(&turn),
+            usize::from(waits.is_some()),
+            "C12: one place"
+        );
+        let (third, fourth) = (registry.enter(&Key(1)), registry.enter(&Key(1)));
+        assert_eq!(Turn::waiting(&turn), 1, "C12: one place");
+        drop((third, fourth, waits, turn));
+        registry.check_invariants();
+        format!("{} refused", usize::from(!a) + usize::from(!b))
+    });
 }
 
 /// A question about a key that is leaving: it finds the session's place, which becomes its own, or makes none.
 #[test]
 fn a_question_about_a_key_that_leaves() {
-    check(
-        &bounds::C12_QUESTION,
-        &[
-            "absent",
-            "in line for the vacancy",
-            "the vacancy is handed on",
-        ],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let turn = turn_of(&registry, &Key(1));
-            let ender = spawn(move || drop(Turn::vacate(turn)));
-            let existing = registry.enter_existing(&Key(1));
-            let outcome = match existing {
-                None => {
-                    assert!(registry.is_empty(), "C12: a slot for a question");
-                    "absent"
-                }
-                Some(mut enter) => match poll_once(&mut enter) {
-                    Poll::Pending => "in line for the vacancy",
-                    Poll::Ready(Ok(crate::kit::Entry::Vacant(_))) => "the vacancy is handed on",
-                    other => panic!("C12: {other:?}"),
-                },
-            };
-            ender.join().expect("ender");
-            registry.check_invariants();
-            assert!(registry.is_empty(), "C12: a slot stays behind");
-            assert_eq!(tally.alive(), 0);
-            outcome
-        },
-    );
+    let outcomes = [
+        "absent",
+        "in line for the vacancy",
+        "the vacancy is handed on",
+    ];
+    check(&bounds::C12_QUESTION, &outcomes, || {
+        let (registry, tally, turn) = held(Tally::default());
+        let ender = spawn(move || drop(Turn::vacate(turn)));
+        let existing = registry.enter_existing(&Key(1));
+        let outcome = match existing {
+            None => {
+                assert!(registry.is_empty(), "C12: a slot for a question");
+                "absent"
+            }
+            Some(mut enter) => match poll_once(&mut enter) {
+                Poll::Pending => "in line for the vacancy",
+                Poll::Ready(Ok(crate::kit::Entry::Vacant(_))) => "the vacancy is handed on",
+                other => panic!("C12: {other:?}"),
+            },
+        };
+        ender.join().expect("ender");
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C12: a slot stays behind");
+        assert_eq!(tally.alive(), 0);
+        outcome
+    });
 }

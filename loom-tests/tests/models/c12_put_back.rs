@@ -1,12 +1,6 @@
 //! C12: one who was put back into the line, and does not keep the registry, is not forgotten when it goes.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{Bell, Key, Tally, registry, rest, spawn},
-};
-use std::task::Poll;
-use turnwise::EnterError;
+use crate::kit::*;
 
 /// A grant that nobody looked at is put back by a replacement. Its `Enter` looks while the registry goes: it is refused at
 /// once, or waits, and is woken to be refused.
@@ -14,8 +8,7 @@ use turnwise::EnterError;
 fn registry_drop_against_a_look() {
     let outcomes = ["refused at once", "woken"];
     check(&bounds::C12_PUT_BACK_LOOK, &outcomes, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let mut put_back = registry.enter(&Key(1));
         let replaced = registry.replace(&Key(1)).expect("open");
         let dropper = spawn(move || drop(registry));

@@ -1,20 +1,12 @@
 //! C13: after `close` returns nobody is granted; drained exactly when there is no slot and no superseded holder left.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{Bell, Key, Tally, block_on, builder, poll_once, registry, rest, share, spawn, turn_of},
-};
-use std::task::Poll;
-use turnwise::{EnterError, Old, Phase};
+use crate::kit::*;
 
 /// Close against the end of a turn that would grant: who had not looked when `close` returned is refused.
 #[test]
 fn close_against_grant() {
     check(&bounds::C13_GRANT, &["granted before", "closed"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, _tally, turn) = held(Tally::default());
         let enter = registry.enter(&Key(1));
         let ender = spawn(move || drop(turn));
         let waiter = spawn(move || match enter.wait() {
@@ -52,9 +44,7 @@ fn close_against_grant() {
 #[test]
 fn no_grant_after_close() {
     check(&bounds::C13_AFTER, &["closed"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, _tally, turn) = held(Tally::default());
         let mut enter = registry.enter(&Key(1));
         let bell = Bell::new();
         assert!(bell.poll(&mut enter).is_pending());
@@ -75,17 +65,11 @@ fn no_grant_after_close() {
 #[test]
 fn close_against_join() {
     check(&bounds::C13_JOIN, &["closed"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
-        let joiner = spawn({
-            let registry = registry.clone();
-            move || registry.enter(&Key(1)).wait().err()
+        let (registry, _tally, turn) = held(Tally::default());
+        let joiner = spawn_with(registry.clone(), |registry| {
+            registry.enter(&Key(1)).wait().err()
         });
-        let closer = spawn({
-            let registry = registry.clone();
-            move || registry.close()
-        });
+        let closer = spawn_with(registry.clone(), |registry| registry.close());
         closer.join().expect("closer");
         assert_eq!(
             joiner.join().expect("joiner"),
@@ -131,55 +115,47 @@ fn close_against_start() {
 /// Close against a granted vacancy that nobody has looked at: its slot goes.
 #[test]
 fn close_against_granted_start() {
-    check(
-        &bounds::C13_GRANTED_START,
-        &["granted before", "closed"],
-        || {
-            let registry = share(builder().shards(2).build());
-            let tally = Tally::default();
-            let starter = spawn({
-                let (registry, tally) = (registry.clone(), tally.clone());
-                move || match block_on(registry.enter(&Key(1))) {
-                    Ok(entry) => {
-                        drop(entry.or_insert_with(|| tally.session()));
-                        "granted before"
-                    }
-                    Err(error) => {
-                        assert_eq!(error, EnterError::Closed);
-                        "closed"
-                    }
+    let outcomes = ["granted before", "closed"];
+    check(&bounds::C13_GRANTED_START, &outcomes, || {
+        let registry = share(builder().shards(2).build());
+        let tally = Tally::default();
+        let starter = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            let entered = block_on(registry.enter(&Key(1)));
+            match entered {
+                Ok(entry) => {
+                    drop(entry.or_insert_with(|| tally.session()));
+                    "granted before"
                 }
-            });
-            registry.close();
-            let outcome = starter.join().expect("starter");
-            registry.check_invariants();
-            assert_eq!(
-                registry.len(),
-                tally.alive(),
-                "C13: a slot without a session stays"
-            );
-            outcome
-        },
-    );
+                Err(error) => {
+                    assert_eq!(error, EnterError::Closed);
+                    "closed"
+                }
+            }
+        });
+        registry.close();
+        let outcome = starter.join().expect("starter");
+        registry.check_invariants();
+        assert_eq!(
+            registry.len(),
+            tally.alive(),
+            "C13: a slot without a session stays"
+        );
+        outcome
+    });
 }
 
 /// A drain while a turn ends: its session comes out, and then the registry is drained.
 #[test]
 fn drain_against_turn_end() {
     check(&bounds::C13_DRAIN, &["drained"], || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::one_at_a_time());
         let ender = spawn(move || drop(turn));
-        let drainer = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || {
-                let mut drain = registry.drain();
-                let closing = block_on(drain.next()).expect("C13: a session is left behind");
-                drop(closing);
-                assert!(block_on(drain.next()).is_none(), "C13: not drained");
-                tally.none_alive("C13: drained too early");
-            }
+        let drainer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            let mut drain = registry.drain();
+            let closing = block_on(drain.next()).expect("C13: a session is left behind");
+            drop(closing);
+            assert!(block_on(drain.next()).is_none(), "C13: not drained");
+            tally.none_alive("C13: drained too early");
         });
         ender.join().expect("ender");
         drainer.join().expect("drainer");
@@ -193,20 +169,15 @@ fn drain_against_turn_end() {
 #[test]
 fn drain_against_superseded() {
     check(&bounds::C13_DRAIN_SUPERSEDED, &["drained"], || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::one_at_a_time());
         let Some(Old::Held(departure)) = registry.remove(&Key(1)) else {
             panic!("C13: the turn is held");
         };
         drop(departure);
         let ender = spawn(move || drop(turn));
-        let drainer = spawn({
-            let (registry, tally) = (registry.clone(), tally.clone());
-            move || {
-                assert!(registry.drain().next_blocking().is_none());
-                tally.none_alive("C13: drained while a superseded holder is out");
-            }
+        let drainer = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
+            assert!(registry.drain().next_blocking().is_none());
+            tally.none_alive("C13: drained while a superseded holder is out");
         });
         ender.join().expect("ender");
         drainer.join().expect("drainer");
@@ -218,73 +189,59 @@ fn drain_against_superseded() {
 /// A removal while a drain waits for the holder: the drain finds him among the superseded.
 #[test]
 fn drain_against_remove() {
-    check(
-        &bounds::C13_DRAIN_REMOVE,
-        &["given by the drain", "rested for the remover", "superseded"],
-        || {
-            let (registry, tally) = (registry(), Tally::one_at_a_time());
-            rest(&registry, &Key(1), &tally);
-            let turn = turn_of(&registry, &Key(1));
-            let ender = spawn(move || drop(turn));
-            let remover = spawn({
-                let registry = registry.clone();
-                move || match registry.remove(&Key(1)) {
-                    None => "given by the drain",
-                    Some(Old::Idle(_)) => "rested for the remover",
-                    Some(Old::Held(_)) => "superseded",
-                }
-            });
-            let mut drain = registry.drain();
-            if drain.next_blocking().is_some() {
-                assert!(drain.next_blocking().is_none(), "C13: not drained");
+    let outcomes = ["given by the drain", "rested for the remover", "superseded"];
+    check(&bounds::C13_DRAIN_REMOVE, &outcomes, || {
+        let (registry, tally, turn) = held(Tally::one_at_a_time());
+        let ender = spawn(move || drop(turn));
+        let remover = spawn_with(registry.clone(), |registry| {
+            match registry.remove(&Key(1)) {
+                None => "given by the drain",
+                Some(Old::Idle(_)) => "rested for the remover",
+                Some(Old::Held(_)) => "superseded",
             }
-            ender.join().expect("ender");
-            let outcome = remover.join().expect("remover");
-            registry.check_invariants();
-            assert!(registry.is_empty());
-            tally.none_alive("C13: a session is left");
-            outcome
-        },
-    );
+        });
+        let mut drain = registry.drain();
+        if drain.next_blocking().is_some() {
+            assert!(drain.next_blocking().is_none(), "C13: not drained");
+        }
+        ender.join().expect("ender");
+        let outcome = remover.join().expect("remover");
+        registry.check_invariants();
+        assert!(registry.is_empty());
+        tally.none_alive("C13: a session is left");
+        outcome
+    });
 }
 
 /// An `Enter` that came before the close and looks after it is refused, also in a shard that was empty when the close began.
 #[test]
 fn look_after_close() {
-    check(
-        &bounds::C13_LOOK_AFTER,
-        &["came before, refused", "came after, refused"],
-        || {
-            let registry = share(builder().shards(2).build());
-            let comer = spawn({
-                let registry = registry.clone();
-                move || registry.enter(&Key(1))
-            });
-            registry.close();
-            let mut enter = comer.join().expect("comer");
-            let before = enter.ticket().is_some();
-            match poll_once(&mut enter) {
-                Poll::Ready(Err(EnterError::Closed)) => {}
-                other => panic!("C13: granted after close: {other:?}"),
-            }
-            registry.check_invariants();
-            assert!(registry.is_empty(), "C13: a slot stays behind");
-            if before {
-                "came before, refused"
-            } else {
-                "came after, refused"
-            }
-        },
-    );
+    let outcomes = ["came before, refused", "came after, refused"];
+    check(&bounds::C13_LOOK_AFTER, &outcomes, || {
+        let registry = share(builder().shards(2).build());
+        let comer = spawn_with(registry.clone(), |registry| registry.enter(&Key(1)));
+        registry.close();
+        let mut enter = comer.join().expect("comer");
+        let before = enter.ticket().is_some();
+        match poll_once(&mut enter) {
+            Poll::Ready(Err(EnterError::Closed)) => {}
+            other => panic!("C13: granted after close: {other:?}"),
+        }
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C13: a slot stays behind");
+        if before {
+            "came before, refused"
+        } else {
+            "came after, refused"
+        }
+    });
 }
 
 /// A drain that was handed the vacancy of a removed key looks again, and finds its holder among the superseded.
 #[test]
 fn drain_looks_again() {
     check(&bounds::C13_LOOKS_AGAIN, &["drained"], || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::one_at_a_time());
         let mut drain = registry.drain();
         {
             let mut next = std::pin::pin!(drain.next());
@@ -310,12 +267,9 @@ fn drain_against_starts() {
         let (registry, tally) = (registry(), Tally::one_at_a_time());
         let start = |key| registry.try_enter(&Key(key)).expect("free");
         let (fails, succeeds) = (start(1), start(2));
-        let starter = spawn({
-            let tally = tally.clone();
-            move || {
-                drop(fails);
-                drop(succeeds.or_insert_with(|| tally.session()));
-            }
+        let starter = spawn_with(tally.clone(), |tally| {
+            drop(fails);
+            drop(succeeds.or_insert_with(|| tally.session()));
         });
         let mut drain = registry.drain();
         drop(
@@ -336,47 +290,37 @@ fn drain_against_starts() {
 /// Close against a replacement: it comes before, or is refused and changes nothing.
 #[test]
 fn close_against_replace() {
-    check(
-        &bounds::C13_REPLACE,
-        &["replaced before", "refused"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let replacer = spawn({
-                let registry = registry.clone();
-                move || registry.replace(&Key(1))
-            });
-            registry.close();
-            let after = registry.replace(&Key(1)).err();
-            assert_eq!(after, Some(EnterError::Closed), "C13: replaced after close");
-            let outcome = match replacer.join().expect("replacer") {
-                Ok(replaced) => {
-                    assert!(matches!(replaced.old, Some(Old::Idle(_))));
-                    "replaced before"
-                }
-                Err(error) => {
-                    assert_eq!(error, EnterError::Closed);
-                    assert_eq!(tally.alive(), 1, "C13: a refusal takes the session");
-                    "refused"
-                }
-            };
-            registry.check_invariants();
-            outcome
-        },
-    );
+    let outcomes = ["replaced before", "refused"];
+    check(&bounds::C13_REPLACE, &outcomes, || {
+        let (registry, tally) = idle(Tally::default());
+        let replacer = spawn_with(registry.clone(), |registry| registry.replace(&Key(1)));
+        registry.close();
+        let after = registry.replace(&Key(1)).err();
+        assert_eq!(after, Some(EnterError::Closed), "C13: replaced after close");
+        let outcome = match replacer.join().expect("replacer") {
+            Ok(replaced) => {
+                assert!(matches!(replaced.old, Some(Old::Idle(_))));
+                "replaced before"
+            }
+            Err(error) => {
+                assert_eq!(error, EnterError::Closed);
+                assert_eq!(tally.alive(), 1, "C13: a refusal takes the session");
+                "refused"
+            }
+        };
+        registry.check_invariants();
+        outcome
+    });
 }
 
 /// A drain looks while a key is removed under its holder: it finds the holder in the map or among the superseded.
 #[test]
 fn drain_look_against_remove() {
     check(&bounds::C13_LOOK_REMOVE, &["drained"], || {
-        let (registry, tally) = (registry(), Tally::one_at_a_time());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, _tally, turn) = held(Tally::one_at_a_time());
         let mut drain = registry.drain();
-        let remover = spawn({
-            let registry = registry.clone();
-            move || assert!(matches!(registry.remove(&Key(1)), Some(Old::Held(_))))
+        let remover = spawn_with(registry.clone(), |registry| {
+            assert!(matches!(registry.remove(&Key(1)), Some(Old::Held(_))));
         });
         let mut drains = || poll_once(&mut std::pin::pin!(drain.next())).is_ready();
         assert!(!drains(), "C13: drained while a superseded holder is out");

@@ -1,12 +1,7 @@
 //! C15: one `Status` never mixes two moments or two incarnations; the numbers of a key's current incarnations strictly
 //! increase.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{Key, Tally, Turn, registry, rest, spawn, turn_of},
-};
-use turnwise::{Phase, Status};
+use crate::kit::*;
 
 /// A status that is one of the moments of its slot.
 fn moment(status: Option<Status>) -> String {
@@ -52,9 +47,7 @@ fn index(status: Option<Status>) -> usize {
 #[test]
 fn a_look_against_a_new_incarnation() {
     check(&bounds::C15_LOOK, &MOMENTS[..4], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let holder = spawn(move || Turn::vacate(turn).closed().fill(tally.session()));
         let seen = index(registry.status(&Key(1)));
         drop(holder.join().expect("holder"));
@@ -71,15 +64,10 @@ fn a_look_against_the_next_turn() {
         "Busy 1 turn 3 waiting 0",
     ];
     check(&bounds::C15_NEXT_TURN, &moments, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
-        let holder = spawn({
-            let registry = registry.clone();
-            move || {
-                drop(turn);
-                turn_of(&registry, &Key(1))
-            }
+        let (registry, _tally, turn) = held(Tally::default());
+        let holder = spawn_with(registry.clone(), |registry| {
+            drop(turn);
+            turn_of(&registry, &Key(1))
         });
         let seen = moment(registry.status(&Key(1)));
         drop(holder.join().expect("holder"));
@@ -95,15 +83,10 @@ fn two_looks_against_two_incarnations() {
         .collect();
     let pairs: Vec<&str> = pairs.iter().map(String::as_str).collect();
     check(&bounds::C15_TWO_LOOKS, &pairs, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
-        let holder = spawn({
-            let tally = tally.clone();
-            move || {
-                let vacancy = Turn::vacate(turn).closed();
-                drop(vacancy.fill(tally.session()));
-            }
+        let (registry, tally, turn) = held(Tally::default());
+        let holder = spawn_with(tally.clone(), |tally| {
+            let vacancy = Turn::vacate(turn).closed();
+            drop(vacancy.fill(tally.session()));
         });
         let first = index(registry.status(&Key(1)));
         let second = index(registry.status(&Key(1)));
@@ -117,11 +100,9 @@ fn two_looks_against_two_incarnations() {
 #[test]
 fn numbers_against_replace() {
     check(&bounds::C15_NUMBERS, &["1 1", "1 2", "2 2"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let replacer = spawn({
-            let registry = registry.clone();
-            move || registry.replace(&Key(1)).expect("open")
+        let (registry, _tally) = idle(Tally::default());
+        let replacer = spawn_with(registry.clone(), |registry| {
+            registry.replace(&Key(1)).expect("open")
         });
         let number = || registry.status(&Key(1)).expect("there").incarnation.get();
         let (first, second) = (number(), number());
@@ -135,33 +116,28 @@ fn numbers_against_replace() {
 /// replacement.
 #[test]
 fn a_superseded_holder_draws_no_number() {
-    check(
-        &bounds::C15_SUPERSEDED,
-        &["1 before 2", "2 before 3"],
-        || {
-            let (registry, tally) = (registry(), Tally::default());
-            rest(&registry, &Key(1), &tally);
-            let closing = Turn::vacate(turn_of(&registry, &Key(1)));
-            let closer = spawn(move || {
-                let vacancy = closing.closed();
-                vacancy.incarnation().get()
-            });
-            let replacer = spawn({
-                let registry = registry.clone();
-                move || registry.replace(&Key(1)).expect("open").vacancy
-            });
-            let old = closer.join().expect("closer");
-            let new = replacer.join().expect("replacer");
-            let number = new.incarnation().get();
-            assert!(
-                old < number,
-                "C15: a superseded holder has {old}, its replacement {number}"
-            );
-            drop(new);
-            registry.check_invariants();
-            format!("{old} before {number}")
-        },
-    );
+    let outcomes = ["1 before 2", "2 before 3"];
+    check(&bounds::C15_SUPERSEDED, &outcomes, || {
+        let (registry, _tally) = idle(Tally::default());
+        let closing = Turn::vacate(turn_of(&registry, &Key(1)));
+        let closer = spawn(move || {
+            let vacancy = closing.closed();
+            vacancy.incarnation().get()
+        });
+        let replacer = spawn_with(registry.clone(), |registry| {
+            registry.replace(&Key(1)).expect("open").vacancy
+        });
+        let old = closer.join().expect("closer");
+        let new = replacer.join().expect("replacer");
+        let number = new.incarnation().get();
+        assert!(
+            old < number,
+            "C15: a superseded holder has {old}, its replacement {number}"
+        );
+        drop(new);
+        registry.check_invariants();
+        format!("{old} before {number}")
+    });
 }
 
 /// The count of those who wait is of the same moment as the phase: a free slot has no line.
@@ -174,14 +150,9 @@ fn waiting_against_turn_end() {
         "Idle 1 turn 0 waiting 0",
     ];
     check(&bounds::C15_WAITING, &outcomes, || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, _tally, turn) = held(Tally::default());
         let ender = spawn(move || drop(turn));
-        let comer = spawn({
-            let registry = registry.clone();
-            move || drop(registry.enter(&Key(1)))
-        });
+        let comer = spawn_with(registry.clone(), |registry| drop(registry.enter(&Key(1))));
         let seen = moment(registry.status(&Key(1)));
         ender.join().expect("ender");
         comer.join().expect("comer");

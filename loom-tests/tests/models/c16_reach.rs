@@ -1,16 +1,7 @@
 //! C16: a call that left a handle is found by its ticket from the moment that it has its place to the end of its turn. A call that
 //! was withdrawn never has the turn, and leaves no trace.
 
-use crate::{
-    bounds,
-    harness::check,
-    kit::{
-        Bell, Enter, Handle, Key, Registry, Tally, block_on, poll_once, registry, rest, spawn,
-        turn_of,
-    },
-};
-use std::task::Poll;
-use turnwise::{EnterError, Phase, Ticket};
+use crate::kit::*;
 
 /// A call with a handle, and its ticket.
 fn queued(registry: &Registry, number: u64) -> (Enter, Ticket) {
@@ -46,9 +37,7 @@ fn at_rest(registry: &Registry, tally: &Tally) {
 #[test]
 fn a_call_is_found_until_its_turn_ends() {
     check(&bounds::C16_FOUND, &["found"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let (enter, ticket) = queued(&registry, 7);
         let ender = spawn(move || drop(turn));
         let taker = spawn(move || block_on(enter));
@@ -99,9 +88,7 @@ fn a_call_is_found_behind_a_start() {
 #[test]
 fn withdrawn_against_the_grant() {
     check(&bounds::C16_GRANT, &["withdrawn"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let (mut enter, ticket) = queued(&registry, 7);
         let bell = Bell::new();
         assert!(bell.poll(&mut enter).is_pending());
@@ -130,9 +117,7 @@ fn withdrawn_against_the_grant() {
 #[test]
 fn withdrawn_and_the_next_is_granted() {
     check(&bounds::C16_NEXT, &["the next has it"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let (enter, ticket) = queued(&registry, 7);
         let (next, next_ticket) = queued(&registry, 8);
         let ender = spawn(move || drop(turn));
@@ -158,9 +143,7 @@ fn withdrawn_and_the_next_is_granted() {
 #[test]
 fn withdrawn_against_its_look() {
     check(&bounds::C16_LOOK, &["withdrawn", "it has the turn"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let (enter, ticket) = queued(&registry, 7);
         let ender = spawn(move || drop(turn));
         let taker = spawn(move || block_on(enter).map(drop));
@@ -180,9 +163,7 @@ fn withdrawn_against_its_look() {
 #[test]
 fn withdrawn_against_its_drop() {
     check(&bounds::C16_DROP, &["withdrawn", "left"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
-        let turn = turn_of(&registry, &Key(1));
+        let (registry, tally, turn) = held(Tally::default());
         let (enter, ticket) = queued(&registry, 7);
         let ender = spawn(move || drop(turn));
         let dropper = spawn(move || drop(enter));
@@ -221,12 +202,10 @@ fn a_granted_vacancy_is_withdrawn() {
 #[test]
 fn withdrawn_against_replace() {
     check(&bounds::C16_REPLACE, &["withdrawn"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, _tally) = idle(Tally::default());
         let (mut enter, ticket) = queued(&registry, 7);
-        let replacer = spawn({
-            let registry = registry.clone();
-            move || registry.replace(&Key(1)).expect("open").vacancy
+        let replacer = spawn_with(registry.clone(), |registry| {
+            registry.replace(&Key(1)).expect("open").vacancy
         });
         assert_eq!(found(&registry, ticket), Some(7), "C16: a call is missed");
         assert!(
@@ -249,13 +228,9 @@ fn withdrawn_against_replace() {
 #[test]
 fn withdrawn_against_close() {
     check(&bounds::C16_CLOSE, &["withdrawn", "closed"], || {
-        let (registry, tally) = (registry(), Tally::default());
-        rest(&registry, &Key(1), &tally);
+        let (registry, tally) = idle(Tally::default());
         let (mut enter, ticket) = queued(&registry, 7);
-        let closer = spawn({
-            let registry = registry.clone();
-            move || registry.close()
-        });
+        let closer = spawn_with(registry.clone(), |registry| registry.close());
         let withdrawn = registry.withdraw(&Key(1), ticket);
         closer.join().expect("closer");
         assert!(matches!(

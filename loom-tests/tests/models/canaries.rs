@@ -20,29 +20,26 @@ use std::{
 /// The last drop of an `Arc` against an upgrade of its `Weak`: with std's own types loom sees one execution order here.
 #[test]
 fn last_drop_against_upgrade() {
-    harness::check(
-        &bounds::LAST_DROP_AGAINST_UPGRADE,
-        &["upgraded", "gone"],
-        || {
-            let tally = Tally::default();
-            let strong = Arc::new(tally.session());
-            let weak = Arc::downgrade(&strong);
-            let dropper = spawn(move || drop(strong));
-            let upgraded = weak.upgrade().map(|session| session.work());
-            dropper.join().expect("it does not panic");
-            assert_eq!(
-                tally.alive(),
-                0,
-                "the session is dropped, by one of the two"
-            );
-            assert!(weak.upgrade().is_none());
-            if upgraded.is_some() {
-                "upgraded"
-            } else {
-                "gone"
-            }
-        },
-    );
+    let outcomes = ["upgraded", "gone"];
+    harness::check(&bounds::LAST_DROP_AGAINST_UPGRADE, &outcomes, || {
+        let tally = Tally::default();
+        let strong = Arc::new(tally.session());
+        let weak = Arc::downgrade(&strong);
+        let dropper = spawn(move || drop(strong));
+        let upgraded = weak.upgrade().map(|session| session.work());
+        dropper.join().expect("it does not panic");
+        assert_eq!(
+            tally.alive(),
+            0,
+            "the session is dropped, by one of the two"
+        );
+        assert!(weak.upgrade().is_none());
+        if upgraded.is_some() {
+            "upgraded"
+        } else {
+            "gone"
+        }
+    });
 }
 
 /// Which of two drops is the last is open, and the destructor runs after every use, in that thread.
@@ -56,23 +53,20 @@ fn destructor_in_the_thread_of_the_last_drop() {
             *self.0.lock() = NAME.with(std::cell::Cell::get);
         }
     }
-    harness::check(
-        &bounds::DESTRUCTOR_IN_THE_THREAD_OF_THE_LAST_DROP,
-        &["main", "other"],
-        || {
-            let name = Arc::new(Mutex::new("nowhere"));
-            let value = Arc::new(Where(Arc::clone(&name), Memory::new()));
-            let other = Arc::clone(&value);
-            let thread = spawn(move || {
-                NAME.with(|name| name.set("other"));
-                other.1.write();
-                drop(other);
-            });
-            drop(value);
-            thread.join().expect("it does not panic");
-            *name.lock()
-        },
-    );
+    let bound = &bounds::DESTRUCTOR_IN_THE_THREAD_OF_THE_LAST_DROP;
+    harness::check(bound, &["main", "other"], || {
+        let name = Arc::new(Mutex::new("nowhere"));
+        let value = Arc::new(Where(Arc::clone(&name), Memory::new()));
+        let other = Arc::clone(&value);
+        let thread = spawn(move || {
+            NAME.with(|name| name.set("other"));
+            other.1.write();
+            drop(other);
+        });
+        drop(value);
+        thread.join().expect("it does not panic");
+        *name.lock()
+    });
 }
 
 /// While one model thread unwinds, the others do not; a lock that an innocent one releases meanwhile stays whole; and a
@@ -174,47 +168,44 @@ fn unwind_catches_scripted_panics_only() {
 /// A wake-up comes before the wait, or after it: neither is lost, in the parker of the core and in that of the models.
 #[test]
 fn wake_ups_are_not_lost() {
-    harness::check(
-        &bounds::WAKE_UPS,
-        &["asleep or later", "at the first look"],
-        || {
-            let mail = Arc::new(Mutex::new((false, None::<Waker>)));
-            let poster = spawn({
-                let mail = Arc::clone(&mail);
-                move || {
-                    let mut mail = mail.lock();
-                    mail.0 = true;
-                    let waker = mail.1.take();
-                    drop(mail);
-                    if let Some(waker) = waker {
-                        waker.wake();
-                    }
-                }
-            });
-            let parker = Parker::current();
-            let mut looks = 0;
-            loop {
-                looks += 1;
-                // Cloned before the lock, as the core must.
-                let waker = parker.waker();
+    let outcomes = ["asleep or later", "at the first look"];
+    harness::check(&bounds::WAKE_UPS, &outcomes, || {
+        let mail = Arc::new(Mutex::new((false, None::<Waker>)));
+        let poster = spawn({
+            let mail = Arc::clone(&mail);
+            move || {
                 let mut mail = mail.lock();
-                let old = mail.1.replace(waker);
-                let posted = mail.0;
+                mail.0 = true;
+                let waker = mail.1.take();
                 drop(mail);
-                drop(old);
-                if posted {
-                    break;
+                if let Some(waker) = waker {
+                    waker.wake();
                 }
-                parker.park(None);
             }
-            poster.join().expect("it does not panic");
-            if looks == 1 {
-                "at the first look"
-            } else {
-                "asleep or later"
+        });
+        let parker = Parker::current();
+        let mut looks = 0;
+        loop {
+            looks += 1;
+            // Cloned before the lock, as the core must.
+            let waker = parker.waker();
+            let mut mail = mail.lock();
+            let old = mail.1.replace(waker);
+            let posted = mail.0;
+            drop(mail);
+            drop(old);
+            if posted {
+                break;
             }
-        },
-    );
+            parker.park(None);
+        }
+        poster.join().expect("it does not panic");
+        if looks == 1 {
+            "at the first look"
+        } else {
+            "asleep or later"
+        }
+    });
 }
 
 /// A deadline may pass before anything else happens, and after everything has.

@@ -96,33 +96,30 @@ fn lock_order() {
 /// What one model thread holds does not count for another, though std's thread is the same.
 #[test]
 fn locks_are_counted_per_thread() {
-    harness::check(
-        &bounds::LOCKS_ARE_COUNTED_PER_THREAD,
-        &["between", "before or after"],
-        || {
-            let held = Arc::new(atomic::AtomicBool::new(false));
-            let slot = Mutex::new(());
-            let thread = spawn({
-                let held = Arc::clone(&held);
-                move || {
-                    let between = held.load(atomic::Ordering::Relaxed);
-                    assert_unlocked("this thread holds nothing");
-                    let map = RwLock::new(());
-                    drop(map.write());
-                    between
-                }
-            });
-            let guard = slot.lock();
-            held.store(true, atomic::Ordering::Relaxed);
-            held.store(false, atomic::Ordering::Relaxed);
-            drop(guard);
-            if thread.join().expect("it does not panic") {
-                "between"
-            } else {
-                "before or after"
+    let outcomes = ["between", "before or after"];
+    harness::check(&bounds::LOCKS_ARE_COUNTED_PER_THREAD, &outcomes, || {
+        let held = Arc::new(atomic::AtomicBool::new(false));
+        let slot = Mutex::new(());
+        let thread = spawn({
+            let held = Arc::clone(&held);
+            move || {
+                let between = held.load(atomic::Ordering::Relaxed);
+                assert_unlocked("this thread holds nothing");
+                let map = RwLock::new(());
+                drop(map.write());
+                between
             }
-        },
-    );
+        });
+        let guard = slot.lock();
+        held.store(true, atomic::Ordering::Relaxed);
+        held.store(false, atomic::Ordering::Relaxed);
+        drop(guard);
+        if thread.join().expect("it does not panic") {
+            "between"
+        } else {
+            "before or after"
+        }
+    });
 }
 
 /// Two uses of a session without a lock between them are found; with a lock they are not a fault.

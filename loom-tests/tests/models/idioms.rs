@@ -3,12 +3,7 @@
 //!
 //! A design has one key. The locks are loom's own, without the order that turnwise's must keep.
 
-use crate::{
-    bounds::{self, Bound},
-    canaries_runs::fails,
-    harness::check,
-    kit::{Key, Registry, Session, Tally, Turn, registry, rest, spawn},
-};
+use crate::{canaries_runs::fails, kit::*};
 use loom::sync::{Arc, Mutex, Notify, RwLock};
 use std::{rc::Rc, time::Duration};
 

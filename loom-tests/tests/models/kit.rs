@@ -1,13 +1,16 @@
 //! What models share: the core's types with their parameters, and the first steps of a model.
 
-use crate::harness;
 pub(crate) use crate::{
     bell::{Bell, block_on, poll_once},
+    bounds::{self, Bound},
+    harness::{self, check, check_unwinding},
     tracked::{Handle, Key, Plain, Session, Tally},
 };
-use loom::thread::JoinHandle;
+pub(crate) use loom::thread::JoinHandle;
 use parking_lot::record::{self, What, record};
 use std::{ops::Deref, sync::Arc};
+pub(crate) use std::{task::Poll, time::Duration};
+pub(crate) use turnwise::{EnterError, Old, Phase, Status, Ticket, WaitError};
 
 /// The core's registry. Models of its end use it, by `builder().build()`. The others use [`Registry`].
 pub(crate) type Core = turnwise::Registry<Key, Session, Handle, Plain>;
@@ -62,6 +65,20 @@ pub(crate) fn turn_of(registry: &Core, key: &Key) -> Turn {
     entry.occupied().expect("there is a session")
 }
 
+/// A registry with an idle session of key 1.
+pub(crate) fn idle(tally: Tally) -> (Registry, Tally) {
+    let registry = registry();
+    rest(&registry, &Key(1), &tally);
+    (registry, tally)
+}
+
+/// A registry with a session of key 1, and its turn.
+pub(crate) fn held(tally: Tally) -> (Registry, Tally, Turn) {
+    let (registry, tally) = idle(tally);
+    let turn = turn_of(&registry, &Key(1));
+    (registry, tally, turn)
+}
+
 /// Spawns a model thread, and counts it. A trace names it by the variable of its handle, or by the function that spawns it.
 #[track_caller]
 pub(crate) fn spawn<R: 'static>(act: impl FnOnce() -> R + 'static) -> JoinHandle<R> {
@@ -74,3 +91,24 @@ pub(crate) fn spawn<R: 'static>(act: impl FnOnce() -> R + 'static) -> JoinHandle
         end
     })
 }
+
+/// As [`spawn`], with the thread's own clones of what the model shares.
+#[track_caller]
+pub(crate) fn spawn_with<S: 'static, R: 'static>(
+    shared: S,
+    act: impl FnOnce(S) -> R + 'static,
+) -> JoinHandle<R> {
+    spawn(move || act(shared))
+}
+
+/// Models that are one call each: `name = function(..)`.
+macro_rules! models {
+    ($($(#[$doc:meta])* $model:ident = $call:expr;)*) => { $(
+        $(#[$doc])*
+        #[test]
+        fn $model() {
+            $call;
+        }
+    )* };
+}
+pub(crate) use models;

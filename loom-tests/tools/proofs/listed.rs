@@ -144,10 +144,13 @@ pub(crate) fn is_test(program: &str, path: &str) -> Result<bool, String> {
         None if program.is_dir() => (program.join("main.rs"), path),
         None => (program.with_extension("rs"), path),
     };
-    // A history is named in the call of its macro.
-    let names = |text: &str| {
-        text.contains(&format!("fn {name}(")) || text.contains(&format!(" {name}, \""))
-    };
+    // A history, and a model that is one call, are named in the call of a macro.
+    let ways = [
+        format!("fn {name}("),
+        format!(" {name}, \""),
+        format!("\n    {name} ="),
+    ];
+    let names = |text: &str| ways.iter().any(|way| text.contains(way));
     Ok(file.exists() && names(&read(&file)?))
 }
 

@@ -11,65 +11,61 @@ const KEY: u8 = 0;
 /// one that missed it would never end.
 #[test]
 fn an_abort_reaches_every_state() {
-    Scenario::new("a6_reach::an_abort_reaches_every_state", "A6 C16", 2).ends_in(
-        &["unheard, Aborted", "reply of #1"],
-        || async {
-            let world = World::new(Script::new());
-            let turn = world.manager.turn(&KEY).await.expect("it starts");
-            let sending = world.send(KEY, 1, Act::Obey);
-            let ticket = sending.ticket();
-            let ends = world.spawn("ends", async move { drop(turn) });
-            let aborting = world.spawn("aborting", {
-                let world = world.clone();
-                async move {
-                    assert!(
-                        world.manager.abort(&KEY, ticket),
-                        "A6: a call is not reached by its ticket"
-                    );
-                }
-            });
-            let end = world.hear(1, sending).await;
-            join(ends).await;
-            join(aborting).await;
-            world.end().await;
-            end
-        },
-    );
+    let ends = &["unheard, Aborted", "reply of #1"];
+    Scenario::new("a6_reach::an_abort_reaches_every_state", "A6 C16", 2).ends_in(ends, || async {
+        let world = World::new(Script::new());
+        let turn = world.manager.turn(&KEY).await.expect("it starts");
+        let sending = world.send(KEY, 1, Act::Obey);
+        let ticket = sending.ticket();
+        let ends = world.spawn("ends", async move { drop(turn) });
+        let aborting = world.spawn("aborting", {
+            let world = world.clone();
+            async move {
+                assert!(
+                    world.manager.abort(&KEY, ticket),
+                    "A6: a call is not reached by its ticket"
+                );
+            }
+        });
+        let end = world.hear(1, sending).await;
+        join(ends).await;
+        join(aborting).await;
+        world.end().await;
+        end
+    });
 }
 
 /// The same without a session: the call is reached in its start, and in the one that is handed on to it.
 #[test]
 fn an_abort_reaches_a_start() {
-    Scenario::new("a6_reach::an_abort_reaches_a_start", "A6 C16", 2).ends_in(
-        &[
-            "unheard, Start of #1; unheard, Start of #1",
-            "unheard, Start of #1; unheard, Aborted",
-            "unheard, Start of #1; reply of #2",
-        ],
-        || async {
-            let script = Script::new().on(KEY, Call::Start, Act::Fail);
-            let world = World::new(script);
-            let first = world.send(KEY, 1, Act::Done);
-            let second = world.spawn("second", {
-                let world = world.clone();
-                async move {
-                    let sending = world.send(KEY, 2, Act::Obey);
-                    let ticket = sending.ticket();
-                    shuttle::future::yield_now().await;
-                    // False only if the failure of the start has reached it before.
-                    let reached = world.manager.abort(&KEY, ticket);
-                    let end = world.hear(2, sending).await;
-                    let failed = end.starts_with("unheard, Start");
-                    assert!(reached || failed, "A6: a call is not reached by its ticket");
-                    end
-                }
-            });
-            let first = world.hear(1, first).await;
-            let second = join(second).await;
-            world.end().await;
-            format!("{first}; {second}")
-        },
-    );
+    let ends = &[
+        "unheard, Start of #1; unheard, Start of #1",
+        "unheard, Start of #1; unheard, Aborted",
+        "unheard, Start of #1; reply of #2",
+    ];
+    Scenario::new("a6_reach::an_abort_reaches_a_start", "A6 C16", 2).ends_in(ends, || async {
+        let script = Script::new().on(KEY, Call::Start, Act::Fail);
+        let world = World::new(script);
+        let first = world.send(KEY, 1, Act::Done);
+        let second = world.spawn("second", {
+            let world = world.clone();
+            async move {
+                let sending = world.send(KEY, 2, Act::Obey);
+                let ticket = sending.ticket();
+                shuttle::future::yield_now().await;
+                // False only if the failure of the start has reached it before.
+                let reached = world.manager.abort(&KEY, ticket);
+                let end = world.hear(2, sending).await;
+                let failed = end.starts_with("unheard, Start");
+                assert!(reached || failed, "A6: a call is not reached by its ticket");
+                end
+            }
+        });
+        let first = world.hear(1, first).await;
+        let second = join(second).await;
+        world.end().await;
+        format!("{first}; {second}")
+    });
 }
 
 /// A message is dropped while the turn before it ends: nobody waits when the drop returns.
@@ -97,52 +93,50 @@ fn a_drop_leaves_at_once() {
 /// Every call, drawn by chance, against every step of a message from the queue to the end of its turn.
 #[test]
 fn every_call_against_every_step() {
-    Scenario::new("a6_reach::every_call_against_every_step", "A6 C16", 3).ends_in(
-        &[
-            "abort: true; reply of #1",
-            "abort: true; unheard, Aborted",
-            "abort by ticket: true; reply of #1",
-            "abort by ticket: true; unheard, Aborted",
-            "dismiss: 0; reply of #1",
-            "dismiss: 0; unheard, Aborted",
-            "dismiss: 1; unheard, Dismissed",
-            "listen; reply of #1",
-            "listen; unheard, Aborted",
-            "restart; reply of #1",
-            "restart; unheard, Aborted",
-            "shutdown; reply of #1",
-            "shutdown; unheard, Aborted",
-            "shutdown; unheard, Closed",
-            "status; reply of #1",
-            "status; unheard, Aborted",
-            "stop: stopped; reply of #1",
-            "stop: stopped; reply of #3",
-            "stop: stopped; unheard, Aborted",
-        ],
-        || async {
-            let world = World::new(Script::new());
-            let turn = world.manager.turn(&KEY).await.expect("it starts");
-            let mut sending = world.send(KEY, 1, Act::Obey);
-            let ticket = sending.ticket();
-            let ends = world.spawn("ends", async move { drop(turn) });
-            let other = world.spawn("other", other(world.clone(), ticket));
-            let ender = world.spawn("ender", {
-                let world = world.clone();
-                async move {
-                    let said = join(other).await;
-                    // Whatever has happened: it ends now. It may have ended before.
-                    world.manager.abort(&KEY, ticket);
-                    said
-                }
-            });
-            let end = world.hear(1, &mut sending).await;
-            drop(sending);
-            let said = join(ender).await;
-            join(ends).await;
-            world.gone_in_the_end().await;
-            format!("{said}; {end}")
-        },
-    );
+    let ends = &[
+        "abort: true; reply of #1",
+        "abort: true; unheard, Aborted",
+        "abort by ticket: true; reply of #1",
+        "abort by ticket: true; unheard, Aborted",
+        "dismiss: 0; reply of #1",
+        "dismiss: 0; unheard, Aborted",
+        "dismiss: 1; unheard, Dismissed",
+        "listen; reply of #1",
+        "listen; unheard, Aborted",
+        "restart; reply of #1",
+        "restart; unheard, Aborted",
+        "shutdown; reply of #1",
+        "shutdown; unheard, Aborted",
+        "shutdown; unheard, Closed",
+        "status; reply of #1",
+        "status; unheard, Aborted",
+        "stop: stopped; reply of #1",
+        "stop: stopped; reply of #3",
+        "stop: stopped; unheard, Aborted",
+    ];
+    Scenario::new("a6_reach::every_call_against_every_step", "A6 C16", 3).ends_in(ends, || async {
+        let world = World::new(Script::new());
+        let turn = world.manager.turn(&KEY).await.expect("it starts");
+        let mut sending = world.send(KEY, 1, Act::Obey);
+        let ticket = sending.ticket();
+        let ends = world.spawn("ends", async move { drop(turn) });
+        let other = world.spawn("other", other(world.clone(), ticket));
+        let ender = world.spawn("ender", {
+            let world = world.clone();
+            async move {
+                let said = join(other).await;
+                // Whatever has happened: it ends now. It may have ended before.
+                world.manager.abort(&KEY, ticket);
+                said
+            }
+        });
+        let end = world.hear(1, &mut sending).await;
+        drop(sending);
+        let said = join(ender).await;
+        join(ends).await;
+        world.gone_in_the_end().await;
+        format!("{said}; {end}")
+    });
 }
 
 /// What the other caller does, and what it is answered.

@@ -31,47 +31,45 @@ async fn says(world: &World, message: u32) -> String {
 /// after all have left.
 #[test]
 fn the_last_leave_while_another_comes() {
-    Scenario::new("listeners::the_last_leave_while_another_comes", "-", 3).ends_in(
-        &["[1, 2]; [3]"],
-        || async {
-            let world = World::new(Script::new());
-            let leaves = [0, 1].map(|_| {
-                let listener = world.manager.listen(&KEY);
-                world.spawn("leaves", async move { drop(listener) })
-            });
-            let mut comes = world.manager.listen(&KEY);
-            assert_eq!(says(&world, 1).await, "reply of #1");
-            for leaves in leaves {
-                join(leaves).await;
-            }
-            assert_eq!(says(&world, 2).await, "reply of #1");
-            let heard = unread(&mut comes);
-            let leaves = world.spawn("leaves", async move { drop(comes) });
-            let mut late = world.manager.listen(&KEY);
-            assert_eq!(says(&world, 3).await, "reply of #1");
+    let ends = &["[1, 2]; [3]"];
+    let scenario = Scenario::new("listeners::the_last_leave_while_another_comes", "-", 3);
+    scenario.ends_in(ends, || async {
+        let world = World::new(Script::new());
+        let leaves = [0, 1].map(|_| {
+            let listener = world.manager.listen(&KEY);
+            world.spawn("leaves", async move { drop(listener) })
+        });
+        let mut comes = world.manager.listen(&KEY);
+        assert_eq!(says(&world, 1).await, "reply of #1");
+        for leaves in leaves {
             join(leaves).await;
-            let late = unread(&mut late);
-            world.end().await;
-            format!("{heard:?}; {late:?}")
-        },
-    );
+        }
+        assert_eq!(says(&world, 2).await, "reply of #1");
+        let heard = unread(&mut comes);
+        let leaves = world.spawn("leaves", async move { drop(comes) });
+        let mut late = world.manager.listen(&KEY);
+        assert_eq!(says(&world, 3).await, "reply of #1");
+        join(leaves).await;
+        let late = unread(&mut late);
+        world.end().await;
+        format!("{heard:?}; {late:?}")
+    });
 }
 
 /// Somebody listens as the manager ends: whoever comes first, the subscription ends.
 #[test]
 fn a_listener_comes_at_the_end_of_all() {
-    Scenario::new("listeners::a_listener_comes_at_the_end_of_all", "A4", 2).ends_in(
-        &["it ends"],
-        || async {
-            let world = World::new(Script::new());
-            let comes = world.spawn("comes", {
-                let world = world.clone();
-                async move { while world.manager.listen(&KEY).next().await.is_some() {} }
-            });
-            world.shut_down(LONG).await;
-            join(comes).await;
-            world.gone_in_the_end().await;
-            "it ends".to_owned()
-        },
-    );
+    let ends = &["it ends"];
+    let scenario = Scenario::new("listeners::a_listener_comes_at_the_end_of_all", "A4", 2);
+    scenario.ends_in(ends, || async {
+        let world = World::new(Script::new());
+        let comes = world.spawn("comes", {
+            let world = world.clone();
+            async move { while world.manager.listen(&KEY).next().await.is_some() {} }
+        });
+        world.shut_down(LONG).await;
+        join(comes).await;
+        world.gone_in_the_end().await;
+        "it ends".to_owned()
+    });
 }

@@ -139,6 +139,20 @@ impl World {
         called(who, || tokio::spawn(run))
     }
 
+    /// A task that sends a message, and hears what comes of it.
+    pub(crate) fn sends(
+        &self,
+        who: &'static str,
+        key: Key,
+        id: u32,
+        act: Act,
+    ) -> JoinHandle<String> {
+        let world = self.clone();
+        self.spawn(who, async move {
+            world.hear(id, world.send(key, id, act)).await
+        })
+    }
+
     /// Time passes again and again for what this caller's calls run in, until the task has ended.
     pub(crate) async fn end_in_time<T>(&self, who: &'static str, task: JoinHandle<T>) -> T {
         self.ledger.say("time", format!("flows for {who}"));

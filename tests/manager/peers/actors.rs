@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use turnwise::{
-    Phase,
-    manager::{StopError, StopReason},
-};
+use turnwise::{Phase, manager::*};
 
 use crate::script::{Act, Gate, Step, obey, say, until};
 use crate::{HOUR, MINUTE, SECOND, plain, seconds, settled};

@@ -3,12 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use turnwise::{
-    Backend, Incarnation, Phase, SessionManager,
-    manager::{
-        SessionEvent, SessionTurn, Skip, StopReason, Timeouts, TurnError, TurnOptions, WhenFull,
-    },
-};
+use turnwise::{Backend, Incarnation, Phase, SessionManager, manager::*};
 
 use crate::script::{Act, Step, obey, say};
 use crate::{HOUR, MINUTE, SECOND, all_events, plain, seconds, settled, stage};

@@ -3,10 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
-use turnwise::{
-    Phase, Ticket,
-    manager::{SendError, Sending, SessionTurn, StopReason, Subscription, TurnError, Update},
-};
+use turnwise::{Phase, Ticket, manager::*};
 
 use super::{Other, State};
 use crate::script::{Actor, Failure, Gate, Say, Step, fail, say, until};

@@ -8,10 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use turnwise::{
-    ClockHand, Closing, Drain, Enter, EnterError, Entry, Incarnation, Observed, Old, Registry,
-    Released, ReplaceError, Replaced, Tick, Ticket, TryEnterError, Turn, Vacancy, WaitError,
-};
+use turnwise::*;
 
 use crate::counted::{Session, Tally, Wakes};
 use crate::op::{self, Op};

@@ -9,10 +9,7 @@ use fastrand::Rng;
 use pi_tests::{World, within};
 use std::{env, process::Command, sync::Arc, time::Duration};
 use tokio::{sync::RwLock, time::timeout};
-use turnwise::{
-    SessionManager,
-    manager::{SendError, TurnError},
-};
+use turnwise::{SessionManager, manager::*};
 use turnwise_pi::{PiAgent, PiError};
 
 const SESSIONS: usize = 5;

@@ -20,10 +20,7 @@ use std::{
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
-use turnwise::{
-    SessionManager,
-    manager::{SendError, Timeouts, TurnError},
-};
+use turnwise::{SessionManager, manager::*};
 use turnwise_pi::{PiAgent, PiBuilder, PiError, PiReply};
 
 /// Answers the look whether it is there, and then does what `on` says about a prompt; `$n` is the number of the command.

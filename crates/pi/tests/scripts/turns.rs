@@ -3,10 +3,7 @@
 use super::{Folder, SERVE, gone, manager, manager_with, on_prompt, runs, script, send, within};
 use serde_json::Map;
 use std::{process::Command, time::Duration};
-use turnwise::{
-    Phase,
-    manager::{Timeouts, TurnError, Update},
-};
+use turnwise::{Phase, manager::*};
 use turnwise_pi::{PiError, PiEvent, PiStop};
 
 /// Does this on the first prompt of all, and answers the others.

@@ -1,10 +1,7 @@
 //! Bytes as lines, and lines that are no records.
 
 use super::Pi;
-use turnwise_pi::{
-    PiEvent,
-    wire::{BytesMut, Decoder, LineError, Lines, Report},
-};
+use turnwise_pi::{PiEvent, wire::*};
 
 #[test]
 fn what_pi_does_not_write_is_an_error() {
@@ -93,7 +90,7 @@ fn half_an_emoji_is_read() {
         assert_eq!(pi.0.line(update.as_bytes()), Ok(()), "{written}");
         let told: Vec<_> = pi.0.told.drain(..).collect();
         assert!(
-            matches!(&told[..], [Report::Event(PiEvent::Text(text))] if text == read),
+            matches!(&told[..], [Told::Event(PiEvent::Text(text))] if text == read),
             "{written}: {told:?}"
         );
     }

@@ -1,9 +1,6 @@
 //! A daemon that a shell has put in the background, and the end of its terminal.
 
-use crate::{
-    daemon::{Daemon, PATIENCE, command},
-    pty::{Pty, on_terminal},
-};
+use crate::{daemon::*, pty::*};
 use std::{path::Path, process::Stdio};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

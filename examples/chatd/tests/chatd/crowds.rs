@@ -1,9 +1,6 @@
 //! Clients that are many, slow, or gone half-way.
 
-use crate::{
-    client::{busy, refused},
-    daemon::{Daemon, PATIENCE},
-};
+use crate::{client::*, daemon::*};
 use serde_json::Value;
 use std::time::Duration;
 use tokio::{

@@ -1,10 +1,6 @@
 //! Outputs that are held, or that nobody reads: they hold neither the sessions nor the end.
 
-use crate::{
-    client::refused,
-    daemon::{Daemon, command},
-    pty::{Pty, on_terminal},
-};
+use crate::{client::refused, daemon::*, pty::*};
 use std::{
     io::{ErrorKind, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},

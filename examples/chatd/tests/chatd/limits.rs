@@ -1,9 +1,6 @@
 //! Who may ask, what may be asked, and how the program may be started.
 
-use crate::{
-    client::refused,
-    daemon::{Daemon, PATIENCE, command},
-};
+use crate::{client::refused, daemon::*};
 use serde_json::json;
 use std::process::{Output, Stdio};
 use tokio::time::timeout;

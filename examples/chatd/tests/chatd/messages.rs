@@ -1,9 +1,6 @@
 //! Messages: whole answers and answers in parts, those who will not wait, and those who go away.
 
-use crate::{
-    client::{busy, refused},
-    daemon::Daemon,
-};
+use crate::{client::*, daemon::Daemon};
 use serde_json::{Value, json};
 
 #[tokio::test]

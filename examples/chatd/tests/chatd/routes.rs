@@ -1,9 +1,6 @@
 //! The routes, one by one; and that looking waits for nothing.
 
-use crate::{
-    client::{busy, refused},
-    daemon::Daemon,
-};
+use crate::{client::*, daemon::Daemon};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 

@@ -1,9 +1,6 @@
 //! The terminal; and both interfaces in one line.
 
-use crate::{
-    client::{busy, refused},
-    daemon::Daemon,
-};
+use crate::{client::*, daemon::Daemon};
 use serde_json::json;
 
 #[tokio::test]

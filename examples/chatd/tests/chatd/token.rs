@@ -1,10 +1,6 @@
 //! The token: where it comes from, and who cannot read it.
 
-use crate::{
-    client::refused,
-    daemon::{Daemon, PATIENCE, command},
-    script::{Script, borrowed},
-};
+use crate::{client::refused, daemon::*, script::*};
 use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 use tokio::time::timeout;
 

@@ -1,9 +1,6 @@
 //! What an agent writes, where people read it.
 
-use crate::{
-    daemon::Daemon,
-    script::{Script, borrowed},
-};
+use crate::{daemon::Daemon, script::*};
 use std::{fs, process::Stdio};
 
 /// The title of the window, a line of a log, and a letter that turns what follows around.

@@ -1,9 +1,6 @@
 //! One line for both interfaces; who looks, and who asks another session, does not wait for a turn.
 
-use crate::{
-    client::{busy, refused},
-    has_said, said, start,
-};
+use crate::{client::*, has_said, said, start};
 use pi_tests::{World, within};
 use serde_json::json;
 

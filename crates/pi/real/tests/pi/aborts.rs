@@ -2,10 +2,7 @@
 
 use super::{event, pid, said, within_a_tool};
 use pi_tests::{World, runs, within};
-use turnwise::{
-    SessionManager,
-    manager::{SendError, Sending, TurnError},
-};
+use turnwise::{SessionManager, manager::*};
 use turnwise_pi::{PiAgent, PiEvent};
 
 /// Cancels a message, and sends two more.

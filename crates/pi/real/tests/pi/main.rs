@@ -14,10 +14,7 @@ mod unasked;
 
 use pi_tests::World;
 use std::fs;
-use turnwise::{
-    SessionManager,
-    manager::{SendError, Sending, TurnError, Update},
-};
+use turnwise::{SessionManager, manager::*};
 use turnwise_pi::{PiAgent, PiError, PiEvent, PiReply};
 
 /// A message, and what it comes to.

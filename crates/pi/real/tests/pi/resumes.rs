@@ -3,10 +3,7 @@
 use super::{pid, said};
 use pi_tests::{World, runs, within};
 use std::time::Duration;
-use turnwise::{
-    SessionManager,
-    manager::{SessionEvent, StopReason},
-};
+use turnwise::{SessionManager, manager::*};
 
 #[tokio::test]
 async fn an_idle_stop_nobody_notices() {
