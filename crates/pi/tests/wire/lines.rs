@@ -90,7 +90,7 @@ fn half_an_emoji_is_read() {
         assert_eq!(pi.0.line(update.as_bytes()), Ok(()), "{written}");
         let told: Vec<_> = pi.0.told.drain(..).collect();
         assert!(
-            matches!(&told[..], [Told::Event(PiEvent::Text(text))] if text == read),
+            matches!(&told[..], [Report::Event(PiEvent::Text(text))] if text == read),
             "{written}: {told:?}"
         );
     }
