@@ -127,11 +127,15 @@ async fn a_terminal_that_goes_away_drains() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn a_hangup_that_is_ignored_stays_so() {
-    let chatd = command(&["--delay", "0"]);
-    let chatd = chatd.as_std();
     let mut shell = Command::new("sh");
     shell.args(["-c", r#"trap "" HUP; exec "$0" "$@""#]);
-    shell.arg(chatd.get_program()).args(chatd.get_args());
+    shell.args([
+        env!("CARGO_BIN_EXE_chatd"),
+        "--listen",
+        "127.0.0.1:0",
+        "--delay",
+        "0",
+    ]);
     shell.stdin(Stdio::piped()).stdout(Stdio::piped());
     shell.env("CHATD_LOG", "error").env_remove("CHATD_TOKEN");
     shell.kill_on_drop(true);

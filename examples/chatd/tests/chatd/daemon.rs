@@ -21,9 +21,25 @@ pub(crate) struct Daemon {
 pub(crate) type Input = Pin<Box<dyn AsyncWrite + Send>>;
 pub(crate) type Output = Pin<Box<dyn AsyncRead + Send>>;
 
+/// The program. It leaves signals alone that it inherits as ignored, and tests send some of these: so if this process has
+/// them ignored, as under `nohup` or in the background of a script, they are reset first.
+fn program() -> Command {
+    const SENT: u64 = 1 | 1 << 1 | 1 << 2 | 1 << 14; // HUP, INT, QUIT, TERM
+    let chatd = env!("CARGO_BIN_EXE_chatd");
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    if ignored.unwrap_or(0) & SENT == 0 {
+        return Command::new(chatd);
+    }
+    let mut reset = Command::new("env");
+    reset.args(["--default-signal=HUP,INT,QUIT,TERM", chatd]);
+    reset
+}
+
 /// The program with these arguments; on a free port, unless they say where.
 pub(crate) fn command(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chatd"));
+    let mut command = program();
     if !args.contains(&"--listen") {
         command.args(["--listen", "127.0.0.1:0"]);
     }

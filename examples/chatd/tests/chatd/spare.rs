@@ -1,6 +1,6 @@
 //! A machine that has no thread to spare.
 
-use crate::daemon::{PATIENCE, command};
+use crate::daemon::PATIENCE;
 use std::{fs, os::unix::fs::PermissionsExt, process::Stdio};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, BufReader},
@@ -13,13 +13,12 @@ const OTHER: u32 = 54_321;
 
 /// So many threads, this one included.
 async fn run_with(threads: usize, program: &str) -> (Option<i32>, String, String) {
-    let chatd = command(&["--delay", "0"]);
     // One shell has it by this letter, another by that.
     let limit =
         format!("ulimit -p {threads} 2>/dev/null || ulimit -u {threads}; exec \"$0\" \"$@\"");
     let mut shell = Command::new("sh");
     shell.args(["-c", &limit, program]);
-    shell.args(chatd.as_std().get_args());
+    shell.args(["--listen", "127.0.0.1:0", "--delay", "0"]);
     if rustix::process::geteuid().is_root() {
         shell.uid(OTHER).gid(OTHER);
     }
