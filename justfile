@@ -297,6 +297,8 @@ lint:
         cargo clippy -p turnwise --lib --features "$features" -- -D warnings
     done
     cargo clippy -p turnwise --lib --all-features -- -D warnings
+    # A workspace of its own, with a lock file of its own.
+    cargo check --locked --manifest-path fuzz/Cargo.toml --no-default-features
 
 # the documentation, every warning an error
 doc:

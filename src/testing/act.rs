@@ -165,7 +165,7 @@ impl Gate {
         self.0.until(|door| door.reached).await;
     }
 
-    /// Waits until the gate is open: for code of yours that is to stand there, such as a closure in a turn. Cancel-safe.
+    /// Waits until the gate is open. Use it in your own code, such as a closure in a turn. Cancel-safe.
     pub async fn pass(&self) {
         self.0.change(|door| door.reached = true);
         self.0.until(|door| door.open).await;

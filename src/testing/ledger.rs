@@ -1,4 +1,4 @@
-//! All calls of a backend, and what must never be.
+//! The record of all calls of a backend, and the rules that they must keep.
 
 use super::{
     record::{Call, End, Method},
@@ -10,11 +10,10 @@ use crate::{
 };
 use std::{collections::HashMap, fmt, hash::Hash};
 
-/// The record of a scripted backend: each call, in the order of their beginnings, and what is wrong with it. A clone is the
-/// same ledger.
+/// Records each call of a scripted backend, in the order of their beginnings, and checks it. Clones share the record.
 ///
-/// Its assertions check what the manager guarantees. A test of yours checks by them what your program puts in between: an
-/// agent around a scripted one, a task that goes on behind a turn.
+/// Its assertions check what the manager guarantees. In your tests they check your own code in between, such as an agent around
+/// a scripted one, or a task that outlives its turn.
 ///
 /// # Details
 ///
@@ -34,7 +33,7 @@ struct Book<K> {
     watch: Option<Arc<dyn Fn(&Call<K>) + Send + Sync>>,
 }
 
-/// Of one key.
+/// The state of one key.
 struct Page<K> {
     /// While it has a session: the last call of that, and its place in the record.
     here: Option<(usize, Call<K>)>,
@@ -55,12 +54,12 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         })))
     }
 
-    /// All calls, in the order of their beginnings.
+    /// Returns all calls, in the order of their beginnings.
     pub fn record(&self) -> Vec<Call<K>> {
         self.0.look(|book| book.calls().to_vec())
     }
 
-    /// Resolves when the closure returns true for the record: use it instead of a sleep. Cancel-safe.
+    /// Resolves when the closure returns true for the record. Use it instead of a sleep. Cancel-safe.
     ///
     /// # Details
     ///
@@ -69,13 +68,13 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         self.0.until(|book| is_so(book.calls())).await;
     }
 
-    /// How many calls of this method have ended so.
+    /// Returns the number of calls of this method that ended this way.
     pub fn count(&self, method: Method, end: End) -> u64 {
         let count = |book: &Book<K>| book.counts.get(&(method, end)).copied();
         self.0.look(count).unwrap_or(0)
     }
 
-    /// For each key that has a session: the last call of that session.
+    /// Returns the last call of each session that is alive.
     pub fn sessions(&self) -> Vec<Call<K>> {
         self.0.look(|book| {
             let here = book.pages.values().filter_map(|page| page.here.as_ref());
@@ -83,18 +82,18 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         })
     }
 
-    /// Keeps no calls from now on, for tests of millions of them: the record is empty. All checks and counts go on.
+    /// Stops recording calls and empties the record, for tests of millions of calls. Checks and counts continue.
     pub fn forget_calls(&self) {
         self.0.change(|book| book.calls = None);
     }
 
-    /// The closure is called at the beginning and at the end of each call, outside of the lock. There is one; a later one
-    /// replaces it.
+    /// Calls the closure at the beginning and end of each call, outside the lock. A later closure replaces it. It must not
+    /// panic, because a call may end in a thread that unwinds.
     pub fn watch(&self, watch: impl Fn(&Call<K>) + Send + Sync + 'static) {
         self.0.change(|book| book.watch = Some(Arc::new(watch)));
     }
 
-    /// What was found so far and must never be, in words. [`assert_never_two`](Self::assert_never_two) lists what that is.
+    /// Returns the violations found so far, as text. [`assert_never_two`](Self::assert_never_two) lists the rules.
     pub fn faults(&self) -> Vec<String> {
         self.0.look(|book| book.faults.clone())
     }
@@ -116,8 +115,8 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         assert!(faults.is_empty(), "two of one key:\n{faults}");
     }
 
-    /// What is not settled, in words: keys that still have a session, a call or a start to be cleaned up, and sessions that
-    /// were dropped without a stop.
+    /// Returns what is still open, as text: keys that have a session, a call or a start to clean up, and sessions that were
+    /// dropped without a stop.
     pub fn left(&self) -> Vec<String> {
         self.0.look(|book| {
             let here = book.pages.values().filter_map(|page| page.here.as_ref());
@@ -129,8 +128,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         })
     }
 
-    /// Checks in addition that every session has been stopped, each exactly once: for the end of a test, after the
-    /// manager's shutdown.
+    /// Also checks that every session was stopped exactly once. Call it at the end of a test, after the manager's shutdown.
     ///
     /// # Panics
     ///
@@ -163,7 +161,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Book<K> {
         self.calls.as_deref().unwrap_or_default()
     }
 
-    /// Writes the call down, and what is wrong with it: its place.
+    /// Records the call and its violations. Returns its place in the record.
     fn begin(&mut self, call: &Call<K>) -> usize {
         let place = self.begun;
         self.begun += 1;

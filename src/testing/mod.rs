@@ -3,7 +3,7 @@
 //!
 //! [`Scripted::around`] wraps your backend and returns its [`Script`]. An [`Act`] makes the next call of one method fail, hang,
 //! panic, take time or wait at a [`Gate`]. A call without an act passes to your backend. The [`Ledger`] lists all calls, and
-//! its assertions say whether each session was used by one call at a time, and was stopped once.
+//! its assertions check that each session was used by one call at a time, and was stopped once.
 //!
 //! ```
 //! use std::{io, time::Duration};
@@ -54,9 +54,9 @@
 //! |---|---|
 //! | `scripted` | the backend, and the script that it plays |
 //! | `act` | what one call does |
-//! | `ledger` | all calls, and what must never be |
+//! | `ledger` | the record of all calls, and its rules |
 //! | `record` | one call |
-//! | `watch` | state that may be waited for |
+//! | `watch` | state with a wait for its changes |
 //!
 //! **Locks.** The ledger has one, the queue of acts has one, and each gate has one. All are leaves. No checker sees them, and
 //! nothing is awaited under one. The closure of [`Ledger::until`] runs, and keys are compared and cloned, under the ledger's.

@@ -1,4 +1,4 @@
-//! A backend that does what a script says, and the script.
+//! A backend that plays a script, and the script.
 
 use super::{
     act::Act,
@@ -41,7 +41,7 @@ impl<B: Backend> Scripted<B> {
     }
 }
 
-/// What the calls of a [`Scripted`] backend are to do. A clone is the same script.
+/// The acts of a [`Scripted`] backend's calls. Clones share the script.
 pub struct Script<B: Backend> {
     /// The key whose calls play what is queued here.
     key: Option<B::Key>,
@@ -72,12 +72,12 @@ impl<B: Backend> Script<B> {
         }
     }
 
-    /// The record of all calls, with the assertions on it.
+    /// Returns the ledger, which records and checks all calls.
     pub fn ledger(&self) -> &Ledger<B::Key> {
         &self.ledger
     }
 
-    /// Checks that everything queued has been played, of all keys.
+    /// Checks that every queued act has been played, for all keys.
     ///
     /// # Panics
     ///
@@ -96,7 +96,7 @@ impl<B: Backend> Script<B> {
         assert!(left.is_empty(), "queued and never played: {left:?}");
     }
 
-    /// Writes the call down, and takes its act.
+    /// Records the call, and takes its act.
     fn begin(&self, call: Call<B::Key>) -> (InTurn<B::Key>, Option<Act<B::Error>>) {
         let act = self.acts.change(|acts| {
             let is_for = |queued: &Queued<B>| {
@@ -254,7 +254,7 @@ pub struct ScriptedSession<B: Backend> {
 }
 
 impl<B: Backend> ScriptedSession<B> {
-    /// Marks a plain turn or a closure as one, until the drop of what this returns: the ledger reports calls meanwhile.
+    /// Marks a plain turn or a closure. Until the returned value is dropped, the ledger reports other calls of the session.
     pub fn in_turn(&self) -> InTurn<B::Key> {
         self.life.ledger.begin(self.life.call(Method::Turn))
     }

@@ -148,7 +148,7 @@ async fn a_stop_of_nothing_stops_nothing() {
     stage.end(m).await;
 }
 
-/// The stop goes on without who asked for it, and tells who waits how it went.
+/// The stop continues without its caller, and reports its end to the callers that wait.
 #[tokio::test(start_paused = true)]
 async fn a_stop_goes_on_when_nobody_waits_for_it() {
     let (m, stage) = plain();

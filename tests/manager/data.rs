@@ -63,7 +63,7 @@ async fn reports_are_data() {
     }
     stage.hand.advance(MINUTE);
     let busy = m.turn("busy").await.expect("free");
-    let why = "it was told to fail: because the script says so";
+    let why = "it fails as scripted: because the script says so";
     let report = m.cleanup_idle(MINUTE).await;
     let expected = json!({
         "stopped": ["stops"],

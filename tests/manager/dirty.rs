@@ -254,7 +254,7 @@ async fn a_dirty_session_whose_stop_goes_wrong_frees_its_key() {
     }
     let panicked = "the stop of the session panicked";
     let expected = [
-        "it was told to fail: because the script says so",
+        "it fails as scripted: because the script says so",
         "the stop of the session timed out",
         panicked,
         panicked,

@@ -113,7 +113,7 @@ async fn the_life_of_a_session_is_told() {
         panic!("a start that failed, not {failed:?}")
     };
     assert!(incarnation.get() > number);
-    let whole = "the session failed to start: it was told to fail: because the script says so";
+    let whole = "the session failed to start: it fails as scripted: because the script says so";
     assert_eq!(&**error, whole);
     stage.end(m).await;
 }

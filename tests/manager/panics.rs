@@ -279,7 +279,7 @@ async fn a_waker_that_panics_when_the_line_is_sent_away() {
     assert_eq!(stage.end(m).await.stopped, ["a"], "it was begun");
 }
 
-/// Who listens, who waits for a reply, who asks when it starts, who waits for the report: their wakers are their own matter.
+/// Listeners, senders, waits for a start and for the report: a panic of their wakers reaches nobody else.
 #[tokio::test(start_paused = true)]
 async fn a_waker_that_panics_when_it_is_told_something_ends_nothing_else() {
     let (m, stage) = plain();

@@ -106,7 +106,7 @@ async fn the_reaper_survives_stops_that_go_wrong() {
         .map(|(key, error)| (key.as_str(), &**error))
         .collect();
     let panicked = "the stop of the session panicked";
-    let why = "it was told to fail: because the script says so";
+    let why = "it fails as scripted: because the script says so";
     assert_eq!(
         failed,
         [

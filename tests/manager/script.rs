@@ -19,7 +19,7 @@ pub(crate) type Actor = Scripted<Plain>;
 pub(crate) type Session = ScriptedSession<Plain>;
 
 pub(crate) fn fail() -> Act {
-    Act::fail(Failure("it was told to fail"))
+    Act::fail(Failure("it fails as scripted"))
 }
 
 /// Passes at the gate.
@@ -37,7 +37,7 @@ pub(crate) fn obey() -> Act {
     Act::hang().or_cancelled(Failure("it was cancelled"))
 }
 
-/// What each key was told to do next, and what became of it.
+/// The next acts of each key, and how its calls ended.
 #[derive(Debug)]
 pub(crate) struct Script {
     hand: Hand<Plain>,
@@ -319,7 +319,7 @@ pub(crate) struct Reply {
     pub(crate) number: u64,
 }
 
-/// What was told to fail, and why.
+/// The error of a scripted failure, with its cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure(pub(crate) &'static str);
 

@@ -39,7 +39,7 @@ async fn the_report_names_every_key_once() {
     assert_eq!(report.stopped, ["dirty", "stops", "takes long"]);
     let failed = report.failed.iter().map(|(key, error)| (&**key, &**error));
     let why = [
-        ("fails", "it was told to fail: because the script says so"),
+        ("fails", "it fails as scripted: because the script says so"),
         ("panics", "the stop of the session panicked"),
     ];
     assert_eq!(failed.collect::<Vec<_>>(), why);

@@ -33,7 +33,7 @@ async fn the_error_and_its_source_reach_every_kind_of_caller() {
     fails();
     let sent = m.send_message("a", say("hello")).await;
     let error = sent.expect_err("it fails");
-    let text = "message not delivered: the session failed to start: it was told to fail";
+    let text = "message not delivered: the session failed to start: it fails as scripted";
     assert_eq!(error.to_string(), text);
     assert_eq!(error.message.expect("nobody heard it").text, "hello");
     errors.push(error.error);

@@ -158,8 +158,8 @@ async fn a_waker_that_emits_is_woken_and_dropped_under_no_lock() {
 async fn the_error_of_an_agent_is_printed() {
     let (m, stage) = plain();
     let error = m.send_message("a", say("fails").and(fail())).await;
-    let error = error.expect_err("it was told to fail");
-    let text = "message delivered, no reply: the agent returned an error: it was told to fail";
+    let error = error.expect_err("it fails as scripted");
+    let text = "message delivered, no reply: the agent returned an error: it fails as scripted";
     assert_eq!(error.to_string(), text);
     let cause = error.source().map(ToString::to_string);
     assert_eq!(cause.as_deref(), Some("because the script says so"));

@@ -72,7 +72,7 @@ impl Signals {
     }
 }
 
-/// The signals that the program was told to ignore, a bit each; none, where the system does not show them.
+/// The signals that this process inherited as ignored, one bit each. Zero where the system does not show them.
 #[cfg(unix)]
 fn ignored() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

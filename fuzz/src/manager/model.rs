@@ -234,7 +234,7 @@ impl Model {
         self.turn(key);
     }
 
-    /// Everybody who waits for this start has its error.
+    /// All callers that wait for this start get its error.
     fn start_failed(&mut self, key: usize, why: Why) {
         self.tell(key, Event::StartFailed);
         let slot = self.slot(key);

@@ -5,17 +5,19 @@
 
 use crate::kit::*;
 
+/// A thread that enters the session and uses it once.
+fn use_it(registry: Registry) -> impl FnOnce() -> u64 {
+    move || {
+        let turn = registry.enter_blocking(&Key(1)).expect("open").occupied();
+        turn.expect("C1: the session is there").work()
+    }
+}
+
 /// Two threads enter a session at rest. Each uses it once; the second reads what the first wrote.
 #[test]
 fn enter_against_enter() {
     check(&bounds::C1_ENTER_ENTER, &["a first", "b first"], || {
         let (registry, _tally) = idle(Tally::one_at_a_time());
-        let use_it = |registry: Registry| {
-            move || {
-                let turn = registry.enter_blocking(&Key(1)).expect("open").occupied();
-                turn.expect("C1: the session is there").work()
-            }
-        };
         let a = spawn(use_it(registry.clone()));
         let b = spawn(use_it(registry.clone()));
         let uses = (a.join().expect("a"), b.join().expect("b"));
@@ -118,12 +120,6 @@ fn three_enter() {
     let outcomes = ["012", "021", "102", "120", "201", "210"];
     check(&bounds::C1_THREE_ENTER, &outcomes, || {
         let (registry, _tally) = idle(Tally::one_at_a_time());
-        let use_it = |registry: Registry| {
-            move || {
-                let turn = registry.enter_blocking(&Key(1)).expect("open").occupied();
-                turn.expect("C1: the session is there").work()
-            }
-        };
         let a = spawn(use_it(registry.clone()));
         let b = spawn(use_it(registry.clone()));
         let c = use_it(registry.clone())();

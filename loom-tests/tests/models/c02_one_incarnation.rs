@@ -104,13 +104,13 @@ fn early_exit(bound: &'static Bound, step: &'static str) {
 }
 
 models! {
-    /// The closing is dropped: who waits is handed the vacancy, who comes later finds the key free.
+    /// The closing is dropped. A queued caller gets the vacancy. A later one finds the key free.
     closing_dropped = early_exit(&bounds::C2_CLOSING_DROPPED, "closing dropped");
     /// Closed, and the vacancy dropped: that burns a number.
     vacancy_dropped = early_exit(&bounds::C2_VACANCY_DROPPED, "closed, vacancy dropped");
     /// The holder splits and leaves early: its locals drop in the right order.
     split_and_left = early_exit(&bounds::C2_SPLIT_LEFT, "split, left early");
-    /// The holder starts the next session itself: who waits gets that one.
+    /// The holder starts the next session itself. A queued caller gets that one.
     closed_and_filled = early_exit(&bounds::C2_CLOSED_FILLED, "closed, filled");
 }
 

@@ -95,7 +95,7 @@ fn across_a_replacement() {
     });
 }
 
-/// A grant that nobody has looked at goes back to the head of the line, before b who waits.
+/// A grant that was not polled goes back to the head of the queue, before b.
 #[test]
 fn an_unlooked_grant_is_put_back() {
     check(&bounds::C3_PUT_BACK, &["ab"], || {
@@ -136,7 +136,7 @@ fn the_first_lane() {
     });
 }
 
-/// A line that is sent away keeps nobody's place: who comes after it is granted in the order of coming.
+/// A dismissed queue keeps no positions. Later callers are granted in their order of arrival.
 #[test]
 fn a_dismissed_line() {
     let outcomes = [

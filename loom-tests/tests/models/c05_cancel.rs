@@ -80,7 +80,7 @@ fn granted_vacancy_dropped() {
     });
 }
 
-/// The only one who waits is dropped while the vacancy is: the slot leaves the map, whoever is first.
+/// The only queued caller is dropped while the vacancy is: the slot leaves the map in either order.
 #[test]
 fn the_last_two_leave() {
     check(&bounds::C5_LAST_TWO, &["the key is free"], || {

@@ -25,7 +25,7 @@ pub(crate) fn replace(registry: &Registry, tally: &Tally) -> JoinHandle<(Turn, &
     })
 }
 
-/// The replacement is there, untouched; and then, at its turn's end, it goes to who waits, or rests.
+/// The replacement is there, untouched. At the end of its turn it goes to the next caller, or is idle.
 pub(crate) fn survives(registry: &Registry, turn: Turn, waiting: Option<Enter>) {
     assert!(Turn::is_current(&turn), "C6: the replacement is gone");
     let status = registry
@@ -166,7 +166,7 @@ fn replace_against_cleanup() {
     });
 }
 
-/// The same with somebody who comes into the line.
+/// The same with a caller that joins the queue.
 #[test]
 fn replace_against_cleanup_and_enter() {
     let outcomes = [

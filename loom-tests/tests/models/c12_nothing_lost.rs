@@ -173,7 +173,7 @@ fn registry_drop_against_a_grant_put_back() {
     });
 }
 
-/// A granted vacancy is given up while its slot is removed and the registry goes: who waits for the departure is told.
+/// A granted vacancy is dropped while its slot is removed and the registry is dropped: the waiter for the release is woken.
 #[test]
 fn registry_drop_against_a_vacancy_given_up() {
     let outcomes = ["it departed", "nobody was there"];

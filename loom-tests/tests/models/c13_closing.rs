@@ -61,7 +61,7 @@ fn no_grant_after_close() {
     });
 }
 
-/// Close against somebody who comes into the line of a held key: he is refused, then or later.
+/// Close against a caller that joins the queue of a held key: it is refused, then or later.
 #[test]
 fn close_against_join() {
     check(&bounds::C13_JOIN, &["closed"], || {

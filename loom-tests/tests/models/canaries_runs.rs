@@ -235,7 +235,7 @@ fn a_bound_can_hide_an_outcome() {
     assert!(words.contains("expected, never seen: between"), "{words}");
 }
 
-/// Nobody wakes the one who waits: the process ends, and says why.
+/// Nothing wakes the waiter. The process ends, and prints why.
 #[test]
 fn a_deadlock_is_found() {
     fails(

@@ -56,7 +56,16 @@ pub(crate) fn fuzz() -> Result<Run, String> {
 /// Builds and runs each mutant, which takes minutes. Rows: claim, killed, total.
 pub(crate) fn mutants() -> Result<Run, String> {
     collect(
-        &["run", "-q", "--package", "loom-tests", "--bin", "mutants"],
+        &[
+            "run",
+            "-q",
+            "--profile",
+            "test",
+            "--package",
+            "loom-tests",
+            "--bin",
+            "mutants",
+        ],
         "mutants-row ",
         3,
         true,

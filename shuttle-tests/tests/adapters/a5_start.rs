@@ -1,5 +1,5 @@
 //! A5: a failed start hands the key on, its error to those who waited for it; what a start that was cut short left behind is
-//! put away first; a caller that goes away cuts no start short.
+//! cleaned up first; a caller that goes away cuts no start short.
 
 use crate::backend::{Act, Call, Script};
 use crate::world::{Scenario, World, join};
@@ -57,7 +57,7 @@ fn an_error_of_the_next_session() {
     });
 }
 
-/// A start panics. What it left behind is put away, slowly, before anybody else starts.
+/// A start panics. What it left behind is cleaned up, slowly, before another start.
 #[test]
 fn a_start_that_panics() {
     let ends = &[

@@ -115,7 +115,7 @@ fn a_stop_goes_first() {
     });
 }
 
-/// A line is sent away with a stop in it: the stop is nobody who waits for a turn, and stops the session all the same.
+/// A queue with a stop in it is dismissed. The stop does not wait for a turn, and stops the session nevertheless.
 #[test]
 fn a_stop_in_a_line_that_is_dismissed() {
     let ends = &["stopped"];

@@ -223,7 +223,7 @@ impl Book {
             let (claim, what) = match (call.method, call.end) {
                 (Method::Start, None) => ("A1:", "its start does not end"),
                 (Method::Start, Some(End::CutShort | End::Panicked)) => {
-                    ("A5:", "what its start left is not put away")
+                    ("A5:", "what its start left is not cleaned up")
                 }
                 (_, Some(_)) => ("A4:", "it rests and is not stopped"),
                 (Method::StartAbandoned, None) => ("A1:", "what puts its start away does not end"),

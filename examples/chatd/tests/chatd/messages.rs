@@ -122,7 +122,7 @@ async fn who_goes_away_cancels_the_message() {
     let whole = daemon.say("a", "!hold").later();
     feed.until("a", busy(1)).await;
     drop(parts);
-    // The next in line, who waits for a whole answer.
+    // The next in the queue, which waits for a whole answer.
     feed.until("a", |session| {
         session["last"]["error"].is_null() && session["note"].is_string()
     })
