@@ -72,14 +72,14 @@ proofs *MODE:
 # canary of the property tests needs thousands of sequences, and shows nothing about memory.
 # property and threads tests, interpreted by Miri; SCHEDULES seeds of its scheduler for the threads, each a different schedule
 miri SCHEDULES="1": (nightly "miri rust-src")
-    TURNWISE_SEED=1 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
+    TURNWISE_SEED=1 TURNWISE_TEST_SECONDS=3000 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
         cargo +{{ nightly }} miri test -p turnwise --test properties --test drops
-    MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance -Zmiri-many-seeds=0..{{ SCHEDULES }}" \
+    TURNWISE_TEST_SECONDS=3000 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance -Zmiri-many-seeds=0..{{ SCHEDULES }}" \
         cargo +{{ nightly }} miri test -p turnwise --test stress
 
 # the threads test under ThreadSanitizer; std is built with it too, else std itself seems to race
 tsan: (nightly "rust-src")
-    RUSTFLAGS="-Zsanitizer=thread" cargo +{{ nightly }} test -Zbuild-std --target "$(rustc -vV | sed -n 's/^host: //p')" \
+    TURNWISE_TEST_SECONDS=900 RUSTFLAGS="-Zsanitizer=thread" cargo +{{ nightly }} test -Zbuild-std --target "$(rustc -vV | sed -n 's/^host: //p')" \
         --target-dir target/tsan -p turnwise --test stress
 
 # Without a look for leaks where tests forget on purpose: the payloads of second panics, canaries that fail.
@@ -260,12 +260,12 @@ bench *FILTER:
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
-# instructions of the paths that matter, against benches/gate/instructions.json; with --record they are written there
+# instructions and locked operations of the paths that matter, against benches/gate/counts.json; with --record they are written there
 bench-gate *MODE:
     rustup run {{ gate_rust }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ gate_rust }} --profile minimal \
         || { echo "CANNOT RUN bench-gate: Rust {{ gate_rust }} cannot be installed" >&2; exit 1; }
-    command -v valgrind >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind; } >/dev/null 2>&1 \
-        || { echo "CANNOT RUN bench-gate: Debian's valgrind cannot be installed" >&2; exit 1; }
+    { command -v valgrind && command -v objdump; } >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends valgrind binutils; } >/dev/null 2>&1 \
+        || { echo "CANNOT RUN bench-gate: Debian's valgrind and binutils cannot be installed" >&2; exit 1; }
     cargo +{{ gate_rust }} run -q --release -p bench-gate -- {{ MODE }}
 
 # that picture of the page, for the README and the documentation

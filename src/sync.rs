@@ -1,33 +1,36 @@
 //! The one file that differs between what ships and what is checked.
 //!
-//! All that a model checker must see or decide is imported from here and nowhere else: atomics, `Arc` and `Weak`, whether
-//! this thread unwinds, the parker of a waiting thread, the two clocks, the step of a scan, and the seed of the hashes.
+//! All that a model checker must see or decide is imported from here and nowhere else: atomics, posted words, `Arc` and
+//! `Weak`, whether this thread unwinds, the parker of a waiting thread, the two clocks, the step of a scan, and the seed of
+//! the hashes.
 //! Locks are imported from `parking_lot`; loom-tests and shuttle-tests put their own crate under that name.
 
 /// The crate `engine` of loom-tests or of shuttle-tests.
 #[cfg(feature = "model")]
 pub(crate) use engine::{
-    Arc, Deadline, Parker, RandomState, SCAN_STEP, Weak, atomic, catch_unwind, coarse_millis,
+    Arc, Deadline, Parker, Posted, RandomState, SCAN_STEP, atomic, catch_unwind, coarse_millis,
     panicking, resume_unwind,
 };
 
-/// Only in shuttle-tests: loom's models are of the core.
-#[cfg(all(feature = "model", feature = "tokio"))]
-pub(crate) use engine::in_runtime;
 #[cfg(all(feature = "model", feature = "testing"))]
 pub(crate) use engine::panic_now;
+/// Only in shuttle-tests: loom's models are of the core.
+#[cfg(all(feature = "model", feature = "tokio"))]
+pub(crate) use engine::{Weak, in_runtime};
 
 #[cfg(all(not(feature = "model"), feature = "tokio"))]
 pub(crate) use self::real::in_runtime;
 #[cfg(all(not(feature = "model"), feature = "testing"))]
 pub(crate) use self::real::panic_now;
 #[cfg(not(feature = "model"))]
-pub(crate) use self::real::{Deadline, Parker, SCAN_STEP, coarse_millis};
+pub(crate) use self::real::{Deadline, Parker, Posted, SCAN_STEP, coarse_millis};
+#[cfg(all(not(feature = "model"), feature = "tokio"))]
+pub(crate) use std::sync::Weak;
 #[cfg(not(feature = "model"))]
 pub(crate) use std::{
     hash::RandomState,
     panic::{catch_unwind, resume_unwind},
-    sync::{Arc, Weak, atomic},
+    sync::{Arc, atomic},
     thread::panicking,
 };
 
@@ -42,13 +45,46 @@ pub(crate) use std::sync::Arc as WakerArc;
 mod real {
     use std::{
         cell::Cell,
-        sync::Arc,
+        sync::{
+            Arc,
+            atomic::{AtomicU64, Ordering},
+        },
         task::{Wake, Waker},
         time::{Duration, Instant},
     };
 
     /// Buckets that a scan visits under one hold of the map lock. If each slot is a cache miss, they take some 50 us.
     pub(crate) const SCAN_STEP: usize = 512;
+
+    /// A word that is written under a lock and read without it. Who has the lock may read it back.
+    ///
+    /// A type of its own for loom's sake: loom takes any load by the writer for the last access to the word, and then misses
+    /// the race of the next write with an earlier reader. There the word is read back from a copy beside it.
+    #[derive(Debug)]
+    pub(crate) struct Posted(AtomicU64);
+
+    impl Posted {
+        pub(crate) fn new(value: u64) -> Self {
+            Self(AtomicU64::new(value))
+        }
+
+        /// Under the lock.
+        #[inline]
+        pub(crate) fn store(&self, value: u64, order: Ordering) {
+            self.0.store(value, order);
+        }
+
+        /// Under the lock: what was stored last.
+        #[inline]
+        pub(crate) fn read_back(&self) -> u64 {
+            self.0.load(Ordering::Relaxed)
+        }
+
+        #[inline]
+        pub(crate) fn load(&self, order: Ordering) -> u64 {
+            self.0.load(order)
+        }
+    }
 
     /// The platform's coarse monotonic clock, in milliseconds.
     #[inline]

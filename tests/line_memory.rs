@@ -5,6 +5,10 @@
 //! Claims: C5.
 
 // A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
+
+// A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -116,6 +120,18 @@ fn millions_who_left_the_line_leave_nothing() {
     assert_eq!(sessions.status("a").map(|status| status.waiting), Some(1));
     drop(turn);
     assert!(poll(&mut first).is_ready());
+}
+
+/// What a slot has for a queue is freed once the last ticket of the queue has had its turn.
+#[test]
+fn a_queue_that_is_over_leaves_nothing() {
+    let sessions = with_session();
+    let idle = LIVE_BYTES.get();
+    let turn = sessions.try_enter("a").expect("the session is free");
+    let mut enter = sessions.enter("a");
+    drop(turn);
+    drop(poll(&mut enter));
+    assert_eq!(LIVE_BYTES.get(), idle, "a queue is left");
 }
 
 #[test]

@@ -14,6 +14,8 @@ use std::thread;
 use std::time::Duration;
 use turnwise::*;
 
+/// Each hand-over of a turn may wait for the scheduler: on a loaded machine that is most of the time.
+const LONG: Duration = Duration::from_secs(300);
 const THREADS: usize = 4;
 const KEYS: usize = 8;
 /// Under Miri every step is interpreted; ThreadSanitizer costs about ten times.
@@ -230,6 +232,7 @@ impl Worker {
 /// At the end everybody has come through, every session has been dropped or rests, and the map holds those that rest.
 #[test]
 fn threads_and_keys_at_full_speed() {
+    let _watch = deadline::watch_for(LONG);
     let ledger = Arc::new(Ledger::default());
     // Two shards, so that keys meet in one.
     let sessions: Sessions = Registry::builder().shards(2).build();
@@ -279,6 +282,7 @@ fn threads_and_keys_at_full_speed() {
 /// A drain while threads go on entering: each gets in or is told that the registry is closed, and nothing is left.
 #[test]
 fn a_drain_at_full_speed() {
+    let _watch = deadline::watch_for(LONG);
     for round in 0..if cfg!(miri) { 2 } else { 500 } {
         let ledger = Arc::new(Ledger::default());
         let sessions: Sessions = Registry::builder().shards(2).build();

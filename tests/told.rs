@@ -1,11 +1,16 @@
 //! What the crate tells of itself: errors in words, `Debug` of what somebody holds, defaults, the clocks. `Debug` never waits
 //! for a turn and never shows a session, which somebody else may hold.
 //!
-//! Claims: C15.
+//! Claims: C7, C8, C15.
+
+// A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
 
 use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::future::Future;
+use std::hash::BuildHasher;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 use std::thread;
@@ -68,10 +73,10 @@ fn errors_say_what_went_wrong() {
 #[test]
 fn entries_and_guards_tell_their_numbers() {
     let sessions = Sessions::builder().first_incarnation(7).shards(1).build();
-    let mut granted: Enter<&str, u32> = sessions.enter(&"a");
+    let mut held: Enter<&str, u32> = sessions.enter(&"a");
     assert_eq!(
-        told(&granted),
-        r#"Enter { state: "granted", ticket: Ticket(1), .. }"#
+        told(&held),
+        r#"Enter { state: "held", ticket: Ticket(1), .. }"#
     );
     let waiting = sessions.enter(&"a");
     assert_eq!(
@@ -79,11 +84,11 @@ fn entries_and_guards_tell_their_numbers() {
         r#"Enter { state: "waiting", ticket: Ticket(2), .. }"#
     );
     let mut context = Context::from_waker(Waker::noop());
-    let entry = match Pin::new(&mut granted).poll(&mut context) {
+    let entry = match Pin::new(&mut held).poll(&mut context) {
         Poll::Ready(Ok(entry)) => entry,
-        other => panic!("it was granted in the call: {other:?}"),
+        other => panic!("it was taken in the call: {other:?}"),
     };
-    assert_eq!(told(&granted), "Enter { done: true, .. }");
+    assert_eq!(told(&held), "Enter { done: true, .. }");
     assert_eq!(
         told(&entry),
         "Vacant(Vacancy { incarnation: Incarnation(7), ticket: Ticket(1), .. })"
@@ -184,6 +189,18 @@ fn keys_are_spread_over_the_shards() {
     assert!(used.len() > 1, "all keys are in one of four shards");
 }
 
+/// If two hashers of one program agree, a stranger can find keys that collide.
+#[test]
+fn each_default_hasher_has_a_seed_of_its_own() {
+    let (one, other) = (DefaultHasher::new(), DefaultHasher::default());
+    assert_eq!(one.hash_one("a"), one.hash_one("a"));
+    assert_ne!(
+        one.hash_one("a"),
+        other.hash_one("a"),
+        "C8: the seed is known"
+    );
+}
+
 /// How long a phase has lasted, and since when, by the registry's own clock.
 #[test]
 fn a_status_tells_its_age() {
@@ -280,4 +297,19 @@ fn a_status_of_more_who_wait_than_it_can_count() {
         assert_eq!(status(), expected, "C15: a million wait, here {count}");
     }
     drop((line, turn));
+}
+
+/// A slot keeps times in fewer bits than a tick has.
+#[test]
+fn a_touch_counts_after_two_months() {
+    let (clock, hand) = Clock::manual();
+    let sessions: Sessions = Registry::builder().clock(clock).build();
+    drop(sessions.enter_blocking(&"a").expect("open").or_insert(1));
+    let day = Duration::from_secs(24 * 3600);
+    hand.advance(61 * day);
+    assert!(sessions.touch(&"a"));
+    let claimed = sessions.claim_idle(day).count();
+    assert_eq!(claimed, 0, "C7: touched at this very moment");
+    hand.advance(day);
+    assert_eq!(sessions.claim_idle(day).count(), 1);
 }

@@ -1,13 +1,30 @@
-//! Instructions of the paths that matter, counted exactly, against the record in `instructions.json`: `just bench-gate`.
+//! Instructions and locked read-modify-writes of the paths that matter, counted exactly, against the record in
+//! `counts.json`: `just bench-gate`.
 //!
-//! callgrind counts two runs of one path, of different lengths. Their difference is the path alone. More than 3 % above the
-//! record fails. `just bench-gate --record` writes a new record, whose reason belongs into the commit.
+//! callgrind counts two runs of one path, of different lengths. Their difference is the path alone. How often each
+//! instruction ran, joined with the disassembly, gives the locked ones. More than 3 % of instructions above the record
+//! fails, and so does a single locked one. `just bench-gate --record` writes a new record, whose reason belongs into the
+//! commit.
 
+mod count;
+
+use count::{Counts, count, fail};
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, env, error::Error, fs, hint::black_box, process::Command};
-use turnwise::{Registry, Turn};
+use std::{
+    collections::BTreeMap,
+    env,
+    error::Error,
+    fs,
+    future::Future,
+    hash::BuildHasher,
+    hint::black_box,
+    pin::pin,
+    process::Command,
+    task::{Context, Poll, Waker},
+};
+use turnwise::{Enter, Entry, Registry, Turn};
 
-const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/instructions.json");
+const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.json");
 const PATHS: [&str; 5] = [
     "turn",
     "turn, blocking",
@@ -15,6 +32,7 @@ const PATHS: [&str; 5] = [
     "status",
     "create and remove",
 ];
+const HASHERS: [&str; 2] = ["default hasher", "foldhash"];
 const SHORT: u64 = 1_000;
 const LONG: u64 = 11_000;
 /// Above the record, in a hundred.
@@ -24,24 +42,32 @@ const TOLERANCE: f64 = 3.0;
 struct Record {
     /// Another compiler makes other instructions.
     rustc: String,
-    instructions: BTreeMap<String, f64>,
+    paths: BTreeMap<String, Counts>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = env::args().skip(1).collect();
-    if let [flag, path, times] = &args[..] {
+    if let [flag, path, hasher, times] = &args[..] {
         if flag == "--run" {
-            run(path, times.parse()?);
+            let times = times.parse()?;
+            match &hasher[..] {
+                "foldhash" => run::<foldhash::quality::RandomState>(path, times),
+                _ => run::<turnwise::DefaultHasher>(path, times),
+            }
             return Ok(());
         }
     }
     let mut now = Record {
         rustc: version()?,
-        instructions: BTreeMap::new(),
+        paths: BTreeMap::new(),
     };
-    for path in PATHS {
-        let each = (count(path, LONG)? - count(path, SHORT)?) as f64 / (LONG - SHORT) as f64;
-        now.instructions.insert(path.to_owned(), each.round());
+    for (path, hasher) in PATHS
+        .iter()
+        .flat_map(|path| HASHERS.map(|hasher| (path, hasher)))
+    {
+        let [short, long] = [SHORT, LONG].map(|times| count(&[path, hasher, &times.to_string()]));
+        let each = long?.since(&short?, LONG - SHORT);
+        now.paths.insert(format!("{path}; {hasher}"), each);
     }
     if args.iter().any(|arg| arg == "--record") {
         fs::write(RECORD, serde_json::to_string_pretty(&now)? + "\n")?;
@@ -49,24 +75,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let record: Record = serde_json::from_str(&fs::read_to_string(RECORD)?)?;
     if record.rustc != now.rustc {
         let (recorded, here) = (record.rustc, now.rustc);
-        return Err(format!(
-            "CANNOT RUN bench-gate: the record is of {recorded}, and this is {here}"
-        )
-        .into());
+        return fail(&format!("the record is of {recorded}, and this is {here}"));
     }
     let mut above = false;
-    for (path, each) in &now.instructions {
-        let known = record
-            .instructions
-            .get(path)
-            .copied()
-            .ok_or("a path without a record")?;
-        let more = 100.0 * (each / known - 1.0);
-        println!("{path:<26} {each:>6} instructions, {more:+.1} %");
-        above |= more > TOLERANCE;
+    for (path, each) in &now.paths {
+        let known = record.paths.get(path).ok_or("a path without a record")?;
+        let more = 100.0 * (each.instructions / known.instructions - 1.0);
+        println!(
+            "{path:<42} {:>6} instructions ({more:+.1} %), {:>2} of them locked ({:+})",
+            each.instructions,
+            each.locked,
+            each.locked - known.locked,
+        );
+        above |= more > TOLERANCE || each.locked > known.locked;
     }
     if above {
-        return Err("more instructions than the record allows".into());
+        return Err("more than the record allows".into());
     }
     Ok(())
 }
@@ -76,56 +100,50 @@ fn version() -> Result<String, Box<dyn Error>> {
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
-fn count(path: &str, times: u64) -> Result<u64, Box<dyn Error>> {
-    let mut valgrind = Command::new("valgrind");
-    valgrind.args(["--tool=callgrind", "--callgrind-out-file=/dev/null"]);
-    valgrind
-        .arg(env::current_exe()?)
-        .args(["--run", path, &times.to_string()]);
-    let output = valgrind
-        .output()
-        .map_err(|_| "CANNOT RUN bench-gate: valgrind is not installed")?;
-    let output = String::from_utf8_lossy(&output.stderr).into_owned();
-    let line = output
-        .lines()
-        .find_map(|line| line.split("Collected :").nth(1));
-    Ok(line.ok_or("callgrind printed no count")?.trim().parse()?)
-}
+type Sessions<const N: usize, S> = Registry<u64, [u64; N], (), S>;
 
-fn run(path: &str, times: u64) {
-    let small: Registry<u64, [u64; 8]> = Registry::new();
-    let large: Registry<u64, [u64; 2048]> = Registry::new();
+fn run<S: BuildHasher + Default>(path: &str, times: u64) {
+    let small: Sessions<8, S> = Registry::builder().hasher(S::default()).build();
+    let large: Sessions<2048, S> = Registry::builder().hasher(S::default()).build();
     drop(
         small
             .enter_blocking(&7)
-            .map(|entry| entry.or_insert_with(|| [0; 8])),
+            .map(|entry| entry.or_insert([0; 8])),
     );
     drop(
         large
             .enter_blocking(&7)
-            .map(|entry| entry.or_insert_with(|| [0; 2048])),
+            .map(|entry| entry.or_insert([0; 2048])),
     );
-    for number in 0..times {
-        match path {
-            "turn" => {
-                let entry = pollster::block_on(small.enter(&7)).expect("it is open");
-                black_box(&mut *entry.or_insert_with(|| [0; 8]));
-            }
-            "turn, blocking" => {
-                let entry = small.enter_blocking(&7).expect("it is open");
-                black_box(&mut *entry.or_insert_with(|| [0; 8]));
-            }
-            "turn of 16 KB, blocking" => {
-                let entry = large.enter_blocking(&7).expect("it is open");
-                black_box(&mut *entry.or_insert_with(|| [0; 2048]));
-            }
-            "status" => {
-                black_box(small.status(&7));
-            }
-            _ => {
-                let entry = small.enter_blocking(&(1000 + number)).expect("it is open");
-                drop(Turn::vacate(entry.or_insert_with(|| [0; 8])));
-            }
-        }
+    let numbers = 0..times;
+    match path {
+        "turn" => numbers.for_each(|_| {
+            let entry = polled(small.enter(&7));
+            black_box(&mut *entry.or_insert_with(|| [0; 8]));
+        }),
+        "turn, blocking" => numbers.for_each(|_| {
+            let entry = small.enter_blocking(&7).expect("it is open");
+            black_box(&mut *entry.or_insert_with(|| [0; 8]));
+        }),
+        "turn of 16 KB, blocking" => numbers.for_each(|_| {
+            let entry = large.enter_blocking(&7).expect("it is open");
+            black_box(&mut *entry.or_insert_with(|| [0; 2048]));
+        }),
+        "status" => numbers.for_each(|_| {
+            black_box(small.status(&7));
+        }),
+        _ => numbers.for_each(|number| {
+            let entry = small.enter_blocking(&(1000 + number)).expect("it is open");
+            drop(Turn::vacate(entry.or_insert_with(|| [0; 8])));
+        }),
+    }
+}
+
+/// What a task does with a key that is free: one poll.
+#[inline]
+fn polled<V>(enter: Enter<u64, V>) -> Entry<u64, V> {
+    match pin!(enter).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(entry)) => entry,
+        _ => unreachable!("the key is free"),
     }
 }

@@ -4,14 +4,29 @@
 
 use crate::map::{Key, Map, V, Words};
 use parking_lot::{Mutex, RwLock};
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::Arc,
+};
 use tokio::sync::{Mutex as AsyncMutex, RwLock as AsyncRwLock, mpsc, oneshot};
 use turnwise::{Registry, Turn};
 
-/// The floor: locks that are not async, by hand.
-pub(crate) struct Floor<K, const N: usize>(RwLock<HashMap<K, Arc<Mutex<Words<N>>>>>);
+/// What keys are hashed with.
+pub(crate) trait Hashed: BuildHasher + Default + Send + Sync + 'static {}
+impl<S: BuildHasher + Default + Send + Sync + 'static> Hashed for S {}
 
-impl<K: Key, const N: usize> Floor<K, N> {
+/// The registry's own: SipHash as std's, inlined.
+pub(crate) type Sip = turnwise::DefaultHasher;
+/// For keys that no stranger chooses.
+pub(crate) type Fold = foldhash::quality::RandomState;
+
+/// The floor: locks that are not async, by hand.
+pub(crate) struct Floor<K, const N: usize, S = RandomState>(
+    RwLock<HashMap<K, Arc<Mutex<Words<N>>>, S>>,
+);
+
+impl<K: Key, const N: usize, S: Hashed> Floor<K, N, S> {
     fn find(&self, key: &K) -> Arc<Mutex<Words<N>>> {
         if let Some(found) = self.0.read().get(key) {
             return Arc::clone(found);
@@ -21,9 +36,9 @@ impl<K: Key, const N: usize> Floor<K, N> {
     }
 }
 
-impl<K: Key, const N: usize> Map<K> for Floor<K, N> {
+impl<K: Key, const N: usize, S: Hashed> Map<K> for Floor<K, N, S> {
     fn new() -> Self {
-        Self(RwLock::new(HashMap::new()))
+        Self(RwLock::new(HashMap::default()))
     }
 
     async fn turn(&self, key: &K) {
@@ -46,11 +61,11 @@ impl<K: Key, const N: usize> Map<K> for Floor<K, N> {
 }
 
 /// The registry, by its future.
-pub(crate) struct Turnwise<K, const N: usize>(Registry<K, Words<N>>);
+pub(crate) struct Turnwise<K, const N: usize, S = Sip>(Registry<K, Words<N>, (), S>);
 
-impl<K: Key, const N: usize> Map<K> for Turnwise<K, N> {
+impl<K: Key, const N: usize, S: Hashed> Map<K> for Turnwise<K, N, S> {
     fn new() -> Self {
-        Self(Registry::new())
+        Self(Registry::builder().hasher(S::default()).build())
     }
 
     async fn turn(&self, key: &K) {
@@ -88,11 +103,11 @@ impl<K: Key, const N: usize> Map<K> for Turnwise<K, N> {
 }
 
 /// The registry, with this thread.
-pub(crate) struct Blocking<K, const N: usize>(Registry<K, Words<N>>);
+pub(crate) struct Blocking<K, const N: usize, S = Sip>(Registry<K, Words<N>, (), S>);
 
-impl<K: Key, const N: usize> Map<K> for Blocking<K, N> {
+impl<K: Key, const N: usize, S: Hashed> Map<K> for Blocking<K, N, S> {
     fn new() -> Self {
-        Self(Registry::new())
+        Self(Registry::builder().hasher(S::default()).build())
     }
 
     async fn turn(&self, key: &K) {

@@ -31,25 +31,23 @@ fn text(tables: &[Table], machine: &str) -> Result<String, std::fmt::Error> {
         "{machine}\n\nRatios to the first line of each workload; medians, with the quartiles where there are many rounds.\n"
     );
     for table in tables {
-        let Table {
-            name,
-            unit,
-            goal,
-            lines,
-        } = table;
-        let goal = goal.map_or(String::new(), |goal| format!(" (to reach: {goal:.2})"));
+        let Table { name, unit, .. } = table;
         write!(
             text,
-            "\n**{name}**{goal}\n\n| | ratio | quartiles | {unit} |\n|---|---:|---:|---:|\n"
+            "\n**{name}**\n\n| | ratio | to reach | to the floor with the same hasher | quartiles | {unit} |\n\
+             |---|---:|---:|---:|---:|---:|\n"
         )?;
-        for Line {
-            name,
-            ratio,
-            quartiles,
-            nanos,
-            ..
-        } in lines
-        {
+        for line in &table.lines {
+            let Line {
+                name,
+                ratio,
+                quartiles,
+                nanos,
+                ..
+            } = line;
+            let shown =
+                |number: Option<f64>| number.map_or(String::new(), |number| format!("{number:.2}"));
+            let (goal, same) = (shown(table.goal(line)), shown(table.to_same_hasher(line)));
             let quartiles = if quartiles.0.is_nan() {
                 String::new()
             } else {
@@ -60,7 +58,10 @@ fn text(tables: &[Table], machine: &str) -> Result<String, std::fmt::Error> {
             } else {
                 name.clone()
             };
-            writeln!(text, "| {name} | {ratio:.2} | {quartiles} | {nanos:.1} |")?;
+            writeln!(
+                text,
+                "| {name} | {ratio:.2} | {goal} | {same} | {quartiles} | {nanos:.1} |"
+            )?;
         }
     }
     Ok(text)

@@ -14,28 +14,39 @@ pub(crate) fn keep(tables: &[Table], file: &Path) -> Result<(), Box<dyn Error>> 
 fn rows(tables: &[Table]) -> Result<String, std::fmt::Error> {
     let mut rows = format!(
         "{}. Ratios of times (of bytes in W7).\n\n\
-         | workload | turnwise | compared with | the fastest other | its ratio |\n|---|---:|---|---|---:|\n",
+         | workload | turnwise | with foldhash | to the floor with the same hasher | compared with | the fastest other | its ratio |\n\
+         |---|---:|---:|---:|---|---|---:|\n",
         machine()
     );
-    for Table { name, lines, .. } in tables {
-        let is_ours = |line: &&Line| line.name.starts_with(TURNWISE);
-        let fastest = |lines: &mut dyn Iterator<Item = &Line>| {
-            let best = lines.min_by(|one, other| one.ratio.total_cmp(&other.ratio));
-            best.map_or((String::new(), f64::NAN), |line| {
-                (line.name.clone(), line.ratio)
-            })
+    for table in tables {
+        let ours = |fold: bool| {
+            let lines = table.lines.iter().filter(move |line| {
+                line.name.starts_with(TURNWISE) && line.name.ends_with(FOLDHASH) == fold
+            });
+            lines.collect::<Vec<_>>()
         };
-        let ours: Vec<String> = lines
-            .iter()
-            .filter(is_ours)
-            .map(|line| shown(line.ratio))
+        let ratios = |lines: &[&Line]| -> String {
+            let lines: Vec<_> = lines.iter().map(|line| shown(line.ratio)).collect();
+            lines.join("; ")
+        };
+        let same: Vec<_> = [ours(false), ours(true)]
+            .concat()
+            .into_iter()
+            .filter_map(|line| Some(shown(table.to_same_hasher(line)?)))
             .collect();
-        let (peer, ratio) = fastest(&mut lines.iter().filter(|line| !is_ours(line)));
+        let others = table.lines.iter().filter(|line| {
+            !line.name.starts_with(TURNWISE) && !line.name.starts_with("floor, with")
+        });
+        let fastest = others.min_by(|one, other| one.ratio.total_cmp(&other.ratio));
+        let (peer, ratio) = fastest.map_or(("", f64::NAN), |line| (&line.name, line.ratio));
         writeln!(
             rows,
-            "| {name} | {} | {} | {peer} | {} |",
-            ours.join("; "),
-            lines[0].name,
+            "| {} | {} | {} | {} | {} | {peer} | {} |",
+            table.name,
+            ratios(&ours(false)),
+            ratios(&ours(true)),
+            same.join("; "),
+            table.lines[0].name,
             shown(ratio)
         )?;
     }

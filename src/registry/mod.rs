@@ -8,7 +8,7 @@
 //! | `guards` | what those calls return: a position in the queue, a turn, a vacancy |
 //! | `map` | the shards, their map locks, and scans over their slots |
 //! | `slot` | the state machine of one key, under its slot lock |
-//! | `wake`, `woken`, `clock`, `key`, `error` | waking and waiting; which of many waits was woken; time; how keys are looked up; errors |
+//! | `wake`, `woken`, `clock`, `hasher`, `key`, `error` | waking and waiting; which of many waits was woken; time; how keys are hashed and looked up; errors |
 //!
 //! The core has no `unsafe` and no task or thread of its own. It takes time only from the [`Clock`], except the deadline of
 //! [`Enter::wait_timeout`]. No lock is held across a turn, a start, a close or a wait. No user code runs under a lock, except
@@ -18,6 +18,7 @@ pub(crate) mod calls;
 pub(crate) mod clock;
 pub(crate) mod error;
 pub(crate) mod guards;
+pub(crate) mod hasher;
 pub(crate) mod key;
 pub(crate) mod map;
 pub(crate) mod slot;
@@ -29,7 +30,7 @@ pub use self::{
         builder::Builder,
         drain::Drain,
         idle::{ClaimIdle, Sweep},
-        registry::{DefaultHasher, Registry},
+        registry::Registry,
     },
     clock::{Clock, ClockHand, Tick},
     error::{EnterError, Moved, ReplaceError, TryEnterError, WaitError},
@@ -40,6 +41,7 @@ pub use self::{
         observed::{Observed, Old, Released, Replaced},
         send_fn::SendFnOnce,
     },
+    hasher::{DefaultHasher, KeyHasher},
     key::ToKey,
     slot::status::{Incarnation, Phase, Status, Ticket},
 };

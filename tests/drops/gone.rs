@@ -1,10 +1,14 @@
 //! The last registry goes in the middle of a call, or somebody acts after it has gone.
 
-use crate::bombs::{Bomb, Log, panics, poll};
+use crate::bombs::{self, Bomb, Log, panics, poll};
 use std::{
     cell::RefCell,
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+        mpsc,
+    },
     task::{Wake, Waker},
     time::Duration,
 };
@@ -124,7 +128,8 @@ impl ToKey<Last> for Lookup<'_> {
     }
 }
 
-/// `close` takes the vacancy back that an `Enter` was granted which had been put back: it is the last to have that slot, and key.
+/// `close` takes a vacancy back that was granted in a slot which its `Enter` has not seen: it is the last to have that slot, and
+/// its key.
 #[test]
 fn a_key_whose_drop_waits_for_who_was_sent_away() {
     let registry: Registry<Last, u8> = Registry::new();
@@ -136,7 +141,8 @@ fn a_key_whose_drop_waits_for_who_was_sent_away() {
     let waker = Waker::from(Arc::new(Tell(tell)));
     assert!(poll(&mut waits, &waker).is_pending());
 
-    let _put_back = registry.enter(&Lookup(1, &acts));
+    let _holds_the_old_slot = registry.enter(&Lookup(1, &acts));
+    let _granted = registry.enter(&Lookup(1, &acts));
     let replaced = registry.replace(&Lookup(1, &acts)).expect("open");
     drop(replaced);
     let (done, heard) = mpsc::channel();
@@ -147,4 +153,29 @@ fn a_key_whose_drop_waits_for_who_was_sent_away() {
     registry.close();
     let told = heard.recv().expect("the key was dropped");
     assert_eq!(told, Ok(()), "the drop of a key waits for ever");
+}
+
+/// The slots refer to their shards, and the shards to their slots. The end of the registry breaks that circle in every shard,
+/// also if the drop of a key panics in one, and for slots that are held. Under AddressSanitizer a leak fails this test.
+#[test]
+fn the_end_of_a_registry_frees_every_shard() {
+    let registry: Registry<bombs::Key, u8> = Registry::builder().shards(64).build();
+    let fuses: [Arc<AtomicBool>; 8] = Default::default();
+    let mut turns: Vec<_> = (0..8)
+        .map(|number| {
+            let key = bombs::Lookup(number, Arc::clone(&fuses[usize::from(number)]));
+            let entry = registry.enter_blocking(&key).expect("open");
+            entry.or_insert(number)
+        })
+        .collect();
+    turns.truncate(1); // the others are idle
+    fuses[5].store(true, SeqCst);
+    assert!(panics(|| drop(registry)), "the drop of a key panics");
+    let keys = |number: usize| Arc::strong_count(&fuses[number]) - 1;
+    assert!(
+        (1..8).all(|number| keys(number) == 0),
+        "a shard was not emptied"
+    );
+    drop(turns);
+    assert_eq!(keys(0), 0, "a slot that was held is leaked");
 }

@@ -179,7 +179,7 @@ fn a_drop_that_waits_does_not_use_up_a_wake_up() {
             outer.join().expect("it does not panic");
             let inner = thread::spawn(move || {
                 // Most likely the wait below has begun by then. If not, less is tested; nothing fails.
-                (0..10_000).for_each(|_| thread::yield_now());
+                (0..500).for_each(|_| thread::yield_now());
                 drop(held); // wakes the wait below
             });
             drop(enter.wait());

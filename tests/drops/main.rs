@@ -6,6 +6,10 @@
 //!
 //! Claims: C4, C5, C9, C11, C12.
 
+// A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
+
 mod bombs;
 mod entries;
 mod gone;

@@ -4,6 +4,10 @@
 //! case does as many calls as there are keys, so its total may be n log n. Locks are counted by the same cases under shuttle.
 
 // A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
+
+// A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
 
 mod counting;

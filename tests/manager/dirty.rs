@@ -183,7 +183,7 @@ async fn a_plain_turn_is_dirty_if_it_is_discarded_or_its_holder_panics() {
     stage.end(m).await;
 }
 
-/// The turn was granted in the call, and nobody has looked at it: nothing is half-done, also if its holder panics.
+/// The turn was taken in the call, and nobody has looked at it: nothing is half-done, also if its holder panics.
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_nobody_has_looked_at_is_not_dirty_if_its_holder_panics() {
     let (m, stage) = plain();

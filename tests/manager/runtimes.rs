@@ -1,5 +1,6 @@
 //! Calls from outside of the manager's runtime: from threads that know none, from another one, after the end of its own.
 
+use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use turnwise::manager::*;
+use turnwise::{Backend, Incarnation, SessionManager};
 
 use turnwise::testing::End;
 
@@ -337,4 +339,37 @@ async fn handles_and_futures_go_to_other_threads_and_outlive_their_caller() {
     drop(goes(sending.into_stream()));
     drop(goes(m.shutdown(MINUTE)));
     stage.end(m).await;
+}
+
+/// Sessions under keys whose copies can be counted.
+struct Counted;
+
+impl Backend for Counted {
+    type Key = Arc<str>;
+    type Session = ();
+    type Error = Infallible;
+
+    async fn start(&self, _: &Arc<str>, _: Incarnation) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// Its sessions are not stopped then, and go with it: the list of idle sessions refers to them, and each of them to the list.
+#[test]
+fn a_manager_that_outlives_its_runtime_keeps_no_key() {
+    let (runtime, key) = (runtime(), Arc::<str>::from("a"));
+    let m = {
+        let _within = runtime.enter();
+        let m = SessionManager::builder(Counted).max_sessions(2, WhenFull::StopLongestIdle);
+        m.build().expect("the settings make sense")
+    };
+    drop(block_on(m.turn(&key)).expect("room"));
+    assert!(Arc::strong_count(&key) > 1, "its slot has a copy");
+    drop(runtime);
+    drop(m);
+    assert_eq!(
+        Arc::strong_count(&key),
+        1,
+        "C12: a slot outlives its manager"
+    );
 }

@@ -84,12 +84,14 @@ impl Oracle {
         self.refused.insert(id, refusal);
     }
 
+    /// What is free is taken in the call.
     pub fn join(&mut self, key: Key, id: Id, lane: Priority) {
         let slot = self.slots.entry(key).or_default();
-        slot.lanes[lane].push_back(id);
-        if slot.holder.is_none() {
-            self.pass(key);
+        if slot.holder.is_some() {
+            return slot.lanes[lane].push_back(id);
         }
+        self.take(key, id);
+        self.unasked.insert(id);
     }
 
     pub fn try_enter(&mut self, key: Key, id: Id) -> Poll<Result<Guard, Refusal>> {
@@ -102,6 +104,9 @@ impl Oracle {
     }
 
     pub fn poll(&mut self, id: Id) -> Poll<Result<Guard, Refusal>> {
+        if self.unasked.remove(&id) {
+            return Poll::Ready(Ok(self.guards[&id].clone()));
+        }
         let refused = self.refused.remove(&id).map(Err);
         let answer = refused.or_else(|| self.look(id).map(Ok));
         answer.map_or(Poll::Pending, Poll::Ready)
@@ -144,15 +149,21 @@ impl Oracle {
         session
     }
 
-    /// Every other drop: of a place in line, a grant, a vacancy, a closing, a turn that unwinds. The session goes.
+    /// Every other drop: of a place in line, a grant, a vacancy, a closing, a turn that unwinds. The session goes, but for
+    /// one that nobody has asked for.
     pub fn end(&mut self, id: Id) -> Option<Session> {
         let lanes = self.slots.values_mut().flat_map(|slot| &mut slot.lanes);
         lanes.for_each(|lane| lane.retain(|&waiter| waiter != id));
         self.refused.remove(&id);
-        let guard = self.guards.remove(&id);
-        let held = self.held_by(id).map(|(key, _)| key);
-        held.into_iter().for_each(|key| self.pass(key));
-        guard?.session
+        let unasked = self.unasked.remove(&id);
+        let mut session = self.guards.remove(&id).and_then(|guard| guard.session);
+        if let Some((key, slot)) = self.held_by(id) {
+            if unasked {
+                slot.session = session.take();
+            }
+            self.pass(key);
+        }
+        session
     }
 
     pub fn replace(&mut self, key: Key, id: Id) -> Result<(Option<Old>, Guard), Refusal> {

@@ -94,6 +94,8 @@ pub struct Oracle {
     pub slots: BTreeMap<Key, Slot>,
     /// All that is in somebody's hand, superseded or not.
     pub guards: BTreeMap<Id, Guard>,
+    /// Of these guards, those whose `Enter` has not been polled.
+    pub unasked: BTreeSet<Id>,
     /// To be told at the next poll.
     pub refused: BTreeMap<Id, Refusal>,
 }
@@ -110,10 +112,11 @@ impl Oracle {
         u64::try_from(self.elapsed.as_millis()).expect("tests are short")
     }
 
-    /// The next poll is ready: refused, or granted and not looked at.
+    /// The next poll is ready: refused, taken in the call, or granted and not looked at.
     pub fn settled(&self, id: Id) -> bool {
         let granted = |slot: &Slot| slot.holder == Some(id) && slot.unlooked.is_some();
-        self.refused.contains_key(&id) || self.slots.values().any(granted)
+        let at_once = self.refused.contains_key(&id) || self.unasked.contains(&id);
+        at_once || self.slots.values().any(granted)
     }
 
     /// The guard is not superseded.

@@ -10,6 +10,10 @@
 
 #![allow(unreachable_pub)] // A test program exports nothing: `pub` says what its modules share.
 
+// A test that hangs fails within a minute, and is named.
+#[macro_use]
+extern crate deadline_attribute;
+
 #[path = "../oracle/mod.rs"]
 mod oracle;
 

@@ -1,16 +1,12 @@
-//! `Arc` and `Weak`: std's, and beside the value one loom atomic that every operation steps through whose result depends
-//! on what other threads do.
+//! `Arc`: std's, and beside the value one loom atomic that every operation steps through whose result depends on what
+//! other threads do.
 //!
 //! | operation | tracked | std's order |
 //! |---|---|---|
 //! | drop of an `Arc` | release; the last one acquires | the same |
-//! | `Weak::upgrade` | acquire | the same; a refused one reads relaxed there |
-//! | `Arc::get_mut` | acquire | the same |
-//! | `Arc::clone`, `Arc::downgrade` | no: who does it has a reference in hand, so none of the above can go the other way because of it; std's count is relaxed and orders nothing | |
-//! | `Weak::clone`, drop of a `Weak` | no: nothing but `get_mut` and the freeing of memory looks at their number | |
+//! | `Arc::clone` | no: who does it has a reference in hand, so the drop of another cannot be the last; std's count is relaxed and orders nothing | |
 //!
-//! Between the tracked step and std's own no other model thread runs, so the two are one. loom's own `Arc` has no `Weak`.
-//! What this cannot see: std's code; a drop of a `Weak` against `get_mut`; reliance on the order of a refused upgrade.
+//! Between the tracked step and std's own no other model thread runs, so the two are one. What this cannot see: std's code.
 
 use loom::sync::atomic::{AtomicUsize, Ordering, fence};
 use parking_lot::record::{What, record};
@@ -22,13 +18,7 @@ pub struct Arc<T> {
     steps: Steps,
 }
 
-/// std's `Weak`, its upgrades visible to loom.
-pub struct Weak<T> {
-    value: sync::Weak<T>,
-    steps: Steps,
-}
-
-/// Outlives the value: an upgrade after the last drop is a step too.
+/// The tracked word. It outlives the value: the last drop is a step on it.
 #[derive(Clone)]
 struct Steps(sync::Arc<AtomicUsize>);
 
@@ -67,21 +57,6 @@ impl<T> Arc<T> {
     pub fn as_ptr(this: &Self) -> *const T {
         sync::Arc::as_ptr(&this.value)
     }
-
-    /// As std's.
-    #[must_use]
-    pub fn downgrade(this: &Self) -> Weak<T> {
-        Weak {
-            value: sync::Arc::downgrade(&this.value),
-            steps: this.steps.clone(),
-        }
-    }
-
-    /// As std's.
-    pub fn get_mut(this: &mut Self) -> Option<&mut T> {
-        this.steps.step(Ordering::Acquire);
-        sync::Arc::get_mut(&mut this.value)
-    }
 }
 
 impl<T> Clone for Arc<T> {
@@ -117,32 +92,5 @@ impl<T> Deref for Arc<T> {
 impl<T: fmt::Debug> fmt::Debug for Arc<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         T::fmt(self, f)
-    }
-}
-
-impl<T> Weak<T> {
-    /// As std's.
-    #[must_use]
-    pub fn upgrade(&self) -> Option<Arc<T>> {
-        self.steps.step(Ordering::Acquire);
-        Some(Arc {
-            value: self.value.upgrade()?,
-            steps: self.steps.clone(),
-        })
-    }
-}
-
-impl<T> Clone for Weak<T> {
-    fn clone(&self) -> Self {
-        Self {
-            value: sync::Weak::clone(&self.value),
-            steps: self.steps.clone(),
-        }
-    }
-}
-
-impl<T> fmt::Debug for Weak<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(Weak)")
     }
 }

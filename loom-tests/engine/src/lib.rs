@@ -2,7 +2,8 @@
 //!
 //! | name | in production | here |
 //! |---|---|---|
-//! | `Arc`, `Weak` | std's | std's, each drop and upgrade a step that loom sees |
+//! | `Arc` | std's | std's, each drop a step that loom sees |
+//! | `Posted` | std's atomic | loom's atomic, and a copy from which its writer reads it back |
 //! | `atomic` | std's | loom's |
 //! | `panicking`, `catch_unwind`, `resume_unwind` | std's | std's, remembered per model thread |
 //! | `Parker`, `Deadline` | crossbeam's, the system's clock | loom's notification; a deadline passes at any moment |
@@ -16,9 +17,11 @@ mod arc;
 pub mod atomic;
 mod panic;
 mod park;
+mod posted;
 mod still;
 
-pub use self::arc::{Arc, Weak};
+pub use self::arc::Arc;
 pub use self::panic::{catch_unwind, panic_now, panicking, resume_unwind, unwind};
 pub use self::park::Parker;
+pub use self::posted::Posted;
 pub use self::still::{Deadline, RandomState, SCAN_STEP, coarse_millis};

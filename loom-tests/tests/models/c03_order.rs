@@ -100,7 +100,9 @@ fn across_a_replacement() {
 fn an_unlooked_grant_is_put_back() {
     check(&bounds::C3_PUT_BACK, &["ab"], || {
         let (registry, tally, log) = setting();
+        let turn = turn_of(&registry, &Key(1));
         let (a, b) = (registry.enter(&Key(1)), registry.enter(&Key(1)));
+        drop(turn);
         let replaced = registry.replace(&Key(1)).expect("open");
         let b = wait(b, "b", &log, &tally);
         let a = wait(a, "a", &log, &tally);
@@ -295,6 +297,51 @@ fn the_first_lane_across_a_replacement() {
         log.add("a");
         drop(entry.or_insert_with(|| tally.session()));
         x.join().expect("x");
+        registry.check_invariants();
+        log.take()
+    });
+}
+
+/// A replacement inherits a queue, and its vacancy is granted out of it while a newcomer comes: the newcomer's ticket is above
+/// all that were drawn, and it has the session after both who waited.
+#[test]
+fn tickets_after_a_replacement() {
+    check(&bounds::C3_TICKETS_REPLACED, &["abn"], || {
+        let (registry, tally, log) = setting();
+        let turn = turn_of(&registry, &Key(1));
+        let (a, b) = (registry.enter(&Key(1)), registry.enter(&Key(1)));
+        let before = b.ticket().expect("it has a place");
+        let Replaced { old, vacancy } = registry.replace(&Key(1)).expect("open");
+        assert!(before < vacancy.ticket(), "C3: the ticket of a replacement");
+        let newcomer = spawn_with(
+            (registry.clone(), tally.clone(), log.clone()),
+            move |(registry, tally, log)| {
+                let enter = registry.enter(&Key(1));
+                let ticket = enter.ticket().expect("it has a place");
+                assert!(before < ticket, "C3: ticket {ticket} was drawn before");
+                let turn = enter
+                    .wait()
+                    .expect("open")
+                    .or_insert_with(|| tally.session());
+                log.add("n");
+                assert_eq!(Turn::ticket(&turn), ticket, "C3: a ticket changed");
+                ticket
+            },
+        );
+        let replacer = spawn(move || {
+            let ticket = vacancy.ticket();
+            drop(vacancy);
+            ticket
+        });
+        for (enter, name) in [(a, "a"), (b, "b")] {
+            let entry = block_on(enter).expect("open");
+            log.add(name);
+            drop(entry.or_insert_with(|| tally.session()));
+        }
+        let newcomer = newcomer.join().expect("newcomer");
+        let replacer = replacer.join().expect("replacer");
+        assert!(replacer < newcomer, "C3: a ticket was drawn twice");
+        drop((turn, old));
         registry.check_invariants();
         log.take()
     });

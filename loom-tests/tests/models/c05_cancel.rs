@@ -38,14 +38,14 @@ models! {
     dropped_polled = dropped_against_turn_end(&bounds::C5_DROP_POLLED, true);
 }
 
-/// Granted in the call, and dropped while another enters.
+/// An `Enter` that holds its session is dropped while another enters, who gets the session by the drop or finds it idle.
 #[test]
-fn granted_and_dropped() {
+fn held_and_dropped() {
     let outcomes = ["waited", "did not wait"];
-    check(&bounds::C5_DROP_GRANTED, &outcomes, || {
+    check(&bounds::C5_HELD_DROPPED, &outcomes, || {
         let (registry, tally) = idle(Tally::default());
-        let granted = registry.enter(&Key(1));
-        let dropper = spawn(move || drop(granted));
+        let enter = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(enter));
         let other = spawn_with(registry.clone(), |registry| {
             let mut enter = registry.enter(&Key(1));
             let first = poll_once(&mut enter);
@@ -62,13 +62,13 @@ fn granted_and_dropped() {
     });
 }
 
-/// The grant of a vacancy, dropped while another enters: he starts the session, or finds the key free.
+/// The same with a vacancy: the other starts the session, out of the queue or of a key that is free again.
 #[test]
-fn granted_vacancy_dropped() {
-    check(&bounds::C5_DROP_VACANCY, &["incarnation 2"], || {
+fn held_vacancy_dropped() {
+    check(&bounds::C5_HELD_VACANCY_DROPPED, &["incarnation 2"], || {
         let (registry, tally) = (registry(), Tally::default());
-        let granted = registry.enter(&Key(1));
-        let dropper = spawn(move || drop(granted));
+        let enter = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(enter));
         let other = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
             let entry = registry.enter_blocking(&Key(1)).expect("open");
             Turn::incarnation(&entry.or_insert_with(|| tally.only_session())).get()
@@ -167,12 +167,11 @@ fn the_first_of_three_leaves() {
     });
 }
 
-/// Dropped while a replacement moves the line: it leaves the new line, or the old one.
+/// A grant and a place behind it, dropped while a replacement moves the queue: each leaves the new queue, or the old one.
 #[test]
 fn dropped_against_replace() {
     check(&bounds::C5_DROP_REPLACE, &["the key is free"], || {
-        let (registry, tally) = idle(Tally::default());
-        let granted = registry.enter(&Key(1));
+        let (registry, tally, granted) = granted(Tally::default());
         let waiting = registry.enter(&Key(1));
         let dropper = spawn(move || drop((granted, waiting)));
         let replacer = spawn_with(registry.clone(), |registry| {
@@ -187,13 +186,12 @@ fn dropped_against_replace() {
     });
 }
 
-/// An `Enter` that was granted and looks while a replacement takes the grant back: it has the turn, or waits.
+/// A granted `Enter` is polled while a replacement takes the grant back: it has the turn, or waits.
 #[test]
 fn looked_against_replace() {
     let outcomes = ["had the turn", "waited"];
     check(&bounds::C5_LOOK_REPLACE, &outcomes, || {
-        let (registry, tally) = idle(Tally::default());
-        let mut granted = registry.enter(&Key(1));
+        let (registry, tally, mut granted) = granted(Tally::default());
         let looker = spawn(move || match poll_once(&mut granted) {
             Poll::Ready(_) => "had the turn",
             Poll::Pending => {
@@ -213,18 +211,19 @@ fn looked_against_replace() {
     });
 }
 
-/// A grant that is dropped leaves the idle time as it was: the session, idle for long, is cleaned up all the same.
+/// An unpolled `Enter` that is dropped leaves the idle time of its session as it was. A cleanup closes the session all the
+/// same.
 #[test]
-fn a_grant_dropped_leaves_the_idle_time() {
-    let outcomes = ["closed", "granted meanwhile"];
+fn a_drop_leaves_the_idle_time() {
+    let outcomes = ["closed", "held meanwhile"];
     check(&bounds::C5_IDLE_TIME, &outcomes, || {
         let (registry, hand) = timed();
         let tally = Tally::default();
         rest(&registry, &Key(1), &tally);
         let rested = registry.status(&Key(1)).expect("there").since;
         hand.advance(Duration::from_secs(60));
-        let granted = registry.enter(&Key(1));
-        let dropper = spawn(move || drop(granted));
+        let enter = registry.enter(&Key(1));
+        let dropper = spawn(move || drop(enter));
         let cleaner = spawn_with(registry.clone(), |registry| {
             registry.cleanup_idle(Duration::from_secs(60), |_, session, _| drop(session))
         });
@@ -232,14 +231,11 @@ fn a_grant_dropped_leaves_the_idle_time() {
         let sweep = cleaner.join().expect("cleaner");
         registry.check_invariants();
         if let Some(status) = registry.status(&Key(1)) {
-            assert_eq!(
-                status.since, rested,
-                "C5: it is idle since the drop of a grant"
-            );
+            assert_eq!(status.since, rested, "C5: it is idle since the drop");
         }
         match (sweep.closed, sweep.busy, tally.alive()) {
             (1, 0, 0) => "closed",
-            (0, 1, 1) => "granted meanwhile",
+            (0, 1, 1) => "held meanwhile",
             other => panic!("C5: {other:?}"),
         }
     });

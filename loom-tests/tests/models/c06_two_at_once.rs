@@ -97,9 +97,10 @@ fn two_cleanups_and_enter() {
 /// Replace twice: one of the two is the key's at the end, and the other knows that it is not.
 fn replace_twice_with(bound: &'static Bound, line: bool) {
     check(bound, &["a, then b", "b, then a"], move || {
-        let (registry, tally) = idle(Tally::default());
-        // With somebody in line: granted, and not looked at.
+        let (registry, tally, turn) = held(Tally::default());
+        // With a caller in the queue: granted, and not polled.
         let waiting = line.then(|| registry.enter(&Key(1)));
+        drop(turn);
         let (a, b) = (replace(&registry, &tally), replace(&registry, &tally));
         let (a, b) = (a.join().expect("a"), b.join().expect("b"));
         let (outcome, last, first) = match (a.1, b.1) {
@@ -133,8 +134,7 @@ fn replace_against_unlooked_grant() {
         "rested, had the old session",
     ];
     check(&bounds::C6_REPLACE_GRANT, &outcomes, || {
-        let (registry, tally) = idle(Tally::default());
-        let mut granted = registry.enter(&Key(1));
+        let (registry, tally, mut granted) = granted(Tally::default());
         let looker = spawn(move || match poll_once(&mut granted) {
             Poll::Ready(Ok(Entry::Occupied(turn))) => {
                 assert_eq!(turn.number, 1);
@@ -160,8 +160,7 @@ fn replace_against_unlooked_grant_in_line() {
         "rested, had the old session",
     ];
     check(&bounds::C6_REPLACE_GRANT_LINE, &outcomes, || {
-        let (registry, tally) = idle(Tally::default());
-        let mut granted = registry.enter(&Key(1));
+        let (registry, tally, mut granted) = granted(Tally::default());
         let mut behind = registry.enter(&Key(1));
         let looker = spawn(move || match poll_once(&mut granted) {
             Poll::Ready(_) => (None, "had the old session"),

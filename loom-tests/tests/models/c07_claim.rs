@@ -98,11 +98,11 @@ fn cleanup_against_touch() {
     });
 }
 
-/// A session that is granted and not looked at is not taken, however old it is.
+/// A session that an unpolled `Enter` holds is not taken, however old it is.
 #[test]
-fn cleanup_against_grant() {
-    let outcomes = ["granted, not taken", "closed before"];
-    check(&bounds::C7_CLEANUP_GRANT, &outcomes, || {
+fn cleanup_against_held_enter() {
+    let outcomes = ["held, not taken", "closed before"];
+    check(&bounds::C7_CLEANUP_HELD, &outcomes, || {
         let (registry, _tally) = idle(Tally::one_at_a_time());
         let enterer = spawn_with(registry.clone(), |registry| registry.enter(&Key(1)));
         let cleaner = spawn_with(registry.clone(), |registry| {
@@ -114,19 +114,45 @@ fn cleanup_against_grant() {
         let mut enter = enterer.join().expect("enterer");
         let entry = match poll_once(&mut enter) {
             Poll::Ready(entry) => entry.expect("open"),
-            Poll::Pending => panic!("C7: the grant was taken"),
+            Poll::Pending => panic!("C7: the held session was taken"),
         };
         if let Entry::Vacant(vacancy) = &entry {
-            // That of a key which was free again, or of a close that has ended: not of the session that was granted.
+            // Of a key that was free again, or out of the queue of a close: not of the first session.
             let number = vacancy.incarnation().get();
-            assert!(number > 1, "C7: the grant was taken");
+            assert!(number > 1, "C7: the held session was taken");
         }
         let session = entry.occupied().is_some();
         registry.check_invariants();
         match (session, closed) {
-            (true, 0) => "granted, not taken",
+            (true, 0) => "held, not taken",
             (false, 1) => "closed before",
             other => panic!("C7: {other:?}"),
+        }
+    });
+}
+
+/// A session that was granted out of the queue is not taken, whether its `Enter` was polled or not.
+#[test]
+fn cleanup_against_grant() {
+    let outcomes = ["a caller in the queue", "granted"];
+    check(&bounds::C7_CLEANUP_GRANT, &outcomes, || {
+        let (registry, _tally, turn) = held(Tally::one_at_a_time());
+        let mut enter = registry.enter(&Key(1));
+        let ender = spawn(move || drop(turn));
+        let cleaner = spawn_with(registry.clone(), |registry| {
+            registry.cleanup_idle(Duration::ZERO, |_, _, _| {
+                panic!("C7: the granted session was taken");
+            })
+        });
+        ender.join().expect("ender");
+        let sweep = cleaner.join().expect("cleaner");
+        let Poll::Ready(Ok(Entry::Occupied(_))) = poll_once(&mut enter) else {
+            panic!("C7: the granted session was taken");
+        };
+        match (sweep.waiting, sweep.busy) {
+            (1, 0) => "a caller in the queue",
+            (0, 1) => "granted",
+            _ => panic!("C7: {sweep:?}"),
         }
     });
 }

@@ -112,16 +112,18 @@ fn close_against_start() {
     });
 }
 
-/// Close against a granted vacancy that nobody has looked at: its slot goes.
+/// Close against a vacancy that is granted out of the queue: its `Enter` has it before, or is refused and the slot goes.
 #[test]
 fn close_against_granted_start() {
     let outcomes = ["granted before", "closed"];
     check(&bounds::C13_GRANTED_START, &outcomes, || {
         let registry = share(builder().shards(2).build());
         let tally = Tally::default();
-        let starter = spawn_with((registry.clone(), tally.clone()), |(registry, tally)| {
-            let entered = block_on(registry.enter(&Key(1)));
-            match entered {
+        let vacancy = registry.try_enter(&Key(1)).expect("free");
+        let enter = registry.enter(&Key(1));
+        let starter = spawn_with(tally.clone(), |tally| {
+            drop(vacancy);
+            match block_on(enter) {
                 Ok(entry) => {
                     drop(entry.or_insert_with(|| tally.session()));
                     "granted before"
@@ -213,27 +215,30 @@ fn drain_against_remove() {
     });
 }
 
-/// An `Enter` that came before the close and looks after it is refused, also in a shard that was empty when the close began.
+/// An `Enter` that came before the close holds its vacancy after it. One that came later is refused, also in a shard that was
+/// empty when the close began.
 #[test]
 fn look_after_close() {
-    let outcomes = ["came before, refused", "came after, refused"];
+    let outcomes = ["came before, has the vacancy", "came after, refused"];
     check(&bounds::C13_LOOK_AFTER, &outcomes, || {
         let registry = share(builder().shards(2).build());
         let comer = spawn_with(registry.clone(), |registry| registry.enter(&Key(1)));
         registry.close();
         let mut enter = comer.join().expect("comer");
         let before = enter.ticket().is_some();
-        match poll_once(&mut enter) {
-            Poll::Ready(Err(EnterError::Closed)) => {}
-            other => panic!("C13: granted after close: {other:?}"),
-        }
+        assert_eq!(
+            registry.len(),
+            usize::from(before),
+            "C13: a slot came after close"
+        );
+        let outcome = match (before, poll_once(&mut enter)) {
+            (true, Poll::Ready(Ok(Entry::Vacant(_)))) => "came before, has the vacancy",
+            (false, Poll::Ready(Err(EnterError::Closed))) => "came after, refused",
+            (_, other) => panic!("C13: {other:?}"),
+        };
         registry.check_invariants();
         assert!(registry.is_empty(), "C13: a slot stays behind");
-        if before {
-            "came before, refused"
-        } else {
-            "came after, refused"
-        }
+        outcome
     });
 }
 

@@ -19,7 +19,7 @@ fn keys(registry: &Core) -> Vec<u64> {
     let mut keys: Vec<_> = registry
         .snapshot()
         .iter()
-        .map(|seen| seen.key().0)
+        .map(|seen| seen.key().number())
         .collect();
     keys.sort_unstable();
     keys
@@ -84,7 +84,7 @@ fn snapshot_against_one_that_comes_back() {
         });
         let all = registry.snapshot();
         returning.join().expect("returning");
-        let seen = all.iter().filter(|seen| seen.key().0 == 4);
+        let seen = all.iter().filter(|seen| seen.key().number() == 4);
         let numbers: Vec<_> = seen.map(|seen| seen.status().incarnation).collect();
         match numbers[..] {
             [] => "not seen",
@@ -113,7 +113,7 @@ fn cleanup_against_growth() {
             rest(&registry, &Key(NEW), &tally);
         });
         let mut closed = Vec::new();
-        let sweep = registry.cleanup_idle(Duration::ZERO, |key, _, _| closed.push(key.0));
+        let sweep = registry.cleanup_idle(Duration::ZERO, |key, _, _| closed.push(key.number()));
         newcomer.join().expect("newcomer");
         closed.sort_unstable();
         assert_eq!(closed[..3], HERE, "C15: who stays is closed once");

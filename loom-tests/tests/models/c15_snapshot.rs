@@ -55,23 +55,29 @@ fn a_look_against_a_new_incarnation() {
     });
 }
 
-/// One look against a turn's end and the next turn: the ticket is of the same moment as the phase.
+/// One look against a turn's end and the next turn, a minute later: the ticket is of the same moment as the phase and its
+/// beginning.
 #[test]
 fn a_look_against_the_next_turn() {
     let moments = [
         "Busy 1 turn 2 waiting 0",
         "Idle 1 turn 0 waiting 0",
-        "Busy 1 turn 3 waiting 0",
+        "Busy 1 turn 3 waiting 0, a minute later",
     ];
     check(&bounds::C15_NEXT_TURN, &moments, || {
-        let (registry, _tally, turn) = held(Tally::default());
-        let holder = spawn_with(registry.clone(), |registry| {
+        let (registry, hand) = timed();
+        rest(&registry, &Key(1), &Tally::default());
+        let turn = turn_of(&registry, &Key(1));
+        let began = registry.now();
+        let holder = spawn_with(registry.clone(), move |registry| {
             drop(turn);
+            hand.advance(Duration::from_secs(60));
             turn_of(&registry, &Key(1))
         });
-        let seen = moment(registry.status(&Key(1)));
+        let status = registry.status(&Key(1));
         drop(holder.join().expect("holder"));
-        seen
+        let later = status.is_some_and(|status| status.since > began);
+        moment(status) + if later { ", a minute later" } else { "" }
     });
 }
 

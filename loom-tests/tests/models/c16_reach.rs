@@ -198,12 +198,13 @@ fn a_granted_vacancy_is_withdrawn() {
     });
 }
 
-/// The line moves to another slot at that moment, with a grant that nobody has looked at: the call is found in either.
+/// The queue moves to another slot at that moment, with a grant that was not polled: the call is found in either.
 #[test]
 fn withdrawn_against_replace() {
     check(&bounds::C16_REPLACE, &["withdrawn"], || {
-        let (registry, _tally) = idle(Tally::default());
+        let (registry, _tally, turn) = held(Tally::default());
         let (mut enter, ticket) = queued(&registry, 7);
+        drop(turn);
         let replacer = spawn_with(registry.clone(), |registry| {
             registry.replace(&Key(1)).expect("open").vacancy
         });
@@ -228,8 +229,9 @@ fn withdrawn_against_replace() {
 #[test]
 fn withdrawn_against_close() {
     check(&bounds::C16_CLOSE, &["withdrawn", "closed"], || {
-        let (registry, tally) = idle(Tally::default());
+        let (registry, tally, turn) = held(Tally::default());
         let (mut enter, ticket) = queued(&registry, 7);
+        drop(turn);
         let closer = spawn_with(registry.clone(), |registry| registry.close());
         let withdrawn = registry.withdraw(&Key(1), ticket);
         closer.join().expect("closer");
@@ -240,5 +242,36 @@ fn withdrawn_against_close() {
         drop(enter);
         at_rest(&registry, &tally);
         if withdrawn { "withdrawn" } else { "closed" }
+    });
+}
+
+/// An `Enter` that holds its key is found until its slot is superseded, and is never withdrawn: it has the turn.
+#[test]
+fn a_held_enter_is_not_withdrawn() {
+    let outcomes = ["found", "superseded before"];
+    check(&bounds::C16_HELD, &outcomes, || {
+        let (registry, _tally) = idle(Tally::default());
+        let (mut enter, ticket) = queued(&registry, 7);
+        let replacer = spawn_with(registry.clone(), |registry| {
+            registry.replace(&Key(1)).expect("open").vacancy
+        });
+        let found = found(&registry, ticket);
+        assert!(
+            !registry.withdraw(&Key(1), ticket),
+            "C16: a call that has the turn is withdrawn"
+        );
+        let vacancy = replacer.join().expect("replacer");
+        let Poll::Ready(Ok(Entry::Occupied(turn))) = poll_once(&mut enter) else {
+            panic!("C16: a held turn is lost");
+        };
+        assert!(!Turn::is_current(&turn), "C16: it was superseded");
+        drop((turn, vacancy));
+        registry.check_invariants();
+        assert!(registry.is_empty(), "C16: a trace is left");
+        match found {
+            Some(7) => "found",
+            None => "superseded before",
+            other => panic!("C16: {other:?}"),
+        }
     });
 }

@@ -1,4 +1,4 @@
-//! Models about the checking itself: what it must see of `Arc`, panics, wake-ups and deadlines.
+//! Models about the checking itself: what it must see of `Arc`, posted words, panics, wake-ups and deadlines.
 //!
 //! A check that cannot fail shows nothing. Each canary asserts what must be seen and what must not; those that must fail
 //! run in an executable of their own, because a deadlock ends the process.
@@ -7,66 +7,104 @@ use crate::{
     bounds,
     canaries_runs::{fails, refused},
     harness,
-    tracked::{Memory, Tally},
+    tracked::Memory,
 };
-use engine::{Arc, Deadline, Parker, atomic};
+use engine::{Arc, Deadline, Parker, Posted, atomic};
 use loom::thread::spawn;
 use parking_lot::Mutex;
 use std::{
+    cell::Cell,
+    ops::Deref,
     panic::{AssertUnwindSafe, catch_unwind},
+    // loom does not see it: it adds no steps. Model threads are coroutines of one thread, and need no more.
+    rc::Rc as Unseen,
     task::Waker,
 };
 
-/// The last drop of an `Arc` against an upgrade of its `Weak`: with std's own types loom sees one execution order here.
-#[test]
-fn last_drop_against_upgrade() {
-    let outcomes = ["upgraded", "gone"];
-    harness::check(&bounds::LAST_DROP_AGAINST_UPGRADE, &outcomes, || {
-        let tally = Tally::default();
-        let strong = Arc::new(tally.session());
-        let weak = Arc::downgrade(&strong);
-        let dropper = spawn(move || drop(strong));
-        let upgraded = weak.upgrade().map(|session| session.work());
-        dropper.join().expect("it does not panic");
-        assert_eq!(
-            tally.alive(),
-            0,
-            "the session is dropped, by one of the two"
-        );
-        assert!(weak.upgrade().is_none());
-        if upgraded.is_some() {
-            "upgraded"
-        } else {
-            "gone"
-        }
-    });
+loom::thread_local!(static NAME: Cell<&'static str> = Cell::new("main"));
+
+/// Notes the thread of its destructor, and writes there.
+struct Where(Unseen<Cell<&'static str>>, Memory);
+
+impl Drop for Where {
+    fn drop(&mut self) {
+        self.1.write();
+        self.0.set(NAME.with(Cell::get));
+    }
 }
 
-/// Which of two drops is the last is open, and the destructor runs after every use, in that thread.
+/// The thread of the last of two drops.
+fn last_drop<R>(share: fn(Where) -> R) -> &'static str
+where
+    R: Clone + Deref<Target = Where> + 'static,
+{
+    let name = Unseen::new(Cell::new("nowhere"));
+    let value = share(Where(Unseen::clone(&name), Memory::new()));
+    let other = value.clone();
+    let thread = spawn(move || {
+        NAME.with(|name| name.set("other"));
+        other.1.write();
+        drop(other);
+    });
+    drop(value);
+    thread.join().expect("it does not panic");
+    name.get()
+}
+
+/// Which of two drops is the last is open, and the destructor runs after every use, in that thread. Of std's own `Arc` loom
+/// sees one order.
 #[test]
 fn destructor_in_the_thread_of_the_last_drop() {
-    loom::thread_local!(static NAME: std::cell::Cell<&'static str> = std::cell::Cell::new("main"));
-    struct Where(Arc<Mutex<&'static str>>, Memory);
-    impl Drop for Where {
-        fn drop(&mut self) {
-            self.1.write();
-            *self.0.lock() = NAME.with(std::cell::Cell::get);
-        }
-    }
     let bound = &bounds::DESTRUCTOR_IN_THE_THREAD_OF_THE_LAST_DROP;
-    harness::check(bound, &["main", "other"], || {
-        let name = Arc::new(Mutex::new("nowhere"));
-        let value = Arc::new(Where(Arc::clone(&name), Memory::new()));
-        let other = Arc::clone(&value);
-        let thread = spawn(move || {
-            NAME.with(|name| name.set("other"));
-            other.1.write();
-            drop(other);
-        });
-        drop(value);
-        thread.join().expect("it does not panic");
-        *name.lock()
+    let both = &["main", "other"];
+    harness::check(bound, both, || last_drop(Arc::new));
+    let words = refused(|| harness::check(bound, both, || last_drop(std::sync::Arc::new)));
+    assert!(words.contains("expected, never seen: main"), "{words}");
+}
+
+/// As [`Posted`], but its writer reads it back through loom.
+struct Loaded(atomic::AtomicU64);
+
+/// Two words that a writer counts up, and what a reader without a lock sees of them.
+fn counted<W: 'static>(
+    new: fn(u64) -> W,
+    count_up: fn(&W),
+    load: fn(&W, atomic::Ordering) -> u64,
+) -> String {
+    let words = Unseen::new([new(0), new(0)]);
+    let writer = spawn({
+        let words = Unseen::clone(&words);
+        move || words.iter().for_each(count_up)
     });
+    let seen = [&words[0], &words[1]].map(|word| load(word, atomic::Ordering::Acquire));
+    writer.join().expect("it does not panic");
+    format!("{} {}", seen[0], seen[1])
+}
+
+/// A word that its writer reads back from the copy is seen before and after each write. Without the copy loom takes the
+/// writer's load for the last access, and misses that its store races with the reader's load.
+#[test]
+fn the_copy_of_a_posted_word_shows_the_race() {
+    let torn = &["0 0", "0 1", "1 0", "1 1"];
+    let bound = &bounds::POSTED;
+    harness::check(bound, torn, || {
+        let count_up = |word: &Posted| word.store(word.read_back() + 1, atomic::Ordering::Release);
+        counted(Posted::new, count_up, Posted::load)
+    });
+    let words = refused(|| {
+        harness::check(bound, torn, || {
+            let count_up = |word: &Loaded| {
+                let before = word.0.load(atomic::Ordering::Relaxed);
+                word.0.store(before + 1, atomic::Ordering::Release);
+            };
+            let new = |value| Loaded(atomic::AtomicU64::new(value));
+            counted(new, count_up, |word, order| word.0.load(order))
+        });
+    });
+    for seen in ["0 1", "1 0", "1 1"] {
+        let missed = format!("expected, never seen: {seen}");
+        assert!(words.contains(&missed), "{words}");
+    }
 }
 
 /// While one model thread unwinds, the others do not; a lock that an innocent one releases meanwhile stays whole; and a

@@ -8,7 +8,7 @@ use crate::{
     bounds, harness,
     tracked::Tally,
 };
-use engine::{Arc, Parker, Weak, atomic};
+use engine::{Arc, Parker, atomic};
 use loom::thread::spawn;
 use parking_lot::{Mutex, RwLock, assert_no_slot_lock, assert_unlocked};
 use std::{
@@ -307,23 +307,25 @@ fn leftovers_drop_outside() {
     harness::check(&bounds::LEFTOVERS, &["left"], {
         let left = std::sync::Arc::clone(&left);
         move || {
-            let strong = Arc::new((Mutex::new(Tally::default().session()), RwLock::new(())));
-            let weak: Weak<_> = Arc::downgrade(&strong);
+            let tally = Tally::default();
+            let shared = Arc::new((Mutex::new(tally.session()), RwLock::new(())));
             let waker = Parker::current().waker();
-            *left.lock().expect("nobody panics with it") = Some((strong, weak, waker));
+            let both = (Arc::clone(&shared), shared);
+            *left.lock().expect("nobody panics with it") = Some((tally, both, waker));
             "left"
         }
     });
-    let (strong, weak, waker) = left
+    let (tally, (first, last), waker) = left
         .lock()
         .expect("nobody panics with it")
         .take()
         .expect("the model has run");
-    assert!(weak.upgrade().is_some());
     assert!(!engine::panicking());
     assert_unlocked("there is nobody who could hold one");
-    drop(strong);
-    assert!(weak.upgrade().is_none());
+    drop(first);
+    assert_eq!(tally.alive(), 1);
+    drop(last);
+    assert_eq!(tally.alive(), 0);
     drop(waker);
 }
 

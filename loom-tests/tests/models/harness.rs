@@ -3,7 +3,7 @@
 //! loom can pass without having finished, and its environment can make it do so. This harness sets every field of loom's
 //! builder, and asserts the number of executions and their set of outcomes. A model that always takes one side of a race fails.
 
-use crate::bounds::Bound;
+use crate::{bounds::Bound, tracked};
 use parking_lot::{
     Failure, in_model,
     record::{self, Events},
@@ -34,9 +34,9 @@ const MAX_BRANCHES: usize = 2_000;
 ///
 /// # Panics
 ///
-/// If an execution fails, if the outcomes are not exactly those expected, or if the number of executions is not the recorded one.
-/// The message begins with the claim and the model. A panic inside an execution prints a line that begins with `FAILED`, the
-/// claim and the model, even if loom then ends the process.
+/// If an execution fails or leaves a session or a slot behind, if the outcomes are not exactly those expected, or if the number
+/// of executions is not the recorded one. The message begins with the claim and the model. A panic inside an execution prints a
+/// line that begins with `FAILED`, the claim and the model, even if loom then ends the process.
 pub(crate) fn check<O: AsRef<str>>(
     bound: &'static Bound,
     expected: &[&str],
@@ -53,8 +53,13 @@ pub(crate) fn check<O: AsRef<str>>(
         let seen = Arc::clone(&seen);
         move || {
             parking_lot::begin_execution();
+            tracked::begin_execution();
             SPAWNED.set(0);
             seen.add(model().as_ref());
+            // Canaries leave things behind on purpose.
+            if SPAWNED.get() > 0 {
+                tracked::assert_nothing_left();
+            }
             MOST_SPAWNED.set(MOST_SPAWNED.get().max(SPAWNED.get()));
         }
     });

@@ -10,13 +10,17 @@ pub(crate) use loom::thread::JoinHandle;
 use parking_lot::record::{self, What, record};
 use std::{ops::Deref, sync::Arc};
 pub(crate) use std::{task::Poll, time::Duration};
-pub(crate) use turnwise::{EnterError, Old, Phase, Status, Ticket, WaitError};
+pub(crate) use turnwise::{
+    EnterError, Old, Phase, ReplaceError, Replaced, Status, Ticket, WaitError,
+};
 
 /// The core's registry. Models of its end use it, by `builder().build()`. The others use [`Registry`].
 pub(crate) type Core = turnwise::Registry<Key, Session, Handle, Plain>;
 pub(crate) type Enter = turnwise::Enter<Key, Session, Handle>;
 pub(crate) type Entry = turnwise::Entry<Key, Session, Handle>;
+pub(crate) type Observed = turnwise::Observed<Key, Session, Handle>;
 pub(crate) type Turn = turnwise::Turn<Key, Session, Handle>;
+pub(crate) type Vacancy = turnwise::Vacancy<Key, Session, Handle>;
 
 /// A registry that model threads share by std's `Arc`, which loom does not see. Main keeps one to the end, so no thread's drop
 /// is the last. With clones of the registry itself, each drop is a step that races with the others, and two threads that enter
@@ -77,6 +81,14 @@ pub(crate) fn held(tally: Tally) -> (Registry, Tally, Turn) {
     let (registry, tally) = idle(tally);
     let turn = turn_of(&registry, &Key(1));
     (registry, tally, turn)
+}
+
+/// A registry with a session of key 1, granted out of the queue to an `Enter` that was not polled since.
+pub(crate) fn granted(tally: Tally) -> (Registry, Tally, Enter) {
+    let (registry, tally, turn) = held(tally);
+    let enter = registry.enter(&Key(1));
+    drop(turn);
+    (registry, tally, enter)
 }
 
 /// Spawns a model thread, and counts it. A trace names it by the variable of its handle, or by the function that spawns it.

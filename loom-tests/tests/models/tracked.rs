@@ -15,12 +15,38 @@ use parking_lot::{
     record::{What, record},
 };
 use std::{
+    cell::Cell,
     hash::{BuildHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
 };
+
+thread_local! {
+    /// The sessions and the copies of keys that are alive in the running execution.
+    static ALIVE: Cell<[isize; 2]> = const { Cell::new([0; 2]) };
+}
+
+fn count(sessions: isize, keys: isize) {
+    let [s, k] = ALIVE.get();
+    ALIVE.set([s + sessions, k + keys]);
+}
+
+pub(crate) fn begin_execution() {
+    ALIVE.set([0; 2]);
+}
+
+/// Every session was dropped, and with each slot its key, which is a copy. A slot of a registry that is gone would be kept
+/// by its shard, and the shard by the slot.
+pub(crate) fn assert_nothing_left() {
+    let [sessions, keys] = ALIVE.get();
+    assert_eq!(
+        (sessions, keys),
+        (0, 0),
+        "C12: sessions and keys that outlive the registry"
+    );
+}
 
 /// A memory cell that loom watches: two accesses that are not ordered fail the model ("Causality violation").
 #[derive(Debug)]
@@ -73,6 +99,7 @@ impl Tally {
         assert_unlocked("the start of a session");
         let number = self.0.made.fetch_add(1, Relaxed) + 1;
         record(What::Note("start session", number));
+        count(1, 0);
         Session {
             number,
             memory: Memory::new(),
@@ -151,21 +178,30 @@ impl Drop for Session {
         }
         self.counts.write_life();
         self.counts.dropped.fetch_add(1, Relaxed);
+        count(-1, 0);
         if self.panics && in_model() {
             engine::panic_now();
         }
     }
 }
 
-/// The `K` of the models. Its value is its hash, see [`Plain`].
+/// The `K` of the models. Its number is its hash, see [`Plain`]. A copy has a mark, by which copies are counted.
 #[derive(Debug)]
 pub(crate) struct Key(pub(crate) u64);
+
+impl Key {
+    const COPY: u64 = 1 << 63;
+
+    pub(crate) fn number(&self) -> u64 {
+        self.0 & !Self::COPY
+    }
+}
 
 impl PartialEq for Key {
     fn eq(&self, other: &Self) -> bool {
         // The only user code that may run under the map lock.
         parking_lot::assert_no_slot_lock("the comparison of keys");
-        self.0 == other.0
+        self.number() == other.number()
     }
 }
 
@@ -174,20 +210,24 @@ impl Eq for Key {}
 impl Hash for Key {
     fn hash<H: Hasher>(&self, state: &mut H) {
         assert_unlocked("the hash of a key");
-        state.write_u64(self.0);
+        state.write_u64(self.number());
     }
 }
 
 impl Clone for Key {
     fn clone(&self) -> Self {
         assert_unlocked("the clone of a key");
-        Self(self.0)
+        count(0, 1);
+        Self(self.0 | Self::COPY)
     }
 }
 
 impl Drop for Key {
     fn drop(&mut self) {
         assert_unlocked("the drop of a key");
+        if self.0 & Self::COPY != 0 {
+            count(0, -1);
+        }
     }
 }
 

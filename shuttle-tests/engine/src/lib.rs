@@ -14,10 +14,13 @@ use std::future::poll_fn;
 use std::panic::{self, AssertUnwindSafe, UnwindSafe};
 use std::task::{Poll, Wake, Waker};
 
-// loom's engine has the same.
+// loom's engine has the same two.
+#[path = "../../../loom-tests/engine/src/posted.rs"]
+mod posted;
 #[path = "../../../loom-tests/engine/src/still.rs"]
 mod still;
 
+pub use posted::Posted;
 pub use still::{Deadline, RandomState, SCAN_STEP, coarse_millis};
 
 /// shuttle's `Arc` and `Weak` are std's: a count is no scheduling point of its own. Between two scheduling points nothing

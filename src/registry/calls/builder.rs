@@ -1,11 +1,8 @@
 //! The settings of a registry.
 
 use crate::{
-    Clock, Registry,
-    registry::{
-        calls::registry::DefaultHasher,
-        map::{common::Limits, shards::Shards},
-    },
+    Clock, DefaultHasher, Registry,
+    registry::map::{common::Limits, shards::Shards},
 };
 use std::{fmt, marker::PhantomData};
 
@@ -92,7 +89,7 @@ impl<K, V, H, S> Builder<K, V, H, S> {
         self
     }
 
-    /// The hasher of keys. The default is std's, which is randomly seeded and resists keys that were chosen to collide.
+    /// The hasher of keys. The default resists keys that were chosen to collide; see [`DefaultHasher`] for a faster one.
     /// The high half of the hash chooses the shard. A hasher that leaves it zero puts all keys into one shard.
     pub fn hasher<T>(self, hasher: T) -> Builder<K, V, H, T> {
         Builder {

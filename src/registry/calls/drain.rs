@@ -47,13 +47,14 @@ impl<K, V, H, S> Registry<K, V, H, S> {
         }
     }
 
-    /// Refuses new calls. Queued callers get [`EnterError::Closed`](crate::EnterError::Closed), and so does an
-    /// [`Enter`](crate::Enter) that was granted and not yet polled. When this returns, no call is granted any more.
+    /// Refuses new calls. Queued callers get [`EnterError::Closed`](crate::EnterError::Closed), and so does a caller that was
+    /// granted the next turn and has not taken it. When this returns, no call is granted any more.
     ///
-    /// Turns, starts and closes that are held go on. Idle sessions stay, for [`drain`](Self::drain),
+    /// Turns, starts and closes that are held go on, and so does an [`Enter`](crate::Enter) that has a free key and was not yet
+    /// polled: [`Drain::left`] names it, and a drain waits until it has ended. Idle sessions stay, for [`drain`](Self::drain),
     /// [`cleanup_idle`](Self::cleanup_idle) or the drop of the registry. A second `close` only makes a drain scan again.
     pub fn close(&self) {
-        self.shards().close(self.now());
+        self.shards().close();
     }
 
     /// True once [`close`](Self::close) was called.
@@ -207,7 +208,7 @@ impl<K, V, H> Drain<K, V, H> {
 
     /// Returns the session if it is idle. Otherwise waits in the queue, or for the superseded holder.
     fn ask(&mut self, slot: Arc<Slot<K, V, H>>) -> Option<Closing<K, V, H>> {
-        let now = slot.clock.now();
+        let now = slot.home.now();
         let mut locked = slot.lock();
         if let Some(session) = locked.claim_if_idle(now) {
             drop(locked);
@@ -227,7 +228,7 @@ impl<K, V, H> Drain<K, V, H> {
         // The registry is closed, so there is nobody to be ahead of.
         let place = locked.join(Priority::Normal, None);
         drop(locked);
-        let queue = Queued::new(slot, place, true);
+        let queue = Queued::new(slot, place);
         self.wait_for(Out::Queued(queue));
         None
     }

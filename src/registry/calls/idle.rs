@@ -87,7 +87,7 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     /// ([`ranked`](crate::Builder::ranked)). O(log n), amortised over the turns; O(1) if no session is idle.
     #[cfg(feature = "tokio")]
     pub(crate) fn claim_longest_idle(&self) -> Option<Turn<K, V, H>> {
-        let (slot, session) = self.shards().lru()?.claim()?;
+        let (slot, session) = self.shards().lru()?.claim(&self.shards().common().clock)?;
         Some(Turn::claimed(&slot, session))
     }
 }
@@ -151,7 +151,7 @@ impl<K, V, H> Iterator for ClaimIdle<K, V, H> {
     fn next(&mut self) -> Option<Turn<K, V, H>> {
         loop {
             while let Some(slot) = self.candidates.pop() {
-                let now = slot.clock.now();
+                let now = slot.home.now();
                 let claim = slot.lock().claim(self.idle_for, now);
                 match claim {
                     Claim::Taken(session) => return Some(Turn::claimed(&slot, session)),

@@ -60,13 +60,13 @@ impl<K, V, H, S> Registry<K, V, H, S> {
 impl<V, H> Locked<'_, V, H> {
     /// The invariants of a current slot between any two transitions.
     fn check_invariants(&self) {
-        let state = &*self.state;
-        let session = state.session.is_some();
-        let granted = state.grant.is_some();
-        match state.status.phase {
+        let session = self.state.session.is_some();
+        let rare = self.state.rare.as_ref();
+        let granted = rare.is_some_and(|rare| rare.grant.is_some());
+        match self.glance().phase {
             Phase::Idle => {
                 assert!(session && !granted, "I7: an idle session, and no grant");
-                assert!(state.queue.is_empty(), "I8: nobody waits for a free slot");
+                assert!(!self.waits(), "I8: nobody waits for a free slot");
             }
             Phase::Busy => assert_eq!(
                 session, granted,
@@ -75,18 +75,19 @@ impl<V, H> Locked<'_, V, H> {
             Phase::Starting => assert!(!session, "I10: a vacancy has no session"),
             Phase::Closing => assert!(!session && !granted, "I11: the closing has the session"),
         }
-        let idle = state.status.phase == Phase::Idle;
+        let status = self.status();
         assert_eq!(
-            state.status.turn.is_none(),
-            idle,
+            status.turn.is_none(),
+            status.phase == Phase::Idle,
             "I12: a slot has a ticket unless it is idle"
         );
-        let drawn = |ticket: Option<Ticket>| ticket.is_none_or(|ticket| ticket < state.next_ticket);
+        let drawn =
+            |ticket: Option<Ticket>| ticket.is_none_or(|ticket| ticket < self.next_ticket());
         assert!(
-            drawn(state.status.turn) && drawn(state.queue.highest_ticket()),
+            drawn(status.turn) && drawn(rare.and_then(|rare| rare.queue.highest_ticket())),
             "I13: tickets are drawn before they are used"
         );
         let posted = self.board.read().map(|(status, _)| status);
-        assert_eq!(posted, Some(self.status()), "I14: the board is current");
+        assert_eq!(posted, Some(status), "I14: the board is current");
     }
 }

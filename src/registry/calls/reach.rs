@@ -12,17 +12,13 @@ use crate::{
     Registry, Ticket, ToKey,
     registry::{
         guards::hold::Hold,
-        map::shard::list,
-        slot::{
-            outcome::{Left, Passed},
-            queue::Place,
-            state::Locked,
-        },
+        map::leave::finish,
+        slot::{outcome::Left, queue::Place, state::Locked},
         wake::wake_all,
     },
     sync::Arc,
 };
-use std::{hash::BuildHasher, mem};
+use std::hash::BuildHasher;
 
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// The handle that a call left by [`enter_with`](Self::enter_with), and its ticket. With a ticket, finds that call
@@ -72,12 +68,11 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
                 drop(caller);
             }
             Left::Passed(passed) => {
-                passed.into_iter().for_each(Passed::finish);
-                list(&slot);
+                passed.into_iter().for_each(|passed| finish(passed, &slot));
             }
             // Nobody holds the vacancy now. Callers that join its queue before it is released are found there.
             Left::Vacancy => drop(Hold::new(slot)),
-            Left::Orphan { .. } | Left::Moved | Left::SentAway => {
+            Left::Moved | Left::SentAway => {
                 unreachable!("a slot in the map is current, and this place was in it")
             }
         }
@@ -100,9 +95,9 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         handle: Arc<H>,
         wait: bool,
     ) -> Result<Entry<K, V, H>, Option<Enter<K, V, H>>> {
-        let arrival = self.arrival(Priority::Normal, true, wait);
+        let arrival = self.arrival(key, Priority::Normal, wait);
         match self.arrive(key, arrival, &mut Some(handle)) {
-            Ok(Arrived::Entry(entry)) => Ok(entry),
+            Ok(Arrived::Held(session, slot)) => Ok(Entry::new(Hold::new(slot), session)),
             Ok(Arrived::Busy) => Err(None),
             waits => Err(Some(Self::to_enter(waits))),
         }
@@ -119,12 +114,11 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         handle: Arc<H>,
         joins: impl Fn(&H) -> bool,
     ) -> Option<Result<(Enter<K, V, H>, Caller<H>), Arc<H>>> {
-        let arrival = self.arrival(Priority::High, false, true);
-        let hash = self.hash(key);
-        let shard = self.shards().of(hash);
+        let arrival = self.arrival(key, Priority::High, true);
+        let shard = self.shards().of(arrival.hash);
         let mut handle = Some(handle);
         let arrived = shard.read(|map| {
-            let slot = map.find(hash, key)?;
+            let slot = map.find(arrival.hash, key)?;
             let mut locked = slot.lock();
             if let Some(other) = locked.joined(joins) {
                 return Some(Err(other));
@@ -155,12 +149,13 @@ impl<V, H> Locked<'_, V, H> {
     /// The ticket and handle of the call with this ticket, if it waits or has the slot. Without a ticket: of the call that
     /// has the slot or was granted it.
     pub(crate) fn caller(&self, only: Option<Ticket>) -> Option<(Ticket, Arc<H>)> {
-        let turn = self.state.status.turn;
+        let turn = self.status().turn;
         let ticket = only.or(turn)?;
+        let rare = self.state.rare.as_ref()?;
         let caller = if turn == Some(ticket) {
-            self.state.caller.as_ref()
+            rare.caller.as_ref()
         } else {
-            self.state.queue.caller(ticket)?.1
+            rare.queue.caller(ticket)?.1
         };
         Some((ticket, Arc::clone(caller?)))
     }
@@ -168,7 +163,8 @@ impl<V, H> Locked<'_, V, H> {
     /// The handle of the next high-priority call or of the call that has the slot, if `joins` accepts it.
     #[cfg(feature = "tokio")]
     pub(crate) fn joined(&self, joins: impl Fn(&H) -> bool) -> Option<Arc<H>> {
-        let mut calls = [self.state.queue.first_caller(), self.state.caller.as_ref()]
+        let rare = self.state.rare.as_ref()?;
+        let mut calls = [rare.queue.first_caller(), rare.caller.as_ref()]
             .into_iter()
             .flatten();
         calls.find(|caller| joins(caller)).cloned()
@@ -176,17 +172,17 @@ impl<V, H> Locked<'_, V, H> {
 
     /// The position of a call that waits, or was granted the slot and has not taken it.
     pub(crate) fn place(&self, ticket: Ticket) -> Option<Place> {
-        let granted = self.state.grant.as_ref().map(|grant| grant.place);
-        let granted = granted.filter(|place| place.ticket() == ticket);
-        granted.or_else(|| self.state.queue.caller(ticket).map(|(place, _)| place))
+        let rare = self.state.rare.as_ref()?;
+        let granted = rare.grant.filter(|place| place.ticket() == ticket);
+        granted.or_else(|| rare.queue.caller(ticket).map(|(place, _)| place))
     }
 
     pub(crate) fn handle(&self) -> Option<Arc<H>> {
-        self.state.handle.clone()
+        self.state.rare.as_ref()?.handle.clone()
     }
 
     /// Returns the handle that was there before, to be dropped after the lock.
-    pub(crate) fn swap_handle(&mut self, handle: Option<Arc<H>>) -> Option<Arc<H>> {
-        mem::replace(&mut self.state.handle, handle)
+    pub(crate) fn swap_handle(&mut self, handle: Arc<H>) -> Option<Arc<H>> {
+        self.state.rare().handle.replace(handle)
     }
 }

@@ -1,29 +1,22 @@
 //! Every call that enters a key, or replaces or removes its session.
 
 use crate::{
-    Enter, EnterError, Entry, Old, Replaced, ToKey, TryEnterError,
+    DefaultHasher, Enter, EnterError, Entry, Old, Replaced, ToKey, TryEnterError,
     registry::{
-        guards::{enter::Queued, hold::Hold},
+        guards::hold::Hold,
         map::{
-            shard::{Arrival, Purpose, Shard, Slot},
+            shard::{Purpose, Shard, Slot},
             shards::Shards,
         },
-        slot::{
-            leaves::{Leaves, Nothing},
-            outcome::Entered,
-            queue::Priority,
-        },
+        slot::{leaves::Nothing, queue::Priority},
     },
-    sync::{Arc, RandomState},
+    sync::Arc,
 };
 use std::{
     fmt,
     hash::BuildHasher,
     panic::{RefUnwindSafe, UnwindSafe},
 };
-
-/// The default hasher of keys: std's, randomly seeded, so that nobody can choose keys that collide.
-pub type DefaultHasher = RandomState;
 
 /// A concurrent map of exclusive sessions.
 ///
@@ -67,6 +60,14 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     }
 }
 
+/// The result of an arrival.
+pub(crate) enum Arrived<K, V, H> {
+    /// The caller has the turn, or the vacancy if there is no session.
+    Held(Option<Box<V>>, Arc<Slot<K, V, H>>),
+    Enter(Enter<K, V, H>),
+    Busy,
+}
+
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// Waits for the turn of a key. Resolves to an [`Entry`]: the turn, or a vacancy if the key has no session yet.
     /// [`Entry::or_insert_with`] and [`Entry::or_start`] start the session in that case.
@@ -93,11 +94,11 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     ///
     /// # Performance
     ///
-    /// A free session is granted in the call, without an allocation and without [`ToKey::to_key`]. Its turn takes ten atomic
-    /// read-modify-writes from start to end: two on the map lock, six on the slot lock, two on a reference count.
-    #[inline]
+    /// A free session is taken in the call, without an allocation and without [`ToKey::to_key`]. Its turn takes eight atomic
+    /// read-modify-writes from start to end: two on the map lock, four on the slot lock, two on a reference count.
+    #[inline(always)]
     pub fn enter<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
-        self.enter_at(key, Priority::Normal, &mut Nothing)
+        self.enter_at(key, Priority::Normal)
     }
 
     /// Waits for the turn of a key with this thread, in the same queue as [`enter`](Self::enter).
@@ -110,18 +111,13 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// # Ok::<(), turnwise::EnterError>(())
     /// ```
     ///
-    /// Its errors are the same. A turn of a free session takes eight atomic read-modify-writes instead of ten.
-    #[inline]
+    /// Its errors are the same.
+    #[inline(always)]
     pub fn enter_blocking<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
     ) -> Result<Entry<K, V, H>, EnterError> {
-        let arrival = self.arrival(Priority::Normal, true, true);
-        match self.arrive(key, arrival, &mut Nothing)? {
-            Arrived::Entry(entry) => Ok(entry),
-            Arrived::Enter(enter) => enter.wait(),
-            Arrived::Busy => unreachable!("a call that may wait is not refused as busy"),
-        }
+        self.enter_or_wait(key)
     }
 
     /// Takes the turn or the vacancy if it is free now.
@@ -134,9 +130,9 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
     ) -> Result<Entry<K, V, H>, TryEnterError> {
-        let arrival = self.arrival(Priority::Normal, true, false);
+        let arrival = self.arrival(key, Priority::Normal, false);
         match self.arrive(key, arrival, &mut Nothing) {
-            Ok(Arrived::Entry(entry)) => Ok(entry),
+            Ok(Arrived::Held(session, slot)) => Ok(Entry::new(Hold::new(slot), session)),
             Ok(Arrived::Enter(_) | Arrived::Busy) => Err(TryEnterError::Busy),
             Err(EnterError::RegistryFull) => Err(TryEnterError::RegistryFull),
             Err(_) => Err(TryEnterError::Closed),
@@ -146,16 +142,16 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// Like [`enter`](Self::enter), but returns `None` for an absent key instead of making a slot for it. If the
     /// session ends while the call waits, the entry is a vacancy.
     pub fn enter_existing<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Enter<K, V, H>> {
-        let arrival = self.arrival(Priority::Normal, false, true);
-        let (slot, entered) = self.arrive_present(key, self.hash(key), arrival, &mut Nothing)?;
-        Some(Self::to_enter(self.arrived(slot, entered)))
+        let arrival = self.arrival(key, Priority::Normal, true);
+        let arrived = self.arrive_present(key, arrival, &mut Nothing)?;
+        Some(Self::to_enter(arrived))
     }
 
     /// Like [`enter`](Self::enter), but in the high-priority queue, which is served before the normal one and is FIFO
     /// too. A full queue does not refuse the call. For calls that must not wait behind ordinary turns,
     /// such as a stop.
     pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
-        self.enter_at(key, Priority::High, &mut Nothing)
+        self.enter_at(key, Priority::High)
     }
 
     /// Like [`enter`](Self::enter), and leaves a handle that others find by [`caller`](Self::caller). The handle is
@@ -180,7 +176,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// # Ok::<(), EnterError>(())
     /// ```
     pub fn enter_with<Q: ?Sized + ToKey<K>>(&self, key: &Q, handle: Arc<H>) -> Enter<K, V, H> {
-        self.enter_at(key, Priority::Normal, &mut Some(handle))
+        let arrival = self.arrival(key, Priority::Normal, true);
+        Self::to_enter(self.arrive(key, arrival, &mut Some(handle)))
     }
 
     /// Gives the key to a new slot at once, whatever its session is doing. Returns the new slot's vacancy and what was
@@ -214,7 +211,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     /// Takes the session of a key out of the registry at once, whatever it is doing. Callers in the queue get the next
-    /// incarnation. Returns `None` if the key has no slot, or only a vacancy that was granted and not yet taken.
+    /// incarnation. Returns `None` if the key has no slot, or only a vacancy that was granted to a queued call and not yet taken.
     ///
     /// This is [`replace`](Self::replace), with the vacancy dropped.
     pub fn remove<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Old<K, V, H>> {
@@ -244,118 +241,6 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     pub(crate) fn hash<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> u64 {
         self.hasher.hash_one(key)
     }
-
-    #[inline]
-    pub(crate) fn arrival(&self, priority: Priority, take: bool, wait: bool) -> Arrival {
-        Arrival {
-            priority,
-            take,
-            wait,
-            now: self.now(),
-        }
-    }
-
-    #[inline]
-    fn enter_at<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-        priority: Priority,
-        handle: &mut impl Leaves<H>,
-    ) -> Enter<K, V, H> {
-        Self::to_enter(self.arrive(key, self.arrival(priority, false, true), handle))
-    }
-
-    #[inline(always)]
-    pub(crate) fn to_enter(arrived: Result<Arrived<K, V, H>, EnterError>) -> Enter<K, V, H> {
-        match arrived {
-            Ok(Arrived::Enter(enter)) => enter,
-            Ok(Arrived::Entry(_) | Arrived::Busy) => {
-                unreachable!("a call that waits is granted or queued")
-            }
-            Err(error) => Enter::refused(error),
-        }
-    }
-
-    /// Arrives at the slot of a key. An absent key gets one.
-    ///
-    /// Inlined with its continuation, so that only the variants that are possible there are built: moving the larger of
-    /// these types costs more than the locks.
-    #[inline(always)]
-    pub(crate) fn arrive<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-        arrival: Arrival,
-        handle: &mut impl Leaves<H>,
-    ) -> Result<Arrived<K, V, H>, EnterError> {
-        let hash = self.hash(key);
-        match self.arrive_present(key, hash, arrival, handle) {
-            Some((slot, entered)) => self.arrived(slot, entered),
-            None => self.arrive_absent(key, hash, arrival, handle),
-        }
-    }
-
-    /// Arrives at a slot in the map. It is current, because the map lock is held.
-    #[inline]
-    fn arrive_present<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-        hash: u64,
-        arrival: Arrival,
-        handle: &mut impl Leaves<H>,
-    ) -> Option<(Arc<Slot<K, V, H>>, Entered<Box<V>>)> {
-        let shard = self.shards.of(hash);
-        shard.read(|map| {
-            let slot = map.find(hash, key)?;
-            let entered = shard.enter(slot, arrival, handle);
-            Some((Arc::clone(slot), entered))
-        })
-    }
-
-    #[cold]
-    fn arrive_absent<Q: ?Sized + ToKey<K>>(
-        &self,
-        key: &Q,
-        hash: u64,
-        arrival: Arrival,
-        handle: &mut impl Leaves<H>,
-    ) -> Result<Arrived<K, V, H>, EnterError> {
-        let mut made = Some(key.to_key());
-        let shard = self.shards.of(hash);
-        let entered = Shard::enter_absent(shard, key, hash, &mut made, arrival, handle);
-        let arrived = entered.and_then(|(slot, entered)| self.arrived(slot, entered));
-        // An unused key is dropped last, when a panic in its drop can lose nothing.
-        drop(made);
-        arrived
-    }
-
-    #[inline(always)]
-    pub(crate) fn arrived(
-        &self,
-        slot: Arc<Slot<K, V, H>>,
-        entered: Entered<Box<V>>,
-    ) -> Result<Arrived<K, V, H>, EnterError> {
-        match entered {
-            Entered::Held(session) => Ok(Arrived::Entry(Entry::new(Hold::new(slot), session))),
-            Entered::Granted(place) => {
-                let queue = Queued::new(slot, place, false);
-                Ok(Arrived::Enter(Enter::granted(queue)))
-            }
-            Entered::Queued(place) => {
-                let queue = Queued::new(slot, place, true);
-                Ok(Arrived::Enter(Enter::waiting(queue, &self.shards)))
-            }
-            Entered::Busy => Ok(Arrived::Busy),
-            Entered::QueueFull => Err(EnterError::QueueFull),
-            Entered::Closed => Err(EnterError::Closed),
-        }
-    }
-}
-
-/// The result of an arrival.
-pub(crate) enum Arrived<K, V, H> {
-    Entry(Entry<K, V, H>),
-    Enter(Enter<K, V, H>),
-    Busy,
 }
 
 /// A panic in user code leaves the registry consistent: see each call.

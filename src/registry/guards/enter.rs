@@ -3,13 +3,10 @@
 use crate::{
     EnterError, Entry, Ticket, WaitError,
     registry::{
-        guards::hold::Hold,
-        map::{
-            shard::{Shard, Slot, list},
-            shards::Shards,
-        },
+        guards::{guard::put_back, hold::Hold},
+        map::{leave::finish, shard::Slot, shards::Shards},
         slot::{
-            outcome::{Left, Look, Passed},
+            outcome::{Left, Look},
             queue::Place,
             state::Locked,
         },
@@ -26,15 +23,15 @@ use std::{
     time::Duration,
 };
 
-/// A call that was granted or is queued: an `Enter`, or one place of a `Drain`. Its drop leaves no trace.
+/// A call that was queued: an `Enter`, or one place of a `Drain`. Its drop leaves no trace.
 pub(crate) struct Queued<K, V, H> {
     /// Where the place was at the last poll. If that slot was superseded since, the queue has moved to the current one.
     /// `None` once the grant is taken, or the call is dismissed.
     slot: Option<Arc<Slot<K, V, H>>>,
-    /// The slot before, and the shard by which the current one was found. Dropped when a panic in that drop can lose nothing.
-    former: Option<Moved<K, V, H>>,
+    /// The slot before. Dropped when a panic in that drop can lose nothing.
+    former: Option<Arc<Slot<K, V, H>>>,
     place: Place,
-    /// True before the first poll of a queued call, which will most likely need a waker.
+    /// True before the first poll, which will most likely need a waker.
     fresh: bool,
 }
 
@@ -49,13 +46,12 @@ pub(crate) enum Turned<K, V, H> {
 }
 
 impl<K, V, H> Queued<K, V, H> {
-    /// `waits`: the call was queued, not granted.
-    pub(crate) fn new(slot: Arc<Slot<K, V, H>>, place: Place, waits: bool) -> Self {
+    pub(crate) fn new(slot: Arc<Slot<K, V, H>>, place: Place) -> Self {
         Self {
             slot: Some(slot),
             former: None,
             place,
-            fresh: waits,
+            fresh: true,
         }
     }
 
@@ -101,9 +97,8 @@ impl<K, V, H> Queued<K, V, H> {
         drop(self.former.take());
         let slot = self.slot.as_ref().expect(PLACED);
         let (answer, moved) = ask_queue(slot, self.place, ask);
-        if let Some((current, shard)) = moved {
-            let before = self.slot.replace(current).expect(PLACED);
-            self.former = Some((before, shard));
+        if let Some(current) = moved {
+            self.former = self.slot.replace(current);
         }
         answer
     }
@@ -124,43 +119,34 @@ impl<K, V, H> Queued<K, V, H> {
 const PLACED: &str = "a place has its slot until it is granted or dismissed";
 
 /// Calls `ask` with `slot`, or with the slot to which its queue has moved. Returns the answer, and in the second case that
-/// slot and its shard.
+/// slot.
 ///
 /// `ask` returns `None` if its slot was superseded. The current slot is then locked under the map lock, where nothing can
 /// supersede it. There is no answer if the queue is gone: dismissed, and its slot removed.
-///
-/// The caller keeps the shard until it has stored the answer: if the registry is dropped, this can be the last reference.
 #[inline]
 #[track_caller]
 fn ask_queue<K, V, H, R>(
     slot: &Slot<K, V, H>,
     place: Place,
     mut ask: impl FnMut(&mut Locked<'_, Box<V>, H>, Place) -> Option<R>,
-) -> (Option<R>, Option<Moved<K, V, H>>) {
+) -> (Option<R>, Option<Arc<Slot<K, V, H>>>) {
     let answer = ask(&mut slot.lock(), place);
     if answer.is_some() {
         return (answer, None);
     }
-    let Some(shard) = slot.home.upgrade() else {
-        return (None, None);
-    };
-    let found = shard.read(|map| {
+    let found = slot.home.read(|map| {
         let current = map.find_queue(slot.hash, slot.queue)?;
         let answer = ask(&mut current.lock(), place);
         Some((answer, Arc::clone(current)))
     });
     match found {
-        Some((answer, current)) => (answer, Some((current, shard))),
+        Some((answer, current)) => (answer, Some(current)),
         None => (None, None),
     }
 }
 
-/// The slot and shard where a queue is now.
-type Moved<K, V, H> = (Arc<Slot<K, V, H>>, Arc<Shard<K, V, H>>);
-
 fn why_sent_away<K, V, H>(slot: &Slot<K, V, H>) -> EnterError {
-    let closed = |shard: Arc<Shard<K, V, H>>| shard.common().closed();
-    if slot.home.upgrade().is_none_or(closed) {
+    if slot.home.common().closed() {
         EnterError::Closed
     } else {
         EnterError::Dismissed
@@ -173,7 +159,7 @@ impl<K, V, H> Drop for Queued<K, V, H> {
         let Some(slot) = &self.slot else {
             return;
         };
-        let now = slot.clock.now();
+        let now = slot.home.now();
         // Dropped last, when a panic in its drop can lose nothing.
         let _former = self.former.take();
         let left = self.find(|locked, place| match locked.leave(place, now) {
@@ -182,13 +168,14 @@ impl<K, V, H> Drop for Queued<K, V, H> {
         });
         match left {
             Some(Left::Passed(passed)) => {
-                passed.into_iter().for_each(Passed::finish);
-                self.slot.iter().for_each(list);
+                if let (Some(passed), Some(slot)) = (passed, &self.slot) {
+                    finish(passed, slot);
+                }
             }
             // Nobody holds the vacancy now. Callers that join its queue before it is released are found there.
             Some(Left::Vacancy) => drop(self.slot.take().map(Hold::new)),
             // Their contents are dropped here, after the locks.
-            Some(Left::Queue(_) | Left::Orphan { .. } | Left::SentAway | Left::Moved) | None => {}
+            Some(Left::Queue(_) | Left::SentAway | Left::Moved) | None => {}
         }
     }
 }
@@ -199,7 +186,8 @@ impl<K, V, H> Drop for Queued<K, V, H> {
 ///
 /// # Cancel safety
 ///
-/// Dropping it at any point leaves the queue. A turn that was already granted passes to the next caller.
+/// Dropping it at any point leaves the queue. A turn that it was granted or has taken passes to the next caller; without one,
+/// the session is as idle as it was before.
 ///
 /// # Panics
 ///
@@ -207,55 +195,66 @@ impl<K, V, H> Drop for Queued<K, V, H> {
 ///
 /// # Details
 ///
-/// A free session is granted in the call. An `Enter` that is kept without being polled or dropped then holds its key, and
-/// the callers behind it wait.
+/// A free key is taken in the call: the `Enter` *holds* it then, like the turn or the vacancy that it will return, whether
+/// it is polled or not. The callers behind it wait, [`Registry::replace`](crate::Registry::replace) reports it as held, and
+/// [`Registry::close`](crate::Registry::close) does not revoke it.
 ///
-/// An `Enter` that had to wait keeps the [`Registry`](crate::Registry) alive. One that was granted in the call does not: it
-/// keeps its grant when the registry is dropped. If its slot is replaced before its first poll, it is queued again, and
-/// gets [`EnterError::Closed`] when the registry is dropped.
+/// An `Enter` that had to wait keeps the [`Registry`](crate::Registry) alive. One that holds its key does not: if the
+/// registry is dropped, it returns a superseded turn or vacancy.
 #[must_use = "this holds a place in the queue, or the key: await it, wait for it, or drop it"]
 pub struct Enter<K, V, H = ()> {
     state: State<K, V, H>,
 }
 
+/// Two words, like a [`Turn`](crate::Turn). A call that waits or is refused pays for an allocation instead.
 enum State<K, V, H> {
-    /// Granted in the call. Holds no reference to the registry: counting it would be a write that all sessions share.
-    Granted(Queued<K, V, H>),
+    /// Taken in the call: a turn, or a vacancy if there is no session. Holds no reference to the registry: counting it would
+    /// be a write that all sessions share.
+    Held(Option<Box<V>>, Arc<Slot<K, V, H>>),
+    /// `None` once it has returned its result.
+    Other(Option<Box<Other<K, V, H>>>),
+}
+
+enum Other<K, V, H> {
     /// Queued by the call. Keeps the registry alive.
     Waiting {
         queue: Queued<K, V, H>,
         _registry: Arc<Shards<K, V, H>>,
     },
     Refused(EnterError),
-    Done,
-}
-
-impl<K, V, H> State<K, V, H> {
-    fn queue(&self) -> Option<&Queued<K, V, H>> {
-        match self {
-            Self::Granted(queue) | Self::Waiting { queue, .. } => Some(queue),
-            Self::Refused(_) | Self::Done => None,
-        }
-    }
 }
 
 impl<K, V, H> Enter<K, V, H> {
-    pub(crate) fn granted(queue: Queued<K, V, H>) -> Self {
-        let state = State::Granted(queue);
+    #[inline(always)]
+    pub(crate) fn held(session: Option<Box<V>>, slot: Arc<Slot<K, V, H>>) -> Self {
+        let state = State::Held(session, slot);
         Self { state }
     }
 
     pub(crate) fn waiting(queue: Queued<K, V, H>, registry: &Arc<Shards<K, V, H>>) -> Self {
-        let state = State::Waiting {
+        Self::other(Other::Waiting {
             queue,
             _registry: Arc::clone(registry),
-        };
-        Self { state }
+        })
     }
 
     pub(crate) fn refused(error: EnterError) -> Self {
-        let state = State::Refused(error);
+        Self::other(Other::Refused(error))
+    }
+
+    fn other(other: Other<K, V, H>) -> Self {
+        let state = State::Other(Some(Box::new(other)));
         Self { state }
+    }
+
+    fn queue(&self) -> Option<&Queued<K, V, H>> {
+        match &self.state {
+            State::Other(Some(other)) => match &**other {
+                Other::Waiting { queue, .. } => Some(queue),
+                Other::Refused(_) => None,
+            },
+            State::Held(..) | State::Other(None) => None,
+        }
     }
 
     /// Waits with this thread, in the same queue as the futures.
@@ -281,38 +280,71 @@ impl<K, V, H> Enter<K, V, H> {
         }
     }
 
-    /// The number of calls ahead of this one in the queue; 0 if it was granted. Counts them under the slot lock: meant for
+    /// The number of calls ahead of this one in the queue; 0 if it has the key. Counts them under the slot lock: meant for
     /// display, not for loops.
     pub fn ahead(&self) -> usize {
-        self.state.queue().map_or(0, Queued::ahead)
+        self.queue().map_or(0, Queued::ahead)
     }
 
     /// The ticket, which its turn will have too. `None` if the call was refused; the first poll returns the reason.
     pub fn ticket(&self) -> Option<Ticket> {
-        let queue = self.state.queue()?;
-        Some(queue.place.ticket())
+        match &self.state {
+            State::Held(_, slot) => Some(slot.ticket()),
+            State::Other(_) => Some(self.queue()?.place.ticket()),
+        }
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_entry(&mut self, cx: &mut Context<'_>) -> Poll<Result<Entry<K, V, H>, EnterError>> {
-        let result = match &mut self.state {
-            State::Granted(queue) | State::Waiting { queue, .. } => match queue.look(cx.waker()) {
-                Turned::Waits => return Poll::Pending,
-                Turned::Granted(session, hold) => Ok(Entry::new(hold, session)),
-                Turned::SentAway(slot) => Err(why_sent_away(&slot)),
-            },
-            State::Refused(error) => Err(*error),
-            State::Done => panic!("`Enter` was polled after it was ready"),
-        };
-        self.state = State::Done;
-        Poll::Ready(result)
+        if let State::Other(other) = &mut self.state {
+            return poll_other(other, cx.waker());
+        }
+        match mem::replace(&mut self.state, State::Other(None)) {
+            State::Held(session, slot) => Poll::Ready(Ok(Entry::new(Hold::new(slot), session))),
+            State::Other(_) => unreachable!("it was looked at"),
+        }
     }
+}
+
+#[cold]
+fn poll_other<K, V, H>(
+    other: &mut Option<Box<Other<K, V, H>>>,
+    waker: &Waker,
+) -> Poll<Result<Entry<K, V, H>, EnterError>> {
+    let result = match other.as_deref_mut() {
+        None => panic!("`Enter` was polled after it was ready"),
+        Some(Other::Refused(error)) => Err(*error),
+        Some(Other::Waiting { queue, .. }) => match queue.look(waker) {
+            Turned::Waits => return Poll::Pending,
+            Turned::Granted(session, hold) => Ok(Entry::new(hold, session)),
+            Turned::SentAway(slot) => Err(why_sent_away(&slot)),
+        },
+    };
+    *other = None;
+    Poll::Ready(result)
+}
+
+/// What was taken in the call and not asked for is given back. A place in the queue leaves it by its own drop.
+impl<K, V, H> Drop for Enter<K, V, H> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        match mem::replace(&mut self.state, State::Other(None)) {
+            State::Other(None) => {}
+            State::Other(Some(other)) => drop_cold(other),
+            State::Held(session, slot) => put_back(session, slot),
+        }
+    }
+}
+
+#[cold]
+fn drop_cold<K, V, H>(other: Box<Other<K, V, H>>) {
+    drop(other);
 }
 
 impl<K, V, H> Future for Enter<K, V, H> {
     type Output = Result<Entry<K, V, H>, EnterError>;
 
-    #[inline]
+    #[inline(always)]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         self.get_mut().poll_entry(cx)
     }
@@ -322,14 +354,16 @@ impl<K, V, H> fmt::Debug for Enter<K, V, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = f.debug_struct("Enter");
         match &self.state {
-            State::Granted(queue) => debug
-                .field("state", &"granted")
-                .field("ticket", &queue.place.ticket()),
-            State::Waiting { queue, .. } => debug
-                .field("state", &"waiting")
-                .field("ticket", &queue.place.ticket()),
-            State::Refused(error) => debug.field("refused", error),
-            State::Done => debug.field("done", &true),
+            State::Held(_, slot) => debug
+                .field("state", &"held")
+                .field("ticket", &slot.ticket()),
+            State::Other(None) => debug.field("done", &true),
+            State::Other(Some(other)) => match &**other {
+                Other::Waiting { queue, .. } => debug
+                    .field("state", &"waiting")
+                    .field("ticket", &queue.place.ticket()),
+                Other::Refused(error) => debug.field("refused", error),
+            },
         };
         debug.finish_non_exhaustive()
     }

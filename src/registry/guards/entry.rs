@@ -19,7 +19,7 @@ pub enum Entry<K, V, H = ()> {
 }
 
 impl<K, V, H> Entry<K, V, H> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(hold: Hold<K, V, H>, session: Option<Box<V>>) -> Self {
         match session {
             Some(session) => Self::Occupied(Turn::new(session, hold)),
@@ -28,12 +28,14 @@ impl<K, V, H> Entry<K, V, H> {
     }
 
     /// The turn. If the key has no session, it gets `session`; otherwise `session` is dropped.
+    #[inline]
     pub fn or_insert(self, session: V) -> Turn<K, V, H> {
         self.or_insert_with(|| session)
     }
 
     /// The turn. If the key has no session, `start` makes it, outside all locks and for as long as it takes. If `start`
     /// panics, the vacancy goes to the next caller in the queue.
+    #[inline(always)]
     pub fn or_insert_with(self, start: impl FnOnce() -> V) -> Turn<K, V, H> {
         match self {
             Self::Occupied(turn) => {

@@ -4,7 +4,7 @@ use crate::{
     Incarnation, Ticket,
     registry::{
         guards::hold::{HELD, Hold},
-        map::shard::{Slot, list},
+        map::{leave::finish, shard::Slot},
     },
     sync::{Arc, panicking},
 };
@@ -43,27 +43,19 @@ pub struct Turn<K, V, H = ()> {
     /// There until the turn ends, like the hold's slot. Dropped before the hold.
     session: Option<Box<V>>,
     hold: Hold<K, V, H>,
-    /// The thread was already unwinding when the turn began. Then unwinding at its end means nothing. (A count of panics
-    /// would be more exact, but std has none.)
-    unwinding: Flag,
-}
-
-/// As large as a word, so that a turn consists of whole words. A byte at its end is read back by the next move before the
-/// write has completed, which costs as much as a lock.
-#[derive(Clone, Copy, PartialEq, Eq)]
-#[repr(usize)]
-enum Flag {
-    No,
-    Yes,
 }
 
 impl<K, V, H> Turn<K, V, H> {
-    #[inline]
+    /// Two words, which fit into registers. A third one would be written and read back at each move before the write has
+    /// completed, which costs as much as a lock.
+    #[inline(always)]
     pub(crate) fn new(session: Box<V>, hold: Hold<K, V, H>) -> Self {
+        if panicking() {
+            hold.began_unwinding();
+        }
         Self {
             session: Some(session),
             hold,
-            unwinding: if panicking() { Flag::Yes } else { Flag::No },
         }
     }
 
@@ -140,12 +132,33 @@ fn end_turn<K, V, H>(session: Box<V>, hold: &mut Hold<K, V, H>) -> Option<Box<V>
             // The session is in the slot: nothing is left to release, even if the waker panics.
             let slot = hold.disarm()?;
             if let Some(passed) = passed {
-                passed.finish();
+                finish(passed, &slot);
             }
-            list(&slot);
             None
         }
         Err(session) => Some(session),
+    }
+}
+
+/// Gives back what an [`Enter`](crate::Enter) has and has not returned: nobody has used it. A session becomes idle, since
+/// it was before, or goes to the next caller; a vacancy is released. Models: `c05_held`.
+#[cold]
+pub(crate) fn put_back<K, V, H>(session: Option<Box<V>>, slot: Arc<Slot<K, V, H>>) {
+    let mut hold = Hold::new(slot);
+    let Some(session) = session else {
+        return;
+    };
+    let now = hold.now();
+    let mut passed = None;
+    let ended = hold.slot().lock().put_back(session, now, &mut passed);
+    match ended {
+        Ok(()) => {
+            if let (Some(slot), Some(passed)) = (hold.disarm(), passed) {
+                finish(passed, &slot);
+            }
+        }
+        // Superseded. Dropped before the hold, even if its drop panics.
+        Err(session) => drop(session),
     }
 }
 
@@ -155,7 +168,7 @@ impl<K, V, H> Drop for Turn<K, V, H> {
         let Some(session) = self.session.take() else {
             return;
         };
-        if panicking() && self.unwinding == Flag::No {
+        if panicking() && !self.hold.was_unwinding() {
             return drop(begin_close(session, self.hold.take()));
         }
         // A returned session is dropped here, and the hold after it with the fields, even if the session's drop panics.
@@ -291,15 +304,9 @@ impl<K, V, H> Closing<K, V, H> {
     }
 }
 
-/// Begins the next incarnation. Draws its number if the registry is there and the slot is current, which the slot lock
-/// decides. Returns the handle of the old incarnation, for the caller to drop.
+/// Begins the next incarnation. Returns the handle of the old one, for the caller to drop.
 fn begin_start<K, V, H>(hold: Hold<K, V, H>) -> (Vacancy<K, V, H>, Option<Arc<H>>) {
-    let now = hold.now();
-    let shard = hold.slot().home.upgrade();
-    let draw = shard.as_ref().map(|shard| || shard.draw());
-    let handle = hold.slot().lock().begin_start(draw, now);
-    // Before the guard is returned, since this can be the last reference.
-    drop(shard);
+    let handle = hold.slot().home.begin_start(hold.slot());
     (Vacancy { hold }, handle)
 }
 

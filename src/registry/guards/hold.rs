@@ -1,10 +1,6 @@
 //! The base of each guard.
 
-use crate::{
-    Incarnation, Tick, Ticket,
-    registry::{map::shard::Slot, slot::queue::wake_queues},
-    sync::Arc,
-};
+use crate::{Incarnation, Tick, Ticket, registry::map::shard::Slot, sync::Arc};
 use std::fmt;
 
 /// The exclusive right to a slot, without its session. Its drop passes the vacancy to the next caller in the queue, or
@@ -30,7 +26,7 @@ impl<K, V, H> Hold<K, V, H> {
 
     #[inline]
     pub(crate) fn now(&self) -> Tick {
-        self.slot().clock.now()
+        self.slot().home.now()
     }
 
     pub(crate) fn key(&self) -> &K {
@@ -50,7 +46,7 @@ impl<K, V, H> Hold<K, V, H> {
     }
 
     pub(crate) fn set_handle(&self, handle: Arc<H>) {
-        let before = self.slot().lock().swap_handle(Some(handle));
+        let before = self.slot().lock().swap_handle(handle);
         drop(before); // after the lock
     }
 
@@ -68,6 +64,18 @@ impl<K, V, H> Hold<K, V, H> {
         self.slot.take()
     }
 
+    /// The thread was already unwinding when the turn began. Then unwinding at its end means nothing. (A count of panics
+    /// would be more exact, but std has none.)
+    #[cold]
+    pub(crate) fn began_unwinding(&self) {
+        self.slot().lock().state.unwinding = true;
+    }
+
+    #[cold]
+    pub(crate) fn was_unwinding(&self) -> bool {
+        self.slot().lock().state.unwinding
+    }
+
     pub(crate) fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct(name)
             .field("incarnation", &self.incarnation())
@@ -83,21 +91,7 @@ impl<K, V, H> Drop for Hold<K, V, H> {
     #[inline]
     fn drop(&mut self) {
         if let Some(slot) = &self.slot {
-            let_go(slot);
-        }
-    }
-}
-
-#[cold]
-fn let_go<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
-    let now = slot.clock.now();
-    match slot.home.upgrade() {
-        Some(shard) => shard.let_go(slot, now),
-        // The registry is gone. A caller that waits for this release does not need it.
-        None => {
-            let (queue, handles) = slot.lock().depart();
-            wake_queues([queue]);
-            drop(handles);
+            slot.home.let_go(slot);
         }
     }
 }

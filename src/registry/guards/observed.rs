@@ -88,7 +88,7 @@ impl<K, V, H> Observed<K, V, H> {
     ///
     /// [`Moved`] if it was not idle, or was used, touched, replaced or removed since.
     pub fn claim(&self) -> Result<Turn<K, V, H>, Moved> {
-        let now = self.slot.clock.now();
+        let now = self.slot.home.now();
         let session = self.slot.lock().claim_at(self.version, now).ok_or(Moved)?;
         Ok(Turn::claimed(&self.slot, session))
     }
@@ -100,7 +100,7 @@ impl<K, V, H> Observed<K, V, H> {
         &self,
         idle_for: std::time::Duration,
     ) -> Result<Turn<K, V, H>, Unclaimed> {
-        let now = self.slot.clock.now();
+        let now = self.slot.home.now();
         let claim = self.slot.lock().claim(idle_for, now);
         match claim {
             Claim::Taken(session) => Ok(Turn::claimed(&self.slot, session)),
@@ -143,13 +143,10 @@ impl<K, V, H> Observed<K, V, H> {
     where
         K: Clone,
     {
-        let Some(shard) = self.slot.home.upgrade() else {
-            return Ok(None);
-        };
         let mut key = Some(self.slot.key.clone());
-        let now = self.slot.clock.now();
+        let now = self.slot.home.now();
         let succession = Shard::replace(
-            &shard,
+            &self.slot.home,
             self.slot.hash,
             |held| Arc::ptr_eq(held, &self.slot),
             |locked| locked.status().incarnation == self.status.incarnation,
@@ -160,8 +157,8 @@ impl<K, V, H> Observed<K, V, H> {
         let replaced = succession
             .map(|succession| Some(Replaced::new(succession?)))
             .map_err(|_| ReplaceError::Closed);
-        // An unused key, and a reference that can be the last one: dropped when a panic in them can lose nothing.
-        drop((key, shard));
+        // An unused key, dropped when a panic in its drop can lose nothing.
+        drop(key);
         replaced
     }
 }
@@ -187,9 +184,10 @@ pub struct Replaced<K, V, H = ()> {
 /// What was in a slot that was replaced or removed.
 #[must_use = "dropping it drops the session, or does not wait for its holder"]
 pub enum Old<K, V, H = ()> {
-    /// The session. It was idle, or granted to a call that was not yet polled.
+    /// The session. It was idle, or granted to a queued call that had not taken it.
     Idle(V),
-    /// The turn, vacancy or closing of the slot was held, and still is. Await this until it is released.
+    /// The turn, vacancy or closing of the slot was held, and still is; maybe by an [`Enter`](crate::Enter) that found the key
+    /// free. Await this until it is released.
     Held(Released<K, V, H>),
 }
 

@@ -22,12 +22,12 @@
 //! of that turn takes that lock later, and then reads the mark.
 
 use crate::{
-    Phase, Tick,
-    registry::slot::state::{Locked, Mark, Slot},
+    Clock, Tick,
+    registry::slot::state::{Locked, Slot},
     sync::Arc,
 };
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 /// The idle sessions of a registry, least recently used first. Its lock comes before a slot lock, and never after one.
 pub(crate) struct Lru<K, V, H, Home>(Mutex<Entries<K, V, H, Home>>);
@@ -56,10 +56,10 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
     #[cold]
     pub(crate) fn push(&self, slot: &Arc<Slot<K, V, H, Home>>) {
         let mut entries = self.0.lock();
-        let locked = slot.lock();
+        let mut locked = slot.lock();
         // If another turn has begun, this is when it began, which is not too late either.
-        let (gone, since) = (locked.superseded(), locked.status().since);
-        let unlisted = slot.mark.listed();
+        let (gone, since) = (locked.superseded(), locked.glance().since);
+        let unlisted = mem::replace(&mut locked.state.unlisted, false);
         drop(locked);
         if unlisted && !gone {
             entries.insert(false, since, Arc::clone(slot));
@@ -74,17 +74,25 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
         self.0.lock().remove(slot)
     }
 
+    /// The registry ends, and all its slots are superseded: empties the list, which refers to them.
+    pub(crate) fn clear(&self) {
+        let mut entries = self.0.lock();
+        entries.ranks.clear();
+        let listed = mem::take(&mut entries.first_to_go);
+        drop(entries);
+        drop(listed); // keys may be dropped with it, after the lock
+    }
+
     /// Claims the idle session that was used least recently, to the resolution of the clock. Sessions that were touched
     /// since their last turn come last. Sessions whose turns ended in the same tick come in any order.
-    pub(crate) fn claim(&self) -> Option<(Arc<Slot<K, V, H, Home>>, V)> {
+    pub(crate) fn claim(&self, clock: &Clock) -> Option<(Arc<Slot<K, V, H, Home>>, V)> {
         loop {
             let mut entries = self.0.lock();
             let (rank, slot) = entries.pop_first()?;
-            let now = slot.clock.now();
             let mut locked = slot.lock();
-            match locked.look_at(rank, &slot.mark) {
+            match locked.look_at(rank) {
                 Found::Oldest => {
-                    let session = locked.claim_if_idle(now);
+                    let session = locked.claim_if_idle(clock.now());
                     drop(locked);
                     drop(entries);
                     if let Some(session) = session {
@@ -115,14 +123,12 @@ enum Found {
 }
 
 impl<V, H> Locked<'_, V, H> {
-    fn look_at(&self, (last, listed, _): Rank, mark: &Mark) -> Found {
-        let state = &*self.state;
-        let since = state.status.since;
-        let idle = !state.superseded && state.status.phase == Phase::Idle;
-        let touched = state.touched > since;
+    fn look_at(&mut self, (last, listed, _): Rank) -> Found {
+        let (idle, since) = (self.is_idle(), self.glance().since);
+        let touched = self.state.touched.get() > since;
         // The end of the next turn lists it, even if it is among the touched until then.
         if !idle || touched {
-            mark.unlisted();
+            self.state.unlisted = true;
         }
         if !idle {
             return Found::Out;
@@ -130,7 +136,7 @@ impl<V, H> Locked<'_, V, H> {
         if (touched, since) != (last, listed) {
             return Found::Later(touched, since);
         }
-        mark.unlisted();
+        self.state.unlisted = true;
         Found::Oldest
     }
 }

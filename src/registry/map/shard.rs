@@ -1,20 +1,17 @@
-//! One shard of the map, behind its map lock: how slots enter it, are replaced, and leave it.
+//! One shard of the map, behind its map lock: how slots enter it and are replaced.
 
 use crate::{
-    EnterError, Incarnation, Phase, Tick, Ticket, ToKey,
+    Clock, EnterError, Incarnation, Tick, Ticket, ToKey,
     registry::{
         map::{common::Common, lru::Lru},
         slot::{
             leaves::Leaves,
             outcome::{Entered, Legacy},
-            queue::{Priority, Queue, wake_queues},
+            queue::Priority,
             state::{self, Locked},
         },
     },
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::Arc,
 };
 use crossbeam_utils::CachePadded;
 use hashbrown::HashTable;
@@ -29,13 +26,12 @@ pub(crate) type Idle<K, V, H> = Lru<K, Box<V>, H, Shard<K, V, H>>;
 
 /// One part of the map, on cache lines of its own.
 pub(crate) struct Shard<K, V, H> {
-    map: CachePadded<RwLock<Map<K, V, H>>>,
-    /// The next incarnation. Those of different shards interleave, so that no number is drawn twice.
-    numbers: AtomicU64,
-    stride: u64,
-    common: Arc<Common>,
+    pub(crate) map: CachePadded<RwLock<Map<K, V, H>>>,
+    /// The registry's clock. Stored here so that a guard finds it by its slot.
+    clock: Clock,
+    pub(crate) common: Arc<Common>,
     /// The same in all shards; there if the registry lists its idle sessions.
-    lru: Option<Arc<Idle<K, V, H>>>,
+    pub(crate) lru: Option<Arc<Idle<K, V, H>>>,
 }
 
 /// The state under the map lock. The lock is held for a bounded number of steps, also by a scan. One slot lock may be taken
@@ -48,18 +44,20 @@ pub(crate) struct Map<K, V, H> {
     pub(crate) departing: BTreeMap<usize, Arc<Slot<K, V, H>>>,
     next_queue: u64,
     /// At least the next ticket of every slot that has left.
-    next_ticket: Ticket,
+    pub(crate) next_ticket: Ticket,
+    /// The next incarnation. Those of different shards interleave, so that no number is drawn twice.
+    pub(crate) next_number: u64,
+    pub(crate) stride: u64,
 }
 
 /// How a call arrives.
 #[derive(Clone, Copy)]
 pub(crate) struct Arrival {
     pub(crate) priority: Priority,
-    /// It takes a free slot now, without a grant.
-    pub(crate) take: bool,
     /// It may wait in the queue.
     pub(crate) wait: bool,
     pub(crate) now: Tick,
+    pub(crate) hash: u64,
 }
 
 /// The result of a replacement.
@@ -92,11 +90,12 @@ impl<K, V, H> Shard<K, V, H> {
             departing: BTreeMap::new(),
             next_queue: 0,
             next_ticket: Ticket::FIRST,
+            next_number: first,
+            stride,
         };
         Self {
             map: CachePadded::new(RwLock::new(map)),
-            numbers: AtomicU64::new(first),
-            stride,
+            clock: common.clock.clone(),
             common,
             lru,
         }
@@ -112,13 +111,23 @@ impl<K, V, H> Shard<K, V, H> {
         &self.common
     }
 
+    #[inline]
+    pub(crate) fn now(&self) -> Tick {
+        self.clock.now()
+    }
+
     pub(crate) fn lru(&self) -> Option<&Idle<K, V, H>> {
         self.lru.as_deref()
     }
 
-    /// Draws the number of an incarnation. Under the map's write lock, or the slot lock of a current slot.
-    pub(crate) fn draw(&self) -> Incarnation {
-        Incarnation(self.numbers.fetch_add(self.stride, Ordering::Relaxed))
+    /// Takes the turn of an idle session. The map lock is held, so the slot is current.
+    #[inline(always)]
+    pub(crate) fn take_free(&self, slot: &Arc<Slot<K, V, H>>, now: Tick) -> Option<Box<V>> {
+        let mut locked = slot.lock();
+        if self.common.closed() {
+            return None;
+        }
+        locked.take_free(now)
     }
 
     /// A call arrives at a slot in the map. The map lock is held, so the slot is current.
@@ -147,7 +156,7 @@ impl<K, V, H> Shard<K, V, H> {
             Priority::High => usize::MAX,
             Priority::Normal => self.common.limits.waiting,
         });
-        locked.enter(arrival.priority, arrival.take, limit, caller, arrival.now)
+        locked.enter(arrival.priority, limit, caller, arrival.now)
     }
 
     /// A call arrives at a key that was absent a moment ago. If the key has come before this write lock, the call enters
@@ -155,11 +164,11 @@ impl<K, V, H> Shard<K, V, H> {
     pub(crate) fn enter_absent<Q: ?Sized + ToKey<K>>(
         this: &Arc<Self>,
         query: &Q,
-        hash: u64,
         key: &mut Option<K>,
         arrival: Arrival,
         caller: &mut impl Leaves<H>,
     ) -> Result<(Arc<Slot<K, V, H>>, Entered<Box<V>>), EnterError> {
+        let hash = arrival.hash;
         let mut map = this.map.write();
         let map = &mut *map;
         match map.table.find(hash, |slot| query.is_key(&slot.key)) {
@@ -167,12 +176,7 @@ impl<K, V, H> Shard<K, V, H> {
             None => {
                 let mut slot = Self::admit(this, map, hash, key, arrival.now)?;
                 slot.set_caller(caller.take());
-                let entered = if arrival.take {
-                    Entered::Held(None)
-                } else {
-                    Entered::Granted(slot.grant_first(arrival.priority))
-                };
-                Ok((Self::insert(map, hash, slot), entered))
+                Ok((Self::insert(map, hash, slot), Entered::Held(None)))
             }
         }
     }
@@ -194,13 +198,9 @@ impl<K, V, H> Shard<K, V, H> {
         let key = key.take().expect("the key was made before the lock");
         let queue = map.next_queue;
         map.next_queue += 1;
-        let queue = (queue, Queue::default(), map.next_ticket);
-        let home = (
-            Arc::downgrade(this),
-            this.common.clock.clone(),
-            this.lru.is_some(),
-        );
-        Ok(Slot::new((key, hash), queue, home, this.draw(), now))
+        let queue = (queue, None, map.next_ticket);
+        let home = (Arc::clone(this), this.lru.is_some());
+        Ok(Slot::new((key, hash), queue, home, map.draw(), now))
     }
 
     fn insert(map: &mut Map<K, V, H>, hash: u64, slot: Slot<K, V, H>) -> Arc<Slot<K, V, H>> {
@@ -253,13 +253,10 @@ impl<K, V, H> Shard<K, V, H> {
         } = locked.supersede();
         let key = key.take().expect("the key was made before the lock");
         let queue = (held.queue, queue, next_ticket);
-        let home = (
-            Weak::clone(&held.home),
-            held.clock.clone(),
-            this.lru.is_some(),
-        );
+        let home = (Arc::clone(this), this.lru.is_some());
+        let number = draw(&mut map.next_number, map.stride);
         // The old slot's hash: by it the queue finds the new slot, even if the key hashes differently now.
-        let slot = Slot::new((key, held.hash), queue, home, this.draw(), now);
+        let slot = Slot::new((key, held.hash), queue, home, number, now);
         drop(locked);
         let slot = Arc::new(slot);
         let old = mem::replace(held, Arc::clone(&slot));
@@ -277,64 +274,6 @@ impl<K, V, H> Shard<K, V, H> {
             old: Some((old, remains)),
         }))
     }
-
-    /// The end of every guard whose session is gone: the vacancy passes to the next call, or without a queue the slot
-    /// leaves the map. **No other function removes a slot.**
-    ///
-    /// Only the map decides whether this very slot is current, by its stored hash and its address. Its key does not,
-    /// because the replacement has the same. Its superseded mark does not either: that is for calls that came by a clone of
-    /// the `Arc`. Between the end of the guard's work and this map lock, the slot may be superseded. Then it is not found,
-    /// and the slot that has its key is left alone. In between it may also get waiters, which the slot lock
-    /// shows. Models: `c06_identity`, `c11_no_stuck_key`.
-    pub(crate) fn let_go(&self, slot: &Arc<Slot<K, V, H>>, now: Tick) {
-        let mut guard = self.map.write();
-        let map = &mut *guard;
-        let found = map
-            .table
-            .find_entry(slot.hash, |held| Arc::ptr_eq(held, slot));
-        let Ok(entry) = found else {
-            let departed = map.departing.remove(&Arc::as_ptr(slot).addr());
-            let (queue, handles) = slot.lock().depart();
-            drop(guard);
-            wake_queues([queue]);
-            return drop((departed, handles));
-        };
-        let mut locked = slot.lock();
-        if locked.waits() {
-            let (passed, handle) = locked.hand_on(self.draw(), now);
-            drop(locked);
-            drop(guard);
-            passed.finish();
-            return drop(handle);
-        }
-        let (next_ticket, handles) = locked.retire();
-        drop(locked);
-        let (gone, _) = entry.remove();
-        map.next_ticket = map.next_ticket.max(next_ticket);
-        self.common.count_out();
-        drop(guard);
-        let listed = self.lru.as_ref().and_then(|lru| lru.forget(&gone));
-        drop((listed, gone, handles));
-    }
-}
-
-/// Lists the session of a slot whose turn has ended, if there is a list and the session is idle and not listed. If another
-/// turn has begun, its end does the same.
-#[inline]
-pub(crate) fn list<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
-    if slot.mark.is_ranked() {
-        list_ranked(slot);
-    }
-}
-
-#[cold]
-fn list_ranked<K, V, H>(slot: &Arc<Slot<K, V, H>>) {
-    if slot.mark.is_unlisted() && slot.glance().phase == Phase::Idle {
-        let shard = slot.home.upgrade();
-        if let Some(lru) = shard.as_ref().and_then(|shard| shard.lru()) {
-            lru.push(slot);
-        }
-    }
 }
 
 /// The purpose of a replacement. A removal is a replacement whose vacancy is dropped.
@@ -349,6 +288,11 @@ pub(crate) enum Purpose {
 }
 
 impl<K, V, H> Map<K, V, H> {
+    /// Draws the number of an incarnation.
+    pub(crate) fn draw(&mut self) -> Incarnation {
+        draw(&mut self.next_number, self.stride)
+    }
+
     #[inline]
     pub(crate) fn find<Q: ?Sized + ToKey<K>>(
         &self,
@@ -364,22 +308,9 @@ impl<K, V, H> Map<K, V, H> {
     }
 }
 
-/// The end of a registry: idle sessions are dropped, queues are emptied, and slots that are held are superseded.
-impl<K, V, H> Drop for Shard<K, V, H> {
-    fn drop(&mut self) {
-        // Into a vector, which drops the rest when the drop of a key panics; a table does not.
-        let slots: Vec<_> = mem::take(&mut self.map.get_mut().table)
-            .into_iter()
-            .collect();
-        let (mut sessions, mut handles) = (Vec::new(), Vec::new());
-        let mut queues = Vec::new();
-        for slot in &slots {
-            let (session, left, queue) = slot.lock().orphan();
-            sessions.extend(session);
-            handles.extend(left.into_iter().flatten());
-            queues.push(queue);
-        }
-        wake_queues(queues);
-        drop((sessions, handles, slots));
-    }
+/// Of a map of which another part is borrowed.
+pub(crate) fn draw(next: &mut u64, stride: u64) -> Incarnation {
+    let number = Incarnation(*next);
+    *next += stride;
+    number
 }

@@ -1,7 +1,7 @@
 //! All shards of a registry, what they share, and how it is closed to new calls.
 
 use crate::{
-    Clock, Tick,
+    Clock,
     registry::{
         map::{
             common::{Common, Limits},
@@ -67,7 +67,7 @@ impl<K, V, H> Shards<K, V, H> {
     /// sweep's first step sees the flag; hence the lock of every shard is taken, even of an empty one. A turn that ends
     /// before its slot is swept may still grant the next one. That grant is revoked, or was taken before `close` returned.
     /// Models: `c13_closing`.
-    pub(crate) fn close(&self, now: Tick) {
+    pub(crate) fn close(&self) {
         self.common.close();
         let mut queues = Vec::new();
         let mut vacant = Vec::new();
@@ -84,9 +84,19 @@ impl<K, V, H> Shards<K, V, H> {
             });
         }
         // Slots, keys and handles are dropped after all are woken.
-        let panicked = each(&vacant, |(shard, slot)| shard.let_go(slot, now));
+        let panicked = each(&vacant, |(shard, slot)| shard.let_go(slot));
         let (second, waited) = wake_each(queues);
         raise(panicked.or(second));
         drop((callers, waited));
+    }
+}
+
+/// The end of a registry, in the thread that drops the last reference to it. Every shard is emptied, even if the drop of a
+/// session or a key panics: the slots refer to their shards, and would never be freed.
+impl<K, V, H> Drop for Shards<K, V, H> {
+    fn drop(&mut self) {
+        let panicked = each(self.all.iter(), |shard| shard.abandon());
+        let listed = each(self.all[0].lru(), |lru| lru.clear());
+        raise(panicked.or(listed));
     }
 }

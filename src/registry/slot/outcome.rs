@@ -2,10 +2,7 @@
 
 use crate::{
     Ticket,
-    registry::{
-        slot::queue::{Place, Queue, Waiter},
-        wake::wake_all,
-    },
+    registry::slot::queue::{Place, Queue, Waiter},
     sync::Arc,
 };
 use std::task::Waker;
@@ -14,8 +11,6 @@ use std::task::Waker;
 pub(crate) enum Entered<V> {
     /// The caller has the turn, or the vacancy if there is no session.
     Held(Option<V>),
-    /// The turn or vacancy waits for the call's first poll.
-    Granted(Place),
     Queued(Place),
     Busy,
     QueueFull,
@@ -36,47 +31,28 @@ pub(crate) enum Look<V> {
     SentAway,
 }
 
-/// The end of a turn: the waker of the next caller, and the handle of the call that had the turn.
+/// The end of a turn, as far as there is more to do than to make its session idle. To be finished after the locks, by
+/// [`finish`](crate::registry::map::leave::finish).
 pub(crate) struct Passed<H> {
+    /// The waker of the next caller.
     pub(crate) waker: Option<Waker>,
+    /// The handle of the call that had the turn.
     pub(crate) caller: Option<Arc<H>>,
-}
-
-impl<H> Passed<H> {
-    /// No caller is next.
-    #[cold]
-    pub(crate) fn ended(caller: Arc<H>) -> Self {
-        Self {
-            waker: None,
-            caller: Some(caller),
-        }
-    }
-
-    /// Call it after the locks. Drops the handle last, when a panic in its drop can lose nothing.
-    #[cold]
-    pub(crate) fn finish(self) {
-        let Self { waker, caller } = self;
-        wake_all(waker);
-        drop(caller);
-    }
+    /// The session is idle, and not in the registry's list of idle sessions.
+    pub(crate) unlisted: bool,
 }
 
 /// The handles of an incarnation and of the call that had it, to be dropped after the locks.
 pub(crate) type Handles<H> = [Option<Arc<H>>; 2];
 
 /// The result of giving up a place.
-pub(crate) enum Left<V, H> {
+pub(crate) enum Left<H> {
     /// It left the queue. Drop the waiter after the lock.
     Queue(Waiter<H>),
     /// It had a grant: the next call has it now, or the session is idle.
     Passed(Option<Passed<H>>),
     /// It was granted a vacancy: release the slot.
     Vacancy,
-    /// It had a grant in a registry that is gone: no other call can have it.
-    Orphan {
-        _session: Option<V>,
-        _handles: Handles<H>,
-    },
     /// This slot was superseded: the queue is elsewhere.
     Moved,
     /// It was dismissed before.
@@ -94,7 +70,8 @@ pub(crate) enum Claim<V> {
 
 /// What a superseded slot passes to its replacement, and to the caller that replaced it.
 pub(crate) struct Legacy<V, H> {
-    pub(crate) queue: Queue<H>,
+    /// `None` if it is empty.
+    pub(crate) queue: Option<Queue<H>>,
     pub(crate) next_ticket: Ticket,
     /// The session, if it was idle or granted. A grant that was not taken is back in the queue.
     pub(crate) session: Option<V>,

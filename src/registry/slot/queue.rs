@@ -48,29 +48,27 @@ pub(crate) struct Waiter<H> {
 
 /// The queued calls, by place. A tree: joining, leaving and granting take O(log n), and its memory follows the length of
 /// the queue.
-type Waiters<H> = BTreeMap<Place, Waiter<H>>;
-
-/// One word in the slot, because most slots have no queue.
 pub(crate) struct Queue<H> {
-    /// `None` while the queue is empty.
-    waiters: Option<Box<Waiters<H>>>,
+    waiters: BTreeMap<Place, Waiter<H>>,
 }
 
 impl<H> Default for Queue<H> {
     fn default() -> Self {
-        Self { waiters: None }
+        Self {
+            waiters: BTreeMap::new(),
+        }
     }
 }
 
 impl<H> Queue<H> {
     #[inline]
     pub(crate) fn len(&self) -> usize {
-        self.waiters.as_ref().map_or(0, |waiters| waiters.len())
+        self.waiters.len()
     }
 
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.waiters.is_none()
+        self.waiters.is_empty()
     }
 
     /// Takes this place, for a new call or for a grant that is put back.
@@ -79,45 +77,43 @@ impl<H> Queue<H> {
             waker: None,
             caller,
         };
-        let before = self.waiters.get_or_insert_default().insert(place, waiter);
+        let before = self.waiters.insert(place, waiter);
         debug_assert!(before.is_none(), "a place is taken once");
     }
 
     /// Leaves the queue. The waiter is returned so that it is dropped after the lock.
     pub(crate) fn leave(&mut self, place: Place) -> Option<Waiter<H>> {
-        let left = self.waiters.as_mut()?.remove(&place);
+        let left = self.waiters.remove(&place);
         self.trim();
         left
     }
 
     /// Removes the next call to be granted.
     pub(crate) fn next(&mut self) -> Option<(Place, Waiter<H>)> {
-        let next = self.waiters.as_mut()?.pop_first();
+        let next = self.waiters.pop_first();
         self.trim();
         next
     }
 
     /// The waker at this place, if the place is taken.
     pub(crate) fn waker(&mut self, place: Place) -> Option<&mut Option<Waker>> {
-        let waiter = self.waiters.as_mut()?.get_mut(&place)?;
+        let waiter = self.waiters.get_mut(&place)?;
         Some(&mut waiter.waker)
     }
 
     /// The number of calls before this place, if the place is taken. Counts them.
     pub(crate) fn ahead(&self, place: Place) -> Option<usize> {
-        let waiters = self.waiters.as_ref()?;
-        let here = waiters.contains_key(&place);
-        here.then(|| waiters.range(..place).count())
+        let here = self.waiters.contains_key(&place);
+        here.then(|| self.waiters.range(..place).count())
     }
 
     /// The place and handle of this ticket, if it is queued.
     pub(crate) fn caller(&self, ticket: Ticket) -> Option<(Place, Option<&Arc<H>>)> {
-        let waiters = self.waiters.as_ref()?;
         [Priority::Normal, Priority::High]
             .into_iter()
             .find_map(|priority| {
                 let place = Place::new(priority, ticket);
-                let waiter = waiters.get(&place)?;
+                let waiter = self.waiters.get(&place)?;
                 Some((place, waiter.caller.as_ref()))
             })
     }
@@ -125,7 +121,7 @@ impl<H> Queue<H> {
     /// The handle of the next call, if it has high priority.
     #[cfg(feature = "tokio")]
     pub(crate) fn first_caller(&self) -> Option<&Arc<H>> {
-        let (place, waiter) = self.waiters.as_ref()?.first_key_value()?;
+        let (place, waiter) = self.waiters.first_key_value()?;
         let first = place.0.get() & Place::NORMAL == 0;
         first.then_some(waiter.caller.as_ref())?
     }
@@ -139,35 +135,32 @@ impl<H> Queue<H> {
     #[cfg(feature = "tokio")]
     pub(crate) fn clear_normal(&mut self) -> Self {
         let lowest = Place::new(Priority::Normal, Ticket::FIRST);
-        let left = self.waiters.as_mut().map(|all| all.split_off(&lowest));
+        let waiters = self.waiters.split_off(&lowest);
         self.trim();
-        let mut queue = Self {
-            waiters: left.map(Box::new),
-        };
-        queue.trim();
-        queue
+        Self { waiters }
     }
 
     /// The handles of the queued calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn callers(&self) -> impl Iterator<Item = &Arc<H>> {
-        let waiters = self.waiters.iter().flat_map(|all| all.values());
+        let waiters = self.waiters.values();
         waiters.filter_map(|waiter| waiter.caller.as_ref())
     }
 
     fn into_waiters(self) -> impl Iterator<Item = Waiter<H>> {
-        self.waiters.into_iter().flat_map(|all| all.into_values())
+        self.waiters.into_values()
     }
 
     /// The highest ticket in the queue, for the check that tickets are drawn before they are used.
     pub(crate) fn highest_ticket(&self) -> Option<Ticket> {
-        let waiters = self.waiters.iter().flat_map(|waiters| waiters.keys());
-        waiters.map(|place| place.ticket()).max()
+        self.waiters.keys().map(|place| place.ticket()).max()
     }
 
-    /// An empty queue has no tree.
+    /// An empty tree may still have a node.
     fn trim(&mut self) {
-        self.waiters.take_if(|waiters| waiters.is_empty());
+        if self.waiters.is_empty() {
+            self.waiters = BTreeMap::new();
+        }
     }
 }
 

@@ -1,15 +1,12 @@
 //! The slot of one key: its states and its lock. Its transitions are the methods of [`Locked`], in `transitions.rs`.
 
 use crate::{
-    Clock, Incarnation, Phase, Status, Tick, Ticket,
+    Incarnation, Phase, Status, Tick, Ticket,
     registry::slot::{
-        queue::{Place, Priority, Queue},
-        status::{Board, Changes, Glance},
+        queue::{Place, Queue},
+        status::{Board, Glance},
     },
-    sync::{
-        Arc, Weak,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
 };
 use parking_lot::{Mutex, MutexGuard};
 
@@ -19,18 +16,18 @@ use parking_lot::{Mutex, MutexGuard};
 /// |---|---|---|---|---|
 /// | `Idle` | yes | no | none | empty |
 /// | `Busy`, granted | yes | yes | none | any |
-/// | `Busy`, held | no | no | `Turn` | any |
+/// | `Busy`, held | no | no | `Turn`, or an `Enter` that has it | any |
 /// | `Starting`, granted | no | yes | none | any |
-/// | `Starting`, held | no | no | `Vacancy` | any |
+/// | `Starting`, held | no | no | `Vacancy`, or an `Enter` that has it | any |
 /// | `Closing` | no | no | `Closing` | any |
 ///
 /// | from | transition | to | allowed for |
 /// |---|---|---|---|
-/// | absent | [`Slot::new`] | `Starting` held or granted | the call that inserts it, under the map's write lock |
-/// | `Idle` | [`enter`](Locked::enter), [`claim`](Locked::claim) | `Busy` | any call that finds it current |
+/// | absent | [`Slot::new`] | `Starting` held | the call that inserts it, under the map's write lock |
+/// | `Idle` | [`take_free`](Locked::take_free), [`claim`](Locked::claim) | `Busy` held | any call that finds it current |
 /// | granted | [`look`](Locked::look) | held | the granted `Enter` |
 /// | granted | [`leave`](Locked::leave), [`revoke`](Locked::revoke) | granted to the next, or `Idle`; a vacancy: released | the granted `Enter`; close |
-/// | `Busy` held | [`end_turn`](Locked::end_turn) | `Busy` granted to the next, or `Idle` | its `Turn` |
+/// | `Busy` held | [`end_turn`](Locked::end_turn), [`put_back`](Locked::put_back) | `Busy` granted to the next, or `Idle` | its `Turn`; an `Enter` that was not polled |
 /// | `Busy` held | [`begin_close`](Locked::begin_close) | `Closing` | its `Turn` |
 /// | `Closing` | [`begin_start`](Locked::begin_start) | `Starting` held | its `Closing` |
 /// | `Starting` held | [`fill`](Locked::fill) | `Busy` held | its `Vacancy` |
@@ -49,82 +46,75 @@ pub(crate) struct Slot<K, V, H, Home> {
     /// Names the queue, together with the hash. A replacement inherits it. So a waiter whose slot was superseded finds the
     /// current slot in the map, and no slot refers to another.
     pub(crate) queue: u64,
-    /// Weak, so that an idle session does not keep its registry alive. Upgraded when a slot is released or was superseded,
-    /// not in a turn.
-    pub(crate) home: Weak<Home>,
-    /// The registry's clock. Stored here so that a guard consists of its slot alone.
-    pub(crate) clock: Clock,
-    /// Whether the registry's list of idle sessions contains the slot.
-    pub(crate) mark: Mark,
+    /// Strong, so that the end of a guard needs no upgrade. That makes a circle with the map, which is broken when a slot
+    /// leaves it, and by the end of the registry.
+    pub(crate) home: Arc<Home>,
     board: Board,
     state: Mutex<State<V, H>>,
 }
 
-/// The state under the slot lock. The lock is held for a bounded number of steps, never across user code or a wait. No
-/// other slot lock and no map lock is taken under it.
+/// The state under the slot lock, besides the status, which is on the board. The lock is held for a bounded number of
+/// steps, never across user code or a wait. No other slot lock and no map lock is taken under it.
 pub(crate) struct State<V, H> {
     /// The session, while it is idle or granted.
     pub(crate) session: Option<V>,
-    /// The handle that the holder left for others.
-    pub(crate) handle: Option<Arc<H>>,
-    /// The handle of the call with the ticket `status.turn`, from its grant to the end of its turn.
-    pub(crate) caller: Option<Arc<H>>,
-    pub(crate) queue: Queue<H>,
-    /// The call that takes the slot with its next poll.
-    pub(crate) grant: Option<Grant>,
-    /// The grant came from the queue. False if it was made in the call.
-    pub(crate) from_queue: bool,
-    /// As posted on the board, except `waiting`, which is the length of the queue.
-    pub(crate) status: Status,
+    pub(crate) rare: Option<Box<Rare<H>>>,
+    /// When the session was last made idle or passed on. It is idle since then again if its call gives it back unused.
+    pub(crate) rested: Stamp,
     /// The last touch. The idle time of a session begins at this or at `since`, whichever is later.
-    pub(crate) touched: Tick,
-    /// The version of the board; even.
-    pub(crate) version: u64,
-    pub(crate) next_ticket: Ticket,
+    pub(crate) touched: Stamp,
     /// The slot is not in the map any more.
     pub(crate) superseded: bool,
     /// The holder of a superseded slot has let go.
     pub(crate) departed: bool,
+    /// The thread of the turn was already unwinding when the turn began.
+    pub(crate) unwinding: bool,
+    /// The end of a turn must list the slot among the idle sessions. Always false in a registry without such a list.
+    pub(crate) unlisted: bool,
 }
 
-/// Whether the end of a turn must list the slot. `None` in a registry without a list: then nothing is read or written.
-pub(crate) struct Mark(Option<AtomicBool>);
+/// What few slots have at a time. In a box, so that an idle session does not pay for it.
+pub(crate) struct Rare<H> {
+    pub(crate) queue: Queue<H>,
+    /// The call that takes the slot with its next poll.
+    pub(crate) grant: Option<Place>,
+    /// The last ticket that was drawn while there was a queue. A call of high priority overtakes lower tickets, so the
+    /// ticket on the board may be lower.
+    pub(crate) drawn: Ticket,
+    /// The handle that the holder left for others.
+    pub(crate) handle: Option<Arc<H>>,
+    /// The handle of the call that has the slot, from its grant to the end of its turn.
+    pub(crate) caller: Option<Arc<H>>,
+}
 
-impl Mark {
-    pub(crate) fn new(ranked: bool) -> Self {
-        Self(ranked.then(|| AtomicBool::new(true)))
-    }
-
-    /// Under the slot lock.
-    pub(crate) fn unlisted(&self) {
-        if let Some(mark) = &self.0 {
-            mark.store(true, Ordering::Relaxed);
+impl<H> Default for Rare<H> {
+    fn default() -> Self {
+        Self {
+            queue: Queue::default(),
+            grant: None,
+            drawn: Ticket::FIRST,
+            handle: None,
+            caller: None,
         }
+    }
+}
+
+/// A [`Tick`] in six bytes: it has 42 bits. Two of them and four flags are two words.
+#[derive(Clone, Copy)]
+pub(crate) struct Stamp([u16; 3]);
+
+impl Stamp {
+    #[inline]
+    pub(crate) fn new(tick: Tick) -> Self {
+        let Tick(bits) = tick;
+        Self([bits as u16, (bits >> 16) as u16, (bits >> 32) as u16])
     }
 
     #[inline]
-    pub(crate) fn is_ranked(&self) -> bool {
-        self.0.is_some()
+    pub(crate) fn get(self) -> Tick {
+        let [low, middle, high] = self.0.map(u64::from);
+        Tick(low | middle << 16 | high << 32)
     }
-
-    /// True if the slot is unlisted.
-    pub(crate) fn is_unlisted(&self) -> bool {
-        let mark = self.0.as_ref();
-        mark.is_some_and(|mark| mark.load(Ordering::Relaxed))
-    }
-
-    /// Marks the slot as listed. Returns whether it was unlisted. Under the slot lock.
-    pub(crate) fn listed(&self) -> bool {
-        let mark = self.0.as_ref();
-        mark.is_some_and(|mark| mark.swap(false, Ordering::Relaxed))
-    }
-}
-
-/// A turn or a vacancy for an `Enter` that has not been polled since.
-pub(crate) struct Grant {
-    pub(crate) place: Place,
-    /// If the session was idle: since when. It counts again if the grant is given up.
-    pub(crate) idle_since: Tick,
 }
 
 impl<K, V, H, Home> Slot<K, V, H, Home> {
@@ -132,59 +122,47 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
     /// or from the map.
     pub(crate) fn new(
         (key, hash): (K, u64),
-        (queue_number, queue, ticket): (u64, Queue<H>, Ticket),
-        (home, clock, ranked): (Weak<Home>, Clock, bool),
+        (number, queue, ticket): (u64, Option<Queue<H>>, Ticket),
+        (home, ranked): (Arc<Home>, bool),
         incarnation: Incarnation,
         now: Tick,
     ) -> Self {
-        let status = Status {
+        let starting = Glance {
             phase: Phase::Starting,
             since: now,
-            waiting: Status::waiting(queue.len()),
-            incarnation,
-            turn: Some(ticket),
+            waiting: Status::waiting(queue.as_ref().map_or(0, Queue::len)),
         };
-        let state = State {
-            session: None,
-            handle: None,
-            caller: None,
-            queue,
-            grant: None,
-            from_queue: false,
-            status,
-            touched: now,
-            version: 0,
-            next_ticket: ticket.next(),
-            superseded: false,
-            departed: false,
-        };
+        let rare = queue.map(|queue| {
+            Box::new(Rare {
+                queue,
+                drawn: ticket,
+                ..Rare::default()
+            })
+        });
         Self {
             key,
             hash,
-            queue: queue_number,
+            queue: number,
             home,
-            clock,
-            mark: Mark::new(ranked),
-            board: Board::new(&status),
-            state: Mutex::new(state),
+            board: Board::new(starting, incarnation, ticket),
+            state: Mutex::new(State {
+                session: None,
+                rare,
+                rested: Stamp::new(now),
+                touched: Stamp::new(now),
+                superseded: false,
+                departed: false,
+                unwinding: false,
+                unlisted: ranked,
+            }),
         }
     }
 
     /// Before the slot is shared: sets the handle of the call that has the vacancy.
     pub(crate) fn set_caller(&mut self, caller: Option<Arc<H>>) {
-        self.state.get_mut().caller = caller;
-    }
-
-    /// Before the slot is shared: grants the vacancy instead of holding it.
-    pub(crate) fn grant_first(&mut self, priority: Priority) -> Place {
-        let state = self.state.get_mut();
-        let ticket = state.status.turn.expect("a vacancy has a ticket");
-        let place = Place::new(priority, ticket);
-        state.grant = Some(Grant {
-            place,
-            idle_since: state.status.since,
-        });
-        place
+        if caller.is_some() {
+            self.state.get_mut().rare().caller = caller;
+        }
     }
 
     /// The incarnation, for the holder alone: only the holder changes it, and the ticket.
@@ -207,7 +185,7 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
         Locked {
             state: self.state.lock(),
             board: &self.board,
-            changed: None,
+            changed: false,
         }
     }
 
@@ -227,21 +205,129 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
     }
 }
 
-/// A slot under its lock. Changes are posted on the board before the lock is released.
+impl<V, H> State<V, H> {
+    pub(crate) fn rare(&mut self) -> &mut Rare<H> {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The number of calls in the queue.
+    #[inline]
+    pub(crate) fn waiting(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.queue.len())
+    }
+}
+
+/// A slot under its lock. The board is closed before the lock is released.
 pub(crate) struct Locked<'a, V, H> {
     pub(crate) state: MutexGuard<'a, State<V, H>>,
     pub(crate) board: &'a Board,
-    /// The changes to post, if any.
-    pub(crate) changed: Option<Changes>,
+    /// The board is open for a change.
+    pub(crate) changed: bool,
+}
+
+impl<V, H> Locked<'_, V, H> {
+    #[inline]
+    pub(crate) fn glance(&self) -> Glance {
+        self.board.posted()
+    }
+
+    pub(crate) fn waits(&self) -> bool {
+        self.state.waiting() > 0
+    }
+
+    pub(crate) fn superseded(&self) -> bool {
+        self.state.superseded
+    }
+
+    pub(crate) fn departed(&self) -> bool {
+        self.state.departed
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.state.superseded && self.glance().phase == Phase::Idle
+    }
+
+    #[inline]
+    pub(crate) fn status(&self) -> Status {
+        self.board.status()
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        debug_assert!(!self.changed, "a version is asked for before a change");
+        self.board.version()
+    }
+
+    /// The ticket of the next call: above that of every call that has, had or awaits the slot.
+    #[inline]
+    pub(crate) fn next_ticket(&self) -> Ticket {
+        let last = self.board.last_ticket();
+        let rare = self.state.rare.as_ref();
+        rare.map_or(last, |rare| last.max(rare.drawn)).next()
+    }
+
+    /// Opens the board for a change.
+    #[inline]
+    pub(crate) fn change(&mut self) {
+        if !self.changed {
+            self.changed = true;
+            self.board.open();
+        }
+    }
+
+    /// Posts the length of the queue, which has changed.
+    pub(crate) fn post_waiting(&mut self) {
+        self.change();
+        self.board.set_glance(Glance {
+            waiting: Status::waiting(self.state.waiting()),
+            ..self.board.posted()
+        });
+    }
+
+    /// Begins a phase.
+    #[inline]
+    pub(crate) fn begin(&mut self, phase: Phase, since: Tick) {
+        self.change();
+        self.board.set_glance(Glance {
+            phase,
+            since,
+            waiting: Status::waiting(self.state.waiting()),
+        });
+        self.state.unwinding = false;
+    }
+
+    /// Begins a phase of the call with this ticket.
+    #[inline]
+    pub(crate) fn begin_for(&mut self, ticket: Ticket, phase: Phase, since: Tick) {
+        self.begin(phase, since);
+        self.board.set_ticket(ticket);
+    }
+
+    /// Begins an incarnation.
+    pub(crate) fn number(&mut self, number: Incarnation) {
+        self.change();
+        self.board.set_number(number);
+    }
+
+    /// Frees the box of what the slot does not have any more.
+    #[cold]
+    #[inline(never)]
+    fn trim(&mut self) {
+        let last = self.board.last_ticket();
+        self.state.rare.take_if(|rare| {
+            let handles = rare.handle.is_some() || rare.caller.is_some();
+            rare.drawn <= last && !handles && rare.grant.is_none() && rare.queue.is_empty()
+        });
+    }
 }
 
 impl<V, H> Drop for Locked<'_, V, H> {
     #[inline]
     fn drop(&mut self) {
-        if let Some(changes) = self.changed {
-            self.state.version += 2;
-            let status = self.status();
-            self.board.post(&status, changes, self.state.version);
+        if self.changed {
+            if self.state.rare.is_some() {
+                self.trim();
+            }
+            self.board.close();
         }
     }
 }

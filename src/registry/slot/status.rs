@@ -2,7 +2,7 @@
 
 use crate::{
     Tick,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{Posted, atomic::Ordering},
 };
 use std::{fmt, num::NonZeroU64, time::Duration};
 
@@ -105,7 +105,8 @@ impl Status {
     }
 }
 
-/// The status of a slot, written under the slot lock and read without it.
+/// The status of a slot, written under the slot lock and read without it. There is no other copy of it: the writer reads
+/// back what it has posted.
 ///
 /// It is a sequence lock made of atomics. The sequence is odd while the words are written. A reader that loads two
 /// different sequences has read from two moments; it does not retry but takes the slot lock once, so transitions cannot
@@ -116,87 +117,77 @@ impl Status {
 /// its first load, by the release of that sequence. Models: `c15_snapshot`.
 #[derive(Debug)]
 pub(crate) struct Board {
-    sequence: AtomicU64,
+    sequence: Posted,
     /// Phase, waiting and since.
-    word: AtomicU64,
-    number: AtomicU64,
-    /// 0 for no holder.
-    ticket: AtomicU64,
+    word: Posted,
+    number: Posted,
+    /// The ticket of the holder, or of the last one while the session is idle.
+    ticket: Posted,
 }
 
 /// The word has 2 bits of phase, 20 of waiting and 42 of since (139 years of milliseconds).
 const WAITING_BITS: u32 = 20;
 const WAITING_MAX: u32 = (1 << WAITING_BITS) - 1;
 
-#[inline]
-fn pack(status: &Status) -> u64 {
-    let phase = match status.phase {
-        Phase::Starting => 0,
-        Phase::Busy => 1,
-        Phase::Idle => 2,
-        Phase::Closing => 3,
-    };
-    let waiting = u64::from(status.waiting);
-    status.since.0 << (WAITING_BITS + 2) | waiting << 2 | phase
-}
-
-#[inline]
-fn unpack(word: u64) -> Glance {
-    Glance {
-        phase: match word & 3 {
-            0 => Phase::Starting,
-            1 => Phase::Busy,
-            2 => Phase::Idle,
-            _ => Phase::Closing,
-        },
-        since: Tick(word >> (WAITING_BITS + 2)),
-        waiting: (word >> 2) as u32 & WAITING_MAX,
-    }
-}
-
 /// The contents of one word of the board: of one moment, and all that a scan needs.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Glance {
     pub(crate) phase: Phase,
     pub(crate) since: Tick,
     pub(crate) waiting: u32,
 }
 
-/// What a transition changed besides the word.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Changes {
-    pub(crate) number: bool,
-    pub(crate) ticket: bool,
+impl Glance {
+    #[inline]
+    fn pack(self) -> u64 {
+        let phase = match self.phase {
+            Phase::Starting => 0,
+            Phase::Busy => 1,
+            Phase::Idle => 2,
+            Phase::Closing => 3,
+        };
+        self.since.0 << (WAITING_BITS + 2) | u64::from(self.waiting) << 2 | phase
+    }
+
+    #[inline]
+    fn unpack(word: u64) -> Self {
+        Self {
+            phase: match word & 3 {
+                0 => Phase::Starting,
+                1 => Phase::Busy,
+                2 => Phase::Idle,
+                _ => Phase::Closing,
+            },
+            since: Tick(word >> (WAITING_BITS + 2)),
+            waiting: (word >> 2) as u32 & WAITING_MAX,
+        }
+    }
+
+    #[inline]
+    fn status(self, number: u64, ticket: u64) -> Status {
+        let turn = Ticket::new(ticket).filter(|_| self.phase != Phase::Idle);
+        Status {
+            phase: self.phase,
+            since: self.since,
+            waiting: self.waiting,
+            incarnation: Incarnation(number),
+            turn,
+        }
+    }
 }
 
 impl Board {
-    pub(crate) fn new(status: &Status) -> Self {
+    pub(crate) fn new(glance: Glance, number: Incarnation, ticket: Ticket) -> Self {
         Self {
-            sequence: AtomicU64::new(0),
-            word: AtomicU64::new(pack(status)),
-            number: AtomicU64::new(status.incarnation.0),
-            ticket: AtomicU64::new(status.turn.map_or(0, Ticket::get)),
+            sequence: Posted::new(0),
+            word: Posted::new(glance.pack()),
+            number: Posted::new(number.0),
+            ticket: Posted::new(ticket.get()),
         }
     }
 
-    /// Under the slot lock. Writes only the words that changed, and reads none. The writer does not need to, and loom takes
-    /// a read by the writer for the last access: then it misses the race of the write with an earlier reader.
-    #[inline]
-    pub(crate) fn post(&self, status: &Status, changes: Changes, version: u64) {
-        self.sequence.store(version - 1, Ordering::Relaxed);
-        self.word.store(pack(status), Ordering::Release);
-        if changes.number {
-            let number = status.incarnation.0;
-            self.number.store(number, Ordering::Release);
-        }
-        if changes.ticket {
-            let ticket = status.turn.map_or(0, Ticket::get);
-            self.ticket.store(ticket, Ordering::Release);
-        }
-        self.sequence.store(version, Ordering::Release);
-    }
-
-    /// Reads the status and its version without a lock; `None` if a transition came between. Always succeeds under the slot
-    /// lock, or while nothing is written.
+    /// Reads the status and its version without a lock; `None` if a transition came between. Always succeeds while nothing
+    /// is written.
     #[inline]
     pub(crate) fn read(&self) -> Option<(Status, u64)> {
         let sequence = self.sequence.load(Ordering::Acquire);
@@ -204,21 +195,7 @@ impl Board {
         let number = self.number.load(Ordering::Acquire);
         let ticket = self.ticket.load(Ordering::Acquire);
         let whole = sequence % 2 == 0 && self.sequence.load(Ordering::Relaxed) == sequence;
-        whole.then(|| {
-            let Glance {
-                phase,
-                since,
-                waiting,
-            } = unpack(word);
-            let status = Status {
-                phase,
-                since,
-                waiting,
-                incarnation: Incarnation(number),
-                turn: Ticket::new(ticket),
-            };
-            (status, sequence)
-        })
+        whole.then(|| (Glance::unpack(word).status(number, ticket), sequence))
     }
 
     /// The incarnation, for its holder: it was posted before, and no other thread changes it.
@@ -230,12 +207,69 @@ impl Board {
     /// The ticket of the holder, for the holder.
     #[inline]
     pub(crate) fn ticket(&self) -> Ticket {
-        Ticket::new(self.ticket.load(Ordering::Relaxed)).expect("a holder has a ticket")
+        of_a_slot(self.ticket.load(Ordering::Relaxed))
     }
 
     /// One load, without a lock.
     #[inline]
     pub(crate) fn glance(&self) -> Glance {
-        unpack(self.word.load(Ordering::Relaxed))
+        Glance::unpack(self.word.load(Ordering::Relaxed))
+    }
+}
+
+#[inline]
+fn of_a_slot(ticket: u64) -> Ticket {
+    Ticket::new(ticket).expect("every slot was made for a ticket")
+}
+
+/// For the writer, under the slot lock. It changes words between [`open`](Self::open) and [`close`](Self::close).
+impl Board {
+    #[inline]
+    pub(crate) fn open(&self) {
+        let version = self.sequence.read_back();
+        self.sequence.store(version + 1, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn set_ticket(&self, ticket: Ticket) {
+        self.ticket.store(ticket.get(), Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn set_number(&self, number: Incarnation) {
+        self.number.store(number.0, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn set_glance(&self, glance: Glance) {
+        self.word.store(glance.pack(), Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn close(&self) {
+        let odd = self.sequence.read_back();
+        self.sequence.store(odd + 1, Ordering::Release);
+    }
+
+    #[inline]
+    pub(crate) fn posted(&self) -> Glance {
+        Glance::unpack(self.word.read_back())
+    }
+
+    /// The ticket of the last call that had the slot.
+    #[inline]
+    pub(crate) fn last_ticket(&self) -> Ticket {
+        of_a_slot(self.ticket.read_back())
+    }
+
+    #[inline]
+    pub(crate) fn status(&self) -> Status {
+        let (number, ticket) = (self.number.read_back(), self.ticket.read_back());
+        self.posted().status(number, ticket)
+    }
+
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        self.sequence.read_back()
     }
 }

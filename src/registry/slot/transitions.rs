@@ -4,58 +4,63 @@
 //! tables of states and transitions are at [`Slot`](crate::registry::slot::state::Slot).
 
 use crate::{
-    Incarnation, Phase, Status, Tick, Ticket,
+    Incarnation, Phase, Tick, Ticket,
     registry::slot::{
         leaves::Leaves,
         outcome::{Claim, Entered, Handles, Left, Legacy, Look, Passed},
         queue::{Place, Priority, Queue},
-        state::{Grant, Locked},
-        status::Changes,
+        state::{Locked, Stamp},
+        status::Glance,
     },
     sync::Arc,
 };
 use std::{mem, task::Waker, time::Duration};
 
 impl<V, H> Locked<'_, V, H> {
-    /// A call arrives. `take`: take a free slot now, without a grant. `limit`: how many calls may be queued, or `None` not to
-    /// wait. `caller`: its handle, which is taken if it gets a place.
-    #[inline]
+    /// A call arrives. `limit`: how many calls may be queued, or `None` not to wait. `caller`: its handle, which is taken if
+    /// it gets a place.
     pub(crate) fn enter(
         &mut self,
         priority: Priority,
-        take: bool,
         limit: Option<usize>,
         caller: &mut impl Leaves<H>,
         now: Tick,
     ) -> Entered<V> {
-        if self.state.status.phase == Phase::Idle {
-            let idle_since = self.state.status.since;
-            let ticket = self.draw_ticket();
-            self.begin(Phase::Busy, Some(ticket), now);
+        if let Some(session) = self.take_free(now) {
             // An idle slot has no caller: nothing is dropped here, and nothing is written for a call without a handle.
             if let Some(caller) = caller.take() {
-                self.state.caller = Some(caller);
+                self.state.rare().caller = Some(caller);
             }
-            if take {
-                return Entered::Held(self.state.session.take());
-            }
-            let place = Place::new(priority, ticket);
-            self.state.grant = Some(Grant { place, idle_since });
-            self.state.from_queue = false;
-            return Entered::Granted(place);
+            return Entered::Held(Some(session));
         }
         match limit {
             None => Entered::Busy,
-            Some(limit) if self.state.queue.len() >= limit => Entered::QueueFull,
+            Some(limit) if self.state.waiting() >= limit => Entered::QueueFull,
             Some(_) => Entered::Queued(self.join(priority, caller.take())),
         }
     }
 
+    /// Takes the turn of an idle session.
+    #[inline]
+    pub(crate) fn take_free(&mut self, now: Tick) -> Option<V> {
+        let Glance { phase, since, .. } = self.glance();
+        if phase != Phase::Idle {
+            return None;
+        }
+        self.state.rested = Stamp::new(since);
+        let ticket = self.next_ticket();
+        self.begin_for(ticket, Phase::Busy, now);
+        self.state.session.take()
+    }
+
     /// Takes a place in the queue.
     pub(crate) fn join(&mut self, priority: Priority, caller: Option<Arc<H>>) -> Place {
-        let place = Place::new(priority, self.draw_ticket());
-        self.state.queue.join(place, caller);
-        self.change();
+        let ticket = self.next_ticket();
+        let place = Place::new(priority, ticket);
+        let rare = self.state.rare();
+        rare.drawn = ticket;
+        rare.queue.join(place, caller);
+        self.post_waiting();
         place
     }
 
@@ -67,15 +72,10 @@ impl<V, H> Locked<'_, V, H> {
         waker: &Waker,
         offered: &mut Option<Waker>,
     ) -> Look<V> {
-        if self
-            .state
-            .grant
-            .take_if(|grant| grant.place == place)
-            .is_some()
-        {
+        if self.take_grant(place) {
             return Look::Granted(self.state.session.take());
         }
-        if let Some(registered) = self.state.queue.waker(place) {
+        if let Some(registered) = self.queue().and_then(|queue| queue.waker(place)) {
             if offered.is_some() {
                 mem::swap(registered, offered);
                 return Look::Waits;
@@ -92,26 +92,29 @@ impl<V, H> Locked<'_, V, H> {
         }
     }
 
+    /// Takes the grant of this place, if it has come.
+    fn take_grant(&mut self, place: Place) -> bool {
+        let rare = self.state.rare.as_mut();
+        rare.is_some_and(|rare| rare.grant.take_if(|grant| *grant == place).is_some())
+    }
+
+    fn queue(&mut self) -> Option<&mut Queue<H>> {
+        Some(&mut self.state.rare.as_mut()?.queue)
+    }
+
     /// Gives up a place.
-    pub(crate) fn leave(&mut self, place: Place, now: Tick) -> Left<V, H> {
-        if let Some(waiter) = self.state.queue.leave(place) {
-            self.change();
+    pub(crate) fn leave(&mut self, place: Place, now: Tick) -> Left<H> {
+        if let Some(waiter) = self.queue().and_then(|queue| queue.leave(place)) {
+            self.post_waiting();
             return Left::Queue(waiter);
         }
-        if let Some(grant) = self.state.grant.take_if(|grant| grant.place == place) {
-            if self.state.superseded {
-                return Left::Orphan {
-                    _session: self.state.session.take(),
-                    _handles: self.handles(),
-                };
+        if self.take_grant(place) {
+            if self.state.session.is_none() {
+                return Left::Vacancy;
             }
-            return if self.state.session.is_some() {
-                let mut passed = None;
-                self.pass(grant.idle_since, now, &mut passed);
-                Left::Passed(passed)
-            } else {
-                Left::Vacancy
-            };
+            let mut passed = None;
+            self.pass(self.state.rested.get(), now, &mut passed);
+            return Left::Passed(passed);
         }
         if self.state.superseded {
             Left::Moved
@@ -123,32 +126,36 @@ impl<V, H> Locked<'_, V, H> {
     /// Takes back a grant that was not taken, for a registry that closes. The `bool` is true if that leaves a vacancy
     /// without a holder, which the caller must release. Returns the handle of the call.
     pub(crate) fn revoke(&mut self) -> (bool, Option<Arc<H>>) {
-        let Some(grant) = self.state.grant.take() else {
+        let Some(rare) = self.state.rare.as_mut() else {
             return (false, None);
         };
-        let caller = self.state.caller.take();
+        if rare.grant.take().is_none() {
+            return (false, None);
+        }
+        let caller = rare.caller.take();
         if self.state.session.is_none() {
             return (true, caller);
         }
         // The queue was emptied before, so there is no next call.
-        self.begin(Phase::Idle, None, grant.idle_since);
+        self.begin(Phase::Idle, self.state.rested.get());
         (false, caller)
     }
 
     /// Empties the queue.
     pub(crate) fn send_away(&mut self) -> Queue<H> {
-        if !self.state.queue.is_empty() {
-            self.change();
+        let queue = self.queue().map(Queue::clear).unwrap_or_default();
+        if !queue.is_empty() {
+            self.post_waiting();
         }
-        self.state.queue.clear()
+        queue
     }
 
     /// Empties the queue, except for high-priority calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn dismiss_queue(&mut self) -> Queue<H> {
-        let queue = self.state.queue.clear_normal();
+        let queue = self.queue().map(Queue::clear_normal).unwrap_or_default();
         if !queue.is_empty() {
-            self.change();
+            self.post_waiting();
         }
         queue
     }
@@ -170,17 +177,44 @@ impl<V, H> Locked<'_, V, H> {
         Ok(())
     }
 
-    /// Passes the session in the slot to the next call. Without one it is idle, since `idle_since`.
+    /// Like [`end_turn`](Self::end_turn), for a turn that nobody has used: its session is idle since it was before.
+    pub(crate) fn put_back(
+        &mut self,
+        session: V,
+        now: Tick,
+        passed: &mut Option<Passed<H>>,
+    ) -> Result<(), V> {
+        if self.state.superseded {
+            return Err(session);
+        }
+        self.state.session = Some(session);
+        self.pass(self.state.rested.get(), now, passed);
+        Ok(())
+    }
+
+    /// Passes the session in the slot to the next call. Without one it is idle, since `rested`.
     #[inline]
-    fn pass(&mut self, idle_since: Tick, now: Tick, passed: &mut Option<Passed<H>>) {
-        if !self.state.queue.is_empty() {
-            *passed = Some(self.grant_next(Phase::Busy, idle_since, now));
-            return;
+    fn pass(&mut self, rested: Tick, now: Tick, passed: &mut Option<Passed<H>>) {
+        if self.state.rare.is_some() || self.state.unlisted {
+            *passed = self.pass_on(rested, now);
+        } else {
+            self.begin(Phase::Idle, rested);
         }
-        self.begin(Phase::Idle, None, idle_since);
-        if let Some(caller) = self.state.caller.take() {
-            *passed = Some(Passed::ended(caller));
+    }
+
+    #[cold]
+    fn pass_on(&mut self, rested: Tick, now: Tick) -> Option<Passed<H>> {
+        if self.waits() {
+            return Some(self.grant_next(Phase::Busy, rested, now));
         }
+        self.begin(Phase::Idle, rested);
+        let caller = self.state.rare.as_mut().and_then(|rare| rare.caller.take());
+        let unlisted = self.state.unlisted;
+        (unlisted || caller.is_some()).then_some(Passed {
+            waker: None,
+            caller,
+            unlisted,
+        })
     }
 
     /// Passes a vacancy without a holder to the next call, as a new incarnation. Returns the handle of the old one.
@@ -191,33 +225,34 @@ impl<V, H> Locked<'_, V, H> {
     ) -> (Passed<H>, Option<Arc<H>>) {
         self.number(number);
         let passed = self.grant_next(Phase::Starting, now, now);
-        (passed, self.state.handle.take())
+        (passed, self.state.rare().handle.take())
     }
 
     /// Grants the turn or the vacancy to the next call, and stores that call's handle. The queue must not be empty.
-    #[inline(never)]
-    fn grant_next(&mut self, phase: Phase, idle_since: Tick, now: Tick) -> Passed<H> {
-        let next = self.state.queue.next();
-        let (place, waiter) = next.expect("the queue is not empty");
-        self.state.grant = Some(Grant { place, idle_since });
-        self.state.from_queue = true;
-        self.begin(phase, Some(place.ticket()), now);
+    fn grant_next(&mut self, phase: Phase, rested: Tick, now: Tick) -> Passed<H> {
+        let rare = self.state.rare();
+        let (place, waiter) = rare.queue.next().expect("the queue is not empty");
+        rare.grant = Some(place);
+        let caller = mem::replace(&mut rare.caller, waiter.caller);
+        self.state.rested = Stamp::new(rested);
+        self.begin_for(place.ticket(), phase, now);
         Passed {
             waker: waiter.waker,
-            caller: mem::replace(&mut self.state.caller, waiter.caller),
+            caller,
+            unlisted: false,
         }
     }
 
     /// Takes the turn of a session that has been idle for `idle_for`.
     pub(crate) fn claim(&mut self, idle_for: Duration, now: Tick) -> Claim<V> {
-        if self.state.superseded || self.state.status.phase != Phase::Idle {
+        if !self.is_idle() {
             return Claim::Moved;
         }
-        let active = self.state.status.since.max(self.state.touched);
+        let active = self.glance().since.max(self.state.touched.get());
         if now.since(active) < idle_for {
             return Claim::Young;
         }
-        Claim::Taken(self.take_idle(now))
+        self.take_free(now).map_or(Claim::Moved, Claim::Taken)
     }
 
     /// Takes the turn of an idle session, if nothing has happened since this version was read.
@@ -227,40 +262,27 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Takes the turn of an idle session.
     pub(crate) fn claim_if_idle(&mut self, now: Tick) -> Option<V> {
-        let is_idle = !self.state.superseded && self.state.status.phase == Phase::Idle;
-        is_idle.then(|| self.take_idle(now))
-    }
-
-    fn take_idle(&mut self, now: Tick) -> V {
-        let ticket = self.draw_ticket();
-        self.begin(Phase::Busy, Some(ticket), now);
-        let session = self.state.session.take();
-        session.expect("an idle session is in its slot")
+        self.is_idle().then(|| self.take_free(now))?
     }
 
     /// Begins to close the session of a turn.
     pub(crate) fn begin_close(&mut self, now: Tick) {
-        self.begin(Phase::Closing, self.state.status.turn, now);
+        self.begin(Phase::Closing, now);
     }
 
-    /// Ends a close: its holder has the vacancy. A number is drawn only for a current slot. A superseded holder keeps its
-    /// own, which is lower than its replacement's, and without a registry there is none to draw. Returns the handle of the
-    /// old incarnation.
-    pub(crate) fn begin_start(
-        &mut self,
-        draw: Option<impl FnOnce() -> Incarnation>,
-        now: Tick,
-    ) -> Option<Arc<H>> {
-        if let Some(draw) = draw.filter(|_| !self.state.superseded) {
-            self.number(draw());
+    /// Ends a close: its holder has the vacancy. Only a current slot gets a number. A superseded holder keeps its own, which
+    /// is lower than its replacement's. Returns the handle of the old incarnation.
+    pub(crate) fn begin_start(&mut self, number: Option<Incarnation>, now: Tick) -> Option<Arc<H>> {
+        if let Some(number) = number {
+            self.number(number);
         }
-        self.begin(Phase::Starting, self.state.status.turn, now);
-        self.state.handle.take()
+        self.begin(Phase::Starting, now);
+        self.state.rare.as_mut()?.handle.take()
     }
 
     /// Fills a vacancy: its holder has the turn.
     pub(crate) fn fill(&mut self, now: Tick) {
-        self.begin(Phase::Busy, self.state.status.turn, now);
+        self.begin(Phase::Busy, now);
     }
 
     /// Ends the slot, which leaves the map. Returns the ticket from which its key continues, should it come again.
@@ -268,44 +290,44 @@ impl<V, H> Locked<'_, V, H> {
         self.state.superseded = true;
         self.state.departed = true;
         self.change();
-        (self.state.next_ticket, self.handles())
+        (self.next_ticket(), self.handles())
     }
 
     /// Gives the key of this slot to another slot.
     pub(crate) fn supersede(&mut self) -> Legacy<V, H> {
-        let granted = self.state.grant.take();
-        let held = granted.is_none() && self.state.status.phase != Phase::Idle;
-        let mut queue = self.state.queue.clear();
-        if let Some(grant) = granted {
-            queue.join(grant.place, self.state.caller.take());
+        let next_ticket = self.next_ticket();
+        let (mut queue, mut handle) = (Queue::default(), None);
+        let mut held = self.glance().phase != Phase::Idle;
+        if let Some(rare) = &mut self.state.rare {
+            queue = rare.queue.clear();
+            if let Some(place) = rare.grant.take() {
+                held = false;
+                queue.join(place, rare.caller.take());
+            }
+            handle = rare.handle.take_if(|_| !held);
         }
         self.state.superseded = true;
         self.state.departed = !held;
-        self.change();
+        self.post_waiting();
         Legacy {
-            queue,
-            next_ticket: self.state.next_ticket,
+            queue: (!queue.is_empty()).then_some(queue),
+            next_ticket,
             session: self.state.session.take(),
-            handle: if held { None } else { self.state.handle.take() },
+            handle,
             held,
         }
     }
 
-    /// Ends the slot of a registry that is gone, and returns an idle session to be dropped.
-    ///
-    /// A grant that was made in the call stays, with its session: the `Enter` gets a superseded turn or vacancy. A grant
-    /// from the queue is taken back. A call that queued when it arrived keeps the registry alive, so this one was put back
-    /// into the queue by a replacement. Its `Enter` may have only an older slot, from which it would never find this one.
-    /// Models: `c12_nothing_lost`.
-    pub(crate) fn orphan(&mut self) -> (Option<V>, Handles<H>, Queue<H>) {
+    /// Ends the slot of a registry that is gone, and returns an idle session to be dropped. Whoever holds the slot keeps it.
+    /// A call that is queued, or was granted from the queue, keeps its registry alive: so there is none.
+    pub(crate) fn orphan(&mut self) -> (Option<V>, Handles<H>) {
+        debug_assert!(!self.waits(), "who waits keeps the registry alive");
         self.state.superseded = true;
-        let queue = self.send_away();
         self.change();
-        let out_of_reach = self.state.from_queue && self.state.grant.take().is_some();
-        if self.state.status.phase != Phase::Idle && !out_of_reach {
-            return (None, [None, None], queue);
+        if self.glance().phase != Phase::Idle {
+            return (None, [None, None]);
         }
-        (self.state.session.take(), self.handles(), queue)
+        (self.state.session.take(), self.handles())
     }
 
     /// Marks that the holder of a superseded slot has let go. Returns those to wake, and the handles to drop.
@@ -316,84 +338,32 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Registers a waker for that moment. Returns the waker that was there before.
     pub(crate) fn watch(&mut self, place: Place, waker: Waker) -> Option<Waker> {
-        self.state.queue.waker(place)?.replace(waker)
+        self.queue()?.waker(place)?.replace(waker)
     }
 
     /// Stops waiting for it.
     pub(crate) fn unwatch(&mut self, place: Place) -> Option<Waker> {
-        self.change();
-        self.state.queue.leave(place)?.waker
-    }
-
-    pub(crate) fn departed(&self) -> bool {
-        self.state.departed
+        let waiter = self.queue()?.leave(place)?;
+        self.post_waiting();
+        waiter.waker
     }
 
     pub(crate) fn touch(&mut self, now: Tick) {
         // A clock reading that was taken before another touch, and arrives after it, does not turn time back.
-        self.state.touched = self.state.touched.max(now);
+        self.state.touched = Stamp::new(self.state.touched.get().max(now));
         self.change();
-    }
-
-    pub(crate) fn superseded(&self) -> bool {
-        self.state.superseded
-    }
-
-    pub(crate) fn waits(&self) -> bool {
-        !self.state.queue.is_empty()
     }
 
     /// The handles of an incarnation and a call, once both are over.
     fn handles(&mut self) -> Handles<H> {
-        [self.state.handle.take(), self.state.caller.take()]
+        let rare = self.state.rare.as_mut();
+        rare.map_or([None, None], |rare| {
+            [rare.handle.take(), rare.caller.take()]
+        })
     }
 
     /// The number of calls before this place, or `None` if it is not in this queue.
     pub(crate) fn ahead(&self, place: Place) -> Option<usize> {
-        self.state.queue.ahead(place)
-    }
-
-    #[inline]
-    pub(crate) fn status(&self) -> Status {
-        Status {
-            waiting: Status::waiting(self.state.queue.len()),
-            ..self.state.status
-        }
-    }
-
-    pub(crate) fn version(&self) -> u64 {
-        debug_assert!(
-            self.changed.is_none(),
-            "a version is asked for before a change"
-        );
-        self.state.version
-    }
-
-    #[inline]
-    fn draw_ticket(&mut self) -> Ticket {
-        let ticket = self.state.next_ticket;
-        self.state.next_ticket = ticket.next();
-        ticket
-    }
-
-    /// Marks that something must be posted.
-    #[inline]
-    fn change(&mut self) -> &mut Changes {
-        self.changed.get_or_insert_default()
-    }
-
-    /// Begins a phase.
-    #[inline]
-    fn begin(&mut self, phase: Phase, turn: Option<Ticket>, since: Tick) {
-        self.change().ticket |= self.state.status.turn != turn;
-        self.state.status.phase = phase;
-        self.state.status.turn = turn;
-        self.state.status.since = since;
-    }
-
-    /// Begins an incarnation.
-    fn number(&mut self, number: Incarnation) {
-        self.change().number = true;
-        self.state.status.incarnation = number;
+        self.state.rare.as_ref()?.queue.ahead(place)
     }
 }

@@ -5,7 +5,7 @@
 //!     extern crate deadline as tokio;
 //!
 //! Everything is tokio's, except [`runtime::Builder`] and [`runtime::Runtime`], which `#[tokio::test]` expands to. The test
-//! `every_async_test_has_a_deadline` finds programs without the line.
+//! `every_test_has_a_deadline` finds programs without the line.
 //!
 //! Two things end a test that hangs:
 //! - Under a paused clock, the clock moves to its next timer whenever nothing can run. A lost wake-up leaves the test's own
@@ -41,10 +41,15 @@ pub struct Watch {
 
 /// Watches this test from now on. For tests without a runtime, `deadline-attribute` calls it.
 pub fn watch() -> Watch {
+    watch_for(LIMIT)
+}
+
+/// The same, for a test that is long on purpose.
+pub fn watch_for(limit: Duration) -> Watch {
     let (until, ended) = mpsc::channel();
     let name = thread::current().name().unwrap_or("a thread").to_owned();
     let seconds = env::var(SECONDS).ok().and_then(|text| text.parse().ok());
-    let limit = seconds.map_or(LIMIT, Duration::from_secs);
+    let limit = seconds.map_or(limit, Duration::from_secs);
     let watchdog = move || {
         if ended.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
             let words = format!("\n{name} hangs: it has not ended after {limit:?}\n");

@@ -35,16 +35,14 @@ impl World {
         self.compare_sessions("the registry is gone")
     }
 
-    /// With the last registry, an `Enter` that had to wait counting as one, sessions at rest go. Who was granted one in
-    /// the call still has it; what is held is superseded.
+    /// With the last registry, an `Enter` that had to wait counting as one, sessions at rest go. What
+    /// was taken in the call is superseded, as all that is held.
     pub fn finish_registry_first(mut self) -> Checked {
         self.leave_drain()?;
         self.seen.clear();
-        self.drop_displaced();
         self.drop_registry();
         let places = mem::take(&mut self.enters).into_iter();
-        let (settled, waiting): (Vec<_>, Vec<_>) =
-            places.partition(|place| place.granted.is_some());
+        let (settled, waiting): (Vec<_>, Vec<_>) = places.partition(|place| place.at_once);
         if !waiting.is_empty() {
             self.compare_sessions("somebody waits")?;
         }
@@ -66,21 +64,6 @@ impl World {
             }
         }
         self.superseded_by_nothing()
-    }
-
-    /// Who was granted in the call and lost it to a replacement waits, but may find its new slot only through the
-    /// registry: what becomes of it without one is not fixed.
-    fn drop_displaced(&mut self) {
-        for place in mem::take(&mut self.enters) {
-            let slot = self.model.held_by(place.id).map(|(_, slot)| slot.number);
-            let refused = self.model.refused.contains_key(&place.id);
-            if place.granted.is_none() || refused || place.granted == slot {
-                self.enters.push(place);
-            } else {
-                drop(place.enter);
-                self.model.end(place.id);
-            }
-        }
     }
 
     /// Every guard outlives the registry.

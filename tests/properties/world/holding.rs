@@ -35,14 +35,10 @@ impl World {
         if let Some(ticket) = enter.ticket() {
             self.names.ticket(key, id, ticket)?;
         }
-        let slot = self.model.slots.get(&key);
-        let granted = self
-            .model
-            .settled(id)
-            .then(|| slot.map_or(0, |slot| slot.number));
+        let at_once = self.model.settled(id);
         let (wakes, asleep) = (Arc::default(), None);
         self.enters.push(Place {
-            granted,
+            at_once,
             id,
             key,
             enter,

@@ -65,8 +65,8 @@ pub struct Place {
     pub id: Id,
     pub key: Key,
     pub enter: Enter<Key, Session, u32>,
-    /// It was granted this incarnation, or refused, in the call. Else it stood in the line.
-    pub granted: Option<u64>,
+    /// It found the key free, or was refused, in the call. Else it stood in the queue.
+    pub at_once: bool,
     pub wakes: Arc<Wakes>,
     /// It was pending, and its waker had been woken so often.
     pub asleep: Option<usize>,
