@@ -12,18 +12,20 @@ pub(crate) use engine::{
     panicking, resume_unwind,
 };
 
+#[cfg(all(feature = "model", feature = "tokio"))]
+pub(crate) use self::unkept::{keep_spare, take_spare};
 #[cfg(all(feature = "model", feature = "testing"))]
 pub(crate) use engine::panic_now;
 /// Only in shuttle-tests: loom's models are of the core.
 #[cfg(all(feature = "model", feature = "tokio"))]
 pub(crate) use engine::{Weak, in_runtime};
 
-#[cfg(all(not(feature = "model"), feature = "tokio"))]
-pub(crate) use self::real::in_runtime;
 #[cfg(all(not(feature = "model"), feature = "testing"))]
 pub(crate) use self::real::panic_now;
 #[cfg(not(feature = "model"))]
 pub(crate) use self::real::{Deadline, Parker, Posted, SCAN_STEP, coarse_millis};
+#[cfg(all(not(feature = "model"), feature = "tokio"))]
+pub(crate) use self::real::{in_runtime, keep_spare, take_spare};
 #[cfg(all(not(feature = "model"), feature = "tokio"))]
 pub(crate) use std::sync::Weak;
 #[cfg(not(feature = "model"))]
@@ -41,8 +43,22 @@ pub(crate) use std::sync::{Mutex as Unseen, PoisonError};
 /// `std::task::Wake` needs std's, so every build has std's. Such a waker works under a lock, which every checker sees.
 pub(crate) use std::sync::Arc as WakerArc;
 
+/// All tasks of a model are one thread, so memory that a thread keeps would be all theirs. There none is kept.
+#[cfg(all(feature = "model", feature = "tokio"))]
+mod unkept {
+    use std::any::Any;
+
+    pub(crate) fn take_spare() -> Option<Box<dyn Any + Send>> {
+        None
+    }
+
+    pub(crate) fn keep_spare(_: Box<dyn Any + Send>) {}
+}
+
 #[cfg(not(feature = "model"))]
 mod real {
+    #[cfg(feature = "tokio")]
+    use std::any::Any;
     use std::{
         cell::Cell,
         sync::{
@@ -99,6 +115,23 @@ mod real {
     pub(crate) fn in_runtime<R>(runtime: &tokio::runtime::Handle, act: impl FnOnce() -> R) -> R {
         let _within = runtime.enter();
         act()
+    }
+
+    #[cfg(feature = "tokio")]
+    thread_local! {
+        static SPARE: Cell<Option<Box<dyn Any + Send>>> = const { Cell::new(None) };
+    }
+
+    /// Memory that this thread keeps from one future to the next.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn take_spare() -> Option<Box<dyn Any + Send>> {
+        SPARE.try_with(Cell::take).ok().flatten()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn keep_spare(memory: Box<dyn Any + Send>) {
+        // If the thread-local is gone, the memory is freed.
+        let _ = SPARE.try_with(|spare| spare.set(Some(memory)));
     }
 
     /// A panic that a script asks for. It prints nothing, because nothing is wrong.

@@ -213,7 +213,7 @@ fn sweeps() -> Sweeps {
             slot.0.store(1, Relaxed);
         };
         sweep(live, || {
-            map.write().retain(|_, slot| slot.0.load(Relaxed) > 0)
+            map.write().retain(|_, slot| slot.0.load(Relaxed) > 0);
         })
     };
     let scc = || {

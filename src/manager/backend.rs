@@ -1,6 +1,9 @@
 //! The traits that a user implements: how to start, stop and check a session, and how it answers a message.
 
-use crate::manager::{reach::Switched, text};
+use crate::manager::{
+    reach::{Emit, Switched},
+    text,
+};
 use crate::{Incarnation, Ticket, sync::Arc};
 use std::{error::Error, fmt, future::Future, hash::Hash};
 
@@ -232,7 +235,7 @@ pub struct TurnContext<E> {
     pub(crate) incarnation: Incarnation,
     pub(crate) ticket: Ticket,
     pub(crate) call: Arc<dyn Switched>,
-    pub(crate) out: Arc<dyn Fn(E) + Send + Sync>,
+    pub(crate) out: Arc<dyn Emit<E>>,
 }
 
 impl<E> TurnContext<E> {
@@ -249,24 +252,25 @@ impl<E> TurnContext<E> {
     /// Sends partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
     /// events, and receives their number. The limits are those of a [`Subscription`](crate::manager::Subscription).
     pub fn emit(&self, event: E) {
-        (self.out)(event);
+        self.out.emit(event);
     }
 
     /// Sets a line for the status, such as `retrying 2 of 3`. It stays until the next note or the end of the turn.
     ///
     /// A note of more than 1024 bytes is cut, and then ends with the number of bytes cut: ` [200 bytes cut]`.
     pub fn note(&self, note: impl Into<Arc<str>>) {
-        self.call.switch().set_note(text::note(note.into()));
+        let note = text::note(note.into());
+        self.call.switch().set_note(self.ticket, note);
     }
 
     /// Resolves when the turn is cancelled. Cancel-safe.
     pub async fn cancelled(&self) {
-        self.call.switch().cancelled().await;
+        self.call.switch().cancelled(self.ticket).await;
     }
 
     /// Returns whether the turn is cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.call.switch().cause().is_some()
+        self.call.switch().cause(self.ticket).is_some()
     }
 
     /// Returns a context for an inner agent, whose events have another type. `f` converts or drops each event of the inner agent.
@@ -323,16 +327,28 @@ impl<E> TurnContext<E> {
     where
         E: 'static,
     {
-        let out = Arc::clone(&self.out);
         TurnContext {
             incarnation: self.incarnation,
             ticket: self.ticket,
             call: Arc::clone(&self.call),
-            out: Arc::new(move |event| {
-                if let Some(event) = f(event) {
-                    out(event);
-                }
+            out: Arc::new(Mapped {
+                out: Arc::clone(&self.out),
+                f,
             }),
+        }
+    }
+}
+
+/// The events of an inner agent.
+struct Mapped<E, F> {
+    out: Arc<dyn Emit<E>>,
+    f: F,
+}
+
+impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Emit<I> for Mapped<E, F> {
+    fn emit(&self, event: I) {
+        if let Some(event) = (self.f)(event) {
+            self.out.emit(event);
         }
     }
 }

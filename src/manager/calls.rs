@@ -3,14 +3,15 @@
 use super::{
     backend::{Agent, Backend},
     call::{
+        entering::Entering,
         place::Place,
         sending::Sending,
-        turn::{Drove, Entering, SessionTurn, drive},
+        turn::{Drove, SessionTurn, drive},
     },
     end::{shutdown, stop::Stopping, sweep},
     error::TurnError,
     listen::Outputs,
-    reach::{Cause, Refusal},
+    reach::{Call, Cause, Refusal},
     report::{
         events::{Hub, Subscription},
         reports::{DrainReport, SessionEvent, SessionStatus, SweepReport},
@@ -125,7 +126,8 @@ impl<A: Agent> SessionManager<A> {
         message: A::Message,
         options: TurnOptions,
     ) -> Sending<A> {
-        let place = Place::take(self.shared(), key, &options, false);
+        let call = Some(Call::turn());
+        let place = Place::take(self.shared(), key, &options, false, call);
         let owner = Arc::clone(&self.owner);
         Sending::begin(self.shared(), place, key.to_key(), message, &options, owner)
     }
@@ -144,6 +146,10 @@ impl<B: Backend> SessionManager<B> {
     /// # Errors
     ///
     /// The future returns a [`TurnError`], never `Agent`, `TurnTimedOut` or `Panicked`.
+    ///
+    /// # Performance
+    ///
+    /// The turn of an idle session whose health check is ready at once needs no allocation, no task and no timer.
     pub fn turn<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
         self.turn_with(key, TurnOptions::default())
     }
@@ -155,8 +161,11 @@ impl<B: Backend> SessionManager<B> {
         key: &Q,
         options: TurnOptions,
     ) -> Entering<B> {
-        let place = Place::take(self.shared(), key, &options, false);
-        place.entering(Arc::clone(&self.owner))
+        if let Some(entering) = Entering::idle(self.shared(), key) {
+            return entering;
+        }
+        let place = Place::take(self.shared(), key, &options, false, None);
+        Entering::of(place, self.shared(), Arc::clone(&self.owner))
     }
 
     /// Runs a closure in a turn, and returns its value.
@@ -258,7 +267,7 @@ impl<B: Backend> SessionManager<B> {
     /// | is a [`stop`](Self::stop) | nothing; `abort` returns false |
     pub fn abort<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q, only: Option<Ticket>) -> bool {
         let shared = self.shared();
-        let found = shared.registry.caller(key, only);
+        let found = shared.registry.reach(key, only);
         found.is_some_and(|(ticket, call)| {
             !call.stops && shared.cancel(key, ticket, &call, Cause::Abort)
         })
@@ -293,8 +302,8 @@ impl<B: Backend> SessionManager<B> {
     ///
     /// Those of [`turn`](Self::turn). A stop that fails is reported only by a [`SessionEvent::Stopped`].
     pub fn restart<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
-        let place = Place::take(self.shared(), key, &TurnOptions::default(), true);
-        place.entering(Arc::clone(&self.owner))
+        let place = Place::take(self.shared(), key, &TurnOptions::default(), true, None);
+        Entering::of(place, self.shared(), Arc::clone(&self.owner))
     }
 
     /// Stops the sessions that nobody has used or touched for `idle_for`. Never waits for a turn.

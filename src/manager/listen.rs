@@ -5,7 +5,7 @@
 
 use crate::manager::{
     backend::Agent,
-    report::events::{Home, Hub, Queue, Subscription},
+    report::events::{Home, Hub, Subscription},
     shared::{Erased, Shared},
 };
 use crate::sync::{
@@ -38,7 +38,7 @@ struct Listened<K, E> {
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'static> Outputs<K, E> {
     /// The listeners of a manager, made at the first use.
-    fn of<A: Agent<Key = K, Event = E>>(shared: &Shared<A>) -> Arc<Self> {
+    pub(crate) fn of<A: Agent<Key = K, Event = E>>(shared: &Shared<A>) -> Arc<Self> {
         let mut erased = shared.outputs.lock();
         let erased = erased.get_or_insert_with(|| {
             let outputs = Arc::new(Self {
@@ -90,30 +90,11 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         subscription
     }
 
-    /// The function that a turn of this key emits with. Its events go to the sender and to all listeners, and after the end of the
-    /// turn to nobody.
-    pub(crate) fn emitter<A: Agent<Key = K, Event = E>>(
-        shared: &Shared<A>,
-        key: Arc<K>,
-        sender: Arc<Queue<E>>,
-    ) -> Arc<dyn Fn(E) + Send + Sync> {
-        let outputs = Self::of(shared);
-        Arc::new(move |event| {
-            if sender.has_ended() {
-                return;
-            }
-            let bytes = A::weight(&event);
-            let listened = outputs.count.load(Ordering::Relaxed) > 0;
-            let hub = listened.then(|| outputs.find(&key)).flatten();
-            let heard = hub.map(|hub| (hub, event.clone()));
-            // The turn may have ended meanwhile. The sender's queue decides that for the listeners too.
-            if let (true, Some((hub, event))) = (sender.push(event, bytes), heard) {
-                hub.publish(|| (event, bytes));
-            }
-        })
-    }
-
-    fn find(&self, key: &K) -> Option<Arc<Hub<E>>> {
+    /// The listeners of a key, if there are any.
+    pub(crate) fn find(&self, key: &K) -> Option<Arc<Hub<E>>> {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
         let hash = self.hasher.hash_one(key);
         let keys = self.part(hash).lock();
         let listened = keys.find(hash, |listened| listened.key == *key)?;

@@ -1,20 +1,24 @@
 //! The status of a session.
 
-use crate::manager::{backend::Backend, report::reports::SessionStatus, shared::Shared};
+use crate::manager::{
+    backend::Backend,
+    report::reports::SessionStatus,
+    shared::{Seen, Shared},
+};
 use crate::{Status, Ticket, ToKey, sync::Arc};
 
 impl<B: Backend> Shared<B> {
     pub(crate) fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
         let seen = self.registry.observe(key)?;
-        Some(self.describe(seen.status(), |turn| seen.caller(Some(turn))?.switch.note()))
+        Some(self.describe(seen.status(), |turn| note(&seen, turn)))
     }
 
     pub(crate) fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
         let seen = self.registry.snapshot();
         seen.iter()
             .map(|seen| {
-                let note = |turn| seen.caller(Some(turn))?.switch.note();
-                (seen.key().clone(), self.describe(seen.status(), note))
+                let status = self.describe(seen.status(), |turn| note(seen, turn));
+                (seen.key().clone(), status)
             })
             .collect()
     }
@@ -33,4 +37,9 @@ impl<B: Backend> Shared<B> {
             note: status.turn.and_then(note),
         }
     }
+}
+
+fn note<B: Backend>(seen: &Seen<B>, turn: Ticket) -> Option<Arc<str>> {
+    let (ticket, call) = seen.reach(Some(turn))?;
+    call.switch.note(ticket)
 }

@@ -50,15 +50,15 @@
 //! | `reach` | how one call reaches another: the switch that cancels it |
 //! | `error`, `bell`, `run`, `text` | errors; waiting for a change; running user code; bounded and escaped text |
 //!
-//! **Locks.** There is one in each switch, call's answer, bell, event queue and hub, in the listeners and each of their parts, and in the
-//! ending. While one is held, no other is taken, nothing is awaited, and no waker runs. The one exception: a hub is locked under its
+//! **Locks.** There is one in each switch, call's answer, bell, message, event queue and hub, in the listeners and each of their parts,
+//! and in the ending. While one is held, no other is taken, nothing is awaited, and no waker runs. The one exception: a hub is locked under its
 //! part of the listeners. The only user code that runs under them is `Eq`, `Hash`, `Clone` and `Drop` of keys.
 //!
 //! **Tasks.** A start, a health check and a stop must not be cut short. Each runs in a task that owns the slot's guard. A caller that
 //! goes away only stops waiting for it.
 //!
-//! **Reach.** A call stores a handle in the registry in the critical section that gives it its position. Other calls find the handle
-//! by its ticket, in every state. `tests/manager/table` runs each cell of the table above.
+//! **Reach.** A call stores a handle in the registry in the critical section that gives it its position. A plain turn of an idle session
+//! stores none: the handle of the session stands for it. Other calls find the handle by its ticket, in every state. `tests/manager/table` runs each cell of the table above.
 
 mod backend;
 mod bell;
@@ -79,8 +79,9 @@ mod text;
 pub use self::{
     backend::{Agent, Backend, StopReason, TurnContext},
     call::{
+        entering::Entering,
         sending::{Sending, SendingStream},
-        turn::{Entering, SessionTurn},
+        turn::SessionTurn,
     },
     calls::SessionManager,
     end::stop::Stopping,

@@ -1,13 +1,19 @@
 //! The handle of a call: the switch that cancels it, and the answer that another call may give it.
 //!
-//! Each call stores its handle in the registry. So others find it in every state, from its position in the queue to the end of its
-//! turn, and the slot lock decides which call they find.
+//! Each call stores its handle in the registry, or that of its session stands for it. So others find it in every state, from its
+//! position in the queue to the end of its turn, and the slot lock decides which call they find.
 
 use crate::manager::{
     bell::Bell,
     error::{StartFailure, StopError, TurnError},
 };
-use crate::sync::Arc;
+use crate::{
+    Ticket,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 use parking_lot::Mutex;
 
 /// Why a call is cancelled. The first cause stays.
@@ -92,7 +98,7 @@ impl<E> Call<E> {
 
     /// Gives the reason to a call that was taken out of the queue. A call that was cancelled before keeps that cause.
     pub(crate) fn refuse(&self, refusal: Refusal<E>) {
-        if self.switch.cause().is_none() {
+        if self.switch.own_cause().is_none() {
             self.decide(Answer::Refused(refusal));
         }
     }
@@ -106,7 +112,7 @@ impl<E> Call<E> {
 
     /// Why the call gets no turn, if another call has decided so. A refusal wins over a cause that came after it.
     pub(crate) fn refusal(&self) -> Option<TurnError<E>> {
-        let cancelled = || self.switch.cause().map(TurnError::of);
+        let cancelled = || self.switch.own_cause().map(TurnError::of);
         self.sent_away().or_else(cancelled)
     }
 
@@ -152,64 +158,106 @@ impl<E: Send + Sync> Switched for Call<E> {
     }
 }
 
+/// Where the events of a turn go.
+pub(crate) trait Emit<E>: Send + Sync {
+    fn emit(&self, event: E);
+}
+
 /// Cancels a call, and keeps the note of its turn.
+///
+/// A session has a switch too, which stands for the plain turns of that session, one after the other. Their tickets keep them
+/// apart: whoever has found the switch for one of them cannot cancel the next one with it. What is stored for a ticket lasts until
+/// a higher one is stored.
 #[derive(Debug, Default)]
 pub(crate) struct Switch {
+    /// A call was cancelled. Read before the lock is taken: most calls are not.
+    used: AtomicBool,
     state: Mutex<State>,
     changed: Bell,
 }
 
 #[derive(Debug, Default)]
 struct State {
+    /// The call of which the rest is.
+    ticket: Option<Ticket>,
     cause: Option<Cause>,
     note: Option<Arc<str>>,
     /// The turn has ended. The stop of a dirty session may hold the slot for longer.
     over: bool,
 }
 
-impl Switch {
-    /// Cancels the call. False if its turn has ended.
-    pub(crate) fn cancel(&self, cause: Cause) -> bool {
-        let mut state = self.state.lock();
-        if state.over {
-            return false;
+impl State {
+    /// The state of this call; `None` if that is of a later one. Returns the note of an earlier one, to be dropped.
+    fn of(&mut self, ticket: Ticket) -> Option<&mut Self> {
+        match self.ticket {
+            Some(stored) if stored > ticket => return None,
+            Some(stored) if stored == ticket => {}
+            _ => {
+                *self = Self {
+                    ticket: Some(ticket),
+                    ..Self::default()
+                }
+            }
         }
-        state.cause.get_or_insert(cause);
+        Some(self)
+    }
+}
+
+impl Switch {
+    /// Cancels the call with this ticket. False if its turn has ended.
+    pub(crate) fn cancel(&self, ticket: Ticket, cause: Cause) -> bool {
+        let mut state = self.state.lock();
+        let Some(own) = state.of(ticket).filter(|state| !state.over) else {
+            return false;
+        };
+        own.cause.get_or_insert(cause);
+        self.used.store(true, Ordering::Release);
         drop(state);
         self.changed.ring();
         true
     }
 
-    pub(crate) fn cause(&self) -> Option<Cause> {
+    pub(crate) fn cause(&self, ticket: Ticket) -> Option<Cause> {
+        if !self.used.load(Ordering::Acquire) {
+            return None;
+        }
+        let state = self.state.lock();
+        state.cause.filter(|_| state.ticket == Some(ticket))
+    }
+
+    /// Of a call that has this switch for itself.
+    fn own_cause(&self) -> Option<Cause> {
         self.state.lock().cause
     }
 
     /// Resolves when the call is cancelled.
-    pub(crate) async fn cancelled(&self) -> Cause {
-        self.changed.found(|| self.cause()).await
+    pub(crate) async fn cancelled(&self, ticket: Ticket) -> Cause {
+        self.changed.found(|| self.cause(ticket)).await
     }
 
     /// The turn has ended, so there is nothing left to cancel.
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(&self, ticket: Ticket) {
         let mut state = self.state.lock();
-        state.over = true;
-        let note = state.note.take();
+        let note = state.of(ticket).and_then(|state| {
+            state.over = true;
+            state.note.take()
+        });
         drop(state);
         drop(note);
     }
 
-    pub(crate) fn set_note(&self, note: Arc<str>) {
+    pub(crate) fn set_note(&self, ticket: Ticket, note: Arc<str>) {
         let mut state = self.state.lock();
-        let unused = if state.over {
-            Some(note)
-        } else {
-            state.note.replace(note)
+        let unused = match state.of(ticket).filter(|state| !state.over) {
+            Some(state) => state.note.replace(note),
+            None => Some(note),
         };
         drop(state);
         drop(unused);
     }
 
-    pub(crate) fn note(&self) -> Option<Arc<str>> {
-        self.state.lock().note.clone()
+    pub(crate) fn note(&self, ticket: Ticket) -> Option<Arc<str>> {
+        let state = self.state.lock();
+        state.note.clone().filter(|_| state.ticket == Some(ticket))
     }
 }

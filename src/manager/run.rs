@@ -1,13 +1,13 @@
 //! Runs user code: catches its panics, limits its time, and moves what must not be cut short to a task.
 
-use crate::sync::{catch_unwind, in_runtime, resume_unwind};
+use crate::sync::{catch_unwind, in_runtime, keep_spare, resume_unwind, take_spare};
 use std::{
     any::Any,
     future::{Future, poll_fn},
     mem,
     panic::AssertUnwindSafe,
     pin::{Pin, pin},
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 use tokio::{runtime::Handle, sync::Notify};
@@ -79,17 +79,21 @@ pub(crate) async fn within<T>(
     if let Some(value) = poll_once(runtime, future.as_mut()).await {
         return Some(value);
     }
-    let timeout = in_runtime(runtime, || tokio::time::timeout(limit, caught(|| future)));
-    match caught(|| timeout).await {
-        Ok(Ok(Ok(value))) => Some(value),
-        Ok(Ok(Err(payload))) => resume_unwind(payload),
-        Ok(Err(_)) => None,
-        // The runtime is gone, and has no timer.
-        Err(payload) => {
-            discard(payload);
-            None
+    // In a box, so that those that are ready at once need not have room for a timer.
+    let timed = Box::pin(async {
+        let timeout = in_runtime(runtime, || tokio::time::timeout(limit, caught(|| future)));
+        match caught(|| timeout).await {
+            Ok(Ok(Ok(value))) => Some(value),
+            Ok(Ok(Err(payload))) => resume_unwind(payload),
+            Ok(Err(_)) => None,
+            // The runtime is gone, and has no timer.
+            Err(payload) => {
+                discard(payload);
+                None
+            }
         }
-    }
+    });
+    timed.await
 }
 
 /// User code that may fail, hang or panic.
@@ -99,14 +103,24 @@ pub(crate) enum Ended<T> {
     Panicked,
 }
 
-/// Runs user code to its end or to the limit. Drops its future before this returns, and catches a panic of that drop.
+/// Runs user code to its end or to the limit. Drops its future before this returns, and catches a panic of that drop. The future
+/// is in a box, because those of a start and of a stop may be large.
 pub(crate) async fn bounded<F: Future + Send>(
     runtime: &Handle,
     limit: Duration,
     call: impl FnOnce() -> F + Send,
 ) -> Ended<F::Output> {
-    let mut future = Box::pin(caught(call));
-    let ended = match within(runtime, Some(limit), future.as_mut()).await {
+    Box::pin(bounded_here(runtime, limit, call)).await
+}
+
+/// The same without a box.
+pub(crate) async fn bounded_here<F: Future + Send>(
+    runtime: &Handle,
+    limit: Duration,
+    call: impl FnOnce() -> F + Send,
+) -> Ended<F::Output> {
+    let mut future = pin!(Some(caught(call)));
+    let ended = match within(runtime, Some(limit), here(future.as_mut())).await {
         Some(Ok(value)) => Ended::Done(value),
         Some(Err(payload)) => {
             discard(payload);
@@ -114,10 +128,46 @@ pub(crate) async fn bounded<F: Future + Send>(
         }
         None => Ended::Overran,
     };
-    if let Err(payload) = drop_caught(future) {
+    if let Err(payload) = end_here(future) {
         discard(payload);
     }
     ended
+}
+
+/// The future in a place where it can be dropped.
+pub(crate) fn here<F>(place: Pin<&mut Option<F>>) -> Pin<&mut F> {
+    place.as_pin_mut().expect("it is there until it is dropped")
+}
+
+/// Drops it, and catches a panic of its drop.
+pub(crate) fn end_here<F>(mut place: Pin<&mut Option<F>>) -> Result<(), Payload> {
+    catch_unwind(AssertUnwindSafe(|| place.set(None)))
+}
+
+/// A future in memory that this thread has used for one before, if it was of the same type.
+pub(crate) struct Reused<F>(Box<Pin<Box<Option<F>>>>);
+
+impl<F: Future + Send + 'static> Reused<F> {
+    pub(crate) fn new(future: F) -> Self {
+        let spare = take_spare().and_then(|spare| spare.downcast().ok());
+        let mut place: Box<Pin<Box<Option<F>>>> = spare.unwrap_or_else(|| Box::new(Box::pin(None)));
+        place.as_mut().as_mut().set(Some(future));
+        Self(place)
+    }
+
+    /// It has ended. The memory is for the next one.
+    pub(crate) fn keep(mut self) {
+        self.0.as_mut().as_mut().set(None);
+        keep_spare(self.0);
+    }
+}
+
+impl<F: Future> Future for Reused<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        here(self.0.as_mut().as_mut()).poll(cx)
+    }
 }
 
 /// The first of two futures to be ready; the left one if both are.

@@ -9,7 +9,7 @@ use crate::manager::{
     settings::{Settings, Timeouts},
 };
 use crate::{
-    Closing, Entry, Registry, Ticket, ToKey, Turn, Vacancy,
+    Closing, Entry, Observed, Registry, Ticket, ToKey, Turn, Vacancy,
     registry::slot::queue::wake_queues,
     sync::{
         Arc,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
-use std::any::Any;
+use std::{any::Any, time::Duration};
 use tokio::{runtime::Handle, sync::Semaphore};
 
 /// The contents of a slot.
@@ -25,11 +25,18 @@ pub(crate) struct Resident<B: Backend> {
     /// `None` during the stop, which owns the session.
     pub(crate) session: Option<B::Session>,
     pub(crate) seat: Option<Seat>,
+    /// The handle that stands for its plain turns.
+    pub(crate) own: Arc<Call<B::Error>>,
 }
 
 impl<B: Backend> Resident<B> {
     pub(crate) fn session_mut(&mut self) -> &mut B::Session {
         self.session.as_mut().expect(THERE)
+    }
+
+    /// The session, and the handle that stands for its plain turns.
+    pub(crate) fn parts_mut(&mut self) -> (&mut B::Session, &Arc<Call<B::Error>>) {
+        (self.session.as_mut().expect(THERE), &self.own)
     }
 
     pub(crate) fn session(&self) -> &B::Session {
@@ -46,6 +53,7 @@ pub(crate) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<<B a
 pub(crate) type Entered<B> = Entry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 pub(crate) type Waiting<B> =
     crate::Enter<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(crate) type Seen<B> = Observed<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 pub(crate) type Sessions<B> =
     Registry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
 
@@ -99,7 +107,7 @@ impl<B: Backend> Shared<B> {
         call: &Call<B::Error>,
         cause: Cause,
     ) -> bool {
-        let reached = call.switch.cancel(cause);
+        let reached = call.switch.cancel(ticket, cause);
         if reached {
             self.registry.withdraw(key, ticket);
         }
@@ -121,6 +129,16 @@ impl<B: Backend> Shared<B> {
         let left = queue.len();
         wake_queues([queue]);
         left
+    }
+
+    /// Whether somebody subscribes to the events, or the log is on.
+    pub(crate) fn listens(&self) -> bool {
+        self.events.has_readers() || trace::listens()
+    }
+
+    /// How long this turn has had its slot, by the registry's coarse clock: for a turn that nobody timed.
+    pub(crate) fn age(&self, turn: &Held<B>) -> Duration {
+        self.registry.now().since(Turn::since(turn))
     }
 
     /// Reports an event to the subscribers and the log. Making it calls user code: it clones a key and formats an error. If that

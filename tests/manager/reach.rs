@@ -1,11 +1,11 @@
 //! F1, F6 and F16 of the faults found in use: a call is reached in the moment between two turns, a place that is given up is free at
 //! once, and a stop joins the stop that is there.
 
-use turnwise::manager::{StopReason, TurnError, TurnOptions};
+use turnwise::manager::{SessionTurn, StopReason, TurnError, TurnOptions};
 
 use turnwise::testing::End;
 
-use crate::script::{Gate, Step, fail_after, say, until};
+use crate::script::{Gate, Step, fail, fail_after, say, until};
 use crate::{MINUTE, plain, settled, stage};
 
 /// A user's `/stop` comes after the turn before has ended, and before the task of the next has run.
@@ -158,5 +158,90 @@ async fn a_failed_start_ends_all_calls_behind_it() {
     assert_eq!(late.await.expect("it starts").text, "late");
     let starts = [End::Passed, End::Failed].map(|end| stage.script.count("a", Step::Start, end));
     assert_eq!(starts, [1, 1]);
+    stage.end(m).await;
+}
+
+/// The handle of a session stands for its plain turns, one after the other. An abort reaches the turn that it names, and never
+/// the next one.
+#[tokio::test(start_paused = true)]
+async fn an_abort_of_a_plain_turn_ends_that_turn_alone() {
+    let (m, stage) = plain();
+    drop(m.turn("a").await.expect("started"));
+    for waits in [false, true] {
+        let entering = m.turn("a");
+        let first = entering.ticket().expect("free");
+        if waits {
+            assert!(
+                m.abort("a", Some(first)),
+                "it is reached before it is polled"
+            );
+            let aborted = entering.await.map(drop).expect_err("it was aborted");
+            assert!(matches!(aborted, TurnError::Aborted));
+        } else {
+            let turn = entering.await.expect("healthy");
+            assert!(m.abort("a", Some(first)) && m.abort("a", None));
+            assert!(SessionTurn::is_cancelled(&turn));
+            SessionTurn::cancelled(&turn).await;
+            drop(turn);
+        }
+        assert!(
+            !m.abort("a", Some(first)) && !m.abort("a", None),
+            "it is over"
+        );
+        let next = m.turn("a").await.expect("healthy");
+        assert!(!m.abort("a", Some(first)), "the ticket is another's");
+        assert!(
+            !SessionTurn::is_cancelled(&next),
+            "the next turn is not cancelled"
+        );
+        let mut cancelled = std::pin::pin!(SessionTurn::cancelled(&next));
+        tokio::select! {
+            biased;
+            () = &mut cancelled => panic!("the next turn is not cancelled"),
+            () = settled() => {}
+        }
+    }
+    stage.end(m).await;
+}
+
+/// A session that is not healthy goes with its handle. The plain call that has found that out is reached all the while: during the
+/// look, the stop and the start, and in its turn.
+#[tokio::test(start_paused = true)]
+async fn a_plain_call_is_reached_while_its_session_is_replaced() {
+    let (m, stage) = plain();
+    drop(m.turn("a").await.expect("started"));
+    for step in [
+        Some(Step::IsHealthy),
+        Some(Step::Stop),
+        Some(Step::Start),
+        None,
+    ] {
+        let gate = Gate::new();
+        if step != Some(Step::IsHealthy) {
+            stage.script.tell("a", Step::IsHealthy, fail());
+        }
+        if let Some(step) = step {
+            stage.script.tell("a", step, until(&gate));
+        }
+        let mut entering = m.turn("a");
+        let ticket = entering.ticket();
+        let turn = tokio::select! {
+            biased;
+            turn = &mut entering => Some(turn.expect("a new session")),
+            () = settled() => None,
+        };
+        assert_eq!(turn.is_none(), step.is_some(), "{step:?}");
+        assert!(m.abort("a", ticket) && m.abort("a", None), "{step:?}");
+        gate.open();
+        match turn {
+            Some(turn) => assert!(SessionTurn::is_cancelled(&turn)),
+            None => {
+                let aborted = entering.await.map(drop).expect_err("it was aborted");
+                assert!(matches!(aborted, TurnError::Aborted), "{step:?}");
+            }
+        }
+        assert!(!m.abort("a", ticket), "it is over: {step:?}");
+        drop(m.turn("a").await.expect("the next turn is not cancelled"));
+    }
     stage.end(m).await;
 }

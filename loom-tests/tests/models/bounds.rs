@@ -295,7 +295,7 @@ models! {
     C12_END_FILL = exhaustive "c12_end::start_filled", 2, 852;
     C12_END_CLOSED = exhaustive "c12_end::closed", 2, 1824;
     C12_END_REPLACE = exhaustive "c12_end::observed_replace", 2, 1329;
-    C12_END_REPLACE_HELD = exhaustive "c12_end::observed_replace_held", 2, 3162;
+    C12_END_REPLACE_HELD = exhaustive "c12_end::observed_replace_held", 2, 870;
     C12_END_REMOVE = exhaustive "c12_end::observed_remove", 2, 597;
     C12_END_CLAIM = exhaustive "c12_end::observed_claim", 2, 939;
     C12_END_HELD = exhaustive "c12_end::held_polled", 2, 243;
@@ -306,10 +306,10 @@ models! {
     C12_END_DRAIN = exhaustive "c12_end::drained", 2, 2793;
     C12_END_QUEUED = exhaustive "c12_end::queued", 2, 89130;
     C12_END_QUEUED_DROPPED = exhaustive "c12_end::queued_dropped", 2, 7166, one_outcome;
-    C12_END_RELEASED = exhaustive "c12_end::released_turn", 2, 44718, one_outcome;
-    C12_END_RELEASED_START = exhaustive "c12_end::released_start", 2, 20045, one_outcome;
-    C12_END_RELEASED_HELD = exhaustive "c12_end::released_held", 2, 44718, one_outcome;
-    C12_END_GIVEN_UP = exhaustive "c12_end::removed_and_given_up", 1, 495;
+    C12_END_RELEASED = exhaustive "c12_end::released_turn", 2, 29286, one_outcome;
+    C12_END_RELEASED_START = exhaustive "c12_end::released_start", 2, 21621, one_outcome;
+    C12_END_RELEASED_HELD = exhaustive "c12_end::released_held", 2, 29286, one_outcome;
+    C12_END_GIVEN_UP = exhaustive "c12_end::removed_and_given_up", 1, 591;
     C12_END_SHARDS = exhaustive "c12_shards::a_session_that_panics_when_its_registry_goes", 2, 393;
     "C13", "A close against each thing that it ends or lets go on, in one shard and in two.":
     C13_GRANT = bounded "c13_closing::close_against_grant", 2, [1085, 1085];

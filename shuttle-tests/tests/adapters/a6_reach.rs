@@ -4,6 +4,7 @@
 use crate::backend::{Act, Call, Script};
 use crate::world::{LONG, Scenario, World, join};
 use shuttle::rand::{Rng, thread_rng};
+use turnwise::manager::{SessionTurn, TurnError};
 
 const KEY: u8 = 0;
 
@@ -172,4 +173,71 @@ async fn other(world: World, ticket: Option<turnwise::Ticket>) -> String {
             "status".to_owned()
         }
     }
+}
+
+/// The handle of a session stands for its plain turns. An abort that names one of them races with its end and with the next: it
+/// cancels the turn that it names, or none.
+#[test]
+fn an_abort_against_the_next_plain_turn() {
+    let ends = &["found, cancelled", "found, over", "missed, over"];
+    let name = "a6_reach::an_abort_against_the_next_plain_turn";
+    Scenario::new(name, "A6 C16", 2).ends_in(ends, || async {
+        let world = World::new(Script::new());
+        drop(world.manager.turn(&KEY).await.expect("it starts"));
+        let first = world.manager.turn(&KEY).await.expect("it is idle");
+        let ticket = SessionTurn::ticket(&first);
+        let aborting = world.spawn("aborting", {
+            let world = world.clone();
+            async move { world.manager.abort(&KEY, Some(ticket)) }
+        });
+        let cancelled = SessionTurn::is_cancelled(&first);
+        drop(first);
+        let next = world.manager.turn(&KEY).await;
+        let next = next.expect("A6: the next turn is cancelled");
+        shuttle::future::yield_now().await;
+        assert!(
+            !SessionTurn::is_cancelled(&next),
+            "A6: the next turn is cancelled"
+        );
+        let found = join(aborting).await;
+        assert!(
+            !SessionTurn::is_cancelled(&next),
+            "A6: the next turn is cancelled"
+        );
+        drop(next);
+        world.end().await;
+        let found = if found { "found" } else { "missed" };
+        let cancelled = if cancelled { "cancelled" } else { "over" };
+        format!("{found}, {cancelled}")
+    });
+}
+
+/// A plain call finds its session unhealthy, which is stopped and started anew, and goes with its handle. An abort by its ticket
+/// reaches it all the while: before its turn, or in it.
+#[test]
+fn an_abort_reaches_a_plain_call_whose_session_is_replaced() {
+    let name = "a6_reach::an_abort_reaches_a_plain_call_whose_session_is_replaced";
+    Scenario::new(name, "A6 C16", 2).ends_in(&["Aborted", "cancelled"], || async {
+        let script = Script::new().on(KEY, Call::Look, Act::Fail);
+        let world = World::new(script);
+        drop(world.manager.turn(&KEY).await.expect("it starts"));
+        let entering = world.manager.turn(&KEY);
+        let ticket = entering.ticket().expect("it is idle");
+        let aborting = world.spawn("aborting", {
+            let world = world.clone();
+            async move {
+                let found = world.manager.abort(&KEY, Some(ticket));
+                assert!(found, "A6: a call is not reached by its ticket");
+            }
+        });
+        let turn = entering.await;
+        join(aborting).await;
+        let end = match turn {
+            Ok(turn) if SessionTurn::is_cancelled(&turn) => "cancelled",
+            Err(TurnError::Aborted) => "Aborted",
+            _ => panic!("A6: the call goes on"),
+        };
+        world.end().await;
+        end.to_owned()
+    });
 }

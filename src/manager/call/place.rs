@@ -2,30 +2,27 @@
 
 use crate::manager::{
     backend::{Backend, StopReason},
-    call::{
-        room::seat,
-        turn::{Entering, SessionTurn},
-    },
+    call::{room::seat, turn::SessionTurn},
     end::stop,
     error::{StartFailure, TurnError, error_text},
     reach::{Call, Cause, Refusal},
     report::reports::SessionEvent,
-    run::{Ended, bounded, either, let_go, quietly, uncut, within},
+    run::{Ended, bounded, bounded_here, either, let_go, quietly, uncut, within},
     settings::TurnOptions,
     shared::{Entered, Held, Resident, Seat, Shared, Vacant, Waiting},
 };
-use crate::{EnterError, Entry, Ticket, ToKey, Turn, sync::Arc};
+use crate::{EnterError, Entry, Ticket, ToKey, Turn, registry::slot::leaves::Lazy, sync::Arc};
 use std::{pin::pin, time::Duration};
-use tokio::time::Instant;
+use tokio::{runtime::Handle, time::Instant};
 
 /// What a call holds from its beginning: a position in the queue, or the key. A drop gives it to the next caller, without a trace.
 pub(crate) struct Place<B: Backend> {
     pub(crate) call: Arc<Call<B::Error>>,
     restart: bool,
     wait: Option<Duration>,
-    called: Instant,
+    /// Of a call that was queued, and of each call while somebody listens.
+    called: Option<Instant>,
     state: State<B>,
-    shared: Arc<Shared<B>>,
 }
 
 enum State<B: Backend> {
@@ -35,7 +32,26 @@ enum State<B: Backend> {
 }
 
 /// A turn or a vacancy that nobody has used yet. A drop releases the turn, also in a thread that unwinds: the session is clean.
-struct Unused<B: Backend>(Option<Entered<B>>);
+pub(crate) struct Unused<B: Backend>(Option<Entered<B>>);
+
+impl<B: Backend> Unused<B> {
+    /// Of the turn of an idle session.
+    pub(crate) fn new(turn: Held<B>) -> Self {
+        Self(Some(Entry::Occupied(turn)))
+    }
+
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.0.as_ref().map(ticket_of::<B>)
+    }
+
+    /// The handle that stands for a plain call.
+    pub(crate) fn own(&self) -> Arc<Call<B::Error>> {
+        match &self.0 {
+            Some(Entry::Occupied(turn)) => Arc::clone(&turn.own),
+            _ => unreachable!("it is the turn of a session"),
+        }
+    }
+}
 
 impl<B: Backend> Drop for Unused<B> {
     fn drop(&mut self) {
@@ -49,15 +65,32 @@ impl<B: Backend> Place<B> {
     /// Takes the turn or the vacancy of a free key, or the next position in the queue. From this moment other calls reach this one
     /// by its ticket.
     pub(crate) fn take<Q: ?Sized + ToKey<B::Key>>(
-        shared: &Arc<Shared<B>>,
+        shared: &Shared<B>,
         key: &Q,
         options: &TurnOptions,
         restart: bool,
+        call: Option<Arc<Call<B::Error>>>,
     ) -> Self {
-        let call = Call::turn();
-        let entered = shared
-            .registry
-            .enter_or_take(key, Arc::clone(&call), !options.no_wait);
+        let wait = !options.no_wait;
+        let (entered, call) = match call {
+            Some(call) => {
+                let mut left = Some(Arc::clone(&call));
+                (
+                    shared.registry.enter_or_take(key, &mut left, wait),
+                    Some(call),
+                )
+            }
+            None => {
+                let mut left = Lazy::new(Call::turn);
+                (
+                    shared.registry.enter_or_take(key, &mut left, wait),
+                    left.made,
+                )
+            }
+        };
+        let call = call.unwrap_or_else(Call::turn); // it was refused
+        let queued = matches!(entered, Err(Some(_)));
+        let called = (queued || shared.listens()).then(Instant::now);
         let state = match entered {
             Ok(entry) => State::Taken(Unused(Some(entry))),
             Err(Some(enter)) => State::Waits(enter),
@@ -67,30 +100,17 @@ impl<B: Backend> Place<B> {
             call,
             restart,
             wait: options.wait.or(shared.timeouts().wait),
-            called: Instant::now(),
+            called,
             state,
-            shared: Arc::clone(shared),
         }
     }
 
     pub(crate) fn ticket(&self) -> Option<Ticket> {
         match &self.state {
-            State::Taken(entry) => entry.0.as_ref().map(|entry| match entry {
-                Entry::Occupied(turn) => Turn::ticket(turn),
-                Entry::Vacant(vacancy) => vacancy.ticket(),
-            }),
+            State::Taken(entry) => entry.ticket(),
             State::Waits(enter) => enter.ticket(),
             State::Busy => None,
         }
-    }
-
-    /// The future of the turn. It owns `keep` until the turn comes, because a call that waits keeps the manager alive.
-    pub(crate) fn entering(self, keep: impl Send + 'static) -> Entering<B> {
-        Entering::new(self.ticket(), async move {
-            let turn = self.turn().await;
-            drop(keep);
-            turn
-        })
     }
 
     /// Waits in the queue, then for the session. A drop in the queue leaves the queue. After that, a start or a stop continues for
@@ -98,73 +118,145 @@ impl<B: Backend> Place<B> {
     ///
     /// An abort, a stop, a dismissal or a failed start may take the position away, in the queue or granted. A call whose position is
     /// gone waits for the reason, which is stored already or follows at once.
-    pub(crate) async fn turn(self) -> Result<SessionTurn<B>, TurnError<B::Error>> {
-        let Self {
-            call,
-            restart,
-            wait,
-            called,
-            state,
-            shared,
-        } = self;
-        let entry = match state {
+    async fn entry(
+        state: State<B>,
+        call: &Call<B::Error>,
+        runtime: &Handle,
+        wait: Option<Duration>,
+    ) -> Result<Unused<B>, TurnError<B::Error>> {
+        let enter = match state {
             State::Busy => return Err(TurnError::Busy),
-            State::Taken(entry) => entry,
-            State::Waits(enter) => {
-                let mut enter = pin!(enter);
-                let turn = pin!(either(enter.as_mut(), call.refused()));
-                match within(&shared.runtime, wait, turn).await {
-                    Some(Ok(Ok(entry))) => Unused(Some(entry)),
-                    // The call that has taken the position away stores the reason, now or in a moment.
-                    Some(Ok(Err(EnterError::Dismissed))) => return Err(call.refused().await),
-                    Some(Ok(Err(refused))) => {
-                        return Err(call.refusal().unwrap_or_else(|| refused.into()));
-                    }
-                    Some(Err(error)) => return Err(error),
-                    None => return Err(call.refusal().unwrap_or(TurnError::WaitTimedOut)),
-                }
-            }
+            State::Taken(entry) => return Ok(entry),
+            State::Waits(enter) => enter,
         };
+        let waits = Box::pin(async move {
+            let mut enter = pin!(enter);
+            let turn = pin!(either(enter.as_mut(), call.refused()));
+            match within(runtime, wait, turn).await {
+                Some(Ok(Ok(entry))) => Ok(Unused(Some(entry))),
+                // The call that has taken the position away stores the reason, now or in a moment.
+                Some(Ok(Err(EnterError::Dismissed))) => Err(call.refused().await),
+                Some(Ok(Err(refused))) => Err(call.refusal().unwrap_or_else(|| refused.into())),
+                Some(Err(error)) => Err(error),
+                None => Err(call.refusal().unwrap_or(TurnError::WaitTimedOut)),
+            }
+        });
+        waits.await
+    }
+
+    /// The turn. What must not be cut short moves to a task of its own, unless it ends at once.
+    pub(crate) async fn turn(self, shared: Arc<Shared<B>>) -> Taken<B> {
+        let entry = Self::entry(self.state, &self.call, &shared.runtime, self.wait).await?;
         let runtime = shared.runtime.clone();
-        let found = uncut(&runtime, establish(shared, entry, call, restart, called));
-        let turn = found.await.unwrap_or(Err(TurnError::Closed))?;
-        Ok(SessionTurn::taken(turn))
+        let establish = establish(shared, entry, self.call, self.restart, self.called, None);
+        let found = uncut(&runtime, establish).await;
+        Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?))
+    }
+
+    /// The turn, for a task that nobody cuts short.
+    pub(crate) async fn establish(self, shared: Arc<Shared<B>>) -> Taken<B> {
+        let entry = Self::entry(self.state, &self.call, &shared.runtime, self.wait).await?;
+        let turn = establish(shared, entry, self.call, self.restart, self.called, None);
+        Ok(SessionTurn::taken(turn.await?))
     }
 }
 
-/// Turns what is held into the turn of a healthy session. Must not be cut short, because it holds the key.
+/// The turn of a call, or why it got none.
+pub(crate) type Taken<B> = Result<SessionTurn<B>, TurnError<<B as Backend>::Error>>;
+
+/// Whether the session of this turn is healthy.
+pub(crate) async fn looked<B: Backend>(
+    shared: Arc<Shared<B>>,
+    mut turn: Unused<B>,
+) -> (Arc<Shared<B>>, Unused<B>, bool) {
+    let healthy = match &mut turn.0 {
+        Some(Entry::Occupied(turn)) => {
+            let session = turn.session_mut();
+            let limit = shared.timeouts().start;
+            let look = bounded_here(&shared.runtime, limit, || {
+                shared.backend.is_healthy(session)
+            });
+            matches!(look.await, Ended::Done(true))
+        }
+        _ => true,
+    };
+    (shared, turn, healthy)
+}
+
+/// Turns what is held into the turn of a healthy session. What few calls do is in boxes, so that the future of the others is small.
+/// Must not be cut short, because it holds the key.
 ///
 /// Other calls can cancel this one all the while, because they find it by its slot. So one check of the cause after each step is
 /// enough.
-async fn establish<B: Backend>(
+pub(crate) async fn establish<B: Backend>(
     shared: Arc<Shared<B>>,
-    mut entry: Unused<B>,
+    entry: Unused<B>,
     call: Arc<Call<B::Error>>,
     restart: bool,
-    called: Instant,
-) -> Result<SessionTurn<B>, TurnError<B::Error>> {
-    let (entry, seat) = match entry.0.take().expect("an entry is used once") {
-        Entry::Occupied(turn) => renew(&shared, turn, &call, restart).await,
-        vacant => (vacant, None),
+    called: Option<Instant>,
+    healthy: Option<bool>,
+) -> Taken<B> {
+    let ticket = entry.ticket().expect(ONCE);
+    let cancelled = || call.switch.cause(ticket);
+    let (shared, mut entry, healthy) = match healthy {
+        Some(healthy) => (shared, entry, healthy),
+        // Not even looked at, if the call was cancelled: the call that did so wants the session next.
+        None if restart || cancelled().is_some() => (shared, entry, true),
+        None => looked(shared, entry).await,
     };
-    if let Some(cause) = call.switch.cause() {
+    let taken = entry.0.take().expect(ONCE);
+    let (entry, seat) = match taken {
+        Entry::Occupied(turn) if cancelled().is_none() && (restart || !healthy) => {
+            let reason = if restart {
+                StopReason::Restarted
+            } else {
+                StopReason::Unhealthy
+            };
+            Box::pin(renew(&shared, turn, &call, reason)).await
+        }
+        taken => (taken, None),
+    };
+    if let Some(cause) = cancelled() {
         drop(seat); // before the next caller needs one
         return Err(given_up::<B>(entry, cause));
     }
     let turn = match entry {
         Entry::Occupied(turn) => turn,
-        Entry::Vacant(vacancy) => match start(&shared, vacancy, seat).await {
+        Entry::Vacant(vacancy) => match Box::pin(start(&shared, vacancy, seat)).await {
             Ok(turn) => turn,
             Err((vacancy, error)) => {
                 let_go(vacancy);
-                return Err(call.switch.cause().map_or(error, TurnError::of));
+                return Err(cancelled().map_or(error, TurnError::of));
             }
         },
     };
-    if let Some(cause) = call.switch.cause() {
+    begin(shared, Unused::new(turn), Some(call), called)
+}
+
+const ONCE: &str = "an entry is used once";
+
+/// Begins a turn, unless its call was cancelled.
+pub(crate) fn begin<B: Backend>(
+    shared: Arc<Shared<B>>,
+    mut entry: Unused<B>,
+    call: Option<Arc<Call<B::Error>>>,
+    called: Option<Instant>,
+) -> Taken<B> {
+    let Some(Entry::Occupied(turn)) = entry.0.take() else {
+        unreachable!("a session was found or started");
+    };
+    let switch = &call.as_ref().unwrap_or(&turn.own).switch;
+    if let Some(cause) = switch.cause(Turn::ticket(&turn)) {
         return Err(given_up::<B>(Entry::Occupied(turn), cause));
     }
     Ok(SessionTurn::begin(shared, turn, call, called))
+}
+
+fn ticket_of<B: Backend>(entry: &Entered<B>) -> Ticket {
+    match entry {
+        Entry::Occupied(turn) => Turn::ticket(turn),
+        Entry::Vacant(vacancy) => vacancy.ticket(),
+    }
 }
 
 /// The call was cancelled before its turn began. The next caller gets what it held.
@@ -176,36 +268,16 @@ fn given_up<B: Backend>(entry: Entered<B>, cause: Cause) -> TurnError<B::Error> 
 /// Stops a session that is to be restarted or is not healthy. Then returns its vacancy and its seat.
 async fn renew<B: Backend>(
     shared: &Shared<B>,
-    mut turn: Held<B>,
-    call: &Call<B::Error>,
-    restart: bool,
+    turn: Held<B>,
+    call: &Arc<Call<B::Error>>,
+    reason: StopReason,
 ) -> (Entered<B>, Option<Seat>) {
-    let cancelled = || call.switch.cause().is_some();
-    let reason = if cancelled() {
-        // Not even checked: the call that cancelled this one wants the session next.
-        None
-    } else if restart {
-        Some(StopReason::Restarted)
-    } else {
-        let healthy = healthy(shared, &mut turn).await;
-        (!healthy).then_some(StopReason::Unhealthy)
-    };
-    let Some(reason) = reason else {
-        return (Entry::Occupied(turn), None);
-    };
+    // The handle of the session ends with it, and may stand for this call.
+    Turn::set_caller(&turn, Arc::clone(call));
     let mut closing = Turn::vacate(turn);
     let seat = closing.session_mut().seat.take();
     let (vacancy, _) = stop::end(shared, closing, reason).await;
     (Entry::Vacant(vacancy), seat)
-}
-
-async fn healthy<B: Backend>(shared: &Shared<B>, turn: &mut Held<B>) -> bool {
-    let session = turn.session_mut();
-    let limit = shared.timeouts().start;
-    let look = bounded(&shared.runtime, limit, || {
-        shared.backend.is_healthy(session)
-    });
-    matches!(look.await, Ended::Done(true))
 }
 
 /// Starts a session in a vacancy. If that fails, returns the vacancy after the cleanup of the start.
@@ -233,10 +305,14 @@ async fn start<B: Backend>(
                 incarnation,
                 took,
             });
-            return Ok(vacancy.fill(Resident {
+            let own = Call::turn();
+            let turn = vacancy.fill(Resident {
                 session: Some(session),
                 seat: Some(seat),
-            }));
+                own: Arc::clone(&own),
+            });
+            Turn::set_handle(&turn, own);
+            return Ok(turn);
         }
         Ended::Done(Err(error)) => StartFailure::Failed(Arc::new(error)),
         Ended::Overran => StartFailure::TimedOut,

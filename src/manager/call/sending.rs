@@ -8,7 +8,7 @@ use crate::manager::{
     },
     error::{SendError, TurnError},
     listen::Outputs,
-    reach::{Call, Cause, Switched},
+    reach::{Call, Cause, Emit, Switched},
     report::{
         events::{Queue, Update},
         trace,
@@ -19,14 +19,14 @@ use crate::manager::{
 };
 use crate::{Ticket, sync::Arc};
 use futures_core::Stream;
+use parking_lot::Mutex;
 use std::{
     fmt,
     future::{Future, poll_fn},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
-use tokio::sync::oneshot;
 
 type Sent<A> = Result<<A as Agent>::Reply, SendError<<A as Agent>::Message, Failed<A>>>;
 type Failed<A> = <A as crate::manager::backend::Backend>::Error;
@@ -42,22 +42,12 @@ type Failed<A> = <A as crate::manager::backend::Backend>::Error;
 /// agent is [cancelled](crate::TurnContext::cancelled), and has `Timeouts::abort` to end.
 #[must_use = "dropping it cancels the message: await it, or `detach` it"]
 pub struct Sending<A: Agent> {
-    key: Arc<A::Key>,
     ticket: Option<Ticket>,
     call: Arc<Call<A::Error>>,
-    events: Arc<Queue<A::Event>>,
-    started: Started<A>,
-    reply: oneshot::Receiver<Sent<A>>,
+    parcel: Arc<Parcel<A>>,
     /// It was polled to its end, or detached, so there is nothing to cancel.
     over: bool,
     shared: Arc<Shared<A>>,
-}
-
-/// Whether the message is past the queue and the start.
-enum Started<A: Agent> {
-    Waits(oneshot::Receiver<Result<(), TurnError<A::Error>>>),
-    Yes,
-    Refused(TurnError<A::Error>),
 }
 
 impl<A: Agent> Sending<A> {
@@ -69,30 +59,32 @@ impl<A: Agent> Sending<A> {
         options: &TurnOptions,
         keep: impl Send + 'static,
     ) -> Self {
-        let events = Arc::new(Queue::new(shared.settings.unread_bytes));
-        let (started, starts) = oneshot::channel();
-        let (reply, replied) = oneshot::channel();
-        let key = Arc::new(key);
+        let parcel = Arc::new(Parcel {
+            key,
+            events: Queue::new(shared.settings.unread_bytes),
+            outputs: Outputs::of(shared),
+            post: Mutex::new(Post {
+                started: None,
+                reply: None,
+                over: false,
+                reader: None,
+            }),
+        });
         let sending = Self {
-            key: Arc::clone(&key),
             ticket: place.ticket(),
             call: Arc::clone(&place.call),
-            events: Arc::clone(&events),
-            started: Started::Waits(starts),
-            reply: replied,
+            parcel: Arc::clone(&parcel),
             over: false,
             shared: Arc::clone(shared),
         };
         let told = Told {
-            events,
+            parcel,
             message: Some(message),
-            started: Some(started),
-            reply: Some(reply),
         };
         let limit = options.turn.or(shared.timeouts().turn);
         let delivering = Arc::clone(shared);
         shared.runtime.spawn(async move {
-            deliver(delivering, key, place, limit, told).await;
+            deliver(delivering, place, limit, told).await;
             drop(keep); // until here, the message keeps the manager alive
         });
         sending
@@ -105,7 +97,7 @@ impl<A: Agent> Sending<A> {
 
     /// Returns the number of calls before it in the queue; 0 if it is not queued. Costs O(n) in that number.
     pub fn ahead(&self) -> usize {
-        let ahead = |ticket| self.shared.registry.ahead(&*self.key, ticket);
+        let ahead = |ticket| self.shared.registry.ahead(&self.parcel.key, ticket);
         self.ticket.map_or(0, ahead)
     }
 
@@ -116,22 +108,12 @@ impl<A: Agent> Sending<A> {
     ///
     /// A [`TurnError`], never `Agent`. Await the `Sending` for the same error with the message.
     pub async fn started(&mut self) -> Result<(), TurnError<A::Error>> {
-        if let Started::Waits(starts) = &mut self.started {
-            self.started = match starts.await {
-                Ok(Ok(())) => Started::Yes,
-                Ok(Err(error)) => Started::Refused(error),
-                Err(_) => Started::Refused(TurnError::Closed),
-            };
-        }
-        match &self.started {
-            Started::Refused(error) => Err(error.again().unwrap_or(TurnError::Closed)),
-            _ => Ok(()),
-        }
+        poll_fn(|cx| self.parcel.poll_started(cx)).await
     }
 
     /// Returns the next event of the answer, or `None` after the last one. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<Update<A::Event>> {
-        poll_fn(|cx| self.events.poll_next(cx)).await
+        poll_fn(|cx| self.parcel.events.poll_next(cx)).await
     }
 
     /// Turns it into a stream of the events and then the reply.
@@ -145,7 +127,7 @@ impl<A: Agent> Sending<A> {
     pub fn abort(&self) {
         if let Some(ticket) = self.ticket {
             self.shared
-                .cancel(&*self.key, ticket, &self.call, Cause::Abort);
+                .cancel(&self.parcel.key, ticket, &self.call, Cause::Abort);
         }
     }
 
@@ -155,13 +137,9 @@ impl<A: Agent> Sending<A> {
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Sent<A>> {
-        Pin::new(&mut self.reply).poll(cx).map(|reply| {
+        self.parcel.poll_reply(cx).map(|reply| {
             self.over = true;
-            // The runtime is gone.
-            reply.unwrap_or(Err(SendError {
-                error: TurnError::Closed,
-                message: None,
-            }))
+            reply
         })
     }
 }
@@ -183,51 +161,153 @@ impl<A: Agent> Drop for Sending<A> {
             // The waker of the next caller may panic, and so may the hash of a key.
             quietly(|| self.abort());
         }
+        // What nobody will read is not kept, even if a context of the turn is. A panic of its drop is its reader's.
+        drop(self.parcel.leave());
     }
 }
 
 impl<A: Agent> fmt::Debug for Sending<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sending")
-            .field("key", &self.key)
+            .field("key", &self.parcel.key)
             .field("ticket", &self.ticket)
             .finish_non_exhaustive()
     }
 }
 
-/// What the sender receives. It receives an end, whatever becomes of the task.
+/// What a message and its sender share, in one allocation.
+struct Parcel<A: Agent> {
+    key: A::Key,
+    /// The sender's.
+    events: Queue<A::Event>,
+    /// Everybody's.
+    outputs: Arc<Outputs<A::Key, A::Event>>,
+    post: Mutex<Post<A>>,
+}
+
+/// What the sender receives, besides events. No user code runs under its lock.
+struct Post<A: Agent> {
+    /// Whether the message is past the queue and the start.
+    started: Option<Result<(), TurnError<A::Error>>>,
+    reply: Option<Sent<A>>,
+    /// The reply was given, or the sender has gone.
+    over: bool,
+    reader: Option<Waker>,
+}
+
+impl<A: Agent> Parcel<A> {
+    /// Changes what the sender receives, and wakes it. What `change` returns is dropped after the lock.
+    fn tell<T>(&self, change: impl FnOnce(&mut Post<A>) -> T) {
+        let mut post = self.post.lock();
+        let unused = change(&mut post);
+        let reader = post.reader.take();
+        drop(post);
+        if let Some(reader) = reader {
+            quietly(|| reader.wake());
+        }
+        quietly(|| drop(unused));
+    }
+
+    fn poll_started(&self, cx: &Context<'_>) -> Poll<Result<(), TurnError<A::Error>>> {
+        self.poll(cx, |post| {
+            let started = post.started.as_ref()?;
+            let again = |error: &TurnError<_>| error.again().unwrap_or(TurnError::Closed);
+            Some(started.as_ref().map_err(again).copied())
+        })
+    }
+
+    fn poll_reply(&self, cx: &Context<'_>) -> Poll<Sent<A>> {
+        self.poll(cx, |post| {
+            let reply = post.reply.take();
+            assert!(
+                reply.is_some() || !post.over,
+                "`Sending` was polled after it was ready"
+            );
+            reply
+        })
+    }
+
+    /// What `look` finds. Without it, the waker waits for a change.
+    fn poll<T>(&self, cx: &Context<'_>, look: impl Fn(&mut Post<A>) -> Option<T>) -> Poll<T> {
+        if let Some(found) = look(&mut self.post.lock()) {
+            return Poll::Ready(found);
+        }
+        let waker = cx.waker().clone(); // outside the lock
+        let mut post = self.post.lock();
+        if let Some(found) = look(&mut post) {
+            drop(post); // before the waker
+            return Poll::Ready(found);
+        }
+        let before = post.reader.replace(waker);
+        drop(post);
+        drop(before);
+        Poll::Pending
+    }
+
+    /// The sender goes. Returns the reply that it has not read.
+    fn leave(&self) -> Option<Sent<A>> {
+        let mut post = self.post.lock();
+        post.over = true;
+        post.reply.take()
+    }
+}
+
+/// What a turn emits goes to the sender and to all listeners, and after the end of the turn to nobody.
+impl<A: Agent> Emit<A::Event> for Parcel<A> {
+    fn emit(&self, event: A::Event) {
+        if self.events.has_ended() {
+            return;
+        }
+        let bytes = A::weight(&event);
+        let hub = self.outputs.find(&self.key);
+        let heard = hub.map(|hub| (hub, event.clone()));
+        // The turn may have ended meanwhile. The sender's queue decides that for the listeners too.
+        if let (true, Some((hub, event))) = (self.events.push(event, bytes), heard) {
+            hub.publish(|| (event, bytes));
+        }
+    }
+}
+
+/// The message on its way. The sender receives an end, whatever becomes of the task.
 struct Told<A: Agent> {
-    events: Arc<Queue<A::Event>>,
+    parcel: Arc<Parcel<A>>,
     /// Until it is delivered.
     message: Option<A::Message>,
-    started: Option<oneshot::Sender<Result<(), TurnError<A::Error>>>>,
-    reply: Option<oneshot::Sender<Sent<A>>>,
 }
 
 impl<A: Agent> Told<A> {
-    fn start(&mut self, started: Result<(), TurnError<A::Error>>) {
-        if let Some(told) = self.started.take() {
-            quietly(|| drop(told.send(started)));
-        }
+    fn start(&self, started: Result<(), TurnError<A::Error>>) {
+        self.parcel.tell(|post| {
+            let first = post.started.is_none();
+            if first {
+                post.started.replace(started).map(Ok)
+            } else {
+                Some(Err(started))
+            }
+        });
     }
 
     fn end(&mut self, reply: Result<A::Reply, TurnError<A::Error>>) {
         if let Err(error) = &reply {
             self.start(error.again().map_or(Ok(()), Err));
         }
-        self.events.end();
+        self.parcel.events.end();
         let message = self.message.take();
         let reply = reply.map_err(|error| SendError { error, message });
-        if let Some(told) = self.reply.take() {
-            quietly(|| drop(told.send(reply)));
-        }
+        self.parcel.tell(|post| {
+            if post.over {
+                return Some(reply);
+            }
+            post.over = true;
+            post.reply.replace(reply)
+        });
     }
 }
 
 /// If nothing else has ended the message, the runtime is gone.
 impl<A: Agent> Drop for Told<A> {
     fn drop(&mut self) {
-        if self.reply.is_some() {
+        if !self.parcel.events.has_ended() {
             self.end(Err(TurnError::Closed));
         }
     }
@@ -235,27 +315,28 @@ impl<A: Agent> Drop for Told<A> {
 
 async fn deliver<A: Agent>(
     shared: Arc<Shared<A>>,
-    key: Arc<A::Key>,
     place: Place<A>,
     limit: Option<Duration>,
     mut told: Told<A>,
 ) {
-    let mut turn = match place.turn().await {
+    // Not in a task of its own: nobody cuts this one short.
+    let mut turn = match place.establish(Arc::clone(&shared)).await {
         Ok(turn) => turn,
         Err(error) => return told.end(Err(error)),
     };
     told.start(Ok(()));
     let message = told.message.take().expect("it is sent once");
+    let parcel = Arc::clone(&told.parcel);
     let cx = TurnContext {
         incarnation: SessionTurn::incarnation(&turn),
         ticket: SessionTurn::ticket(&turn),
         call: Arc::clone(SessionTurn::call(&turn)) as Arc<dyn Switched>,
-        out: Outputs::emitter(&shared, Arc::clone(&key), Arc::clone(&told.events)),
+        out: parcel as Arc<dyn Emit<A::Event>>,
     };
     let (session, switch) = SessionTurn::session(&mut turn);
     let work = || {
         let work = shared.backend.send(session, message, &cx);
-        trace::in_turn(&*key, cx.incarnation, cx.ticket, work)
+        trace::in_turn(&told.parcel.key, cx.incarnation, cx.ticket, work)
     };
     let drove = drive(&shared, work, switch, limit).await;
     let cause = switch.cause();
@@ -279,7 +360,7 @@ async fn deliver<A: Agent>(
         }
     };
     // The events end before the turn, and the turn ends before its reply is sent.
-    told.events.end();
+    told.parcel.events.end();
     let_go(turn);
     told.end(reply);
 }
@@ -297,7 +378,7 @@ impl<A: Agent> Stream for SendingStream<A> {
         let Some(sending) = &mut self.sending else {
             return Poll::Ready(None);
         };
-        match sending.events.poll_next(cx) {
+        match sending.parcel.events.poll_next(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Update::Event(event))) => Poll::Ready(Some(Update::Event(event))),
             Poll::Ready(Some(Update::Lagged(count))) => Poll::Ready(Some(Update::Lagged(count))),

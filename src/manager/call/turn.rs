@@ -3,10 +3,9 @@
 use crate::manager::{
     backend::{Backend, StopReason},
     end::stop,
-    error::TurnError,
     reach::{Call, Cause, Switch},
     report::reports::{Outcome, SessionEvent},
-    run::{Payload, caught, drop_caught, either, within},
+    run::{Payload, caught, either, end_here, here, within},
     shared::{Held, Shared},
 };
 use crate::{
@@ -17,8 +16,7 @@ use std::{
     fmt,
     future::Future,
     ops::{Deref, DerefMut},
-    pin::Pin,
-    task::{Context, Poll},
+    pin::pin,
     time::Duration,
 };
 use tokio::time::Instant;
@@ -38,8 +36,10 @@ use tokio::time::Instant;
 pub struct SessionTurn<B: Backend> {
     turn: Option<Held<B>>,
     shared: Arc<Shared<B>>,
-    call: Arc<Call<B::Error>>,
-    began: Instant,
+    /// `None` if the handle of the session stands for the call.
+    call: Option<Arc<Call<B::Error>>>,
+    /// If somebody listened then.
+    began: Option<Instant>,
     pub(crate) outcome: Outcome,
     /// User code is in the middle of something: if the turn ends now, the session is dirty.
     half_done: bool,
@@ -52,16 +52,19 @@ impl<B: Backend> SessionTurn<B> {
     pub(crate) fn begin(
         shared: Arc<Shared<B>>,
         turn: Held<B>,
-        call: Arc<Call<B::Error>>,
-        called: Instant,
+        call: Option<Arc<Call<B::Error>>>,
+        called: Option<Instant>,
     ) -> Self {
-        let began = Instant::now();
-        shared.tell(|| SessionEvent::TurnBegan {
-            key: Turn::key(&turn).clone(),
-            incarnation: Turn::incarnation(&turn),
-            turn: Turn::ticket(&turn),
-            waited: began - called,
-        });
+        let began = shared.listens().then(Instant::now);
+        if let Some(began) = began {
+            let waited = called.map_or_else(|| shared.age(&turn), |called| began - called);
+            shared.tell(|| SessionEvent::TurnBegan {
+                key: Turn::key(&turn).clone(),
+                incarnation: Turn::incarnation(&turn),
+                turn: Turn::ticket(&turn),
+                waited,
+            });
+        }
         Self {
             turn: Some(turn),
             shared,
@@ -100,12 +103,14 @@ impl<B: Backend> SessionTurn<B> {
 
     /// Resolves when the turn is cancelled: by an abort, a stop or a shutdown, which waits for its end. Cancel-safe.
     pub async fn cancelled(this: &Self) {
-        this.call.switch.cancelled().await;
+        let switch = &Self::call(this).switch;
+        switch.cancelled(Self::ticket(this)).await;
     }
 
     /// Returns whether the turn is cancelled.
     pub fn is_cancelled(this: &Self) -> bool {
-        this.call.switch.cause().is_some()
+        let switch = &Self::call(this).switch;
+        switch.cause(Self::ticket(this)).is_some()
     }
 
     /// Ends the turn and stops the session. The next caller waits for the stop and gets a new session.
@@ -115,7 +120,7 @@ impl<B: Backend> SessionTurn<B> {
     }
 
     pub(crate) fn call(this: &Self) -> &Arc<Call<B::Error>> {
-        &this.call
+        this.call.as_ref().unwrap_or(&Self::held(this).own)
     }
 
     /// The agent returned an error, with or without a cancellation.
@@ -124,11 +129,14 @@ impl<B: Backend> SessionTurn<B> {
     }
 
     /// The session, for user code that leaves it dirty if it is cut short or panics. [`drove`](Self::drove) reports its end.
-    pub(crate) fn session(this: &mut Self) -> (&mut B::Session, &Switch) {
+    pub(crate) fn session(this: &mut Self) -> (&mut B::Session, OfTurn<'_>) {
         this.half_done = true;
         this.outcome = Outcome::Dropped;
         let turn = this.turn.as_mut().expect(HELD);
-        (turn.session_mut(), &this.call.switch)
+        let ticket = Turn::ticket(turn);
+        let (session, own) = turn.parts_mut();
+        let switch = &this.call.as_ref().unwrap_or(own).switch;
+        (session, OfTurn { switch, ticket })
     }
 
     /// Stores how that code ended.
@@ -144,6 +152,19 @@ impl<B: Backend> SessionTurn<B> {
 
 const HELD: &str = "a turn has its session until it ends";
 
+/// The switch of a call, as far as it is about one turn.
+#[derive(Clone, Copy)]
+pub(crate) struct OfTurn<'a> {
+    switch: &'a Switch,
+    ticket: Ticket,
+}
+
+impl OfTurn<'_> {
+    pub(crate) fn cause(self) -> Option<Cause> {
+        self.switch.cause(self.ticket)
+    }
+}
+
 /// How user code in a turn ended.
 pub(crate) enum Drove<T> {
     Done(T),
@@ -156,38 +177,34 @@ pub(crate) enum Drove<T> {
 pub(crate) async fn drive<B: Backend, F: Future>(
     shared: &Shared<B>,
     call: impl FnOnce() -> F,
-    switch: &Switch,
+    OfTurn { switch, ticket }: OfTurn<'_>,
     limit: Option<Duration>,
 ) -> Drove<F::Output> {
-    let mut future = Box::pin(caught(call));
+    let mut future = pin!(Some(caught(call)));
     let first = {
-        let first = std::pin::pin!(either(future.as_mut(), switch.cancelled()));
+        let first = pin!(either(here(future.as_mut()), switch.cancelled(ticket)));
         within(&shared.runtime, limit, first).await
     };
     let ended = match first {
         Some(Ok(ended)) => Some(ended),
         Some(Err(_)) => None,
         None => {
-            switch.cancel(Cause::TurnTimeout);
+            switch.cancel(ticket, Cause::TurnTimeout);
             None
         }
     };
     let ended = match ended {
         Some(ended) => Some(ended),
         None => {
-            within(
-                &shared.runtime,
-                Some(shared.timeouts().abort),
-                future.as_mut(),
-            )
-            .await
+            let patience = Some(shared.timeouts().abort);
+            within(&shared.runtime, patience, here(future.as_mut())).await
         }
     };
-    let dropped = drop_caught(future);
+    let dropped = end_here(future);
     match (ended, dropped) {
         (Some(Err(payload)), _) | (_, Err(payload)) => Drove::Panicked(payload),
         (Some(Ok(value)), Ok(())) => Drove::Done(value),
-        (None, Ok(())) => Drove::Cut(switch.cause().unwrap_or(Cause::Abort)),
+        (None, Ok(())) => Drove::Cut(switch.cause(ticket).unwrap_or(Cause::Abort)),
     }
 }
 
@@ -214,19 +231,23 @@ impl<B: Backend> Drop for SessionTurn<B> {
         if panicked {
             self.outcome = Outcome::Panicked;
         }
-        let took = self.began.elapsed();
         let outcome = self.outcome;
-        self.shared.tell(|| SessionEvent::TurnEnded {
-            key: Turn::key(&turn).clone(),
-            incarnation: Turn::incarnation(&turn),
-            turn: Turn::ticket(&turn),
-            took,
-            outcome,
-        });
+        if self.shared.listens() {
+            let took = self.began.map(|began| began.elapsed());
+            let took = took.unwrap_or_else(|| self.shared.age(&turn));
+            self.shared.tell(|| SessionEvent::TurnEnded {
+                key: Turn::key(&turn).clone(),
+                incarnation: Turn::incarnation(&turn),
+                turn: Turn::ticket(&turn),
+                took,
+                outcome,
+            });
+        }
         if panicked || self.half_done {
             // The stop still holds the slot. The switch must end here, at the moment in which the end of a clean turn puts it out of
             // reach.
-            self.call.switch.end();
+            let call = self.call.as_ref().unwrap_or(&turn.own);
+            call.switch.end(Turn::ticket(&turn));
             stop::aside(&self.shared, Turn::vacate(turn), StopReason::Dirty);
         } else {
             // Not dropped: that would end the session without a stop if this thread unwinds.
@@ -243,50 +264,6 @@ impl<B: Backend> fmt::Debug for SessionTurn<B> {
             .field("key", key)
             .field("incarnation", &Turn::incarnation(turn))
             .field("ticket", &Turn::ticket(turn))
-            .finish_non_exhaustive()
-    }
-}
-
-/// The future of [`SessionManager::turn`](crate::SessionManager::turn). It took its position in the queue when it was made.
-///
-/// If the key was free, this future holds the turn already. As long as it is neither polled nor dropped, the key is blocked.
-///
-/// # Cancel safety
-///
-/// If it is dropped in the queue, it leaves the queue. A start, a check or a stop that it waits for continues, for the next caller.
-#[must_use = "this holds a position in the queue, or the key: await it or drop it"]
-pub struct Entering<B: Backend> {
-    ticket: Option<Ticket>,
-    turn: Pin<Box<dyn Future<Output = Result<SessionTurn<B>, TurnError<B::Error>>> + Send>>,
-}
-
-impl<B: Backend> Entering<B> {
-    pub(crate) fn new(
-        ticket: Option<Ticket>,
-        turn: impl Future<Output = Result<SessionTurn<B>, TurnError<B::Error>>> + Send + 'static,
-    ) -> Self {
-        let turn = Box::pin(turn);
-        Self { ticket, turn }
-    }
-
-    /// Returns the ticket, which the turn will have too. `None` if the call was refused; the first poll returns the reason.
-    pub fn ticket(&self) -> Option<Ticket> {
-        self.ticket
-    }
-}
-
-impl<B: Backend> Future for Entering<B> {
-    type Output = Result<SessionTurn<B>, TurnError<B::Error>>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.turn.as_mut().poll(cx)
-    }
-}
-
-impl<B: Backend> fmt::Debug for Entering<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Entering")
-            .field("ticket", &self.ticket)
             .finish_non_exhaustive()
     }
 }

@@ -79,8 +79,8 @@ fn cancel_all<B: Backend>(shared: &Shared<B>, cause: Cause) {
     for seen in shared.registry.snapshot() {
         // `seen` may be the last reference to its slot. Then its drop drops the key.
         quietly(move || {
-            if let Some(call) = seen.caller(None) {
-                call.switch.cancel(cause);
+            if let Some((ticket, call)) = seen.reach(None) {
+                call.switch.cancel(ticket, cause);
             }
         });
     }

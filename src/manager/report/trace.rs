@@ -5,6 +5,16 @@ use crate::manager::report::reports::SessionEvent;
 use crate::{Incarnation, Ticket};
 use std::fmt::Debug;
 
+#[cfg(not(feature = "tracing"))]
+pub(crate) fn listens() -> bool {
+    false
+}
+
+#[cfg(feature = "tracing")]
+pub(crate) fn listens() -> bool {
+    tracing::enabled!(tracing::Level::WARN)
+}
+
 /// Does nothing without the feature.
 #[cfg(not(feature = "tracing"))]
 pub(crate) fn event<K: Debug>(_event: impl Fn() -> SessionEvent<K>) {}
@@ -14,7 +24,7 @@ pub(crate) fn event<K: Debug>(event: impl Fn() -> SessionEvent<K>) {
     use crate::manager::text::{Shown, ShownKey};
     use tracing::{debug, warn};
 
-    if !tracing::enabled!(tracing::Level::WARN) {
+    if !listens() {
         return;
     }
     match event() {

@@ -1,5 +1,7 @@
 //! How a call arrives at its key. A free session is taken on a short path of its own, which all other calls leave at once.
 
+#[cfg(feature = "tokio")]
+use crate::Turn;
 use crate::{
     Enter, EnterError, Entry, Registry, Tick, ToKey,
     registry::{
@@ -25,7 +27,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         priority: Priority,
     ) -> Enter<K, V, H> {
         let (arrival, mut absent) = (self.arrival(key, priority, true), false);
-        match self.take_free(key, arrival.hash, arrival.now, &mut absent) {
+        match self.take_free::<Q, false>(key, arrival.hash, arrival.now, &mut absent) {
             Some((session, slot)) => Enter::held(Some(session), slot),
             None => self.enter_late(key, arrival, absent),
         }
@@ -38,7 +40,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         key: &Q,
     ) -> Result<Entry<K, V, H>, EnterError> {
         let (arrival, mut absent) = (self.arrival(key, Priority::Normal, true), false);
-        match self.take_free(key, arrival.hash, arrival.now, &mut absent) {
+        match self.take_free::<Q, false>(key, arrival.hash, arrival.now, &mut absent) {
             Some((session, slot)) => Ok(Entry::new(Hold::new(slot), Some(session))),
             None => self.wait_late(key, arrival, absent),
         }
@@ -46,8 +48,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
 
     /// Takes the turn of an idle session, and does nothing else. The result is two words, which return in registers. That the
     /// key is absent is written elsewhere, because a result with it would return in memory.
+    ///
+    /// `STANDS`: the handle of the session stands for the call. Without such a handle nothing is taken.
     #[inline(never)]
-    fn take_free<Q: ?Sized + ToKey<K>>(
+    fn take_free<Q: ?Sized + ToKey<K>, const STANDS: bool>(
         &self,
         key: &Q,
         hash: u64,
@@ -60,9 +64,18 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
                 *absent = true;
                 return None;
             };
-            let session = shard.take_free(slot, now)?;
+            let session = shard.take_free::<STANDS>(slot, now)?;
             Some((session, Arc::clone(slot)))
         })
+    }
+
+    /// The turn of an idle session, whose handle stands for the call.
+    #[cfg(feature = "tokio")]
+    #[inline]
+    pub(crate) fn take_idle<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Turn<K, V, H>> {
+        let (now, hash) = (self.now(), self.hash(key));
+        let (session, slot) = self.take_free::<Q, true>(key, hash, now, &mut false)?;
+        Some(Turn::new(session, Hold::new(slot)))
     }
 
     #[cold]

@@ -5,7 +5,10 @@ use crate::{
     Enter, Entry,
     registry::{
         calls::registry::Arrived,
-        slot::queue::{Priority, Queue},
+        slot::{
+            leaves::Leaves,
+            queue::{Priority, Queue},
+        },
     },
 };
 use crate::{
@@ -87,16 +90,16 @@ type Caller<H> = Option<(Ticket, Arc<H>)>;
 /// For the manager, which leaves a handle with every call.
 #[cfg(feature = "tokio")]
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
-    /// Like [`enter_with`](Self::enter_with), but takes a free slot in the call. If `wait` is false, a slot that is not
+    /// Like [`enter_with`](Self::enter_with), but returns the entry of a free slot. If `wait` is false, a slot that is not
     /// free is refused.
     pub(crate) fn enter_or_take<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
-        handle: Arc<H>,
+        handle: &mut impl Leaves<H>,
         wait: bool,
     ) -> Result<Entry<K, V, H>, Option<Enter<K, V, H>>> {
         let arrival = self.arrival(key, Priority::Normal, wait);
-        match self.arrive(key, arrival, &mut Some(handle)) {
+        match self.arrive(key, arrival, handle) {
             Ok(Arrived::Held(session, slot)) => Ok(Entry::new(Hold::new(slot), session)),
             Ok(Arrived::Busy) => Err(None),
             waits => Err(Some(Self::to_enter(waits))),
@@ -123,7 +126,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
             if let Some(other) = locked.joined(joins) {
                 return Some(Err(other));
             }
-            let before = locked.caller(None);
+            let before = locked.reach(None);
             let entered = shard.enter_locked(&mut locked, arrival, &mut handle);
             Some(Ok((Arc::clone(slot), entered, before)))
         })?;
@@ -131,6 +134,15 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
             let enter = Self::to_enter(self.arrived(slot, entered));
             (enter, before)
         }))
+    }
+
+    /// Like [`caller`](Self::caller), also for a call for which the handle of its session stands.
+    pub(crate) fn reach<Q: ?Sized + ToKey<K>>(
+        &self,
+        key: &Q,
+        ticket: Option<Ticket>,
+    ) -> Option<(Ticket, Arc<H>)> {
+        self.with(key, |slot| slot.lock().reach(ticket))?
     }
 
     /// Empties the normal queue of a key at once, so that nobody in it is granted any more. The caller must answer each
@@ -158,6 +170,18 @@ impl<V, H> Locked<'_, V, H> {
             rare.queue.caller(ticket)?.1
         };
         Some((ticket, Arc::clone(caller?)))
+    }
+
+    /// The same, and if the call left none, the handle that stands for it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn reach(&self, only: Option<Ticket>) -> Option<(Ticket, Arc<H>)> {
+        self.caller(only).or_else(|| {
+            let turn = self.status().turn?;
+            let rare = self.state.rare.as_ref()?;
+            let stands = rare.stands && only.is_none_or(|only| only == turn);
+            let handle = rare.handle.as_ref().filter(|_| stands)?;
+            Some((turn, Arc::clone(handle)))
+        })
     }
 
     /// The handle of the next high-priority call or of the call that has the slot, if `joins` accepts it.

@@ -84,6 +84,18 @@ impl<K, V, H> Turn<K, V, H> {
         this.hold.set_handle(handle);
     }
 
+    /// When this phase of the slot began.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn since(this: &Self) -> crate::Tick {
+        this.hold.slot().glance().since
+    }
+
+    /// Leaves a handle for the call itself, in place of the session's, which stands for it until now.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn set_caller(this: &Self, handle: Arc<H>) {
+        this.hold.set_caller(handle);
+    }
+
     /// The number of callers that wait for this turn to end.
     pub fn waiting(this: &Self) -> usize {
         this.hold.slot().glance().waiting as usize

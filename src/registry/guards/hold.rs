@@ -50,6 +50,17 @@ impl<K, V, H> Hold<K, V, H> {
         drop(before); // after the lock
     }
 
+    /// In one critical section, so that others find the one handle or the other.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn set_caller(&self, handle: Arc<H>) {
+        let mut locked = self.slot().lock();
+        let rare = locked.state.rare();
+        rare.stands = false;
+        let before = rare.caller.replace(handle);
+        drop(locked);
+        drop(before); // after the lock
+    }
+
     /// Moves the right out of this hold.
     #[inline]
     pub(crate) fn take(&mut self) -> Self {

@@ -75,11 +75,10 @@ impl<K, V, H> Observed<K, V, H> {
         if same { locked.handle() } else { None }
     }
 
-    /// The handle of the call that has this slot now; with a ticket, only of that call.
+    /// The ticket and handle of the call that has this slot now; with a ticket, only of that call.
     #[cfg(feature = "tokio")]
-    pub(crate) fn caller(&self, only: Option<crate::Ticket>) -> Option<Arc<H>> {
-        let caller = self.slot.lock().caller(only);
-        caller.map(|(_, handle)| handle)
+    pub(crate) fn reach(&self, only: Option<crate::Ticket>) -> Option<(crate::Ticket, Arc<H>)> {
+        self.slot.lock().reach(only)
     }
 
     /// Takes the turn of an idle session, if nothing has happened to it since it was observed.

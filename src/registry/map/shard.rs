@@ -122,12 +122,20 @@ impl<K, V, H> Shard<K, V, H> {
 
     /// Takes the turn of an idle session. The map lock is held, so the slot is current.
     #[inline(always)]
-    pub(crate) fn take_free(&self, slot: &Arc<Slot<K, V, H>>, now: Tick) -> Option<Box<V>> {
+    pub(crate) fn take_free<const STANDS: bool>(
+        &self,
+        slot: &Arc<Slot<K, V, H>>,
+        now: Tick,
+    ) -> Option<Box<V>> {
         let mut locked = slot.lock();
         if self.common.closed() {
             return None;
         }
-        locked.take_free(now)
+        if STANDS {
+            locked.take_standing(now)
+        } else {
+            locked.take_free(now)
+        }
     }
 
     /// A call arrives at a slot in the map. The map lock is held, so the slot is current.

@@ -24,3 +24,24 @@ impl<H> Leaves<H> for Option<Arc<H>> {
         self.take()
     }
 }
+
+/// A handle that is made when the call leaves it.
+#[cfg(feature = "tokio")]
+pub(crate) struct Lazy<H> {
+    make: fn() -> Arc<H>,
+    pub(crate) made: Option<Arc<H>>,
+}
+
+#[cfg(feature = "tokio")]
+impl<H> Lazy<H> {
+    pub(crate) fn new(make: fn() -> Arc<H>) -> Self {
+        Self { make, made: None }
+    }
+}
+
+#[cfg(feature = "tokio")]
+impl<H> Leaves<H> for Lazy<H> {
+    fn take(&mut self) -> Option<Arc<H>> {
+        Some(Arc::clone(self.made.get_or_insert_with(self.make)))
+    }
+}

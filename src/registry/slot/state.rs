@@ -83,6 +83,8 @@ pub(crate) struct Rare<H> {
     pub(crate) drawn: Ticket,
     /// The handle that the holder left for others.
     pub(crate) handle: Option<Arc<H>>,
+    /// That handle stands for the call that has the slot.
+    pub(crate) stands: bool,
     /// The handle of the call that has the slot, from its grant to the end of its turn.
     pub(crate) caller: Option<Arc<H>>,
 }
@@ -94,6 +96,7 @@ impl<H> Default for Rare<H> {
             grant: None,
             drawn: Ticket::FIRST,
             handle: None,
+            stands: false,
             caller: None,
         }
     }
@@ -324,7 +327,9 @@ impl<V, H> Drop for Locked<'_, V, H> {
     #[inline]
     fn drop(&mut self) {
         if self.changed {
-            if self.state.rare.is_some() {
+            // Most boxes stay, because of their session's handle.
+            let rare = self.state.rare.as_ref();
+            if rare.is_some_and(|rare| rare.handle.is_none()) {
                 self.trim();
             }
             self.board.close();

@@ -9,7 +9,7 @@ use crate::{
         leaves::Leaves,
         outcome::{Claim, Entered, Handles, Left, Legacy, Look, Passed},
         queue::{Place, Priority, Queue},
-        state::{Locked, Stamp},
+        state::{Locked, Rare, Stamp},
         status::Glance,
     },
     sync::Arc,
@@ -49,8 +49,20 @@ impl<V, H> Locked<'_, V, H> {
         }
         self.state.rested = Stamp::new(since);
         let ticket = self.next_ticket();
+        if let Some(rare) = &mut self.state.rare {
+            rare.stands = false;
+        }
         self.begin_for(ticket, Phase::Busy, now);
         self.state.session.take()
+    }
+
+    /// The same for a call for which the handle of the session stands, if there is one.
+    #[inline]
+    pub(crate) fn take_standing(&mut self, now: Tick) -> Option<V> {
+        self.state.rare.as_ref()?.handle.as_ref()?;
+        let session = self.take_free(now)?;
+        self.state.rare.as_mut()?.stands = true;
+        Some(session)
     }
 
     /// Takes a place in the queue.
@@ -195,7 +207,9 @@ impl<V, H> Locked<'_, V, H> {
     /// Passes the session in the slot to the next call. Without one it is idle, since `rested`.
     #[inline]
     fn pass(&mut self, rested: Tick, now: Tick, passed: &mut Option<Passed<H>>) {
-        if self.state.rare.is_some() || self.state.unlisted {
+        let rare = self.state.rare.as_ref();
+        let more = |rare: &Rare<H>| rare.caller.is_some() || !rare.queue.is_empty();
+        if rare.is_some_and(|rare| more(rare)) || self.state.unlisted {
             *passed = self.pass_on(rested, now);
         } else {
             self.begin(Phase::Idle, rested);
@@ -233,6 +247,7 @@ impl<V, H> Locked<'_, V, H> {
         let rare = self.state.rare();
         let (place, waiter) = rare.queue.next().expect("the queue is not empty");
         rare.grant = Some(place);
+        rare.stands = false;
         let caller = mem::replace(&mut rare.caller, waiter.caller);
         self.state.rested = Stamp::new(rested);
         self.begin_for(place.ticket(), phase, now);

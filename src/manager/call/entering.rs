@@ -1,0 +1,158 @@
+//! The future of a plain turn. If the session is idle and healthy, it needs neither a task, a timer nor an allocation.
+
+use crate::manager::{
+    backend::Backend,
+    call::{
+        place::{Place, Taken, Unused, begin, establish, looked},
+        turn::SessionTurn,
+    },
+    error::TurnError,
+    run::{Reused, uncut},
+    shared::Shared,
+};
+use crate::{Ticket, ToKey, sync::Arc};
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    pin::Pin,
+    task::{Context, Poll},
+};
+use tokio::time::Instant;
+
+/// The future of [`SessionManager::turn`](crate::SessionManager::turn). It took its position in the queue when it was made.
+///
+/// If the key was free, this future holds the turn already. As long as it is neither polled nor dropped, the key is blocked.
+///
+/// # Cancel safety
+///
+/// If it is dropped in the queue, it leaves the queue. A start, a check or a stop that it waits for continues, for the next caller.
+#[must_use = "this holds a position in the queue, or the key: await it or drop it"]
+pub struct Entering<B: Backend> {
+    ticket: Option<Ticket>,
+    state: State<B>,
+}
+
+enum State<B: Backend> {
+    /// The session was idle, and the call has its turn.
+    Free(Free<B>),
+    Going(Going<B>),
+    Over,
+}
+
+impl<B: Backend> Entering<B> {
+    /// The turn of an idle session; `None` if there is none.
+    pub(crate) fn idle<Q: ?Sized + ToKey<B::Key>>(
+        shared: &Arc<Shared<B>>,
+        key: &Q,
+    ) -> Option<Self> {
+        let free = Free::take(shared, key)?;
+        Some(Self {
+            ticket: free.turn.ticket(),
+            state: State::Free(free),
+        })
+    }
+
+    /// The turn of this place. The future owns `keep` until the turn comes: a call that waits keeps the manager alive.
+    pub(crate) fn of(place: Place<B>, shared: &Arc<Shared<B>>, keep: impl Send + 'static) -> Self {
+        let (ticket, shared) = (place.ticket(), Arc::clone(shared));
+        let turn = Box::pin(async move {
+            let turn = place.turn(shared).await;
+            drop(keep);
+            turn
+        });
+        Self {
+            ticket,
+            state: State::Going(turn),
+        }
+    }
+
+    /// Returns the ticket, which the turn will have too. `None` if the call was refused; the first poll returns the reason.
+    pub fn ticket(&self) -> Option<Ticket> {
+        self.ticket
+    }
+}
+
+impl<B: Backend> Future for Entering<B> {
+    type Output = Result<SessionTurn<B>, TurnError<B::Error>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = match mem::replace(&mut self.state, State::Over) {
+            State::Free(free) => match free.poll(cx) {
+                Ok(turn) => return Poll::Ready(turn),
+                Err(going) => State::Going(going),
+            },
+            other => other,
+        };
+        self.state = polled;
+        match &mut self.state {
+            State::Going(going) => going.as_mut().poll(cx),
+            _ => panic!("`Entering` was polled after it was ready"),
+        }
+    }
+}
+
+/// Nothing in it is pinned.
+impl<B: Backend> Unpin for Entering<B> {}
+
+impl<B: Backend> fmt::Debug for Entering<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entering")
+            .field("ticket", &self.ticket)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The turn of an idle session, which a plain call has from its beginning. The handle of the session stands for the call.
+struct Free<B: Backend> {
+    turn: Unused<B>,
+    called: Option<Instant>,
+    shared: Arc<Shared<B>>,
+}
+
+/// A future that a call waits for.
+type Going<B> = Pin<Box<dyn Future<Output = Taken<B>> + Send>>;
+
+impl<B: Backend> Free<B> {
+    fn take<Q: ?Sized + ToKey<B::Key>>(shared: &Arc<Shared<B>>, key: &Q) -> Option<Self> {
+        let turn = shared.registry.take_idle(key)?;
+        Some(Self {
+            turn: Unused::new(turn),
+            called: shared.listens().then(Instant::now),
+            shared: Arc::clone(shared),
+        })
+    }
+
+    /// The turn, if the session is healthy at once: then without a task, a timer or an allocation. Else the future that goes on.
+    fn poll(self, cx: &mut Context<'_>) -> Result<Taken<B>, Going<B>> {
+        let Self {
+            turn,
+            called,
+            shared,
+        } = self;
+        let runtime = shared.runtime.clone();
+        let mut look = Reused::new(looked(shared, turn));
+        let Poll::Ready((shared, turn, healthy)) = Pin::new(&mut look).poll(cx) else {
+            // Moved to a task with its session, since it must not be cut short.
+            let task = runtime.spawn(async move {
+                let (shared, turn, healthy) = look.await;
+                let call = turn.own();
+                establish(shared, turn, call, false, called, Some(healthy)).await
+            });
+            return Err(Box::pin(async move {
+                let turn = task.await.unwrap_or(Err(TurnError::Closed))?;
+                Ok(SessionTurn::taken(turn))
+            }));
+        };
+        look.keep();
+        if healthy {
+            return Ok(begin(shared, turn, None, called).map(SessionTurn::taken));
+        }
+        let call = turn.own();
+        Err(Box::pin(async move {
+            let establish = establish(shared, turn, call, false, called, Some(false));
+            let found = uncut(&runtime, establish).await;
+            Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?))
+        }))
+    }
+}
