@@ -51,7 +51,7 @@ use std::{fmt, future::Future, time::Duration};
 /// the order of the calls. [The module](crate::manager#calls-and-states) has a table of what each call does in each state.
 ///
 /// The manager is cheap to clone. It [shuts down](Self::shutdown) by itself, without a deadline, when the last clone and the last
-/// waiting call are gone.
+/// waiting call are gone. A [`turn`](Self::turn) that found its session idle does not wait.
 ///
 /// # Details
 ///

@@ -187,7 +187,7 @@ struct State {
 }
 
 impl State {
-    /// The state of this call; `None` if that is of a later one. Returns the note of an earlier one, to be dropped.
+    /// The state of this call; `None` if a later call has stored something. What an earlier one has stored goes.
     fn of(&mut self, ticket: Ticket) -> Option<&mut Self> {
         match self.ticket {
             Some(stored) if stored > ticket => return None,

@@ -80,8 +80,8 @@ pub(crate) async fn within<T>(
         return Some(value);
     }
     // In a box, so that those that are ready at once need not have room for a timer.
-    let timed = Box::pin(async {
-        let timeout = in_runtime(runtime, || tokio::time::timeout(limit, caught(|| future)));
+    let mut timed = Box::pin(async {
+        let timeout = tokio::time::timeout(limit, caught(|| future));
         match caught(|| timeout).await {
             Ok(Ok(Ok(value))) => Some(value),
             Ok(Ok(Err(payload))) => resume_unwind(payload),
@@ -93,7 +93,8 @@ pub(crate) async fn within<T>(
             }
         }
     });
-    timed.await
+    // Its timer is made at its first poll, and user code in it may make others at each.
+    poll_fn(move |cx| in_runtime(runtime, || timed.as_mut().poll(cx))).await
 }
 
 /// User code that may fail, hang or panic.

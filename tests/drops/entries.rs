@@ -1,8 +1,15 @@
 //! Values that are not needed, handles, and sessions.
 
-use crate::bombs::{Bomb, Log, panics, poll};
-use std::{sync::Arc, task::Waker};
-use turnwise::{Entry, Registry, Turn};
+use crate::bombs::{Bomb, Key, Log, Lookup, panics, poll};
+use std::{
+    hash::{Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    task::Waker,
+};
+use turnwise::{Entry, Registry, ToKey, Turn};
 
 /// A key with a session at rest, entered again.
 fn occupied(registry: &Registry<u8, u8>) -> Entry<u8, u8> {
@@ -134,4 +141,45 @@ fn a_session_at_rest_and_its_handle_go_with_the_registry() {
         seen.handle().is_none(),
         "the handle of a session that is gone"
     );
+}
+
+/// A query whose key comes while it is made: another call starts the session in between. The unused key then panics in its drop.
+struct Late<'a>(&'a Registry<Key, u8>, Arc<AtomicBool>);
+
+impl Hash for Late<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        1_u8.hash(state);
+    }
+}
+
+impl ToKey<Key> for Late<'_> {
+    fn is_key(&self, key: &Key) -> bool {
+        key.0 == 1
+    }
+    fn to_key(&self) -> Key {
+        let entry = self
+            .0
+            .enter_blocking(&Lookup(1, Arc::default()))
+            .expect("open");
+        drop(entry.or_insert(7));
+        self.1.store(true, SeqCst);
+        Key(1, Arc::clone(&self.1))
+    }
+}
+
+/// The session that the call has found instead is not lost with the panic, and its key is free.
+#[test]
+fn an_unused_key_panics_when_the_session_has_come() {
+    for call in 0..4 {
+        let registry: Registry<Key, u8> = Registry::new();
+        let late = Late(&registry, Arc::default());
+        assert!(panics(|| match call {
+            0 => drop(registry.try_enter(&late)),
+            1 => drop(registry.enter_blocking(&late)),
+            2 => drop(registry.enter(&late)),
+            _ => drop(registry.enter_with(&late, Arc::new(()))),
+        }));
+        let next = registry.try_enter(&Lookup(1, Arc::default()));
+        assert!(next.is_ok(), "the key is stuck: call {call}");
+    }
 }

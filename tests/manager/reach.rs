@@ -204,6 +204,22 @@ async fn an_abort_of_a_plain_turn_ends_that_turn_alone() {
     stage.end(m).await;
 }
 
+/// Whoever cancels a plain call before it is polled wants the session next: it is not even looked at.
+#[tokio::test(start_paused = true)]
+async fn a_plain_call_that_was_cancelled_looks_at_nothing() {
+    let (m, stage) = plain();
+    drop(m.turn("a").await.expect("started"));
+    let looks = || stage.script.count("a", Step::IsHealthy, End::Passed);
+    let before = looks();
+    let entering = m.turn("a");
+    let stopping = m.stop("a");
+    let aborted = entering.await.map(drop).expect_err("it was cancelled");
+    assert!(matches!(aborted, TurnError::Aborted));
+    assert!(stopping.await.expect("it stops"));
+    assert_eq!(looks(), before);
+    stage.end(m).await;
+}
+
 /// A session that is not healthy goes with its handle. The plain call that has found that out is reached all the while: during the
 /// look, the stop and the start, and in its turn.
 #[tokio::test(start_paused = true)]

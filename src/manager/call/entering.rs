@@ -130,6 +130,10 @@ impl<B: Backend> Free<B> {
             called,
             shared,
         } = self;
+        // Not even looked at: the call that cancelled this one wants the session next.
+        if turn.is_cancelled() {
+            return Ok(begin(shared, turn, None, called));
+        }
         let runtime = shared.runtime.clone();
         let mut look = Reused::new(looked(shared, turn));
         let Poll::Ready((shared, turn, healthy)) = Pin::new(&mut look).poll(cx) else {

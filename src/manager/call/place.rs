@@ -44,6 +44,14 @@ impl<B: Backend> Unused<B> {
         self.0.as_ref().map(ticket_of::<B>)
     }
 
+    /// Of a plain call, for which the handle of the session stands.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match &self.0 {
+            Some(Entry::Occupied(turn)) => turn.own.switch.cause(Turn::ticket(turn)).is_some(),
+            _ => false,
+        }
+    }
+
     /// The handle that stands for a plain call.
     pub(crate) fn own(&self) -> Arc<Call<B::Error>> {
         match &self.0 {
@@ -204,17 +212,18 @@ pub(crate) async fn establish<B: Backend>(
         None if restart || cancelled().is_some() => (shared, entry, true),
         None => looked(shared, entry).await,
     };
-    let taken = entry.0.take().expect(ONCE);
-    let (entry, seat) = match taken {
-        Entry::Occupied(turn) if cancelled().is_none() && (restart || !healthy) => {
-            let reason = if restart {
-                StopReason::Restarted
-            } else {
-                StopReason::Unhealthy
-            };
+    // What was found unhealthy is stopped in any case.
+    let restarted = (restart && cancelled().is_none()).then_some(StopReason::Restarted);
+    let reason = if healthy {
+        restarted
+    } else {
+        Some(StopReason::Unhealthy)
+    };
+    let (entry, seat) = match (entry.0.take().expect(ONCE), reason) {
+        (Entry::Occupied(turn), Some(reason)) => {
             Box::pin(renew(&shared, turn, &call, reason)).await
         }
-        taken => (taken, None),
+        (taken, _) => (taken, None),
     };
     if let Some(cause) = cancelled() {
         drop(seat); // before the next caller needs one

@@ -161,7 +161,7 @@ impl<A: Agent> Drop for Sending<A> {
             // The waker of the next caller may panic, and so may the hash of a key.
             quietly(|| self.abort());
         }
-        // What nobody will read is not kept, even if a context of the turn is. A panic of its drop is its reader's.
+        // A reply that nobody will read is not kept, even if a context of the turn is. A panic of its drop is its reader's.
         drop(self.parcel.leave());
     }
 }
@@ -244,11 +244,11 @@ impl<A: Agent> Parcel<A> {
         Poll::Pending
     }
 
-    /// The sender goes. Returns the reply that it has not read.
-    fn leave(&self) -> Option<Sent<A>> {
+    /// The sender goes. Returns its waker, and the reply that it has not read.
+    fn leave(&self) -> (Option<Waker>, Option<Sent<A>>) {
         let mut post = self.post.lock();
         post.over = true;
-        post.reply.take()
+        (post.reader.take(), post.reply.take())
     }
 }
 

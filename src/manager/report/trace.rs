@@ -10,9 +10,14 @@ pub(crate) fn listens() -> bool {
     false
 }
 
+/// Asks the subscriber, which is user code. One that panics does not listen.
 #[cfg(feature = "tracing")]
 pub(crate) fn listens() -> bool {
-    tracing::enabled!(tracing::Level::WARN)
+    use crate::manager::run::discard;
+    use crate::sync::catch_unwind;
+
+    let asked = catch_unwind(|| tracing::enabled!(tracing::Level::WARN));
+    asked.map_err(discard).unwrap_or(false)
 }
 
 /// Does nothing without the feature.

@@ -96,7 +96,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         absent: bool,
     ) -> Result<Entry<K, V, H>, EnterError> {
         match self.arrive_late(key, arrival, absent)? {
-            Arrived::Held(session, slot) => Ok(Entry::new(Hold::new(slot), session)),
+            Arrived::Held(session, hold) => Ok(Entry::new(hold, session)),
             Arrived::Enter(enter) => enter.wait(),
             Arrived::Busy => unreachable!("a call that may wait is not refused as busy"),
         }
@@ -186,7 +186,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         entered: Entered<Box<V>>,
     ) -> Result<Arrived<K, V, H>, EnterError> {
         match entered {
-            Entered::Held(session) => Ok(Arrived::Held(session, slot)),
+            Entered::Held(session) => Ok(Arrived::Held(session, Hold::new(slot))),
             Entered::Queued(place) => {
                 let queued = Queued::new(slot, place);
                 Ok(Arrived::Enter(Enter::waiting(queued, self.shards())))
@@ -200,7 +200,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     #[inline(always)]
     pub(crate) fn to_enter(arrived: Result<Arrived<K, V, H>, EnterError>) -> Enter<K, V, H> {
         match arrived {
-            Ok(Arrived::Held(session, slot)) => Enter::held(session, slot),
+            Ok(Arrived::Held(session, mut hold)) => {
+                let slot = hold.disarm().expect("it was held until now");
+                Enter::held(session, slot)
+            }
             Ok(Arrived::Enter(enter)) => enter,
             Ok(Arrived::Busy) => unreachable!("a call that may wait is not refused as busy"),
             Err(error) => Enter::refused(error),

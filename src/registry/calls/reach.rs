@@ -100,7 +100,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     ) -> Result<Entry<K, V, H>, Option<Enter<K, V, H>>> {
         let arrival = self.arrival(key, Priority::Normal, wait);
         match self.arrive(key, arrival, handle) {
-            Ok(Arrived::Held(session, slot)) => Ok(Entry::new(Hold::new(slot), session)),
+            Ok(Arrived::Held(session, hold)) => Ok(Entry::new(hold, session)),
             Ok(Arrived::Busy) => Err(None),
             waits => Err(Some(Self::to_enter(waits))),
         }

@@ -63,7 +63,8 @@ impl<K, V, H, S> Registry<K, V, H, S> {
 /// The result of an arrival.
 pub(crate) enum Arrived<K, V, H> {
     /// The caller has the turn, or the vacancy if there is no session.
-    Held(Option<Box<V>>, Arc<Slot<K, V, H>>),
+    /// In the order of their drops, should a panic come between.
+    Held(Option<Box<V>>, Hold<K, V, H>),
     Enter(Enter<K, V, H>),
     Busy,
 }
@@ -132,7 +133,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     ) -> Result<Entry<K, V, H>, TryEnterError> {
         let arrival = self.arrival(key, Priority::Normal, false);
         match self.arrive(key, arrival, &mut Nothing) {
-            Ok(Arrived::Held(session, slot)) => Ok(Entry::new(Hold::new(slot), session)),
+            Ok(Arrived::Held(session, hold)) => Ok(Entry::new(hold, session)),
             Ok(Arrived::Enter(_) | Arrived::Busy) => Err(TryEnterError::Busy),
             Err(EnterError::RegistryFull) => Err(TryEnterError::RegistryFull),
             Err(_) => Err(TryEnterError::Closed),

@@ -57,8 +57,11 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
     pub(crate) fn push(&self, slot: &Arc<Slot<K, V, H, Home>>) {
         let mut entries = self.0.lock();
         let mut locked = slot.lock();
-        // If another turn has begun, this is when it began, which is not too late either.
-        let (gone, since) = (locked.superseded(), locked.glance().since);
+        // If another turn has begun, the session may still become idle again since before that turn.
+        let (gone, mut since) = (locked.superseded(), locked.glance().since);
+        if !locked.is_idle() {
+            since = since.min(locked.state.rested.get());
+        }
         let unlisted = mem::replace(&mut locked.state.unlisted, false);
         drop(locked);
         if unlisted && !gone {

@@ -24,7 +24,7 @@ use parking_lot::{Mutex, MutexGuard};
 /// | from | transition | to | allowed for |
 /// |---|---|---|---|
 /// | absent | [`Slot::new`] | `Starting` held | the call that inserts it, under the map's write lock |
-/// | `Idle` | [`take_free`](Locked::take_free), [`claim`](Locked::claim) | `Busy` held | any call that finds it current |
+/// | `Idle` | [`take_free`](Locked::take_free), [`take_standing`](Locked::take_standing), [`claim`](Locked::claim) | `Busy` held | any call that finds it current |
 /// | granted | [`look`](Locked::look) | held | the granted `Enter` |
 /// | granted | [`leave`](Locked::leave), [`revoke`](Locked::revoke) | granted to the next, or `Idle`; a vacancy: released | the granted `Enter`; close |
 /// | `Busy` held | [`end_turn`](Locked::end_turn), [`put_back`](Locked::put_back) | `Busy` granted to the next, or `Idle` | its `Turn`; an `Enter` that was not polled |
