@@ -20,6 +20,7 @@ mod dirty;
 mod events;
 mod issue;
 mod keys;
+mod late;
 mod long;
 mod noticed;
 mod order;

@@ -1,8 +1,6 @@
 //! Calls from outside of the manager's runtime: from threads that know none, from another one, after the end of its own.
 
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::mem;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
@@ -18,14 +16,14 @@ use turnwise::testing::End;
 use crate::script::{Act, Gate, Step, fail, say, until};
 use crate::{HOUR, MINUTE, plain};
 
-fn runtime() -> Runtime {
+pub(crate) fn runtime() -> Runtime {
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(1).enable_all();
     builder.build().expect("a runtime")
 }
 
 /// Waits with this thread, which knows no runtime.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(Thread);
     impl Wake for Unpark {
         fn wake(self: Arc<Self>) {
@@ -82,46 +80,6 @@ fn a_thread_without_a_runtime_calls_and_waits() {
     assert!(block_on(m.shutdown(HOUR)).stopped.is_empty());
     drop(m);
     runtime.block_on(stage.check());
-}
-
-/// A health check that goes on at its second poll, and makes a timer then: the runtime is there at every poll.
-#[test]
-fn a_check_on_a_thread_without_a_runtime_makes_its_timers_late() {
-    struct Late;
-    impl Backend for Late {
-        type Key = &'static str;
-        type Session = u64;
-        type Error = Infallible;
-        async fn start(&self, _: &&'static str, number: Incarnation) -> Result<u64, Infallible> {
-            Ok(number.get())
-        }
-        async fn is_healthy(&self, _: &mut u64) -> bool {
-            let mut polled = false;
-            poll_fn(|cx| {
-                cx.waker().wake_by_ref();
-                if mem::replace(&mut polled, true) {
-                    Poll::Ready(())
-                } else {
-                    Poll::Pending
-                }
-            })
-            .await;
-            tokio::time::sleep(Duration::from_millis(1)).await;
-            true
-        }
-    }
-    let runtime = runtime();
-    let m = {
-        let _within = runtime.enter();
-        SessionManager::builder(Late).build().expect("in a runtime")
-    };
-    let number = *block_on(m.turn(&"a")).expect("it starts");
-    assert_eq!(*block_on(m.turn(&"a")).expect("it is healthy"), number);
-    assert_eq!(
-        m.status(&"a").expect("it is idle").incarnation.get(),
-        number
-    );
-    assert!(block_on(m.shutdown(HOUR)).failed.is_empty());
 }
 
 /// A closure's limit is kept there too.
