@@ -5,12 +5,14 @@
 
 mod contenders;
 mod crates;
+mod managed;
 mod map;
 mod measure;
 mod page;
 mod report;
 mod special;
 mod summary;
+mod ways;
 mod workloads;
 
 use std::{env, error::Error, path::Path};
@@ -29,6 +31,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .map_or("", String::as_str);
     let mut tables = workloads::tables(filter);
     tables.extend(special::tables(filter));
+    tables.extend(managed::tables(filter));
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     report::write(&tables, &home.join("target/bench"))?;
     if args.iter().any(|arg| arg == "--keep") {

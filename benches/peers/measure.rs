@@ -22,6 +22,8 @@ pub(crate) struct Line {
     pub(crate) nanos: f64,
     /// Batches that were disturbed, and run again.
     pub(crate) again: u32,
+    /// Of the manager's workloads: allocations of an act, and its nanoseconds at p50 and p99.
+    pub(crate) more: Option<[f64; 3]>,
 }
 
 /// Something that runs one batch and says how long it took.
@@ -71,6 +73,7 @@ pub(crate) fn compare(mut batches: Vec<Batch<'_>>, acts: usize, rounds: usize) -
             quartiles: (at(&ratios, 0.25), at(&ratios, 0.75)),
             nanos: at(&sorted(nanos.collect()), 0.5),
             again: again[index],
+            more: None,
         }
     };
     (0..batches.len()).map(line).collect()

@@ -34,8 +34,8 @@ fn text(tables: &[Table], machine: &str) -> Result<String, std::fmt::Error> {
         let Table { name, unit, .. } = table;
         write!(
             text,
-            "\n**{name}**\n\n| | ratio | to reach | to the floor with the same hasher | quartiles | {unit} |\n\
-             |---|---:|---:|---:|---:|---:|\n"
+            "\n**{name}**\n\n| | ratio | to reach | to the floor with the same hasher | quartiles | {unit} | p50, p99 | allocations |\n\
+             |---|---:|---:|---:|---:|---:|---:|---:|\n"
         )?;
         for line in &table.lines {
             let Line {
@@ -58,9 +58,14 @@ fn text(tables: &[Table], machine: &str) -> Result<String, std::fmt::Error> {
             } else {
                 name.clone()
             };
+            let (times, allocations) = line
+                .more
+                .map_or_else(Default::default, |[count, p50, p99]| {
+                    (format!("{p50:.0}, {p99:.0}"), format!("{count:.2}"))
+                });
             writeln!(
                 text,
-                "| {name} | {ratio:.2} | {goal} | {same} | {quartiles} | {nanos:.1} |"
+                "| {name} | {ratio:.2} | {goal} | {same} | {quartiles} | {nanos:.1} | {times} | {allocations} |"
             )?;
         }
     }
@@ -85,7 +90,7 @@ fn plot(tables: &[Table], path: &Path) -> Result<(), Box<dyn Error>> {
         let index = (rows - row).floor() as usize;
         tables
             .get(index)
-            .map_or(String::new(), |table| table.name.to_owned())
+            .map_or(String::new(), |table| table.name.clone())
     };
     chart
         .configure_mesh()

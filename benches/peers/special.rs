@@ -24,6 +24,7 @@ fn line(name: &str, value: f64, base: f64) -> Line {
         quartiles: (f64::NAN, f64::NAN),
         nanos: value,
         again: 0,
+        more: None,
     }
 }
 
@@ -86,7 +87,7 @@ fn held(name: &'static str) -> Table {
     let ours = at(&sorted(ours.collect()), 0.5);
     drop(turn);
     Table {
-        name,
+        name: name.to_owned(),
         unit: "ns, with the reading of the clock",
         goals: None,
         lines: vec![
@@ -161,7 +162,7 @@ fn fair(name: &'static str) -> Table {
         line(&name, median(&times[index]), base)
     };
     Table {
-        name,
+        name: name.to_owned(),
         unit: "ns a turn",
         goals: Some([1.0, 1.0]),
         lines: vec![
@@ -288,7 +289,7 @@ fn against_the_first(name: &'static str, all: &[(&'static str, f64)]) -> Table {
     let base = all[0].1;
     let lines = all.iter().map(|(name, value)| line(name, *value, base));
     Table {
-        name,
+        name: name.to_owned(),
         unit: "us",
         goals: None,
         lines: lines.collect(),
@@ -325,7 +326,7 @@ fn memory(name: &'static str) -> Table {
         .collect();
     let base = all[0].1;
     Table {
-        name,
+        name: name.to_owned(),
         unit: "bytes",
         goals: None,
         lines: all

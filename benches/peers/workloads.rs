@@ -6,7 +6,7 @@ use serde::Serialize;
 /// A workload, and how its contenders did.
 #[derive(Debug, Serialize)]
 pub(crate) struct Table {
-    pub(crate) name: &'static str,
+    pub(crate) name: String,
     pub(crate) unit: &'static str,
     /// What the registry is to reach with its default hasher and with foldhash, as a ratio to the first line.
     pub(crate) goals: Option<[f64; 2]>,
@@ -151,7 +151,7 @@ fn run<K: Key>(
         });
     let lines = compare(batches.collect(), acts[0].len(), ROUNDS);
     Table {
-        name,
+        name: name.to_owned(),
         unit: "ns an act",
         goals,
         lines,
