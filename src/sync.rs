@@ -72,7 +72,7 @@ mod real {
     /// Buckets that a scan visits under one hold of the map lock. If each slot is a cache miss, they take some 50 us.
     pub(crate) const SCAN_STEP: usize = 512;
 
-    /// A word that is written under a lock and read without it. Who has the lock may read it back.
+    /// A word that is written under a lock and read without it. The holder of the lock may read it back.
     ///
     /// A type of its own for loom's sake: loom takes any load by the writer for the last access to the word, and then misses
     /// the race of the next write with an earlier reader. There the word is read back from a copy beside it.

@@ -150,6 +150,7 @@ impl<B: Backend> SessionManager<B> {
     /// # Performance
     ///
     /// The turn of an idle session whose health check is ready at once needs no allocation, no task and no timer.
+    /// The first such turn of a thread allocates the memory for the check's future, which the thread keeps.
     pub fn turn<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
         self.turn_with(key, TurnOptions::default())
     }

@@ -166,8 +166,8 @@ pub(crate) trait Emit<E>: Send + Sync {
 /// Cancels a call, and keeps the note of its turn.
 ///
 /// A session has a switch too, which stands for the plain turns of that session, one after the other. Their tickets keep them
-/// apart: whoever has found the switch for one of them cannot cancel the next one with it. What is stored for a ticket lasts until
-/// a higher one is stored.
+/// apart: a caller that found the switch for one of them cannot cancel the next one with it. What is stored for a ticket
+/// lasts until a higher one is stored.
 #[derive(Debug, Default)]
 pub(crate) struct Switch {
     /// A call was cancelled. Read before the lock is taken: most calls are not.

@@ -204,7 +204,7 @@ async fn an_abort_of_a_plain_turn_ends_that_turn_alone() {
     stage.end(m).await;
 }
 
-/// Whoever cancels a plain call before it is polled wants the session next: it is not even looked at.
+/// A plain call that is cancelled before its first poll does not look at the session at all.
 #[tokio::test(start_paused = true)]
 async fn a_plain_call_that_was_cancelled_looks_at_nothing() {
     let (m, stage) = plain();

@@ -262,7 +262,7 @@ async fn the_last_handle_shuts_the_manager_down_without_a_deadline() {
     drop(m);
     stage.pass(24 * HOUR).await;
     drop(turn);
-    let turn = waits.await.expect("who waits keeps the manager");
+    let turn = waits.await.expect("a queued call keeps the manager");
     // Now a turn is all that is left: it is not a handle, but is waited for.
     assert_eq!(turn.number, {
         stage.pass(24 * HOUR).await;

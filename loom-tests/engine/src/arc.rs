@@ -4,7 +4,7 @@
 //! | operation | tracked | std's order |
 //! |---|---|---|
 //! | drop of an `Arc` | release; the last one acquires | the same |
-//! | `Arc::clone` | no: who does it has a reference in hand, so the drop of another cannot be the last; std's count is relaxed and orders nothing | |
+//! | `Arc::clone` | no: the caller has a reference in hand, so the drop of another cannot be the last; std's count is relaxed and orders nothing | |
 //!
 //! Between the tracked step and std's own no other model thread runs, so the two are one. What this cannot see: std's code.
 

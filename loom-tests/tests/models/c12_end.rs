@@ -243,7 +243,7 @@ fn queued() {
         let enter = registry.enter(&Key(1));
         let ender = spawn(move || drop(turn));
         let dropper = spawn(move || drop(registry));
-        let entry = enter.wait().expect("C12: who waits keeps the registry");
+        let entry = enter.wait().expect("C12: a queued call keeps the registry");
         let turn = entry.occupied().expect("C12: the session is lost");
         turn.work();
         let outcome = before_or_after(Turn::is_current(&turn));

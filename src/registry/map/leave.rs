@@ -65,7 +65,7 @@ impl<K, V, H> Shard<K, V, H> {
     /// The end of the registry: idle sessions are dropped, and slots that are held are superseded. It empties the map, whose
     /// slots refer to their shard.
     ///
-    /// Nobody can enter or replace any more: whoever waits keeps the registry alive, and an [`Observed`](crate::Observed)
+    /// Nobody can enter or replace any more: a queued call keeps the registry alive, and an [`Observed`](crate::Observed)
     /// finds its slot in the map or not at all. A turn may end between the two steps below. Then its session is in the slot,
     /// and is dropped here, or the slot is superseded already, and its holder drops the session. Models: `c12_end`.
     pub(crate) fn abandon(&self) {

@@ -333,10 +333,10 @@ impl<V, H> Locked<'_, V, H> {
         }
     }
 
-    /// Ends the slot of a registry that is gone, and returns an idle session to be dropped. Whoever holds the slot keeps it.
+    /// Ends the slot of a registry that is gone, and returns an idle session to be dropped. A holder keeps its session.
     /// A call that is queued, or was granted from the queue, keeps its registry alive: so there is none.
     pub(crate) fn orphan(&mut self) -> (Option<V>, Handles<H>) {
-        debug_assert!(!self.waits(), "who waits keeps the registry alive");
+        debug_assert!(!self.waits(), "a queued call keeps the registry alive");
         self.state.superseded = true;
         self.change();
         if self.glance().phase != Phase::Idle {

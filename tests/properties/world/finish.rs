@@ -35,8 +35,8 @@ impl World {
         self.compare_sessions("the registry is gone")
     }
 
-    /// With the last registry, an `Enter` that had to wait counting as one, sessions at rest go. What
-    /// was taken in the call is superseded, as all that is held.
+    /// The last registry drops the idle sessions. A queued `Enter` counts as a registry. A session
+    /// that an `Enter` got in its first call is superseded, like all that are held.
     pub fn finish_registry_first(mut self) -> Checked {
         self.leave_drain()?;
         self.seen.clear();
