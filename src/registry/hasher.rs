@@ -10,7 +10,7 @@ use std::{
 /// The default hasher of keys: SipHash 1-3, as std's, with a secret seed from std. Nobody can choose keys that collide.
 ///
 /// It costs two thirds of std's, because it is inlined. If no stranger chooses your keys, a faster hasher such as
-/// [foldhash](https://docs.rs/foldhash) saves about a fifth of a turn and half of a status:
+/// [foldhash](https://docs.rs/foldhash) saves about 80 instructions per call, of 489 in a turn and 175 in a status:
 ///
 /// ```
 /// use turnwise::{Builder, Registry};
