@@ -211,6 +211,7 @@ impl Switch {
             return false;
         };
         own.cause.get_or_insert(cause);
+        // Before the ring: a call that it wakes reads `used` once, and then sleeps.
         self.used.store(true, Ordering::Release);
         drop(state);
         self.changed.ring();

@@ -228,6 +228,9 @@ impl<A: Agent> Parcel<A> {
     }
 
     /// What `look` finds. Without it, the waker waits for a change.
+    ///
+    /// A clone of a waker is user code, so it is made between two holds of the lock. A change in between finds no reader to
+    /// wake, or wakes the one before; the second look finds that change, and otherwise the waker is there for the next one.
     fn poll<T>(&self, cx: &Context<'_>, look: impl Fn(&mut Post<A>) -> Option<T>) -> Poll<T> {
         if let Some(found) = look(&mut self.post.lock()) {
             return Poll::Ready(found);
