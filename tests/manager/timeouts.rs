@@ -183,6 +183,48 @@ async fn a_look_at_health_has_the_time_of_a_start() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_plain_turn_gives_a_health_check_the_time_of_a_start() {
+    let timeouts = Timeouts::default().start(9 * SECOND);
+    let (m, stage) = stage(|builder| builder.timeouts(timeouts));
+    let first = m.turn("a").await.expect("free").number;
+    stage.script.tell("a", Step::IsHealthy, Act::hang());
+    let (turn, took) = seconds(m.turn("a")).await;
+    assert!(turn.expect("a new start").number > first);
+    assert_eq!(took, 9);
+    stage.script.tell("a", Step::IsHealthy, Act::panic());
+    drop(m.turn("a").await.expect("another start"));
+    assert_eq!(
+        stage.script.stops("a"),
+        [StopReason::Unhealthy, StopReason::Unhealthy]
+    );
+    stage.end(m).await;
+}
+
+/// The check goes on, and the next caller has its result.
+#[tokio::test(start_paused = true)]
+async fn a_plain_turn_that_is_dropped_during_a_health_check() {
+    let (m, stage) = plain();
+    let first = m.turn("a").await.expect("free").number;
+    let gate = Gate::new();
+    stage
+        .script
+        .tell("a", Step::IsHealthy, Act::pass().after(&gate));
+    let mut dropped = std::pin::pin!(Some(m.turn("a")));
+    tokio::select! {
+        biased;
+        _ = dropped.as_mut().as_pin_mut().expect("there") => panic!("the check pends"),
+        () = gate.reached() => {}
+    }
+    dropped.set(None);
+    let next = m.turn("a");
+    gate.open();
+    let next = next.await.expect("it is healthy");
+    assert_eq!(next.number, first);
+    drop(next);
+    stage.end(m).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_call_may_differ_from_the_settings() {
     let timeouts = Timeouts::default().wait(5 * SECOND).turn(20 * SECOND);
     let (m, stage) = stage(|builder| builder.timeouts(timeouts));
