@@ -260,7 +260,7 @@ bench *FILTER:
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
-# instructions and locked operations of the paths that matter, against benches/gate/counts.json; with --record they are written there
+# instructions, locked operations and allocations of the paths that matter, against benches/gate/counts.json; with --record they are written there
 bench-gate *MODE:
     rustup run {{ gate_rust }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ gate_rust }} --profile minimal \
         || { echo "CANNOT RUN bench-gate: Rust {{ gate_rust }} cannot be installed" >&2; exit 1; }

@@ -8,6 +8,7 @@ pub(crate) struct Counts {
     pub(crate) instructions: f64,
     /// Atomic read-modify-writes: each is an instruction that locks its cache line.
     pub(crate) locked: f64,
+    pub(crate) allocations: f64,
 }
 
 impl Counts {
@@ -17,6 +18,7 @@ impl Counts {
         Self {
             instructions: each(self.instructions - before.instructions),
             locked: each(self.locked - before.locked),
+            allocations: each(self.allocations - before.allocations),
         }
     }
 }
@@ -41,11 +43,13 @@ pub(crate) fn count(args: &[&str]) -> Result<Counts, Box<dyn Error>> {
         return Err(String::from_utf8_lossy(&ran.stderr).into());
     }
     let locked = locked(&program)?;
+    let profile = fs::read_to_string(output)?;
     let mut counts = Counts {
         instructions: 0.0,
         locked: 0.0,
+        allocations: allocations(&profile),
     };
-    for (object, address, times) in executed(&fs::read_to_string(output)?) {
+    for (object, address, times) in executed(&profile) {
         counts.instructions += times;
         if Path::new(object) == program && locked.contains(&address) {
             counts.locked += times;
@@ -88,4 +92,24 @@ fn executed(profile: &str) -> impl Iterator<Item = (&str, u64, f64)> {
         let times = words.nth(1)?.parse().ok()?;
         Some((object, address, times))
     })
+}
+
+/// How often memory was allocated: the calls of libc's functions for it.
+fn allocations(profile: &str) -> f64 {
+    const ALLOCATE: [&str; 5] = [
+        "malloc",
+        "calloc",
+        "realloc",
+        "posix_memalign",
+        "aligned_alloc",
+    ];
+    let mut allocates = false;
+    let calls = profile.lines().filter_map(|line| {
+        if let Some(name) = line.strip_prefix("cfn=") {
+            allocates = ALLOCATE.contains(&name);
+        }
+        let count = line.strip_prefix("calls=")?.split(' ').next()?;
+        count.parse::<f64>().ok().filter(|_| allocates)
+    });
+    calls.sum()
 }

@@ -1,12 +1,13 @@
-//! Instructions and locked read-modify-writes of the paths that matter, counted exactly, against the record in
+//! Instructions, locked read-modify-writes and allocations of the paths that matter, counted exactly, against the record in
 //! `counts.json`: `just bench-gate`.
 //!
 //! callgrind counts two runs of one path, of different lengths. Their difference is the path alone. How often each
 //! instruction ran, joined with the disassembly, gives the locked ones. More than 3 % of instructions above the record
-//! fails, and so does a single locked one. `just bench-gate --record` writes a new record, whose reason belongs into the
-//! commit.
+//! fails. So does one locked instruction more, or one allocation. `just bench-gate --record` writes a new record, whose
+//! reason belongs into the commit.
 
 mod count;
+mod managed;
 
 use count::{Counts, count, fail};
 use serde::{Deserialize, Serialize};
@@ -25,6 +26,7 @@ use std::{
 use turnwise::{Enter, Entry, Registry, Turn};
 
 const RECORD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/counts.json");
+/// Of the registry, with each hasher.
 const PATHS: [&str; 5] = [
     "turn",
     "turn, blocking",
@@ -52,6 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             let times = times.parse()?;
             match &hasher[..] {
                 "foldhash" => run::<foldhash::quality::RandomState>(path, times),
+                "the manager" => managed::run(path, times)?,
                 _ => run::<turnwise::DefaultHasher>(path, times),
             }
             return Ok(());
@@ -61,10 +64,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         rustc: version()?,
         paths: BTreeMap::new(),
     };
-    for (path, hasher) in PATHS
+    let registry = PATHS
         .iter()
-        .flat_map(|path| HASHERS.map(|hasher| (path, hasher)))
-    {
+        .flat_map(|path| HASHERS.map(|hasher| (path, hasher)));
+    let manager = managed::PATHS.iter().map(|path| (path, "the manager"));
+    for (path, hasher) in registry.chain(manager) {
         let [short, long] = [SHORT, LONG].map(|times| count(&[path, hasher, &times.to_string()]));
         let each = long?.since(&short?, LONG - SHORT);
         now.paths.insert(format!("{path}; {hasher}"), each);
@@ -82,12 +86,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         let known = record.paths.get(path).ok_or("a path without a record")?;
         let more = 100.0 * (each.instructions / known.instructions - 1.0);
         println!(
-            "{path:<42} {:>6} instructions ({more:+.1} %), {:>2} of them locked ({:+})",
+            "{path:<42} {:>6} instructions ({more:+.1} %), {:>2} of them locked ({:+}), {} allocations ({:+})",
             each.instructions,
             each.locked,
             each.locked - known.locked,
+            each.allocations,
+            each.allocations - known.allocations,
         );
-        above |= more > TOLERANCE || each.locked > known.locked;
+        above |=
+            more > TOLERANCE || each.locked > known.locked || each.allocations > known.allocations;
     }
     if above {
         return Err("more than the record allows".into());
