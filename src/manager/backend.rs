@@ -1,7 +1,7 @@
 //! The traits that a user implements: how to start, stop and check a session, and how it answers a message.
 
 use crate::manager::{
-    reach::{Emit, Switched},
+    reach::{Outlet, Switch},
     text,
 };
 use crate::{Incarnation, Ticket, sync::Arc};
@@ -234,8 +234,7 @@ pub enum StopReason {
 pub struct TurnContext<E> {
     pub(crate) incarnation: Incarnation,
     pub(crate) ticket: Ticket,
-    pub(crate) call: Arc<dyn Switched>,
-    pub(crate) out: Arc<dyn Emit<E>>,
+    pub(crate) out: Arc<dyn Outlet<E>>,
 }
 
 impl<E> TurnContext<E> {
@@ -260,17 +259,17 @@ impl<E> TurnContext<E> {
     /// A note of more than 1024 bytes is cut, and then ends with the number of bytes cut: ` [200 bytes cut]`.
     pub fn note(&self, note: impl Into<Arc<str>>) {
         let note = text::note(note.into());
-        self.call.switch().set_note(self.ticket, note);
+        self.out.switch().set_note(self.ticket, note);
     }
 
     /// Resolves when the turn is cancelled. Cancel-safe.
     pub async fn cancelled(&self) {
-        self.call.switch().cancelled(self.ticket).await;
+        self.out.switch().cancelled(self.ticket).await;
     }
 
     /// Returns whether the turn is cancelled.
     pub fn is_cancelled(&self) -> bool {
-        self.call.switch().cause(self.ticket).is_some()
+        self.out.switch().cause(self.ticket).is_some()
     }
 
     /// Returns a context for an inner agent, whose events have another type. `f` converts or drops each event of the inner agent.
@@ -330,7 +329,6 @@ impl<E> TurnContext<E> {
         TurnContext {
             incarnation: self.incarnation,
             ticket: self.ticket,
-            call: Arc::clone(&self.call),
             out: Arc::new(Mapped {
                 out: Arc::clone(&self.out),
                 f,
@@ -341,11 +339,15 @@ impl<E> TurnContext<E> {
 
 /// The events of an inner agent.
 struct Mapped<E, F> {
-    out: Arc<dyn Emit<E>>,
+    out: Arc<dyn Outlet<E>>,
     f: F,
 }
 
-impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Emit<I> for Mapped<E, F> {
+impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Outlet<I> for Mapped<E, F> {
+    fn switch(&self) -> &Switch {
+        self.out.switch()
+    }
+
     fn emit(&self, event: I) {
         if let Some(event) = (self.f)(event) {
             self.out.emit(event);

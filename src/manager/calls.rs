@@ -226,13 +226,13 @@ impl<B: Backend> SessionManager<B> {
         F: AsyncFnOnce(&mut B::Session) -> R + for<'a> SendFnOnce<&'a mut B::Session, R>,
     {
         let entering = self.turn(key);
-        let shared = Arc::clone(self.shared());
         async move {
             let mut turn = entering.await?;
+            let (session, of_turn, shared) = SessionTurn::session(&mut turn);
             let limit = shared.timeouts().turn;
-            let (session, switch) = SessionTurn::session(&mut turn);
             let call = || send_fn::call(f, session);
-            let drove = drive(&shared, call, switch, limit).await;
+            let drove = drive(shared, call, of_turn, limit);
+            let drove = run::inside(&shared.runtime, drove).await;
             SessionTurn::drove(&mut turn, &drove);
             run::let_go(turn);
             match drove {

@@ -59,6 +59,11 @@
 //!
 //! **Reach.** A call stores a handle in the registry in the critical section that gives it its position. A plain turn of an idle session
 //! stores none: the handle of the session stands for it. Other calls find the handle by its ticket, in every state. `tests/manager/table` runs each cell of the table above.
+//!
+//! **Size.** A task is copied several times when it is spawned, and an `async fn` stores each argument twice. So the functions that
+//! the future of a message consists of return an `async` block, and what few calls reach is in a box.
+
+#![allow(clippy::manual_async_fn)]
 
 mod backend;
 mod bell;

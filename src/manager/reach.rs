@@ -147,19 +147,9 @@ impl<E> Call<E> {
     }
 }
 
-/// A call without the type of its errors.
-pub(crate) trait Switched: Send + Sync {
+/// What the context of a turn reaches: the switch of its call, and the readers of its events.
+pub(crate) trait Outlet<E>: Send + Sync {
     fn switch(&self) -> &Switch;
-}
-
-impl<E: Send + Sync> Switched for Call<E> {
-    fn switch(&self) -> &Switch {
-        &self.switch
-    }
-}
-
-/// Where the events of a turn go.
-pub(crate) trait Emit<E>: Send + Sync {
     fn emit(&self, event: E);
 }
 

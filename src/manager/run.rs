@@ -15,17 +15,34 @@ use tokio::{runtime::Handle, sync::Notify};
 /// The payload of a panic.
 pub(crate) type Payload = Box<dyn Any + Send>;
 
-/// The value of a future of user code, or its panic. The call that makes the future may panic too.
-pub(crate) async fn caught<F: Future>(call: impl FnOnce() -> F) -> Result<F::Output, Payload> {
-    let mut future = pin!(async move { call().await });
-    poll_fn(
-        move |cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-            Ok(Poll::Pending) => Poll::Pending,
-            Ok(Poll::Ready(value)) => Poll::Ready(Ok(value)),
-            Err(payload) => Poll::Ready(Err(payload)),
-        },
-    )
-    .await
+/// The value of a future of user code, or its panic. The call that makes the future may panic too, and so may the future's drop.
+pub(crate) fn caught<F: Future>(
+    call: impl FnOnce() -> F,
+) -> impl Future<Output = Result<F::Output, Payload>> {
+    let mut call = Some(call);
+    async move {
+        let mut future = pin!(None);
+        poll_fn(|cx| {
+            let polled = catch_unwind(AssertUnwindSafe(|| {
+                if let Some(call) = call.take() {
+                    future.set(Some(call()));
+                }
+                let polled = here(future.as_mut()).poll(cx);
+                if polled.is_ready() {
+                    future.set(None);
+                }
+                polled
+            }));
+            match polled {
+                Ok(polled) => polled.map(Ok),
+                Err(payload) => {
+                    let _ = end_here(future.as_mut()).map_err(discard);
+                    Poll::Ready(Err(payload))
+                }
+            }
+        })
+        .await
+    }
 }
 
 /// Drops a value, and catches a panic of its drop.
@@ -52,49 +69,74 @@ pub(crate) fn discard(payload: Payload) {
     }
 }
 
-/// Polls once, in the context of the runtime. A future that is ready at once needs neither a timer nor a task.
-pub(crate) async fn poll_once<T>(
-    runtime: &Handle,
+/// Polls once. A future that is ready at once needs neither a timer nor a task.
+pub(crate) fn poll_once<T>(
     mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
-) -> Option<T> {
-    poll_fn(|cx| {
-        let poll = in_runtime(runtime, || future.as_mut().poll(cx));
-        Poll::Ready(match poll {
+) -> impl Future<Output = Option<T>> {
+    poll_fn(move |cx| {
+        Poll::Ready(match future.as_mut().poll(cx) {
             Poll::Ready(value) => Some(value),
             Poll::Pending => None,
         })
     })
-    .await
 }
 
-/// The future's value, or `None` if the limit passes first. The timer is the runtime's, wherever this is polled.
-pub(crate) async fn within<T>(
-    runtime: &Handle,
+/// Polls a future in the context of the runtime, whoever polls it: for its timers, and for those that user code makes in it.
+///
+/// What a task of the runtime polls is in that context already. So this is where futures begin that a caller may poll.
+pub(crate) fn inside<F: Future>(runtime: &Handle, future: F) -> impl Future<Output = F::Output> {
+    async move {
+        let mut future = pin!(future);
+        poll_fn(|cx| in_runtime(runtime, || future.as_mut().poll(cx))).await
+    }
+}
+
+/// The future's value, or `None` if the limit passes first.
+pub(crate) fn within<T>(
     limit: Option<Duration>,
     mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> impl Future<Output = Option<T>> {
+    async move {
+        if let Some(value) = poll_once(future.as_mut()).await {
+            return Some(value);
+        }
+        // In a box, so that those that are ready at once need not have room for a timer.
+        Box::pin(timed(limit, future)).await
+    }
+}
+
+/// The rest of a future that was just polled, in this context: the first poll does not poll it again.
+pub(crate) fn polled<T>(
+    mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+) -> impl Future<Output = T> {
+    let mut again = false;
+    poll_fn(move |cx| {
+        if !mem::replace(&mut again, true) {
+            return Poll::Pending;
+        }
+        future.as_mut().poll(cx)
+    })
+}
+
+/// The same as [`within`], for a future that is not ready at once.
+pub(crate) async fn timed<T>(
+    limit: Option<Duration>,
+    future: impl Future<Output = T>,
 ) -> Option<T> {
     let Some(limit) = limit else {
         return Some(future.await);
     };
-    if let Some(value) = poll_once(runtime, future.as_mut()).await {
-        return Some(value);
-    }
-    // In a box, so that those that are ready at once need not have room for a timer.
-    let mut timed = Box::pin(async {
-        let timeout = tokio::time::timeout(limit, caught(|| future));
-        match caught(|| timeout).await {
-            Ok(Ok(Ok(value))) => Some(value),
-            Ok(Ok(Err(payload))) => resume_unwind(payload),
-            Ok(Err(_)) => None,
-            // The runtime is gone, and has no timer.
-            Err(payload) => {
-                discard(payload);
-                None
-            }
+    let timeout = tokio::time::timeout(limit, caught(|| future));
+    match caught(|| timeout).await {
+        Ok(Ok(Ok(value))) => Some(value),
+        Ok(Ok(Err(payload))) => resume_unwind(payload),
+        Ok(Err(_)) => None,
+        // The runtime is gone, and has no timer.
+        Err(payload) => {
+            discard(payload);
+            None
         }
-    });
-    // Its timer is made at its first poll, and user code in it may make others at each.
-    poll_fn(move |cx| in_runtime(runtime, || timed.as_mut().poll(cx))).await
+    }
 }
 
 /// User code that may fail, hang or panic.
@@ -107,32 +149,32 @@ pub(crate) enum Ended<T> {
 /// Runs user code to its end or to the limit. Drops its future before this returns, and catches a panic of that drop. The future
 /// is in a box, because those of a start and of a stop may be large.
 pub(crate) async fn bounded<F: Future + Send>(
-    runtime: &Handle,
     limit: Duration,
     call: impl FnOnce() -> F + Send,
 ) -> Ended<F::Output> {
-    Box::pin(bounded_here(runtime, limit, call)).await
+    Box::pin(bounded_here(limit, call)).await
 }
 
 /// The same without a box.
-pub(crate) async fn bounded_here<F: Future + Send>(
-    runtime: &Handle,
+pub(crate) fn bounded_here<F: Future + Send>(
     limit: Duration,
     call: impl FnOnce() -> F + Send,
-) -> Ended<F::Output> {
-    let mut future = pin!(Some(caught(call)));
-    let ended = match within(runtime, Some(limit), here(future.as_mut())).await {
-        Some(Ok(value)) => Ended::Done(value),
-        Some(Err(payload)) => {
+) -> impl Future<Output = Ended<F::Output>> + Send {
+    async move {
+        let mut future = pin!(Some(caught(call)));
+        let ended = match within(Some(limit), here(future.as_mut())).await {
+            Some(Ok(value)) => Ended::Done(value),
+            Some(Err(payload)) => {
+                discard(payload);
+                Ended::Panicked
+            }
+            None => Ended::Overran,
+        };
+        if let Err(payload) = end_here(future) {
             discard(payload);
-            Ended::Panicked
         }
-        None => Ended::Overran,
-    };
-    if let Err(payload) = end_here(future) {
-        discard(payload);
+        ended
     }
-    ended
 }
 
 /// The future in a place where it can be dropped.
@@ -207,7 +249,7 @@ pub(crate) async fn uncut<T: Send + 'static>(
     future: impl Future<Output = T> + Send + 'static,
 ) -> Option<T> {
     let mut future = Box::pin(future);
-    match caught(|| poll_once(runtime, future.as_mut())).await {
+    match inside(runtime, caught(|| poll_once(future.as_mut()))).await {
         Ok(None) => runtime.spawn(future).await.ok(),
         Ok(value) => value,
         Err(payload) => {

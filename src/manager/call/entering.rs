@@ -10,7 +10,10 @@ use crate::manager::{
     run::{Reused, uncut},
     shared::Shared,
 };
-use crate::{Ticket, ToKey, sync::Arc};
+use crate::{
+    Ticket, ToKey,
+    sync::{Arc, in_runtime},
+};
 use std::{
     fmt,
     future::Future,
@@ -136,7 +139,8 @@ impl<B: Backend> Free<B> {
         }
         let runtime = shared.runtime.clone();
         let mut look = Reused::new(looked(shared, turn));
-        let Poll::Ready((shared, turn, healthy)) = Pin::new(&mut look).poll(cx) else {
+        let looked = in_runtime(&runtime, || Pin::new(&mut look).poll(cx));
+        let Poll::Ready((shared, turn, healthy)) = looked else {
             // Moved to a task with its session, since it must not be cut short.
             let task = runtime.spawn(async move {
                 let (shared, turn, healthy) = look.await;

@@ -7,12 +7,12 @@ use crate::manager::{
     error::{StartFailure, TurnError, error_text},
     reach::{Call, Cause, Refusal},
     report::reports::SessionEvent,
-    run::{Ended, bounded, bounded_here, either, let_go, quietly, uncut, within},
+    run::{Ended, bounded, bounded_here, either, inside, let_go, quietly, uncut, within},
     settings::TurnOptions,
     shared::{Entered, Held, Resident, Seat, Shared, Vacant, Waiting},
 };
 use crate::{EnterError, Entry, Ticket, ToKey, Turn, registry::slot::leaves::Lazy, sync::Arc};
-use std::{pin::pin, time::Duration};
+use std::{future::Future, pin::pin, time::Duration};
 use tokio::{runtime::Handle, time::Instant};
 
 /// What a call holds from its beginning: a position in the queue, or the key. A drop gives it to the next caller, without a trace.
@@ -137,10 +137,10 @@ impl<B: Backend> Place<B> {
             State::Taken(entry) => return Ok(entry),
             State::Waits(enter) => enter,
         };
-        let waits = Box::pin(async move {
+        let waits = async move {
             let mut enter = pin!(enter);
             let turn = pin!(either(enter.as_mut(), call.refused()));
-            match within(runtime, wait, turn).await {
+            match within(wait, turn).await {
                 Some(Ok(Ok(entry))) => Ok(Unused(Some(entry))),
                 // The call that has taken the position away stores the reason, now or in a moment.
                 Some(Ok(Err(EnterError::Dismissed))) => Err(call.refused().await),
@@ -148,8 +148,8 @@ impl<B: Backend> Place<B> {
                 Some(Err(error)) => Err(error),
                 None => Err(call.refusal().unwrap_or(TurnError::WaitTimedOut)),
             }
-        });
-        waits.await
+        };
+        Box::pin(inside(runtime, waits)).await
     }
 
     /// The turn. What must not be cut short moves to a task of its own, unless it ends at once.
@@ -162,10 +162,19 @@ impl<B: Backend> Place<B> {
     }
 
     /// The turn, for a task that nobody cuts short.
-    pub(crate) async fn establish(self, shared: Arc<Shared<B>>) -> Taken<B> {
-        let entry = Self::entry(self.state, &self.call, &shared.runtime, self.wait).await?;
-        let turn = establish(shared, entry, self.call, self.restart, self.called, None);
-        Ok(SessionTurn::taken(turn.await?))
+    pub(crate) fn establish(self, shared: Arc<Shared<B>>) -> impl Future<Output = Taken<B>> + Send {
+        let Self {
+            call,
+            restart,
+            wait,
+            called,
+            state,
+        } = self;
+        async move {
+            let entry = Self::entry(state, &call, &shared.runtime, wait).await?;
+            let turn = establish(shared, entry, call, restart, called, None);
+            Ok(SessionTurn::taken(turn.await?))
+        }
     }
 }
 
@@ -173,22 +182,22 @@ impl<B: Backend> Place<B> {
 pub(crate) type Taken<B> = Result<SessionTurn<B>, TurnError<<B as Backend>::Error>>;
 
 /// Whether the session of this turn is healthy.
-pub(crate) async fn looked<B: Backend>(
+pub(crate) fn looked<B: Backend>(
     shared: Arc<Shared<B>>,
     mut turn: Unused<B>,
-) -> (Arc<Shared<B>>, Unused<B>, bool) {
-    let healthy = match &mut turn.0 {
-        Some(Entry::Occupied(turn)) => {
-            let session = turn.session_mut();
-            let limit = shared.timeouts().start;
-            let look = bounded_here(&shared.runtime, limit, || {
-                shared.backend.is_healthy(session)
-            });
-            matches!(look.await, Ended::Done(true))
-        }
-        _ => true,
-    };
-    (shared, turn, healthy)
+) -> impl Future<Output = (Arc<Shared<B>>, Unused<B>, bool)> + Send {
+    async move {
+        let healthy = match &mut turn.0 {
+            Some(Entry::Occupied(turn)) => {
+                let session = turn.session_mut();
+                let limit = shared.timeouts().start;
+                let look = bounded_here(limit, || shared.backend.is_healthy(session));
+                matches!(look.await, Ended::Done(true))
+            }
+            _ => true,
+        };
+        (shared, turn, healthy)
+    }
 }
 
 /// Turns what is held into the turn of a healthy session. What few calls do is in boxes, so that the future of the others is small.
@@ -196,50 +205,52 @@ pub(crate) async fn looked<B: Backend>(
 ///
 /// Other calls can cancel this one all the while, because they find it by its slot. So one check of the cause after each step is
 /// enough.
-pub(crate) async fn establish<B: Backend>(
+pub(crate) fn establish<B: Backend>(
     shared: Arc<Shared<B>>,
     entry: Unused<B>,
     call: Arc<Call<B::Error>>,
     restart: bool,
     called: Option<Instant>,
     healthy: Option<bool>,
-) -> Taken<B> {
-    let ticket = entry.ticket().expect(ONCE);
-    let cancelled = || call.switch.cause(ticket);
-    let (shared, mut entry, healthy) = match healthy {
-        Some(healthy) => (shared, entry, healthy),
-        // Not even looked at, if the call was cancelled: the call that did so wants the session next.
-        None if restart || cancelled().is_some() => (shared, entry, true),
-        None => looked(shared, entry).await,
-    };
-    // What was found unhealthy is stopped in any case.
-    let restarted = (restart && cancelled().is_none()).then_some(StopReason::Restarted);
-    let reason = if healthy {
-        restarted
-    } else {
-        Some(StopReason::Unhealthy)
-    };
-    let (entry, seat) = match (entry.0.take().expect(ONCE), reason) {
-        (Entry::Occupied(turn), Some(reason)) => {
-            Box::pin(renew(&shared, turn, &call, reason)).await
-        }
-        (taken, _) => (taken, None),
-    };
-    if let Some(cause) = cancelled() {
-        drop(seat); // before the next caller needs one
-        return Err(given_up::<B>(entry, cause));
-    }
-    let turn = match entry {
-        Entry::Occupied(turn) => turn,
-        Entry::Vacant(vacancy) => match Box::pin(start(&shared, vacancy, seat)).await {
-            Ok(turn) => turn,
-            Err((vacancy, error)) => {
-                let_go(vacancy);
-                return Err(cancelled().map_or(error, TurnError::of));
+) -> impl Future<Output = Taken<B>> + Send {
+    async move {
+        let ticket = entry.ticket().expect(ONCE);
+        let cancelled = || call.switch.cause(ticket);
+        let (shared, mut entry, healthy) = match healthy {
+            Some(healthy) => (shared, entry, healthy),
+            // Not even looked at, if the call was cancelled: the call that did so wants the session next.
+            None if restart || cancelled().is_some() => (shared, entry, true),
+            None => looked(shared, entry).await,
+        };
+        // What was found unhealthy is stopped in any case.
+        let restarted = (restart && cancelled().is_none()).then_some(StopReason::Restarted);
+        let reason = if healthy {
+            restarted
+        } else {
+            Some(StopReason::Unhealthy)
+        };
+        let (entry, seat) = match (entry.0.take().expect(ONCE), reason) {
+            (Entry::Occupied(turn), Some(reason)) => {
+                Box::pin(renew(&shared, turn, &call, reason)).await
             }
-        },
-    };
-    begin(shared, Unused::new(turn), Some(call), called)
+            (taken, _) => (taken, None),
+        };
+        if let Some(cause) = cancelled() {
+            drop(seat); // before the next caller needs one
+            return Err(given_up::<B>(entry, cause));
+        }
+        let turn = match entry {
+            Entry::Occupied(turn) => turn,
+            Entry::Vacant(vacancy) => match Box::pin(start(&shared, vacancy, seat)).await {
+                Ok(turn) => turn,
+                Err((vacancy, error)) => {
+                    let_go(vacancy);
+                    return Err(cancelled().map_or(error, TurnError::of));
+                }
+            },
+        };
+        begin(shared, Unused::new(turn), Some(call), called)
+    }
 }
 
 const ONCE: &str = "an entry is used once";
@@ -306,7 +317,7 @@ async fn start<B: Backend>(
     let incarnation = vacancy.incarnation();
     let begun = Instant::now();
     let start = || shared.backend.start(key, incarnation);
-    let failure = match bounded(&shared.runtime, shared.timeouts().start, start).await {
+    let failure = match bounded(shared.timeouts().start, start).await {
         Ended::Done(Ok(session)) => {
             let took = begun.elapsed();
             shared.tell(|| SessionEvent::Started {
@@ -330,7 +341,7 @@ async fn start<B: Backend>(
     if !matches!(failure, StartFailure::Failed(_)) {
         // Bounded as well: if the cleanup hangs, the key is not lost.
         let gone = || shared.backend.start_abandoned(key, incarnation);
-        bounded(&shared.runtime, shared.timeouts().stop, gone).await;
+        bounded(shared.timeouts().stop, gone).await;
     }
     // Every call in the queue gets this error. Calls that arrive later try again.
     quietly(|| {

@@ -8,7 +8,7 @@ use crate::manager::{
     },
     error::{SendError, TurnError},
     listen::Outputs,
-    reach::{Call, Cause, Emit, Switched},
+    reach::{Call, Cause, Outlet, Switch},
     report::{
         events::{Queue, Update},
         trace,
@@ -23,6 +23,7 @@ use parking_lot::Mutex;
 use std::{
     fmt,
     future::{Future, poll_fn},
+    mem,
     pin::Pin,
     task::{Context, Poll, Waker},
     time::Duration,
@@ -43,11 +44,12 @@ type Failed<A> = <A as crate::manager::backend::Backend>::Error;
 #[must_use = "dropping it cancels the message: await it, or `detach` it"]
 pub struct Sending<A: Agent> {
     ticket: Option<Ticket>,
-    call: Arc<Call<A::Error>>,
     parcel: Arc<Parcel<A>>,
+    shared: Arc<Shared<A>>,
+    /// It was polled for its reply.
+    waits: bool,
     /// It was polled to its end, or detached, so there is nothing to cancel.
     over: bool,
-    shared: Arc<Shared<A>>,
 }
 
 impl<A: Agent> Sending<A> {
@@ -61,6 +63,7 @@ impl<A: Agent> Sending<A> {
     ) -> Self {
         let parcel = Arc::new(Parcel {
             key,
+            call: Arc::clone(&place.call),
             events: Queue::new(shared.settings.unread_bytes),
             outputs: Outputs::of(shared),
             post: Mutex::new(Post {
@@ -72,21 +75,21 @@ impl<A: Agent> Sending<A> {
         });
         let sending = Self {
             ticket: place.ticket(),
-            call: Arc::clone(&place.call),
             parcel: Arc::clone(&parcel),
-            over: false,
             shared: Arc::clone(shared),
+            waits: false,
+            over: false,
         };
         let told = Told {
             parcel,
             message: Some(message),
+            quiet: false,
+            ended: false,
         };
         let limit = options.turn.or(shared.timeouts().turn);
         let delivering = Arc::clone(shared);
-        shared.runtime.spawn(async move {
-            deliver(delivering, place, limit, told).await;
-            drop(keep); // until here, the message keeps the manager alive
-        });
+        let deliver = deliver(delivering, place, limit, told, keep);
+        shared.runtime.spawn(deliver);
         sending
     }
 
@@ -126,18 +129,20 @@ impl<A: Agent> Sending<A> {
     /// Cancels the message. You can still await its end.
     pub fn abort(&self) {
         if let Some(ticket) = self.ticket {
-            self.shared
-                .cancel(&self.parcel.key, ticket, &self.call, Cause::Abort);
+            let Parcel { key, call, .. } = &*self.parcel;
+            self.shared.cancel(key, ticket, call, Cause::Abort);
         }
     }
 
     /// Lets the message run without this future. Its reply is dropped.
     pub fn detach(mut self) {
         self.over = true;
+        drop(self.parcel.leave());
     }
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Sent<A>> {
-        self.parcel.poll_reply(cx).map(|reply| {
+        let waited = mem::replace(&mut self.waits, true);
+        self.parcel.poll_reply(cx, waited).map(|reply| {
             self.over = true;
             reply
         })
@@ -157,10 +162,11 @@ impl<A: Agent> Unpin for Sending<A> {}
 
 impl<A: Agent> Drop for Sending<A> {
     fn drop(&mut self) {
-        if !self.over {
-            // The waker of the next caller may panic, and so may the hash of a key.
-            quietly(|| self.abort());
+        if self.over {
+            return;
         }
+        // The waker of the next caller may panic, and so may the hash of a key.
+        quietly(|| self.abort());
         // A reply that nobody will read is not kept, even if a context of the turn is. A panic of its drop is its reader's.
         drop(self.parcel.leave());
     }
@@ -178,6 +184,7 @@ impl<A: Agent> fmt::Debug for Sending<A> {
 /// What a message and its sender share, in one allocation.
 struct Parcel<A: Agent> {
     key: A::Key,
+    call: Arc<Call<A::Error>>,
     /// The sender's.
     events: Queue<A::Event>,
     /// Everybody's.
@@ -209,15 +216,15 @@ impl<A: Agent> Parcel<A> {
     }
 
     fn poll_started(&self, cx: &Context<'_>) -> Poll<Result<(), TurnError<A::Error>>> {
-        self.poll(cx, |post| {
+        self.poll(cx, true, |post| {
             let started = post.started.as_ref()?;
             let again = |error: &TurnError<_>| error.again().unwrap_or(TurnError::Closed);
             Some(started.as_ref().map_err(again).copied())
         })
     }
 
-    fn poll_reply(&self, cx: &Context<'_>) -> Poll<Sent<A>> {
-        self.poll(cx, |post| {
+    fn poll_reply(&self, cx: &Context<'_>, waited: bool) -> Poll<Sent<A>> {
+        self.poll(cx, waited, |post| {
             let reply = post.reply.take();
             assert!(
                 reply.is_some() || !post.over,
@@ -231,9 +238,18 @@ impl<A: Agent> Parcel<A> {
     ///
     /// A clone of a waker is user code, so it is made between two holds of the lock. A change in between finds no reader to
     /// wake, or wakes the one before; the second look finds that change, and otherwise the waker is there for the next one.
-    fn poll<T>(&self, cx: &Context<'_>, look: impl Fn(&mut Post<A>) -> Option<T>) -> Poll<T> {
-        if let Some(found) = look(&mut self.post.lock()) {
-            return Poll::Ready(found);
+    ///
+    /// A look without a waker saves its clone. It is left out at the first poll, which usually comes before the reply.
+    fn poll<T>(
+        &self,
+        cx: &Context<'_>,
+        waited: bool,
+        look: impl Fn(&mut Post<A>) -> Option<T>,
+    ) -> Poll<T> {
+        if waited {
+            if let Some(found) = look(&mut self.post.lock()) {
+                return Poll::Ready(found);
+            }
         }
         let waker = cx.waker().clone(); // outside the lock
         let mut post = self.post.lock();
@@ -256,7 +272,11 @@ impl<A: Agent> Parcel<A> {
 }
 
 /// What a turn emits goes to the sender and to all listeners, and after the end of the turn to nobody.
-impl<A: Agent> Emit<A::Event> for Parcel<A> {
+impl<A: Agent> Outlet<A::Event> for Parcel<A> {
+    fn switch(&self) -> &Switch {
+        &self.call.switch
+    }
+
     fn emit(&self, event: A::Event) {
         if self.events.has_ended() {
             return;
@@ -276,6 +296,9 @@ struct Told<A: Agent> {
     parcel: Arc<Parcel<A>>,
     /// Until it is delivered.
     message: Option<A::Message>,
+    /// Its events have ended.
+    quiet: bool,
+    ended: bool,
 }
 
 impl<A: Agent> Told<A> {
@@ -290,11 +313,20 @@ impl<A: Agent> Told<A> {
         });
     }
 
+    /// No more events follow.
+    fn end_events(&mut self) {
+        self.parcel.events.end();
+        self.quiet = true;
+    }
+
     fn end(&mut self, reply: Result<A::Reply, TurnError<A::Error>>) {
         if let Err(error) = &reply {
             self.start(error.again().map_or(Ok(()), Err));
         }
-        self.parcel.events.end();
+        if !self.quiet {
+            self.end_events();
+        }
+        self.ended = true;
         let message = self.message.take();
         let reply = reply.map_err(|error| SendError { error, message });
         self.parcel.tell(|post| {
@@ -310,62 +342,77 @@ impl<A: Agent> Told<A> {
 /// If nothing else has ended the message, the runtime is gone.
 impl<A: Agent> Drop for Told<A> {
     fn drop(&mut self) {
-        if !self.parcel.events.has_ended() {
+        if !self.ended {
             self.end(Err(TurnError::Closed));
         }
     }
 }
 
-async fn deliver<A: Agent>(
+/// The task of a message. Until its end, `keep` keeps the manager alive.
+fn deliver<A: Agent>(
     shared: Arc<Shared<A>>,
     place: Place<A>,
     limit: Option<Duration>,
     mut told: Told<A>,
-) {
-    // Not in a task of its own: nobody cuts this one short.
-    let mut turn = match place.establish(Arc::clone(&shared)).await {
-        Ok(turn) => turn,
-        Err(error) => return told.end(Err(error)),
-    };
-    told.start(Ok(()));
-    let message = told.message.take().expect("it is sent once");
-    let parcel = Arc::clone(&told.parcel);
-    let cx = TurnContext {
-        incarnation: SessionTurn::incarnation(&turn),
-        ticket: SessionTurn::ticket(&turn),
-        call: Arc::clone(SessionTurn::call(&turn)) as Arc<dyn Switched>,
-        out: parcel as Arc<dyn Emit<A::Event>>,
-    };
-    let (session, switch) = SessionTurn::session(&mut turn);
-    let work = || {
-        let work = shared.backend.send(session, message, &cx);
-        trace::in_turn(&told.parcel.key, cx.incarnation, cx.ticket, work)
-    };
-    let drove = drive(&shared, work, switch, limit).await;
-    let cause = switch.cause();
-    SessionTurn::drove(&mut turn, &drove);
-    let reply = match drove {
-        Drove::Done(Ok(reply)) => Ok(reply),
-        Drove::Done(Err(error)) => {
-            SessionTurn::failed(&mut turn, cause);
-            Err(match cause {
-                None => TurnError::Agent(error),
-                Some(cause) => {
-                    quietly(|| drop(error));
-                    TurnError::of(cause)
-                }
-            })
-        }
-        Drove::Cut(cause) => Err(TurnError::of(cause)),
-        Drove::Panicked(payload) => {
-            discard(payload);
-            Err(TurnError::Panicked)
-        }
-    };
-    // The events end before the turn, and the turn ends before its reply is sent.
-    told.parcel.events.end();
-    let_go(turn);
-    told.end(reply);
+    keep: impl Send + 'static,
+) -> impl Future<Output = ()> + Send + 'static {
+    async move {
+        // Not in a task of its own: nobody cuts this one short.
+        let reply = match place.establish(shared).await {
+            Ok(turn) => run(turn, &mut told, limit).await,
+            Err(error) => Err(error),
+        };
+        told.end(reply);
+        drop((told, keep));
+    }
+}
+
+/// The message in its turn.
+fn run<A: Agent>(
+    mut turn: SessionTurn<A>,
+    told: &mut Told<A>,
+    limit: Option<Duration>,
+) -> impl Future<Output = Result<A::Reply, TurnError<A::Error>>> + Send {
+    async move {
+        told.start(Ok(()));
+        let message = told.message.take().expect("it is sent once");
+        let parcel = Arc::clone(&told.parcel);
+        let cx = TurnContext {
+            incarnation: SessionTurn::incarnation(&turn),
+            ticket: SessionTurn::ticket(&turn),
+            out: parcel as Arc<dyn Outlet<A::Event>>,
+        };
+        let (session, of_turn, shared) = SessionTurn::session(&mut turn);
+        let work = || {
+            let work = shared.backend.send(session, message, &cx);
+            trace::in_turn(&told.parcel.key, cx.incarnation, cx.ticket, work)
+        };
+        let drove = drive(shared, work, of_turn, limit).await;
+        let cause = of_turn.cause();
+        SessionTurn::drove(&mut turn, &drove);
+        let reply = match drove {
+            Drove::Done(Ok(reply)) => Ok(reply),
+            Drove::Done(Err(error)) => {
+                SessionTurn::failed(&mut turn, cause);
+                Err(match cause {
+                    None => TurnError::Agent(error),
+                    Some(cause) => {
+                        quietly(|| drop(error));
+                        TurnError::of(cause)
+                    }
+                })
+            }
+            Drove::Cut(cause) => Err(TurnError::of(cause)),
+            Drove::Panicked(payload) => {
+                discard(payload);
+                Err(TurnError::Panicked)
+            }
+        };
+        // The events end before the turn, and the turn ends before its reply is sent.
+        told.end_events();
+        let_go(turn);
+        reply
+    }
 }
 
 /// A [`Sending`] as a stream of its events, and its reply as the last item.

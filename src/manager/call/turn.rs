@@ -5,7 +5,7 @@ use crate::manager::{
     end::stop,
     reach::{Call, Cause, Switch},
     report::reports::{Outcome, SessionEvent},
-    run::{Payload, caught, either, end_here, here, within},
+    run::{Payload, caught, either, end_here, here, poll_once, polled, timed, within},
     shared::{Held, Shared},
 };
 use crate::{
@@ -16,7 +16,7 @@ use std::{
     fmt,
     future::Future,
     ops::{Deref, DerefMut},
-    pin::pin,
+    pin::{Pin, pin},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -129,14 +129,14 @@ impl<B: Backend> SessionTurn<B> {
     }
 
     /// The session, for user code that leaves it dirty if it is cut short or panics. [`drove`](Self::drove) reports its end.
-    pub(crate) fn session(this: &mut Self) -> (&mut B::Session, OfTurn<'_>) {
+    pub(crate) fn session(this: &mut Self) -> (&mut B::Session, OfTurn<'_>, &Shared<B>) {
         this.half_done = true;
         this.outcome = Outcome::Dropped;
         let turn = this.turn.as_mut().expect(HELD);
         let ticket = Turn::ticket(turn);
         let (session, own) = turn.parts_mut();
         let switch = &this.call.as_ref().unwrap_or(own).switch;
-        (session, OfTurn { switch, ticket })
+        (session, OfTurn { switch, ticket }, &this.shared)
     }
 
     /// Stores how that code ended.
@@ -174,38 +174,47 @@ pub(crate) enum Drove<T> {
 }
 
 /// Runs user code to its end. After its limit or its cancellation, it has the abort timeout to end. It is dropped before this returns.
-pub(crate) async fn drive<B: Backend, F: Future>(
+pub(crate) fn drive<B: Backend, F: Future>(
     shared: &Shared<B>,
     call: impl FnOnce() -> F,
+    of_turn: OfTurn<'_>,
+    limit: Option<Duration>,
+) -> impl Future<Output = Drove<F::Output>> {
+    async move {
+        let mut future = pin!(Some(caught(call)));
+        let ended = match poll_once(here(future.as_mut())).await {
+            // In a box: most of the memory is for this, and a message is copied on its way into its task.
+            None => Box::pin(outlast(shared, here(future.as_mut()), of_turn, limit)).await,
+            ended => ended,
+        };
+        let dropped = end_here(future);
+        match (ended, dropped) {
+            (Some(Err(payload)), _) | (_, Err(payload)) => Drove::Panicked(payload),
+            (Some(Ok(value)), Ok(())) => Drove::Done(value),
+            (None, Ok(())) => Drove::Cut(of_turn.cause().unwrap_or(Cause::Abort)),
+        }
+    }
+}
+
+/// What a future that was just polled returns, or `None` if it does not end within its time.
+async fn outlast<B: Backend, T>(
+    shared: &Shared<B>,
+    mut future: Pin<&mut impl Future<Output = T>>,
     OfTurn { switch, ticket }: OfTurn<'_>,
     limit: Option<Duration>,
-) -> Drove<F::Output> {
-    let mut future = pin!(Some(caught(call)));
+) -> Option<T> {
     let first = {
-        let first = pin!(either(here(future.as_mut()), switch.cancelled(ticket)));
-        within(&shared.runtime, limit, first).await
+        let rest = pin!(polled(future.as_mut()));
+        timed(limit, either(rest, switch.cancelled(ticket))).await
     };
-    let ended = match first {
-        Some(Ok(ended)) => Some(ended),
-        Some(Err(_)) => None,
+    match first {
+        Some(Ok(ended)) => return Some(ended),
+        Some(Err(_)) => {}
         None => {
             switch.cancel(ticket, Cause::TurnTimeout);
-            None
         }
-    };
-    let ended = match ended {
-        Some(ended) => Some(ended),
-        None => {
-            let patience = Some(shared.timeouts().abort);
-            within(&shared.runtime, patience, here(future.as_mut())).await
-        }
-    };
-    let dropped = end_here(future);
-    match (ended, dropped) {
-        (Some(Err(payload)), _) | (_, Err(payload)) => Drove::Panicked(payload),
-        (Some(Ok(value)), Ok(())) => Drove::Done(value),
-        (None, Ok(())) => Drove::Cut(switch.cause(ticket).unwrap_or(Cause::Abort)),
     }
+    within(Some(shared.timeouts().abort), future).await
 }
 
 impl<B: Backend> Deref for SessionTurn<B> {

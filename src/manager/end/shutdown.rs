@@ -134,7 +134,7 @@ async fn drain_until<B: Backend>(
         // The drop of a key may panic in the drain. The drain continues.
         let mut next = Box::pin(caught(|| drain.next()));
         let next = pin!(either(next.as_mut(), moved));
-        match within(&shared.runtime, left, next).await {
+        match within(left, next).await {
             None => return false,
             Some(Err(())) => {} // the deadline has moved
             Some(Ok(Err(payload))) => discard(payload),

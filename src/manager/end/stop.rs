@@ -31,7 +31,7 @@ pub(crate) async fn end<B: Backend>(
     let session = session.expect("a session is stopped once");
     let key = closing.key();
     let stop = || shared.backend.stop(key, session, reason);
-    let end = match bounded(&shared.runtime, shared.timeouts().stop, stop).await {
+    let end = match bounded(shared.timeouts().stop, stop).await {
         Ended::Done(end) => end.map_err(|error| StopError::Failed(Arc::new(error))),
         Ended::Overran => Err(StopError::Abandoned),
         Ended::Panicked => Err(StopError::Panicked),
