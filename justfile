@@ -256,6 +256,19 @@ browser:
 bench *FILTER:
     cargo bench -q -p turnwise-benches --bench peers -- {{ FILTER }}
 
+# Each build places its code otherwise in memory, which alone moves a turn by up to a tenth.
+# the same in so many BUILDS: the ratios are the medians over them
+bench-builds BUILDS="3" *ARGS:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    others=()
+    for build in $(seq 2 {{ BUILDS }}); do
+        RUSTFLAGS="-Cmetadata=$build" cargo bench -q -p turnwise-benches --bench peers --target-dir target/layouts -- {{ ARGS }}
+        cp target/bench/peers.json "target/bench/build-$build.json"
+        others+=("--with=target/bench/build-$build.json")
+    done
+    cargo bench -q -p turnwise-benches --bench peers -- {{ ARGS }} "${others[@]}"
+
 # turns, waiters, sessions, cleanups and the manager's calls as there are more of them, with plots; FILTER chooses a part, --keep writes docs/scaling.md
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}

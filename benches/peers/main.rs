@@ -2,7 +2,9 @@
 //!
 //! Times are ratios to the floor (parking_lot's locks by hand, std's map), taken in one run; see `measure`. Without an
 //! argument all workloads run; with one, those that have it in their name. `--keep` writes the summary into docs/speed.md.
+//! `--with=FILE`, any number of times, names the `peers.json` of other builds: the ratios are then the medians over all builds.
 
+mod by_hand;
 mod contenders;
 mod crates;
 mod managed;
@@ -33,6 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     tables.extend(special::tables(filter));
     tables.extend(managed::tables(filter));
     let home = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let files = args.iter().filter_map(|arg| arg.strip_prefix("--with="));
+    report::with(&mut tables, files.map(|file| home.join(file)))?;
     report::write(&tables, &home.join("target/bench"))?;
     if args.iter().any(|arg| arg == "--keep") {
         summary::keep(&tables, &home.join("docs/speed.md"))?;

@@ -121,14 +121,19 @@ fn contender<W: Way>(name: &'static str, shape: Shape) -> Contender {
 
 /// Each workload whose name has `filter` in it.
 pub(crate) fn tables(filter: &str) -> Vec<Table> {
-    let shapes = [(1, 1), (1, 1_000), (16, 1), (16, 1_000)];
+    let shapes = [
+        ("one task, one key", 1, 1),
+        ("one task, 1,000 keys", 1, 1_000),
+        ("16 tasks on two threads, one key", 16, 1),
+        ("16 tasks on two threads, 1,000 keys", 16, 1_000),
+    ];
     let mut tables = Vec::new();
     for (what, message) in [
         ("W9: a plain turn", false),
         ("W10: a message and its reply", true),
     ] {
-        for (tasks, keys) in shapes {
-            let name = format!("{what}; {tasks} tasks, {keys} keys");
+        for (shape, tasks, keys) in shapes {
+            let name = format!("{what}; {shape}");
             if name.contains(filter) {
                 tables.push(table(name, Shape { tasks, keys }, message));
             }
@@ -143,7 +148,7 @@ fn table(name: String, shape: Shape, message: bool) -> Table {
         vec![
             contender::<Tasks>("a task for each key, by mpsc", shape),
             contender::<Messages>("turnwise, send_message", shape),
-            contender::<ByHand>("a manager by hand: a task for each message", shape),
+            contender::<ByHand>("a manager of 150 lines, by hand", shape),
         ]
     } else {
         vec![

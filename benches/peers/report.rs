@@ -1,9 +1,20 @@
 //! What is told: a table for people, the same as data, and a plot.
 
-use crate::{measure::Line, page::machine, workloads::*};
+use crate::{
+    measure::{Line, at, sorted},
+    page::machine,
+    workloads::*,
+};
 use plotters::prelude::*;
 use serde::Serialize;
-use std::{error::Error, fmt::Write as _, fs, path::Path};
+use serde_json::Value;
+use std::{
+    collections::HashMap,
+    error::Error,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+};
 
 #[derive(Serialize)]
 struct Data<'a> {
@@ -24,6 +35,34 @@ pub(crate) fn write(tables: &[Table], folder: &Path) -> Result<(), Box<dyn Error
         serde_json::to_string_pretty(&data)? + "\n",
     )?;
     plot(tables, &folder.join("peers.svg"))
+}
+
+/// Replaces each ratio by the median over this build and the others, of which these files are.
+pub(crate) fn with(
+    tables: &mut [Table],
+    files: impl Iterator<Item = PathBuf>,
+) -> Result<(), Box<dyn Error>> {
+    let mut ratios: HashMap<(String, String), Vec<f64>> = HashMap::new();
+    for file in files {
+        let data: Value = serde_json::from_str(&fs::read_to_string(file)?)?;
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        for table in list(&data["tables"]) {
+            for line in list(&table["lines"]) {
+                let name = |value: &Value| value["name"].as_str().unwrap_or_default().to_owned();
+                let of_line = ratios.entry((name(&table), name(&line))).or_default();
+                of_line.extend(line["ratio"].as_f64());
+            }
+        }
+    }
+    for table in tables {
+        for line in &mut table.lines {
+            let key = (table.name.clone(), line.name.clone());
+            let mut all = ratios.remove(&key).unwrap_or_default();
+            all.push(line.ratio);
+            line.ratio = at(&sorted(all), 0.5);
+        }
+    }
+    Ok(())
 }
 
 fn text(tables: &[Table], machine: &str) -> Result<String, std::fmt::Error> {

@@ -1,7 +1,8 @@
 //! The ways to use a session that W9 and W10 compare, each as its users write it.
 
+use crate::by_hand::Manager;
 use parking_lot::RwLock;
-use std::{collections::HashMap, convert::Infallible, future::Future, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, future::Future, sync::Arc, time::Duration};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext};
 
@@ -212,32 +213,15 @@ impl Way for Tasks {
     }
 }
 
-/// What the manager replaces, written by hand: sessions that start on demand behind their own locks, and a task for each message,
-/// so that a caller that goes away does not cut a session short.
-pub(crate) struct ByHand(Arc<ByKey<Arc<AsyncMutex<Option<u64>>>>>);
-
-impl ByHand {
-    async fn send(sessions: &ByKey<Arc<AsyncMutex<Option<u64>>>>, key: &str, more: u64) -> u64 {
-        let found = sessions.read().get(key).cloned();
-        let slot = found.unwrap_or_else(|| {
-            let mut sessions = sessions.write();
-            Arc::clone(sessions.entry(key.to_owned()).or_default())
-        });
-        let mut session = slot.lock().await;
-        let session = session.get_or_insert(0);
-        *session += more;
-        *session
-    }
-}
+/// What the manager replaces.
+pub(crate) struct ByHand(Arc<Manager>);
 
 impl Way for ByHand {
     fn new(_: &[String]) -> Self {
-        Self(Arc::default())
+        Self(Manager::new(Duration::from_secs(60)))
     }
 
     async fn act(&self, key: &str) {
-        let (sessions, key) = (Arc::clone(&self.0), key.to_owned());
-        let task = tokio::spawn(async move { Self::send(&sessions, &key, 1).await });
-        task.await.expect("it does not panic");
+        self.0.send(key, 1).await.expect("it ends");
     }
 }
