@@ -4,7 +4,7 @@
 use std::{io, process::Stdio, time::Duration};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext};
+use turnwise::{Agent, Backend, SessionManager, TurnContext};
 
 struct Shells;
 
@@ -13,9 +13,11 @@ struct Shell(Child, ChildStdin, Lines<BufReader<ChildStdout>>);
 impl Backend for Shells {
     type Key = String;
     type Session = Shell;
+    type Handle = ();
+    type Event = String;
     type Error = io::Error;
 
-    async fn start(&self, _name: &String, _incarnation: Incarnation) -> io::Result<Shell> {
+    async fn start(&self, _name: &String, _: &TurnContext<Self::Event>) -> io::Result<(Shell, ())> {
         let mut command = Command::new("sh");
         command
             .stdin(Stdio::piped())
@@ -24,7 +26,7 @@ impl Backend for Shells {
         let mut child = command.spawn()?;
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let (stdin, stdout) = stdin.zip(stdout).ok_or(io::ErrorKind::BrokenPipe)?;
-        Ok(Shell(child, stdin, BufReader::new(stdout).lines()))
+        Ok((Shell(child, stdin, BufReader::new(stdout).lines()), ()))
     }
 
     async fn is_healthy(&self, shell: &mut Shell) -> bool {
@@ -34,7 +36,6 @@ impl Backend for Shells {
 
 impl Agent for Shells {
     type Message = String;
-    type Event = String;
     type Reply = ();
 
     async fn send(

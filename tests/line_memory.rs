@@ -242,16 +242,21 @@ struct Quiet;
 impl Backend for Quiet {
     type Key = u32;
     type Session = ();
+    type Handle = ();
+    type Event = Vec<u8>;
     type Error = std::fmt::Error;
 
-    async fn start(&self, _: &u32, _: Incarnation) -> Result<(), std::fmt::Error> {
-        Ok(())
+    async fn start(
+        &self,
+        _: &u32,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), std::fmt::Error> {
+        Ok(((), ()))
     }
 }
 
 impl Agent for Quiet {
     type Message = ();
-    type Event = Vec<u8>;
     type Reply = ();
 
     async fn send(

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tracing_subscriber::util::SubscriberInitExt;
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::StopReason};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::StopReason};
 
 /// A title for the terminal, a line that looks like one of the log, and letters that turn the text around.
 const HOSTILE: &str =
@@ -46,12 +46,14 @@ struct Hostile {
 impl Backend for Hostile {
     type Key = Name;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Failure;
 
     /// The first one fails.
-    async fn start(&self, _: &Name, _: Incarnation) -> Result<(), Failure> {
+    async fn start(&self, _: &Name, _: &TurnContext<Self::Event>) -> Result<((), ()), Failure> {
         let before = self.started.swap(true, Ordering::Relaxed);
-        before.then_some(()).ok_or(Failure)
+        before.then_some(((), ())).ok_or(Failure)
     }
 
     async fn stop(&self, _: &Name, (): (), _: StopReason) -> Result<(), Failure> {
@@ -61,7 +63,6 @@ impl Backend for Hostile {
 
 impl Agent for Hostile {
     type Message = ();
-    type Event = ();
     type Reply = ();
 
     async fn send(&self, _: &mut (), (): (), _: &TurnContext<()>) -> Result<(), Failure> {

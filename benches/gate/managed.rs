@@ -1,7 +1,7 @@
 //! What users of the manager do most: a plain turn and a message, of an idle session, on tokio's runtime of one thread.
 
 use std::{convert::Infallible, error::Error, hint::black_box};
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext};
+use turnwise::{Agent, Backend, SessionManager, TurnContext};
 
 pub(crate) const PATHS: [&str; 3] = ["plain turn", "turn with a closure", "message and reply"];
 
@@ -10,16 +10,21 @@ struct Counter;
 impl Backend for Counter {
     type Key = String;
     type Session = u64;
+    type Handle = ();
+    type Event = u64;
     type Error = Infallible;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<u64, Infallible> {
-        Ok(0)
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(u64, ()), Infallible> {
+        Ok((0, ()))
     }
 }
 
 impl Agent for Counter {
     type Message = u64;
-    type Event = u64;
     type Reply = u64;
 
     async fn send(

@@ -4,7 +4,7 @@ use crate::by_hand::Manager;
 use parking_lot::RwLock;
 use std::{collections::HashMap, convert::Infallible, future::Future, sync::Arc, time::Duration};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext};
+use turnwise::{Agent, Backend, SessionManager, TurnContext};
 
 /// One way to use the session of a key, or to send it a message.
 pub(crate) trait Way: Send + Sync + 'static {
@@ -17,16 +17,21 @@ struct Counter;
 impl Backend for Counter {
     type Key = String;
     type Session = u64;
+    type Handle = ();
+    type Event = u64;
     type Error = Infallible;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<u64, Infallible> {
-        Ok(0)
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(u64, ()), Infallible> {
+        Ok((0, ()))
     }
 }
 
 impl Agent for Counter {
     type Message = u64;
-    type Event = u64;
     type Reply = u64;
 
     async fn send(

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 use turnwise::{
-    Agent, Backend, Clock, ClockHand, Incarnation, SessionManager, TurnContext,
+    Agent, Backend, Clock, ClockHand, SessionManager, TurnContext,
     manager::{ManagerBuilder, SessionTurn, StopReason, TurnError, WhenFull},
 };
 
@@ -29,10 +29,12 @@ struct Idle;
 impl Backend for Idle {
     type Key = u64;
     type Session = ();
+    type Handle = ();
+    type Event = u64;
     type Error = Infallible;
 
-    async fn start(&self, _: &u64, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(&self, _: &u64, _: &TurnContext<Self::Event>) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
     }
 
     async fn stop(&self, _: &u64, (): (), _: StopReason) -> Result<(), Infallible> {
@@ -42,7 +44,6 @@ impl Backend for Idle {
 
 impl Agent for Idle {
     type Message = u64;
-    type Event = u64;
     type Reply = u64;
 
     async fn send(

@@ -1,11 +1,8 @@
 //! The traits that a user implements: how to start, stop and check a session, and how it answers a message.
 
-use crate::manager::{
-    reach::{Outlet, Switch},
-    text,
-};
-use crate::{Incarnation, Ticket, sync::Arc};
-use std::{error::Error, fmt, future::Future, hash::Hash};
+use crate::Incarnation;
+use crate::manager::context::TurnContext;
+use std::{fmt, future::Future, hash::Hash};
 
 /// Starts, stops and checks one kind of session.
 ///
@@ -14,20 +11,23 @@ use std::{error::Error, fmt, future::Future, hash::Hash};
 /// need not be `Sync`.
 ///
 /// ```
-/// use std::{convert::Infallible, io, process::Stdio};
+/// use std::{io, process::Stdio};
 /// use tokio::process::{Child, Command};
-/// use turnwise::{Backend, Incarnation, manager::StopReason};
+/// use turnwise::{Backend, TurnContext, manager::StopReason};
 ///
 /// struct Shells;
 ///
 /// impl Backend for Shells {
 ///     type Key = String;
 ///     type Session = Child;
+///     type Handle = ();
+///     type Event = ();
 ///     type Error = io::Error;
 ///
-///     async fn start(&self, _key: &String, _incarnation: Incarnation) -> io::Result<Child> {
+///     async fn start(&self, _key: &String, _: &TurnContext<()>) -> io::Result<(Child, ())> {
 ///         // A start that is cut short drops the child, and the drop kills it.
-///         Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()
+///         let child = Command::new("sh").stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+///         Ok((child, ()))
 ///     }
 ///
 ///     async fn is_healthy(&self, session: &mut Child) -> bool {
@@ -54,23 +54,32 @@ pub trait Backend: Send + Sync + 'static {
     type Key: Eq + Hash + Clone + fmt::Debug + Send + Sync + 'static;
     /// The session: a process, a connection, an interpreter.
     type Session: Send + 'static;
-    /// The error of a start, a stop or a turn.
-    type Error: Error + Send + Sync + 'static;
+    /// Reaches the session without its turn: to steer it, to answer its questions, to read its meters. `()` if there is nothing
+    /// to reach. [`SessionManager::handle`](crate::SessionManager::handle) returns a clone.
+    type Handle: Clone + Send + Sync + 'static;
+    /// A part of the output, of a start or a turn. Each reader gets a clone; put large events into an `Arc`. `()` if there is none.
+    type Event: Clone + Send + Sync + 'static;
+    /// The error of a start, a stop or a turn: an enum, an `anyhow::Error`, a `Box<dyn Error + Send + Sync>`, a `String`.
+    type Error: fmt::Debug + fmt::Display + Send + Sync + 'static;
 
-    /// Starts a session. `incarnation` is a generation number, higher than that of every earlier session of this key. You can use
-    /// it as a fencing token.
+    /// Starts a session, and returns it with its [handle](Self::Handle).
+    ///
+    /// [`cx.incarnation()`](TurnContext::incarnation) is a generation number, higher than that of every earlier session of this key.
+    /// You can use it as a fencing token. What the start emits goes to the [listeners](crate::SessionManager::listen).
     ///
     /// # Cancel safety
     ///
-    /// A caller that goes away does not cut the start short. After `Timeouts::start` it is dropped, and
+    /// A caller that goes away does not cut the start short. An [abort](crate::SessionManager::abort) without other waiting calls, a
+    /// [stop](crate::SessionManager::stop) and the deadline of a shutdown do: [`cx.cancelled()`](TurnContext::cancelled) resolves, and the
+    /// start has `Timeouts::abort` to end. If it exceeds that, or `Timeouts::start`, it is dropped, and
     /// [`start_abandoned`](Self::start_abandoned) runs before the key goes to the next caller.
     fn start(
         &self,
         key: &Self::Key,
-        incarnation: Incarnation,
-    ) -> impl Future<Output = Result<Self::Session, Self::Error>> + Send;
+        cx: &TurnContext<Self::Event>,
+    ) -> impl Future<Output = Result<(Self::Session, Self::Handle), Self::Error>> + Send;
 
-    /// Cleans up after a start that timed out or panicked. When it returns, nothing of that start may be left. By default it
+    /// Cleans up after a start that timed out, was cut short or panicked. When it returns, nothing of that start may be left. By default it
     /// does nothing.
     fn start_abandoned(
         &self,
@@ -101,11 +110,32 @@ pub trait Backend: Send + Sync + 'static {
         let _ = session;
         std::future::ready(true)
     }
+
+    /// Returns the size of an event in bytes. The unread events of one reader are limited to
+    /// [`ManagerBuilder::unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together.
+    ///
+    /// By default this is the size of the type, without the heap memory that it owns. Write this method if events own memory
+    /// whose size others choose: `size_of::<String>() + event.len()`. [`TurnContext::emit`] calls it once for each event.
+    fn weight(event: &Self::Event) -> usize {
+        size_of_val(event)
+    }
+
+    /// Writes an error with its causes, for reports, events and the log.
+    ///
+    /// By default this writes `{error:#}`, which for an `anyhow::Error` includes the causes. If the text of your error does not
+    /// include them, write [`Causes`](crate::manager::Causes)`(error)` instead.
+    ///
+    /// # Errors
+    ///
+    /// Those of the formatter.
+    fn describe(error: &Self::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{error:#}")
+    }
 }
 
 /// A [`Backend`] whose sessions answer messages.
 ///
-/// A type for messages, one for the partial output and one for the final reply, and [`send`](Self::send), which is one turn:
+/// A type for messages, one for the final reply, and [`send`](Self::send), which is one turn:
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -116,16 +146,17 @@ pub trait Backend: Send + Sync + 'static {
 /// impl Backend for Echo {
 ///     type Key = String;
 ///     type Session = Vec<String>;
+///     type Handle = ();
+///     type Event = String;
 ///     type Error = Infallible;
 ///
-///     async fn start(&self, _: &String, _: Incarnation) -> Result<Vec<String>, Infallible> {
-///         Ok(Vec::new())
+///     async fn start(&self, _: &String, _: &TurnContext<Self::Event>) -> Result<(Vec<String>, ()), Infallible> {
+///         Ok((Vec::new(), ()))
 ///     }
 /// }
 ///
 /// impl Agent for Echo {
 ///     type Message = String;
-///     type Event = String;
 ///     type Reply = usize;
 ///
 ///     async fn send(&self, history: &mut Vec<String>, message: String, cx: &TurnContext<String>) -> Result<usize, Infallible> {
@@ -154,8 +185,6 @@ pub trait Backend: Send + Sync + 'static {
 pub trait Agent: Backend {
     /// The message.
     type Message: Send + 'static;
-    /// A part of the output. Each reader gets a clone; put large events into an `Arc`.
-    type Event: Clone + Send + Sync + 'static;
     /// The final result of a message.
     type Reply: Send + 'static;
 
@@ -173,40 +202,6 @@ pub trait Agent: Backend {
         message: Self::Message,
         cx: &TurnContext<Self::Event>,
     ) -> impl Future<Output = Result<Self::Reply, Self::Error>> + Send;
-
-    /// Returns the size of an event in bytes. The unread events of one reader are limited to
-    /// [`ManagerBuilder::unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together.
-    ///
-    /// By default this is the size of the type, without the heap memory that it owns. Write this method if events own memory
-    /// whose size others choose. [`TurnContext::emit`] calls it once for each event.
-    ///
-    /// ```
-    /// # use std::convert::Infallible;
-    /// # use turnwise::{Agent, Backend, Incarnation, TurnContext};
-    /// # struct Echo;
-    /// # impl Backend for Echo {
-    /// #     type Key = String;
-    /// #     type Session = ();
-    /// #     type Error = Infallible;
-    /// #     async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> { Ok(()) }
-    /// # }
-    /// impl Agent for Echo {
-    /// #   type Message = String;
-    ///     type Event = String;
-    /// #   type Reply = ();
-    /// #   async fn send(&self, _: &mut (), text: String, cx: &TurnContext<String>) -> Result<(), Infallible> {
-    /// #       cx.emit(text);
-    /// #       Ok(())
-    /// #   }
-    ///     // ..
-    ///     fn weight(event: &String) -> usize {
-    ///         size_of::<String>() + event.len()
-    ///     }
-    /// }
-    /// ```
-    fn weight(event: &Self::Event) -> usize {
-        size_of_val(event)
-    }
 }
 
 /// Why a session is stopped.
@@ -228,139 +223,4 @@ pub enum StopReason {
     Dirty,
     /// The manager shuts down.
     Shutdown,
-}
-
-/// The context of one turn: it emits output, and reports whether the turn is cancelled.
-pub struct TurnContext<E> {
-    pub(crate) incarnation: Incarnation,
-    pub(crate) ticket: Ticket,
-    pub(crate) out: Arc<dyn Outlet<E>>,
-}
-
-impl<E> TurnContext<E> {
-    /// Returns the session's generation number.
-    pub fn incarnation(&self) -> Incarnation {
-        self.incarnation
-    }
-
-    /// Returns the turn's ticket.
-    pub fn ticket(&self) -> Ticket {
-        self.ticket
-    }
-
-    /// Sends partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
-    /// events, and receives their number. The limits are those of a [`Subscription`](crate::manager::Subscription).
-    pub fn emit(&self, event: E) {
-        self.out.emit(event);
-    }
-
-    /// Sets a line for the status, such as `retrying 2 of 3`. It stays until the next note or the end of the turn.
-    ///
-    /// A note of more than 1024 bytes is cut, and then ends with the number of bytes cut: ` [200 bytes cut]`.
-    pub fn note(&self, note: impl Into<Arc<str>>) {
-        let note = text::note(note.into());
-        self.out.switch().set_note(self.ticket, note);
-    }
-
-    /// Resolves when the turn is cancelled. Cancel-safe.
-    pub async fn cancelled(&self) {
-        self.out.switch().cancelled(self.ticket).await;
-    }
-
-    /// Returns whether the turn is cancelled.
-    pub fn is_cancelled(&self) -> bool {
-        self.out.switch().cause(self.ticket).is_some()
-    }
-
-    /// Returns a context for an inner agent, whose events have another type. `f` converts or drops each event of the inner agent.
-    ///
-    /// ```
-    /// # use std::convert::Infallible;
-    /// # use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::Update};
-    /// struct Inner;
-    /// # impl Backend for Inner {
-    /// #     type Key = String;
-    /// #     type Session = ();
-    /// #     type Error = Infallible;
-    /// #     async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> { Ok(()) }
-    /// # }
-    /// # impl Agent for Inner {
-    /// #     type Message = u32;
-    /// #     type Event = u32;
-    /// #     type Reply = ();
-    /// #     async fn send(&self, _: &mut (), up_to: u32, cx: &TurnContext<u32>) -> Result<(), Infallible> {
-    /// #         cx.note("counting");
-    /// #         (0..up_to).for_each(|count| cx.emit(count));
-    /// #         Ok(())
-    /// #     }
-    /// # }
-    /// struct Outer(Inner);
-    /// # impl Backend for Outer {
-    /// #     type Key = String;
-    /// #     type Session = ();
-    /// #     type Error = Infallible;
-    /// #     async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> { Ok(()) }
-    /// # }
-    ///
-    /// impl Agent for Outer {
-    ///     type Message = u32;
-    ///     type Event = String;
-    ///     type Reply = ();
-    ///
-    ///     async fn send(&self, session: &mut (), up_to: u32, cx: &TurnContext<String>) -> Result<(), Infallible> {
-    ///         let cx = cx.map(|count: u32| (count % 2 == 1).then(|| count.to_string()));
-    ///         self.0.send(session, up_to, &cx).await
-    ///     }
-    /// }
-    ///
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let sessions = turnwise::SessionManager::builder(Outer(Inner)).build()?;
-    /// let mut answer = sessions.send_message("a", 5);
-    /// assert_eq!(answer.next_event().await, Some(Update::Event("1".to_owned())));
-    /// assert_eq!(answer.next_event().await, Some(Update::Event("3".to_owned())));
-    /// answer.await?;
-    /// # Ok(()) }
-    /// ```
-    pub fn map<I>(&self, f: impl Fn(I) -> Option<E> + Send + Sync + 'static) -> TurnContext<I>
-    where
-        E: 'static,
-    {
-        TurnContext {
-            incarnation: self.incarnation,
-            ticket: self.ticket,
-            out: Arc::new(Mapped {
-                out: Arc::clone(&self.out),
-                f,
-            }),
-        }
-    }
-}
-
-/// The events of an inner agent.
-struct Mapped<E, F> {
-    out: Arc<dyn Outlet<E>>,
-    f: F,
-}
-
-impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Outlet<I> for Mapped<E, F> {
-    fn switch(&self) -> &Switch {
-        self.out.switch()
-    }
-
-    fn emit(&self, event: I) {
-        if let Some(event) = (self.f)(event) {
-            self.out.emit(event);
-        }
-    }
-}
-
-impl<E> fmt::Debug for TurnContext<E> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TurnContext")
-            .field("incarnation", &self.incarnation)
-            .field("ticket", &self.ticket)
-            .field("cancelled", &self.is_cancelled())
-            .finish_non_exhaustive()
-    }
 }

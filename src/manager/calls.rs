@@ -10,8 +10,7 @@ use super::{
     },
     end::{shutdown, stop::Stopping, sweep},
     error::TurnError,
-    listen::Outputs,
-    reach::{Call, Cause, Refusal},
+    reach::{Call, Refusal},
     report::{
         events::{Hub, Subscription},
         reports::{DrainReport, SessionEvent, SessionStatus, SweepReport},
@@ -19,6 +18,7 @@ use super::{
     run,
     settings::{self, BuildError, ManagerBuilder, TurnOptions},
     shared::Shared,
+    switch::Cause,
 };
 use crate::{
     SendFnOnce, Ticket, ToKey,
@@ -38,6 +38,7 @@ use std::{fmt, future::Future, time::Duration};
 /// | take a turn | [`turn`](Self::turn), [`turn_with`](Self::turn_with) | the queue, a start | leaves the queue; a start continues |
 /// | run a closure in a turn | [`with_turn`](Self::with_turn) | the queue, a start, the closure | the same; in the closure, stops the session |
 /// | look | [`status`](Self::status), [`snapshot`](Self::snapshot) | nothing | |
+/// | reach a session without its turn | [`handle`](Self::handle) | nothing | |
 /// | cancel a call; empty a queue | [`abort`](Self::abort); [`dismiss`](Self::dismiss) | nothing | |
 /// | stop a session | [`stop`](Self::stop) | the current turn, the stop | the stop continues |
 /// | replace a session | [`restart`](Self::restart) | the queue, the stop, a start | leaves the queue; stop and start continue |
@@ -131,11 +132,6 @@ impl<A: Agent> SessionManager<A> {
         let owner = Arc::clone(&self.owner);
         Sending::begin(self.shared(), place, key.to_key(), message, &options, owner)
     }
-
-    /// Subscribes to the partial output of a key's sessions, whoever sends the messages. Ends with the shutdown.
-    pub fn listen<Q: ?Sized + ToKey<A::Key>>(&self, key: &Q) -> Subscription<A::Event> {
-        Outputs::listen(self.shared(), key.to_key())
-    }
 }
 
 impl<B: Backend> SessionManager<B> {
@@ -175,7 +171,7 @@ impl<B: Backend> SessionManager<B> {
     ///
     /// ```
     /// # use std::convert::Infallible;
-    /// # use turnwise::{Backend, Incarnation, SessionManager};
+    /// # use turnwise::{Backend, SessionManager, TurnContext};
     /// type Counter = Box<dyn Fn(&str) -> usize + Send>;
     ///
     /// struct Counters;
@@ -183,10 +179,12 @@ impl<B: Backend> SessionManager<B> {
     /// impl Backend for Counters {
     ///     type Key = &'static str;
     ///     type Session = Counter;
+    ///     type Handle = ();
+    ///     type Event = ();
     ///     type Error = Infallible;
     ///
-    ///     async fn start(&self, _: &&'static str, _: Incarnation) -> Result<Counter, Infallible> {
-    ///         Ok(Box::new(str::len))
+    ///     async fn start(&self, _: &&'static str, _: &TurnContext<Self::Event>) -> Result<(Counter, ()), Infallible> {
+    ///         Ok((Box::new(str::len), ()))
     ///     }
     /// }
     ///
@@ -263,7 +261,8 @@ impl<B: Backend> SessionManager<B> {
     /// | the call | what happens to it |
     /// |---|---|
     /// | is queued, or is granted and not yet polled | it ends at once with [`TurnError::Aborted`], and its message is returned; the next caller moves up before `abort` returns |
-    /// | waits for a start, a health check or a stop | it ends in the same way after that step, which is not cut short; the next caller gets its result |
+    /// | waits for a start, a health check or a stop | it ends in the same way; that step continues for the next caller |
+    /// | waits for a start, and no other call waits | the same, and the start is [cancelled](crate::TurnContext::cancelled), with `Timeouts::abort` to end |
     /// | has its turn | the turn is [cancelled](crate::TurnContext::cancelled), and has `Timeouts::abort` to end |
     /// | is a [`stop`](Self::stop) | nothing; `abort` returns false |
     pub fn abort<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q, only: Option<Ticket>) -> bool {
@@ -287,8 +286,7 @@ impl<B: Backend> SessionManager<B> {
     /// A stop goes ahead of the queue. The queued calls get the next session. If a stop of this key is queued or running already,
     /// the call joins it, and both return the same result.
     ///
-    /// The turn has `Timeouts::abort` to end. A plain [`SessionTurn`] has no such limit: the stop waits until it is dropped. A start is
-    /// not cut short either.
+    /// The turn or start has `Timeouts::abort` to end. A plain [`SessionTurn`] has no such limit: the stop waits until it is dropped.
     ///
     /// # Errors
     ///
@@ -344,6 +342,25 @@ impl<B: Backend> SessionManager<B> {
         let shared = Arc::clone(self.shared());
         shutdown::begin(&shared, Some(deadline));
         shutdown::report(shared)
+    }
+
+    /// Returns the [handle](Backend::Handle) of a key's session, which reaches the session without its turn. `None` before the end of
+    /// the start, and from the beginning of the stop on. Waits for nothing.
+    pub fn handle<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<B::Handle> {
+        self.shared().handle(key)
+    }
+
+    /// Subscribes to the partial output of a key's sessions, whoever sends the messages, and to that of their starts. Ends with the
+    /// shutdown.
+    pub fn listen<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Subscription<B::Event> {
+        let shared = self.shared();
+        let limit = shared.settings.unread_bytes;
+        let subscription = shared.outputs.subscribe(key.to_key(), limit);
+        // Either the shutdown ends all subscriptions after this line, and so this one; or it has set `over` before, and this ends it.
+        if shared.ending.over() {
+            subscription.end_all();
+        }
+        subscription
     }
 
     /// Subscribes to the starts, turns and stops of all sessions. Ends with the shutdown.

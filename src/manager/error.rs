@@ -16,7 +16,8 @@ use std::{
 
 /// Why a turn failed, in the order in which it can.
 ///
-/// Its text contains the backend's error, so [`source`](Error::source) returns the source of that error.
+/// Its text contains the backend's error, which [`cause`](Self::cause) returns. It has no [`source`](Error::source), because the error
+/// of a backend need not be an [`Error`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TurnError<E> {
@@ -51,6 +52,15 @@ pub enum TurnError<E> {
 }
 
 impl<E> TurnError<E> {
+    /// Returns the backend's error: of a start or of an agent.
+    pub fn cause(&self) -> Option<&E> {
+        match self {
+            Self::Start(error) => Some(error),
+            Self::Agent(error) => Some(error),
+            _ => None,
+        }
+    }
+
     /// A copy of this error; `None` if it is the agent's own.
     pub(crate) fn again(&self) -> Option<Self> {
         Some(match self {
@@ -91,10 +101,10 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
             Self::RegistryFull => "session limit reached; stop a session or try again later",
             Self::WaitTimedOut => "timed out in the queue of the session",
             Self::Dismissed => "the call was dismissed from the queue",
-            Self::Start(error) => return write!(f, "the session failed to start: {error}"),
+            Self::Start(error) => return write!(f, "the session failed to start: {error:#}"),
             Self::StartTimedOut => "the start of the session timed out",
             Self::StartPanicked => "the start of the session panicked",
-            Self::Agent(error) => return write!(f, "the agent returned an error: {error}"),
+            Self::Agent(error) => return write!(f, "the agent returned an error: {error:#}"),
             Self::TurnTimedOut => "the turn timed out",
             Self::Aborted => "the turn was cancelled",
             Self::Panicked => "the agent panicked in the turn",
@@ -102,15 +112,7 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for TurnError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Start(error) => error.source(),
-            Self::Agent(error) => error.source(),
-            _ => None,
-        }
-    }
-}
+impl<E: fmt::Debug + fmt::Display> Error for TurnError<E> {}
 
 /// Why a message has no reply, and whether it was delivered.
 #[non_exhaustive]
@@ -140,15 +142,11 @@ impl<M, E: fmt::Display> fmt::Display for SendError<M, E> {
     }
 }
 
-impl<M, E: Error + 'static> Error for SendError<M, E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        self.error.source()
-    }
-}
+impl<M, E: fmt::Debug + fmt::Display> Error for SendError<M, E> {}
 
 /// Why a session was not stopped cleanly. Its key is free nevertheless.
 ///
-/// Its text contains the backend's error, so [`source`](Error::source) returns the source of that error.
+/// Its text contains the backend's error. It has no [`source`](Error::source), because the error of a backend need not be an [`Error`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StopError<E> {
@@ -176,20 +174,10 @@ impl<E> Clone for StopError<E> {
 /// The result of the backend's stop.
 pub(crate) type StopEnd<E> = Result<(), StopError<E>>;
 
-impl<E: Error + 'static> StopError<E> {
-    /// The text for reports and events, which name the stop already.
-    pub(crate) fn cause(&self) -> Arc<str> {
-        match self {
-            Self::Failed(error) => error_text(&**error),
-            other => error_text(other),
-        }
-    }
-}
-
 impl<E: fmt::Display> fmt::Display for StopError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Failed(error) => return write!(f, "the session failed to stop: {error}"),
+            Self::Failed(error) => return write!(f, "the session failed to stop: {error:#}"),
             Self::Panicked => "the stop of the session panicked",
             Self::Abandoned => "the stop of the session timed out",
             Self::Closed => "the session manager is shut down",
@@ -197,14 +185,7 @@ impl<E: fmt::Display> fmt::Display for StopError<E> {
     }
 }
 
-impl<E: Error + 'static> Error for StopError<E> {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        match self {
-            Self::Failed(error) => error.source(),
-            _ => None,
-        }
-    }
-}
+impl<E: fmt::Debug + fmt::Display> Error for StopError<E> {}
 
 /// Why a start failed, for all calls that waited for it.
 #[derive(Debug)]
@@ -237,24 +218,48 @@ impl<E> From<StartFailure<E>> for TurnError<E> {
 /// How many causes of an error are written. A chain of causes may be circular.
 const CAUSES: usize = 32;
 
-/// An error and its causes: `cannot connect: connection refused`, in at most [`ERROR_BYTES`]. The texts are user code, which may
-/// panic or write without an end.
-pub(crate) fn error_text(error: &dyn Error) -> Arc<str> {
+/// Displays an error and its causes: `cannot connect: connection refused`. For [`Backend::describe`](crate::Backend::describe).
+///
+/// ```
+/// # use std::{io, num::ParseIntError};
+/// # use turnwise::manager::Causes;
+/// let error = io::Error::other("7\u{2044}8".parse::<u32>().unwrap_err());
+/// assert_eq!(Causes(&error).to_string(), "invalid digit found in string");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Causes<'a>(pub &'a (dyn Error + 'static));
+
+impl fmt::Display for Causes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut cause = self.0.source();
+        for _ in 0..CAUSES {
+            let Some(error) = cause else { return Ok(()) };
+            write!(f, ": {error}")?;
+            cause = error.source();
+        }
+        f.write_str(if cause.is_some() {
+            " [more causes cut]"
+        } else {
+            ""
+        })
+    }
+}
+
+/// The text of an error, in at most [`ERROR_BYTES`]. It is user code, which may panic or write without an end.
+pub(crate) fn error_text(describe: impl Fn(&mut fmt::Formatter<'_>) -> fmt::Result) -> Arc<str> {
+    struct Described<F>(F);
+
+    impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Described<F> {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0(f)
+        }
+    }
+
     let text = || {
         let mut text = Bounded::new(ERROR_BYTES);
         // The result is ignored: what was written stays, and the text itself records what it refused.
-        let _ = write!(text, "{error}");
-        let mut cause = error.source();
-        for _ in 0..CAUSES {
-            let Some(error) = cause else {
-                return text.finish();
-            };
-            let _ = write!(text, ": {error}");
-            cause = error.source();
-        }
-        if cause.is_some() {
-            text.leave_off();
-        }
+        let _ = write!(text, "{}", Described(describe));
         text.finish()
     };
     match catch_unwind(AssertUnwindSafe(text)) {

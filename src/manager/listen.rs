@@ -3,11 +3,7 @@
 //! A key has a hub while it has listeners. The first subscription makes the hub, and the drop of the last one removes it. So a
 //! call costs O(log n) in the listeners of its own key, and nothing is left of past listeners.
 
-use crate::manager::{
-    backend::Agent,
-    report::events::{Home, Hub, Subscription},
-    shared::{Erased, Shared},
-};
+use crate::manager::report::events::{Home, Hub, Subscription};
 use crate::sync::{
     Arc, RandomState, Weak,
     atomic::{AtomicUsize, Ordering},
@@ -37,41 +33,15 @@ struct Listened<K, E> {
 }
 
 impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'static> Outputs<K, E> {
-    /// The listeners of a manager, made at the first use.
-    pub(crate) fn of<A: Agent<Key = K, Event = E>>(shared: &Shared<A>) -> Arc<Self> {
-        let mut erased = shared.outputs.lock();
-        let erased = erased.get_or_insert_with(|| {
-            let outputs = Arc::new(Self {
-                count: AtomicUsize::new(0),
-                hasher: RandomState::new(),
-                parts: [(); PARTS].map(|()| CachePadded::new(Mutex::new(HashTable::new()))),
-            });
-            let ended = Arc::clone(&outputs);
-            Erased {
-                outputs,
-                end: Arc::new(move || ended.end()),
-            }
-        });
-        let outputs = Arc::clone(&erased.outputs);
-        outputs
-            .downcast()
-            .expect("a manager has one agent, with one type of events")
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            count: AtomicUsize::new(0),
+            hasher: RandomState::new(),
+            parts: [(); PARTS].map(|()| CachePadded::new(Mutex::new(HashTable::new()))),
+        })
     }
 
-    pub(crate) fn listen<A: Agent<Key = K, Event = E>>(
-        shared: &Shared<A>,
-        key: K,
-    ) -> Subscription<E> {
-        let outputs = Self::of(shared);
-        let subscription = outputs.subscribe(key, shared.settings.unread_bytes);
-        // Either the shutdown ends all subscriptions after this line, and so this one; or it has set `over` before, and this ends it.
-        if shared.ending.over() {
-            subscription.end_all();
-        }
-        subscription
-    }
-
-    fn subscribe(self: &Arc<Self>, key: K, limit: usize) -> Subscription<E> {
+    pub(crate) fn subscribe(self: &Arc<Self>, key: K, limit: usize) -> Subscription<E> {
         let hash = self.hasher.hash_one(&key);
         // If the key is not used, it is dropped after the lock.
         let mut key = Some(key);
@@ -101,7 +71,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         Some(Arc::clone(&listened.hub))
     }
 
-    fn end(&self) {
+    pub(crate) fn end(&self) {
         for part in &self.parts {
             // Wakers run after the lock.
             let hubs: Vec<_> = part

@@ -5,12 +5,22 @@ use crate::manager::{
     report::reports::SessionStatus,
     shared::{Seen, Shared},
 };
-use crate::{Status, Ticket, ToKey, sync::Arc};
+use crate::{Phase, Status, Ticket, ToKey, sync::Arc};
 
 impl<B: Backend> Shared<B> {
     pub(crate) fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
         let seen = self.registry.observe(key)?;
         Some(self.describe(seen.status(), |turn| note(&seen, turn)))
+    }
+
+    /// The handle of a session that is there, and is not being stopped.
+    pub(crate) fn handle<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<B::Handle> {
+        let seen = self.registry.observe(key)?;
+        if !matches!(seen.status().phase, Phase::Idle | Phase::Busy) {
+            return None;
+        }
+        let own = seen.handle()?;
+        own.session.as_ref().map(|session| session.handle.clone())
     }
 
     pub(crate) fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {

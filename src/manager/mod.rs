@@ -22,9 +22,9 @@
 //! | queued | true; `Aborted` at once, message returned | true, cancels the turn before it; reply | leaves the queue at once | 1; `Dismissed` at once, message returned | true; reply from the next session | its turn; reply | stopped; `Closed` at once, message returned | stopped; `Closed` at once, message returned | Busy, 1 waiting; reply | all events; reply |
 //! | granted, not polled | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | idle at once | 0; reply | true; `Aborted` at once, message returned | its turn; reply | stopped; `Closed` at once, message returned | stopped; `Closed` at once, message returned | Busy, with its ticket; reply | all events; reply |
 //! | turn taken at once, not polled | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | idle once its task runs | 0; reply | true; `Aborted` at once, message returned | its turn; reply | stopped; reply | stopped; `Aborted` at once, message returned | Busy, with its ticket; reply | all events; reply |
-//! | starting | true; `Aborted` when that ends, message returned | true; `Aborted` when that ends, message returned | goes on, for the next caller | 0; reply | true; `Aborted` when that ends, message returned | its turn; reply | stopped; reply | stopped; `Aborted` when that ends, message returned | Starting, with its ticket; reply | all events; reply |
-//! | health check | true; `Aborted` when that ends, message returned | true; `Aborted` when that ends, message returned | goes on, for the next caller | 0; reply | true; `Aborted` when that ends, message returned | its turn; reply | stopped; reply | stopped; `Aborted` when that ends, message returned | Busy, with its ticket; reply | all events; reply |
-//! | stopping an unhealthy session | true; `Aborted` when that ends, message returned | true; `Aborted` when that ends, message returned | the stop goes on | 0; reply | false; `Aborted` when that ends, message returned | its turn; reply | stopped; reply | stopped; `Aborted` when that ends, message returned | Closing, with its ticket; reply | all events; reply |
+//! | starting | true, start cut short; `Aborted` at once, message returned | true, start cut short; `Aborted` at once, message returned | goes on, for the next caller | 0; reply | false, start cut short; `Aborted` at once, message returned | its turn; reply | stopped; reply | not reported, start cut short; `Aborted` at once, message returned | Starting, with its ticket; reply | all events; reply |
+//! | health check | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | goes on, for the next caller | 0; reply | true; `Aborted` at once, message returned | its turn; reply | stopped; reply | stopped; `Aborted` at once, message returned | Busy, with its ticket; reply | all events; reply |
+//! | stopping an unhealthy session | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | the stop goes on | 0; reply | false; `Aborted` at once, message returned | its turn; reply | stopped; reply | stopped; `Aborted` at once, message returned | Closing, with its ticket; reply | all events; reply |
 //! | message running | true; cancelled, `Aborted` | true; cancelled, `Aborted` | cancelled | 0; reply | true; cancelled, `Aborted` | its turn; reply | stopped; reply | stopped; cancelled, `Aborted` | Busy, with its ticket; reply | later events; reply |
 //! | closure running | true; `Aborted` after `Timeouts::abort` | true; `Aborted` after `Timeouts::abort` | session dirty | 0; value | false, session dirty; `Aborted` after `Timeouts::abort` | its turn; value | stopped; value | stopped; `Aborted` after `Timeouts::abort` | Busy, with its ticket; value | no events; value |
 //! | plain turn held | true; cancelled, ends when dropped | true; cancelled, ends when dropped | idle at once | 0; goes on | true; cancelled, ends when dropped | its turn; goes on | stopped; goes on | stopped; cancelled, ends when dropped | Busy, with its ticket; goes on | no events; goes on |
@@ -41,21 +41,23 @@
 //! | `call` | how a call gets its turn and uses it |
 //! | `end` | how sessions end |
 //! | `look` | the status of a session |
-//! | `listen` | the partial output of sessions |
 //! | `shared` | what all tasks of one manager share |
+//! | `listen` | the partial output of sessions |
 //! | `settings` | timeouts, limits, options |
 //! | `ending` | the progress of a shutdown, and the end of each session |
 //! | `report` | what the manager reports: log, values, subscriptions |
-//! | `backend` | the traits that a user implements |
-//! | `reach` | how one call reaches another: the switch that cancels it |
+//! | `reach` | how one call reaches another: the handle of a call |
+//! | `backend`, `context` | the traits that a user implements; the context of a start or a turn |
+//! | `switch` | what cancels a call |
 //! | `error`, `bell`, `run`, `text` | errors; waiting for a change; running user code; bounded and escaped text |
 //!
 //! **Locks.** There is one in each switch, call's answer, bell, message, event queue and hub, in the listeners and each of their parts,
 //! and in the ending. While one is held, no other is taken, nothing is awaited, and no waker runs. The one exception: a hub is locked under its
 //! part of the listeners. The only user code that runs under them is `Eq`, `Hash`, `Clone` and `Drop` of keys.
 //!
-//! **Tasks.** A start, a health check and a stop must not be cut short. Each runs in a task that owns the slot's guard. A caller that
-//! goes away only stops waiting for it.
+//! **Tasks.** A start, a health check and a stop belong to the key. Each runs in a task that owns the slot's guard. A caller that goes
+//! away, or is cancelled, only stops waiting for it. A start is cut short by a stop, by the deadline of a shutdown, and by an abort that
+//! finds no other call waiting.
 //!
 //! **Reach.** A call stores a handle in the registry in the critical section that gives it its position. A plain turn of an idle session
 //! stores none: the handle of the session stands for it. Other calls find the handle by its ticket, in every state. `tests/manager/table` runs each cell of the table above.
@@ -69,6 +71,7 @@ mod backend;
 mod bell;
 mod call;
 mod calls;
+pub(crate) mod context;
 mod end;
 mod ending;
 mod error;
@@ -79,18 +82,20 @@ mod report;
 pub(crate) mod run;
 mod settings;
 mod shared;
+pub(crate) mod switch;
 mod text;
 
 pub use self::{
-    backend::{Agent, Backend, StopReason, TurnContext},
+    backend::{Agent, Backend, StopReason},
     call::{
         entering::Entering,
         sending::{Sending, SendingStream},
         turn::SessionTurn,
     },
     calls::SessionManager,
+    context::TurnContext,
     end::stop::Stopping,
-    error::{SendError, StopError, TurnError},
+    error::{Causes, SendError, StopError, TurnError},
     report::{
         events::{Subscription, Update},
         reports::{DrainReport, Outcome, SessionEvent, SessionStatus, Skip, SweepReport},

@@ -20,8 +20,8 @@ pub struct Timeouts {
     /// finishes with a reply, the caller gets the reply; otherwise
     /// [`TurnError::TurnTimedOut`](crate::manager::TurnError::TurnTimedOut). A plain turn has no limit. Default: `None`, no limit.
     pub turn: Option<Duration>,
-    /// Limits how long a cancelled message or closure may continue. One that exceeds it is dropped, and its session is stopped.
-    /// Default: 5 s.
+    /// Limits how long a cancelled message, closure or start may continue. One that exceeds it is dropped, and its session is stopped, or
+    /// its start cleaned up. Default: 5 s.
     pub abort: Duration,
     /// Limits a stop, and the cleanup after a start that was cut short. One that exceeds it is dropped, and the key goes to the
     /// next caller; a stop ends with [`StopError::Abandoned`](crate::manager::StopError::Abandoned). Default: 10 s.
@@ -222,7 +222,7 @@ impl<B: Backend> ManagerBuilder<B> {
     }
 
     /// Limits the unread events of one [`Subscription`](crate::manager::Subscription) or [`Sending`](crate::manager::Sending), in
-    /// bytes of [`Agent::weight`](crate::Agent::weight). Default: 16 MiB. The number of unread events is limited to 1024 as well.
+    /// bytes of [`Backend::weight`](crate::Backend::weight). Default: 16 MiB. The number of unread events is limited to 1024 as well.
     ///
     /// A new event pushes out the oldest ones. An event of more bytes than the limit is itself dropped.
     pub fn unread_bytes(mut self, most: usize) -> Self {

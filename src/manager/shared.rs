@@ -3,10 +3,12 @@
 use crate::manager::{
     backend::Backend,
     ending::Ending,
-    reach::{Call, Cause, Refusal},
+    listen::Outputs,
+    reach::{Call, Refusal},
     report::{events::Hub, reports::SessionEvent, trace},
     run::quietly,
     settings::{Settings, Timeouts},
+    switch::Cause,
 };
 use crate::{
     Closing, Entry, Observed, Registry, Ticket, ToKey, Turn, Vacancy,
@@ -16,8 +18,7 @@ use crate::{
         atomic::{AtomicUsize, Ordering},
     },
 };
-use parking_lot::Mutex;
-use std::{any::Any, time::Duration};
+use std::time::Duration;
 use tokio::{runtime::Handle, sync::Semaphore};
 
 /// The contents of a slot.
@@ -26,7 +27,7 @@ pub(crate) struct Resident<B: Backend> {
     pub(crate) session: Option<B::Session>,
     pub(crate) seat: Option<Seat>,
     /// The handle that stands for its plain turns.
-    pub(crate) own: Arc<Call<B::Error>>,
+    pub(crate) own: Arc<Call<B>>,
 }
 
 impl<B: Backend> Resident<B> {
@@ -35,7 +36,7 @@ impl<B: Backend> Resident<B> {
     }
 
     /// The session, and the handle that stands for its plain turns.
-    pub(crate) fn parts_mut(&mut self) -> (&mut B::Session, &Arc<Call<B::Error>>) {
+    pub(crate) fn parts_mut(&mut self) -> (&mut B::Session, &Arc<Call<B>>) {
         (self.session.as_mut().expect(THERE), &self.own)
     }
 
@@ -47,15 +48,13 @@ impl<B: Backend> Resident<B> {
 const THERE: &str = "a session is there until its stop takes it";
 
 /// The guards of the manager's registry.
-pub(crate) type Held<B> = Turn<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(crate) type Vacant<B> = Vacancy<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(crate) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(crate) type Entered<B> = Entry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(crate) type Waiting<B> =
-    crate::Enter<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(crate) type Seen<B> = Observed<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
-pub(crate) type Sessions<B> =
-    Registry<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+pub(crate) type Held<B> = Turn<<B as Backend>::Key, Resident<B>, Call<B>>;
+pub(crate) type Vacant<B> = Vacancy<<B as Backend>::Key, Resident<B>, Call<B>>;
+pub(crate) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<B>>;
+pub(crate) type Entered<B> = Entry<<B as Backend>::Key, Resident<B>, Call<B>>;
+pub(crate) type Waiting<B> = crate::Enter<<B as Backend>::Key, Resident<B>, Call<B>>;
+pub(crate) type Seen<B> = Observed<<B as Backend>::Key, Resident<B>, Call<B>>;
+pub(crate) type Sessions<B> = Registry<<B as Backend>::Key, Resident<B>, Call<B>>;
 
 /// How many sessions a sweep or a shutdown stops at once.
 pub(crate) const STOPS_AT_ONCE: usize = 16;
@@ -66,8 +65,7 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) settings: Settings,
     pub(crate) seats: Seats,
     pub(crate) events: Arc<Hub<SessionEvent<B::Key>>>,
-    /// Only for an `Agent`, from the first use on.
-    pub(crate) outputs: Mutex<Option<Erased>>,
+    pub(crate) outputs: Arc<Outputs<B::Key, B::Event>>,
     pub(crate) ending: Ending<B::Key>,
     pub(crate) stops: Semaphore,
     /// Where tasks run, also those of calls from outside of it.
@@ -87,7 +85,7 @@ impl<B: Backend> Shared<B> {
             seats: Seats::new(settings.max_sessions.map(|(most, _)| most)),
             events: Arc::new(Hub::new(settings.unread_bytes)),
             settings,
-            outputs: Mutex::new(None),
+            outputs: Outputs::new(),
             ending: Ending::new(),
             stops: Semaphore::new(STOPS_AT_ONCE),
             runtime,
@@ -100,18 +98,30 @@ impl<B: Backend> Shared<B> {
 
     /// Cancels a call in any state, and takes its position away if it has no turn yet. When this returns, the call is out of the
     /// queue, and the next call has its grant. False if its turn has ended.
+    ///
+    /// A stop cuts a start short. An abort does so if no other call waits for the key: otherwise the next one gets the session. A
+    /// sender that goes away cuts nothing. A call that comes after the look at the queue gets a start of its own.
     pub(crate) fn cancel<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
         ticket: Ticket,
-        call: &Call<B::Error>,
+        call: &Call<B>,
         cause: Cause,
     ) -> bool {
-        let reached = call.switch.cancel(ticket, cause);
+        let cuts = match cause {
+            Cause::Abort => !self.is_waited_for(key),
+            cause => cause == Cause::Stop,
+        };
+        let reached = call.switch.cancel(ticket, cause, cuts);
         if reached {
             self.registry.withdraw(key, ticket);
         }
         reached
+    }
+
+    fn is_waited_for<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> bool {
+        let status = self.registry.status(key);
+        status.is_some_and(|status| status.waiting > 0)
     }
 
     /// Takes all calls but stops out of the queue at one moment, gives each this answer, and returns their number.
@@ -152,19 +162,6 @@ impl<B: Backend> Shared<B> {
                 (event, bytes)
             });
         });
-    }
-}
-
-/// The listeners ([`Outputs`](crate::manager::listen::Outputs)) without the types of their `Agent`, which a `Backend` cannot name.
-pub(crate) struct Erased {
-    pub(crate) outputs: Arc<dyn Any + Send + Sync>,
-    pub(crate) end: Arc<dyn Fn() + Send + Sync>,
-}
-
-impl Erased {
-    /// A function that ends them all. Call it after the lock around this is released.
-    pub(crate) fn end(&self) -> Arc<dyn Fn() + Send + Sync> {
-        Arc::clone(&self.end)
     }
 }
 

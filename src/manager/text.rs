@@ -41,21 +41,16 @@ impl Bounded {
         }
     }
 
-    /// Records that there is more text, which will not be written.
-    pub(crate) fn leave_off(&mut self) {
-        self.more = true;
-    }
-
     /// The text, with the number of bytes that were cut.
     pub(crate) fn finish(mut self) -> Arc<str> {
         if self.cut > 0 || self.more {
             let kept = boundary(&self.text, self.most - CUT);
             let cut = self.cut.saturating_add(self.text.len() - kept);
             self.text.truncate(kept);
-            let words = match (cut, self.more) {
-                (0, _) => " [more causes cut]".to_owned(),
-                (_, true) => format!(" [more than {cut} bytes cut]"),
-                (_, false) => format!(" [{cut} bytes cut]"),
+            let words = if self.more {
+                format!(" [more than {cut} bytes cut]")
+            } else {
+                format!(" [{cut} bytes cut]")
             };
             self.text.push_str(&words);
         }
@@ -161,6 +156,6 @@ mod tests {
         for _ in 0..2 {
             text.write_str("more").expect_err("it is one too many");
         }
-        assert_eq!(&*text.finish(), " [more causes cut]");
+        assert_eq!(&*text.finish(), " [more than 0 bytes cut]");
     }
 }

@@ -43,5 +43,8 @@ pub use self::{
     },
     hasher::{DefaultHasher, KeyHasher},
     key::ToKey,
-    slot::status::{Incarnation, Phase, Status, Ticket},
+    slot::{
+        number::{Incarnation, InvalidNumber, Ticket},
+        status::{Phase, Status},
+    },
 };

@@ -8,17 +8,19 @@
 //! ```
 //! use std::{io, time::Duration};
 //! use turnwise::testing::{Act, End, Method, Scripted};
-//! use turnwise::{Backend, Incarnation, SessionManager, manager::TurnError};
+//! use turnwise::{Backend, SessionManager, TurnContext, manager::TurnError};
 //!
 //! struct Plain;
 //!
 //! impl Backend for Plain {
 //!     type Key = String;
 //!     type Session = u32;
+//!     type Handle = ();
+//!     type Event = ();
 //!     type Error = io::Error;
 //!
-//!     async fn start(&self, _: &String, _: Incarnation) -> io::Result<u32> {
-//!         Ok(7)
+//!     async fn start(&self, _: &String, _: &TurnContext<Self::Event>) -> io::Result<(u32, ())> {
+//!         Ok((7, ()))
 //!     }
 //! }
 //!
@@ -56,18 +58,21 @@
 //! | `act` | what one call does |
 //! | `ledger` | the record of all calls, and its rules |
 //! | `record` | one call |
+//! | `context` | a context for a backend without a manager |
 //! | `watch` | state with a wait for its changes |
 //!
 //! **Locks.** The ledger has one, the queue of acts has one, and each gate has one. All are leaves. No checker sees them, and
 //! nothing is awaited under one. The closure of [`Ledger::until`] runs, and keys are compared and cloned, under the ledger's.
 
 mod act;
+mod context;
 mod ledger;
 mod record;
 mod scripted;
 mod watch;
 
 pub use act::{Act, Gate};
+pub use context::context;
 pub use ledger::{InTurn, Ledger};
 pub use record::{Call, End, Method};
 pub use scripted::{Script, Scripted, ScriptedSession};

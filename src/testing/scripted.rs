@@ -115,28 +115,31 @@ impl<B: Backend> Script<B> {
 impl<B: Backend> Backend for Scripted<B> {
     type Key = B::Key;
     type Session = ScriptedSession<B>;
+    type Handle = B::Handle;
+    type Event = B::Event;
     type Error = B::Error;
 
     fn start(
         &self,
         key: &B::Key,
-        incarnation: Incarnation,
-    ) -> impl Future<Output = Result<ScriptedSession<B>, B::Error>> + Send {
+        cx: &TurnContext<B::Event>,
+    ) -> impl Future<Output = Result<(ScriptedSession<B>, B::Handle), B::Error>> + Send {
+        let incarnation = cx.incarnation();
         let call = Call::new(key.clone(), incarnation, Method::Start);
         let (call, act) = self.script.begin(call);
-        let played = act.unwrap_or_else(Act::pass).play(pending());
+        let played = act.unwrap_or_else(Act::pass).play(cx.cancelled());
         async move {
             let started = match played.await {
-                Ok(()) => self.inner.start(key, incarnation).await,
+                Ok(()) => self.inner.start(key, cx).await,
                 Err(error) => Err(error),
             };
-            let started = started.map(|session| ScriptedSession {
-                session,
-                life: Life {
+            let started = started.map(|(session, handle)| {
+                let life = Life {
                     ledger: self.script.ledger.clone(),
                     key: key.clone(),
                     incarnation,
-                },
+                };
+                (ScriptedSession { session, life }, handle)
             });
             call.ends(started.is_ok());
             started
@@ -201,12 +204,19 @@ impl<B: Backend> Backend for Scripted<B> {
             is_healthy
         }
     }
+
+    fn weight(event: &B::Event) -> usize {
+        B::weight(event)
+    }
+
+    fn describe(error: &B::Error, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        B::describe(error, f)
+    }
 }
 
 #[allow(clippy::manual_async_fn)]
 impl<B: Agent> Agent for Scripted<B> {
     type Message = B::Message;
-    type Event = B::Event;
     type Reply = B::Reply;
 
     fn send(
@@ -240,10 +250,6 @@ impl<B: Agent> Agent for Scripted<B> {
             call.ends(reply.is_ok());
             reply
         }
-    }
-
-    fn weight(event: &B::Event) -> usize {
-        B::weight(event)
     }
 }
 

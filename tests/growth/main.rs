@@ -19,7 +19,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use turnwise::{
-    Agent, Backend, Clock, ClockHand, Incarnation, Registry, SessionManager, TurnContext,
+    Agent, Backend, Clock, ClockHand, Registry, SessionManager, TurnContext,
     manager::{ManagerBuilder, SessionTurn, StopReason, TurnError, WhenFull},
 };
 
@@ -42,10 +42,12 @@ impl std::error::Error for Never {}
 impl Backend for Echo {
     type Key = Key;
     type Session = ();
+    type Handle = ();
+    type Event = u8;
     type Error = Never;
 
-    async fn start(&self, _: &Key, _: Incarnation) -> Result<(), Never> {
-        Ok(())
+    async fn start(&self, _: &Key, _: &TurnContext<Self::Event>) -> Result<((), ()), Never> {
+        Ok(((), ()))
     }
 
     async fn stop(&self, _: &Key, (): (), _: StopReason) -> Result<(), Never> {
@@ -55,7 +57,6 @@ impl Backend for Echo {
 
 impl Agent for Echo {
     type Message = u8;
-    type Event = u8;
     type Reply = u8;
 
     async fn send(&self, (): &mut (), message: u8, cx: &TurnContext<u8>) -> Result<u8, Never> {

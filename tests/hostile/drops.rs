@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, Registry, TurnContext, manager::*};
+use turnwise::{Agent, Backend, Registry, TurnContext, manager::*};
 
 use crate::{explode, manager, panics, plain, poll, settled, waker};
 
@@ -81,10 +81,12 @@ struct Lights(Arc<Mutex<Vec<&'static str>>>);
 impl Backend for Lights {
     type Key = Fused;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Infallible;
 
-    async fn start(&self, _: &Fused, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(&self, _: &Fused, _: &TurnContext<Self::Event>) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
     }
 
     async fn stop(&self, key: &Fused, (): (), _: StopReason) -> Result<(), Infallible> {
@@ -139,16 +141,17 @@ struct Obeys;
 impl Backend for Obeys {
     type Key = String;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Bomb;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<(), Bomb> {
-        Ok(())
+    async fn start(&self, _: &String, _: &TurnContext<Self::Event>) -> Result<((), ()), Bomb> {
+        Ok(((), ()))
     }
 }
 
 impl Agent for Obeys {
     type Message = ();
-    type Event = ();
     type Reply = ();
 
     async fn send(&self, (): &mut (), (): (), cx: &TurnContext<()>) -> Result<(), Bomb> {

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::*};
+use turnwise::{Agent, Backend, TurnContext, manager::*};
 
 use crate::{explode, manager, panics, plain, poll, waker};
 
@@ -78,16 +78,29 @@ static WEIGHED: Barrier = Barrier::new(2);
 impl Backend for Emits {
     type Key = String;
     type Session = ();
+    type Handle = ();
+    type Event = u32;
     type Error = Infallible;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
+    }
+
+    fn weight(event: &u32) -> usize {
+        if *event == SLOW {
+            BEGUN.wait();
+            WEIGHED.wait();
+        }
+        4
     }
 }
 
 impl Agent for Emits {
     type Message = bool;
-    type Event = u32;
     type Reply = ();
 
     async fn send(
@@ -109,14 +122,6 @@ impl Agent for Emits {
             cx.emit(2);
         }
         Ok(())
-    }
-
-    fn weight(event: &u32) -> usize {
-        if *event == SLOW {
-            BEGUN.wait();
-            WEIGHED.wait();
-        }
-        4
     }
 }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext};
+use turnwise::{Agent, Backend, SessionManager, TurnContext};
 
 fn explode() -> ! {
     resume_unwind(Box::new("user code panics"))
@@ -61,16 +61,17 @@ struct Plain<K>(PhantomData<fn() -> K>);
 impl<K: Eq + Hash + Clone + std::fmt::Debug + Send + Sync + 'static> Backend for Plain<K> {
     type Key = K;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Infallible;
 
-    async fn start(&self, _: &K, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(&self, _: &K, _: &TurnContext<Self::Event>) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
     }
 }
 
 impl Agent for Plain<String> {
     type Message = ();
-    type Event = ();
     type Reply = ();
 
     async fn send(&self, (): &mut (), (): (), _: &TurnContext<()>) -> Result<(), Infallible> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use turnwise::{
-    Agent, Backend, Incarnation, Registry, SessionManager, Turn, TurnContext,
+    Agent, Backend, Registry, SessionManager, Turn, TurnContext,
     manager::{StopReason, Timeouts, TurnError},
 };
 
@@ -20,10 +20,16 @@ struct SlowStop(Arc<Semaphore>);
 impl Backend for SlowStop {
     type Key = String;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Infallible;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
     }
 
     async fn stop(&self, _: &String, (): (), _: StopReason) -> Result<(), Infallible> {
@@ -57,16 +63,21 @@ struct Deaf;
 impl Backend for Deaf {
     type Key = String;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Infallible;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
     }
 }
 
 impl Agent for Deaf {
     type Message = bool;
-    type Event = ();
     type Reply = ();
 
     async fn send(

@@ -110,7 +110,7 @@ async fn a_stop_cancels_the_turn_and_goes_ahead_of_the_line() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stop_waits_for_a_plain_turn_and_for_a_start() {
+async fn a_stop_waits_for_a_plain_turn_and_cuts_a_start_short() {
     let (m, stage) = plain();
     let turn = m.turn("a").await.expect("free");
     let stop = m.stop("a");
@@ -120,12 +120,15 @@ async fn a_stop_waits_for_a_plain_turn_and_for_a_start() {
     drop(turn);
     assert!(stop.await.expect("it stops"));
 
-    stage.script.tell("a", Step::Start, Act::take(20 * SECOND));
+    stage.script.tell("a", Step::Start, Act::hang());
     let starts = m.send_message("a", say("hello"));
     settled().await;
-    let (stopped, took) = seconds(m.stop("a")).await;
-    assert!(stopped.expect("it stops") && took == 20);
-    let error = starts.await.expect_err("cancelled in its start");
+    let stop = m.stop("a");
+    let (error, took) = seconds(starts).await;
+    assert_eq!(took, 0, "the call ends at once");
+    let error = error.expect_err("cancelled in its start");
+    let (stopped, took) = seconds(stop).await;
+    assert!(!stopped.expect("it was no session yet") && took == 5);
     assert!(matches!(error.error, TurnError::Aborted));
     assert!(error.message.is_some());
     assert_eq!(m.status("a"), None);

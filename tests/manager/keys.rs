@@ -48,11 +48,17 @@ struct Plain;
 impl Backend for Plain {
     type Key = &'static str;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Failure;
 
-    async fn start(&self, _: &&'static str, _: Incarnation) -> Result<(), Failure> {
+    async fn start(
+        &self,
+        _: &&'static str,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), Failure> {
         tokio::task::yield_now().await;
-        Ok(())
+        Ok(((), ()))
     }
 
     async fn stop(&self, _: &&'static str, (): (), _: StopReason) -> Result<(), Failure> {
@@ -80,10 +86,12 @@ impl Keeps {
 impl Backend for Keeps {
     type Key = Key;
     type Session = Live;
+    type Handle = ();
+    type Event = ();
     type Error = Failure;
 
-    async fn start(&self, key: &Key, incarnation: Incarnation) -> Result<Live, Failure> {
-        self.inner.start(&key.0, incarnation).await
+    async fn start(&self, key: &Key, cx: &TurnContext<Self::Event>) -> Result<(Live, ()), Failure> {
+        self.inner.start(&key.0, cx).await
     }
 
     async fn start_abandoned(&self, key: &Key, incarnation: Incarnation) {
@@ -97,7 +105,6 @@ impl Backend for Keeps {
 
 impl Agent for Keeps {
     type Message = ();
-    type Event = ();
     type Reply = ();
 
     async fn send(&self, _: &mut Live, (): (), cx: &TurnContext<()>) -> Result<(), Failure> {

@@ -6,7 +6,7 @@ use std::mem;
 use std::task::Poll;
 use std::time::Duration;
 
-use turnwise::{Backend, Incarnation, SessionManager};
+use turnwise::{Backend, SessionManager, TurnContext};
 
 use crate::HOUR;
 use crate::runtimes::{block_on, runtime};
@@ -18,9 +18,15 @@ fn a_check_on_a_thread_without_a_runtime_makes_its_timers_late() {
     impl Backend for Late {
         type Key = &'static str;
         type Session = u64;
+        type Handle = ();
+        type Event = ();
         type Error = Infallible;
-        async fn start(&self, _: &&'static str, number: Incarnation) -> Result<u64, Infallible> {
-            Ok(number.get())
+        async fn start(
+            &self,
+            _: &&'static str,
+            cx: &TurnContext<Self::Event>,
+        ) -> Result<(u64, ()), Infallible> {
+            Ok((cx.incarnation().get(), ()))
         }
         async fn is_healthy(&self, _: &mut u64) -> bool {
             let mut polled = false;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::*};
 
 use crate::{HOUR, all_events};
 
@@ -69,20 +69,25 @@ struct Fails {
 impl Backend for Fails {
     type Key = String;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Failure;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<(), Failure> {
-        self.start.map_or(Ok(()), Err)
+    async fn start(&self, _: &String, _: &TurnContext<Self::Event>) -> Result<((), ()), Failure> {
+        self.start.map_or(Ok(((), ())), Err)
     }
 
     async fn stop(&self, _: &String, (): (), _: StopReason) -> Result<(), Failure> {
         Err(self.stop)
     }
+
+    fn describe(error: &Failure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Causes(error))
+    }
 }
 
 impl Agent for Fails {
     type Message = String;
-    type Event = ();
     type Reply = ();
 
     async fn send(&self, _: &mut (), note: String, cx: &TurnContext<()>) -> Result<(), Failure> {

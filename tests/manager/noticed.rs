@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::*};
 
 /// Emits as many events as it is sent, and then waits for its cancellation if that is an odd number.
 struct Parts;
@@ -14,17 +14,22 @@ struct Parts;
 impl Backend for Parts {
     type Key = String;
     type Session = ();
+    type Handle = ();
+    type Event = [u8; 40];
     type Error = Infallible;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
     }
 }
 
 /// An agent without a `weight` of its own.
 impl Agent for Parts {
     type Message = u8;
-    type Event = [u8; 40];
     type Reply = String;
 
     async fn send(

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::*};
 
 use crate::script::{Gate, Step, explode, fail_after, say, until};
 use crate::{HOUR, plain, settled};
@@ -53,12 +53,18 @@ impl Error for Unspeakable {}
 impl Backend for Bombs {
     type Key = String;
     type Session = Bomb;
+    type Handle = ();
+    type Event = ();
     type Error = Unspeakable;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<Bomb, Unspeakable> {
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(Bomb, ()), Unspeakable> {
         match self.starts_fail.load(Ordering::Relaxed) {
             true => Err(Unspeakable),
-            false => Ok(Bomb::new(&self.alive)),
+            false => Ok((Bomb::new(&self.alive), ())),
         }
     }
 }
@@ -69,10 +75,16 @@ struct FailsToStop;
 impl Backend for FailsToStop {
     type Key = String;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Unspeakable;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<(), Unspeakable> {
-        Ok(())
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), Unspeakable> {
+        Ok(((), ()))
     }
 
     async fn stop(
@@ -87,7 +99,6 @@ impl Backend for FailsToStop {
 
 impl Agent for Bombs {
     type Message = &'static str;
-    type Event = ();
     type Reply = Bomb;
 
     async fn send(

@@ -256,6 +256,7 @@ async fn a_plain_call_is_reached_while_its_session_is_replaced() {
                 assert!(matches!(aborted, TurnError::Aborted), "{step:?}");
             }
         }
+        settled().await;
         assert!(!m.abort("a", ticket), "it is over: {step:?}");
         drop(m.turn("a").await.expect("the next turn is not cancelled"));
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use turnwise::manager::*;
-use turnwise::{Backend, Incarnation, SessionManager};
+use turnwise::{Backend, SessionManager};
 
 use turnwise::testing::End;
 
@@ -347,10 +347,16 @@ struct Counted;
 impl Backend for Counted {
     type Key = Arc<str>;
     type Session = ();
+    type Handle = ();
+    type Event = ();
     type Error = Infallible;
 
-    async fn start(&self, _: &Arc<str>, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(
+        &self,
+        _: &Arc<str>,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
     }
 }
 

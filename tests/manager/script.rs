@@ -10,7 +10,10 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 use turnwise::testing::{Act as Acts, End, Script as Hand, Scripted, ScriptedSession};
-use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
+use turnwise::{
+    Agent, Backend, Incarnation, TurnContext,
+    manager::{Causes, StopReason},
+};
 
 pub(crate) use turnwise::testing::{Gate, Method as Step};
 
@@ -152,16 +155,24 @@ impl Plain {
 impl Backend for Plain {
     type Key = String;
     type Session = Live;
+    /// The session's number.
+    type Handle = u64;
+    type Event = (&'static str, usize);
     type Error = Failure;
 
-    async fn start(&self, key: &String, incarnation: Incarnation) -> Result<Live, Failure> {
+    async fn start(
+        &self,
+        key: &String,
+        cx: &TurnContext<Self::Event>,
+    ) -> Result<(Live, u64), Failure> {
         self.takes().await;
-        Ok(Live {
+        let session = Live {
             key: key.clone(),
-            number: incarnation.get(),
+            number: cx.incarnation().get(),
             pipe: Vec::new(),
             notes: Arc::clone(&self.notes),
-        })
+        };
+        Ok((session, cx.incarnation().get()))
     }
 
     async fn start_abandoned(&self, _: &String, _: Incarnation) {
@@ -177,13 +188,16 @@ impl Backend for Plain {
         self.takes().await;
         true
     }
+
+    fn describe(error: &Failure, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Causes(error))
+    }
 }
 
 // Written without `async fn`, so that the call itself can panic.
 #[allow(clippy::manual_async_fn)]
 impl Agent for Plain {
     type Message = Say;
-    type Event = (&'static str, usize);
     type Reply = Reply;
 
     fn send(

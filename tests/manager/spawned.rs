@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 
-use turnwise::{Backend, Incarnation, SessionManager};
+use turnwise::{Backend, SessionManager, TurnContext};
 
 use crate::HOUR;
 
@@ -14,10 +14,16 @@ struct Callbacks;
 impl Backend for Callbacks {
     type Key = String;
     type Session = Callback;
+    type Handle = ();
+    type Event = ();
     type Error = Infallible;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<Callback, Infallible> {
-        Ok(Box::new(str::len))
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(Callback, ()), Infallible> {
+        Ok((Box::new(str::len), ()))
     }
 }
 
@@ -27,10 +33,16 @@ struct Borrowed;
 impl Backend for Borrowed {
     type Key = &'static str;
     type Session = &'static [u8];
+    type Handle = ();
+    type Event = ();
     type Error = Infallible;
 
-    async fn start(&self, key: &&'static str, _: Incarnation) -> Result<&'static [u8], Infallible> {
-        Ok(key.as_bytes())
+    async fn start(
+        &self,
+        key: &&'static str,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(&'static [u8], ()), Infallible> {
+        Ok((key.as_bytes(), ()))
     }
 }
 

@@ -45,8 +45,8 @@ async fn the_error_and_its_source_reach_every_kind_of_caller() {
         TurnError::Start(_)
     ));
     for error in errors {
-        let cause = error.source().expect("its cause").to_string();
-        assert_eq!(cause, "because the script says so");
+        let cause = error.cause().and_then(Error::source).expect("its cause");
+        assert_eq!(cause.to_string(), "because the script says so");
     }
     assert_eq!(m.status("a"), None, "the key is free");
     stage.end(m).await;

@@ -161,7 +161,8 @@ async fn the_error_of_an_agent_is_printed() {
     let error = error.expect_err("it fails as scripted");
     let text = "message delivered, no reply: the agent returned an error: it fails as scripted";
     assert_eq!(error.to_string(), text);
-    let cause = error.source().map(ToString::to_string);
+    let cause = error.error.cause().and_then(Error::source);
+    let cause = cause.map(ToString::to_string);
     assert_eq!(cause.as_deref(), Some("because the script says so"));
     stage.end(m).await;
 }

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::panic::resume_unwind;
 use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::*};
 
 use crate::script::{Failure, explode};
 use crate::{SECOND, settled};
@@ -40,16 +40,22 @@ async fn hangs() {
 impl Backend for Traps {
     type Key = String;
     type Session = &'static str;
+    type Handle = ();
+    type Event = ();
     type Error = Failure;
 
-    async fn start(&self, key: &String, _: Incarnation) -> Result<&'static str, Failure> {
+    async fn start(
+        &self,
+        key: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(&'static str, ()), Failure> {
         match &**key {
             "start hangs" => hangs().await,
             "start panics" => resume_unwind(Box::new(Trap)),
             "start panics twice" => resume_unwind(Box::new(TrapOfATrap)),
             _ => {}
         }
-        Ok("here")
+        Ok(("here", ()))
     }
 
     async fn stop(&self, key: &String, _: &'static str, reason: StopReason) -> Result<(), Failure> {
@@ -65,7 +71,6 @@ impl Backend for Traps {
 
 impl Agent for Traps {
     type Message = ();
-    type Event = ();
     type Reply = ();
 
     async fn send(

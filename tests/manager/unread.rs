@@ -5,7 +5,7 @@ use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
 
-use turnwise::{Agent, Backend, Incarnation, SessionManager, TurnContext, manager::*};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::*};
 
 use crate::{HOUR, SECOND, settled, stage};
 
@@ -26,16 +26,25 @@ struct Heavy(usize, #[allow(dead_code)] Arc<()>);
 impl Backend for Emits {
     type Key = String;
     type Session = ();
+    type Handle = ();
+    type Event = Heavy;
     type Error = Infallible;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<(), Infallible> {
-        Ok(())
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<((), ()), Infallible> {
+        Ok(((), ()))
+    }
+
+    fn weight(event: &Heavy) -> usize {
+        event.0
     }
 }
 
 impl Agent for Emits {
     type Message = Vec<usize>;
-    type Event = Heavy;
     type Reply = ();
 
     async fn send(
@@ -48,10 +57,6 @@ impl Agent for Emits {
             cx.emit(Heavy(weight, Arc::clone(&self.here)));
         }
         Ok(())
-    }
-
-    fn weight(event: &Heavy) -> usize {
-        event.0
     }
 }
 

@@ -5,7 +5,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
-use turnwise::testing::{Act, End, Gate, Ledger, Method, Script, Scripted, ScriptedSession};
+use turnwise::testing::{
+    Act, End, Gate, Ledger, Method, Script, Scripted, ScriptedSession, context,
+};
 use turnwise::{Backend, Incarnation, SessionManager, manager::*};
 
 type Done = Result<(), Box<dyn std::error::Error>>;
@@ -46,8 +48,9 @@ impl Alone {
     }
 
     async fn start(&self, number: usize) -> ScriptedSession<Plain> {
-        let started = self.scripted.start(&self.key, self.numbers[number]).await;
-        started.expect("nothing fails")
+        let cx = context(self.numbers[number]);
+        let started = self.scripted.start(&self.key, &cx).await;
+        started.expect("nothing fails").0
     }
 
     async fn stop(&self, session: ScriptedSession<Plain>) {
@@ -98,7 +101,8 @@ async fn what_is_never_played_is_told() -> Done {
 #[tokio::test(start_paused = true)]
 async fn what_is_in_order_is_in_order() -> Done {
     let alone = Alone::new().await?;
-    let start = || alone.scripted.start(&alone.key, alone.numbers[0]);
+    let cx = context(alone.numbers[0]);
+    let start = || alone.scripted.start(&alone.key, &cx);
     alone.cut_short(Method::Start, start).await;
     let away = alone.scripted.start_abandoned(&alone.key, alone.numbers[0]);
     away.await;
@@ -123,7 +127,8 @@ async fn a_second_start_is_told() -> Done {
     let alone = Alone::new().await?;
     let first = alone.start(0).await;
     let other = "b".to_owned();
-    drop(alone.scripted.start(&other, alone.numbers[0]).await?);
+    let cx = context(alone.numbers[0]);
+    drop(alone.scripted.start(&other, &cx).await?);
     alone.ledger.assert_never_two(); // of another key
     let second = alone.start(1).await;
     alone.is_two("Start of #2 begins while #1 is neither stopped nor dropped");
@@ -167,7 +172,8 @@ async fn a_number_that_is_not_higher_is_told() -> Done {
 #[tokio::test(start_paused = true)]
 async fn what_a_start_left_behind_is_told() -> Done {
     let alone = Alone::new().await?;
-    let start = || alone.scripted.start(&alone.key, alone.numbers[0]);
+    let cx = context(alone.numbers[0]);
+    let start = || alone.scripted.start(&alone.key, &cx);
     alone.cut_short(Method::Start, start).await;
     alone.is_left("a session is left after Start of #1: CutShort");
     let next = alone.start(1).await;

@@ -73,11 +73,17 @@ fn count(of: &AtomicUsize) {
 impl Backend for Plain {
     type Key = String;
     type Session = Vec<&'static str>;
+    type Handle = ();
+    type Event = Infallible;
     type Error = Failed;
 
-    async fn start(&self, _: &String, _: Incarnation) -> Result<Vec<&'static str>, Failed> {
+    async fn start(
+        &self,
+        _: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(Vec<&'static str>, ()), Failed> {
         count(&self.0.start);
-        Ok(Vec::new())
+        Ok((Vec::new(), ()))
     }
 
     async fn start_abandoned(&self, _: &String, _: Incarnation) {
@@ -97,7 +103,6 @@ impl Backend for Plain {
 
 impl Agent for Plain {
     type Message = &'static str;
-    type Event = Infallible;
     /// How many it has heard, and whether it was cancelled then.
     type Reply = (usize, bool);
 

@@ -117,10 +117,12 @@ pub mod wire {
 
 use self::{builder::Settings, drive::Phase, process::Ended};
 use parking_lot::Mutex;
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::{collections::HashMap, fmt, sync::Arc};
 use tokio::{sync::watch, time::timeout};
-use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
+use turnwise::{
+    Agent, Backend, Incarnation, TurnContext,
+    manager::{Causes, StopReason},
+};
 
 /// A [`Backend`] and [`Agent`] whose sessions are `pi` processes. Pass it to
 /// [`SessionManager::builder`](turnwise::SessionManager::builder).
@@ -161,10 +163,17 @@ impl PiAgent {
 impl Backend for PiAgent {
     type Key = String;
     type Session = PiSession;
+    type Handle = ();
+    type Event = PiEvent;
     type Error = PiError;
 
     /// Creates the session directory, starts pi, and waits until it answers.
-    async fn start(&self, key: &String, incarnation: Incarnation) -> Result<PiSession, PiError> {
+    async fn start(
+        &self,
+        key: &String,
+        cx: &TurnContext<PiEvent>,
+    ) -> Result<(PiSession, ()), PiError> {
+        let incarnation = cx.incarnation();
         self.make_session_dir().await?;
         let mut session = PiSession::spawn(&self.settings, key, incarnation)?;
         let starting = (key.clone(), incarnation);
@@ -174,7 +183,7 @@ impl Backend for PiAgent {
         let limit = self.settings.ready;
         let ready = timeout(limit, session.ready()).await;
         let started = match ready {
-            Ok(Ok(())) => Ok(session),
+            Ok(Ok(())) => Ok((session, ())),
             Ok(Err(source)) => {
                 session.kill().await;
                 let source = Box::new(source);
@@ -226,11 +235,18 @@ impl Backend for PiAgent {
     async fn is_healthy(&self, session: &mut PiSession) -> bool {
         session.healthy(self.settings.health).await
     }
+
+    fn weight(event: &PiEvent) -> usize {
+        event.weight()
+    }
+
+    fn describe(error: &PiError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Causes(error))
+    }
 }
 
 impl Agent for PiAgent {
     type Message = PiMessage;
-    type Event = PiEvent;
     type Reply = PiReply;
 
     async fn send(
@@ -240,9 +256,5 @@ impl Agent for PiAgent {
         cx: &TurnContext<PiEvent>,
     ) -> Result<PiReply, PiError> {
         session.turn(message, cx).await
-    }
-
-    fn weight(event: &PiEvent) -> usize {
-        event.weight()
     }
 }

@@ -12,7 +12,7 @@
 
 use crate::agent::Chat;
 use std::{error::Error, fmt, future::pending, time::Duration};
-use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
+use turnwise::{Agent, Backend, TurnContext, manager::StopReason};
 
 #[derive(Clone, Debug)]
 pub(crate) struct EchoAgent {
@@ -35,11 +35,17 @@ pub(crate) struct Echo {
 impl Backend for EchoAgent {
     type Key = String;
     type Session = Echo;
+    type Handle = ();
+    type Event = String;
     type Error = EchoError;
 
-    async fn start(&self, _key: &String, _incarnation: Incarnation) -> Result<Echo, EchoError> {
+    async fn start(
+        &self,
+        _key: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(Echo, ()), EchoError> {
         tokio::time::sleep(self.delay).await;
-        Ok(Echo::default())
+        Ok((Echo::default(), ()))
     }
 
     async fn stop(&self, _key: &String, echo: Echo, _reason: StopReason) -> Result<(), EchoError> {
@@ -48,11 +54,14 @@ impl Backend for EchoAgent {
         }
         Ok(())
     }
+
+    fn weight(event: &String) -> usize {
+        size_of::<String>() + event.len()
+    }
 }
 
 impl Agent for EchoAgent {
     type Message = String;
-    type Event = String;
     type Reply = String;
 
     async fn send(
@@ -83,10 +92,6 @@ impl Agent for EchoAgent {
             }
         }
         Ok(answer)
-    }
-
-    fn weight(event: &String) -> usize {
-        size_of::<String>() + event.len()
     }
 }
 

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
+use turnwise::{Agent, Backend, TurnContext, manager::StopReason};
 
 /// Where documents are kept.
 #[derive(Debug, Default)]
@@ -81,13 +81,19 @@ pub struct Draft {
 impl Backend for Desk {
     type Key = String;
     type Session = Draft;
+    type Handle = ();
+    type Event = Infallible;
     type Error = Lent;
 
-    async fn start(&self, name: &String, _: Incarnation) -> Result<Draft, Lent> {
+    async fn start(
+        &self,
+        name: &String,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(Draft, ()), Lent> {
         let loan = Store::lend(&self.0, name)?;
         tokio::task::yield_now().await; // it is fetched
         let lines = self.0.read(name);
-        Ok(Draft { lines, loan })
+        Ok((Draft { lines, loan }, ()))
     }
 
     async fn stop(&self, name: &String, draft: Draft, _: StopReason) -> Result<(), Lent> {
@@ -101,7 +107,6 @@ impl Backend for Desk {
 
 impl Agent for Desk {
     type Message = String;
-    type Event = Infallible;
     /// How many lines there are now; `None` if it was cancelled before its own was written.
     type Reply = Option<usize>;
 

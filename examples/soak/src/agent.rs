@@ -56,14 +56,21 @@ fn choose(slow: u32, fail: u32, hang: u32, panic: u32) -> Act<Mishap> {
 impl Backend for Soak {
     type Key = usize;
     type Session = Session;
+    type Handle = ();
+    type Event = u64;
     type Error = Mishap;
 
-    async fn start(&self, key: &usize, _: Incarnation) -> Result<Session, Mishap> {
+    async fn start(
+        &self,
+        key: &usize,
+        _: &TurnContext<Self::Event>,
+    ) -> Result<(Session, ()), Mishap> {
         choose(50, 20, 5, 5).play(pending()).await?;
-        Ok(Session {
+        let session = Session {
             key: *key,
             heard: Vec::with_capacity(16),
-        })
+        };
+        Ok((session, ()))
     }
 
     async fn start_abandoned(&self, _: &usize, _: Incarnation) {
@@ -84,7 +91,6 @@ impl Backend for Soak {
 
 impl Agent for Soak {
     type Message = u64;
-    type Event = u64;
     type Reply = (usize, u64);
 
     async fn send(

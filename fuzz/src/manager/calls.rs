@@ -24,8 +24,7 @@ pub(crate) struct Call {
     /// The session has received the message.
     pub(crate) delivered: bool,
     pub(crate) end: Option<End>,
-    /// Of a call that was cancelled while its start failed: it may have the error of the start instead. Of a stop whose key has
-    /// just gone: that the manager is closed.
+    /// What may have come instead. Of a stop whose key has just gone: that the manager is closed.
     pub(crate) also: Option<End>,
 }
 
@@ -150,6 +149,18 @@ impl Model {
                     None => slot.cut = Some(now + ABORT),
                 }
             }
+            At::Health | At::Renewal(_) | At::Room | At::Start | At::Abandoned(_) => {
+                let (at, waits, is_cut) = (slot.at, slot.waiting() > 0, slot.is_cut);
+                self.end(id, End::Failed(cause.why()));
+                let cuts = match cause {
+                    Cause::Abort => !waits,
+                    Cause::Stop | Cause::Shutdown => true,
+                    Cause::Left | Cause::Limit => false,
+                };
+                if cuts && at == At::Start && !is_cut {
+                    self.cut_start(key);
+                }
+            }
             _ => {}
         }
     }
@@ -178,13 +189,17 @@ impl Model {
 
     /// `abort` with a ticket, and the call's own abort.
     pub(crate) fn abort_call(&mut self, id: Id) -> bool {
+        self.cancel_call(id, Cause::Abort)
+    }
+
+    fn cancel_call(&mut self, id: Id, cause: Cause) -> bool {
         let key = self.calls[id].key;
         if self.leave_queue(key, id, End::Failed(Why::Aborted)) {
             return true;
         }
         let has = self.has(key, id);
         if has {
-            self.cancel(key, id, Cause::Abort);
+            self.cancel(key, id, cause);
         }
         has
     }
@@ -235,7 +250,7 @@ impl Model {
         }
         let gone = End::Failed(Why::Aborted);
         if kind == Kind::Message {
-            self.abort_call(id);
+            self.cancel_call(id, Cause::Left);
         } else if !self.leave_queue(key, id, gone.clone()) && self.has(key, id) {
             match self.slots[key].at {
                 At::Granted { .. } => self.pass_on(key, gone),

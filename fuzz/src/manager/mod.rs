@@ -16,6 +16,7 @@ mod check;
 mod ends;
 mod model;
 mod real;
+mod starts;
 pub(crate) mod steps;
 pub(crate) mod words;
 mod worker;

@@ -26,8 +26,11 @@ pub(crate) struct Slot {
     pub(crate) cut: Option<Ms>,
     pub(crate) session: bool,
     pub(crate) seat: bool,
+    /// The start under way: since when, what it does, and whether it is cut short.
+    pub(crate) start: Option<(Ms, Act)>,
+    pub(crate) is_cut: bool,
     /// Its seat goes to this key.
-    heir: Option<usize>,
+    pub(crate) heir: Option<usize>,
     /// Who gets the result of the stop under way.
     pub(crate) stopping: Vec<Id>,
     /// Which sweep it is stopped for.
@@ -77,12 +80,15 @@ impl Model {
     }
 
     /// A call of the backend begins.
-    fn begin(&mut self, key: usize, step: Step, limit: Ms) {
+    pub(crate) fn begin(&mut self, key: usize, step: Step, limit: Ms) {
         let now = self.now;
         let slot = self.slot(key);
         let act = slot.script[step as usize].pop_front().unwrap_or(Act::Pass);
         let (time, ended) = act.within(limit);
         slot.ends = Some((now + time, ended));
+        if step == Step::Start {
+            (slot.start, slot.is_cut) = (Some((now, act)), false);
+        }
     }
 
     pub(crate) fn tell(&mut self, key: usize, event: Event) {
@@ -177,7 +183,7 @@ impl Model {
     }
 
     /// The holder was cancelled before its turn began: the next one has what it leaves.
-    fn give_up(&mut self, key: usize) {
+    pub(crate) fn give_up(&mut self, key: usize) {
         let slot = self.slot(key);
         let id = slot.holder.expect("somebody gives up");
         if !slot.session {
@@ -188,72 +194,8 @@ impl Model {
         self.next(key);
     }
 
-    fn make_room(&mut self, key: usize) {
-        let most = self.set.max_sessions.unwrap_or(usize::MAX);
-        let taken = self.slots.iter().filter(|slot| slot.seat).count();
-        if self.slots[key].seat || taken < most {
-            self.slots[key].seat = true;
-            return self.start(key);
-        }
-        let victim = self.set.evicts.then(|| self.longest_idle()).flatten();
-        let Some(victim) = victim else {
-            let id = self.slot(key).holder.expect("somebody starts");
-            self.end(id, End::Failed(Why::RegistryFull));
-            return self.next(key);
-        };
-        self.slots[key].at = At::Room;
-        self.slots[victim].heir = Some(key);
-        self.stop_session(victim, StopReason::Capacity, Vec::new());
-    }
-
-    /// First those that were not touched since they came to rest.
-    fn longest_idle(&mut self) -> Option<usize> {
-        let idle = |key: &usize| self.slots[*key].at == At::Idle;
-        let rank = |key: usize| {
-            let slot = &self.slots[key];
-            (slot.touched > slot.since, slot.since)
-        };
-        let mut idle: Vec<usize> = (0..KEYS).filter(idle).collect();
-        idle.sort_by_key(|&key| rank(key));
-        let tie = idle.len() > 1 && rank(idle[0]) == rank(idle[1]);
-        self.undecided |= tie;
-        idle.first().copied()
-    }
-
-    fn start(&mut self, key: usize) {
-        match self.slots[key].at {
-            At::Renewal(_) => self.set(key, At::Start),
-            _ => self.slots[key].at = At::Start,
-        }
-        self.begin(key, Step::Start, START);
-    }
-
-    fn started(&mut self, key: usize) {
-        self.tell(key, Event::Started);
-        self.slot(key).session = true;
-        self.turn(key);
-    }
-
-    /// All callers that wait for this start get its error.
-    fn start_failed(&mut self, key: usize, why: Why) {
-        self.tell(key, Event::StartFailed);
-        let slot = self.slot(key);
-        slot.seat = false;
-        let id = slot.holder.expect("somebody starts");
-        let call = &mut self.calls[id];
-        call.also = Some(End::Failed(why));
-        let why_ended = call.cause.map_or(why, Cause::why);
-        self.end(id, End::Failed(why_ended));
-        if self.lie != Some(Lie::FailureIsNotShared) {
-            for id in std::mem::take(&mut self.slot(key).queue) {
-                self.end(id, End::Failed(why));
-            }
-        }
-        self.next(key);
-    }
-
     /// The session is there and healthy.
-    fn turn(&mut self, key: usize) {
+    pub(crate) fn turn(&mut self, key: usize) {
         let now = self.now;
         let id = self.slot(key).holder.expect("somebody has the turn");
         if self.calls[id].cause.is_some() {
@@ -326,7 +268,11 @@ impl Model {
             self.swept(sweep, key, ended);
         }
         if let Some(heir) = heir {
-            self.start(heir);
+            let id = self.slots[heir].holder.expect("it has the vacancy");
+            match self.calls[id].cause {
+                Some(_) => self.give_up(heir),
+                None => self.start(heir),
+            }
             // Who waits here looks for room too, before that start ends or after it.
             let at_once = self.slots[heir]
                 .ends

@@ -25,7 +25,7 @@ pub(crate) enum Act {
     /// For ever, whoever cancels it.
     Hang,
     Take(Ms),
-    /// Of a message: passes when it is cancelled. Other calls hang.
+    /// Of a message or a start: passes when it is cancelled. Other calls hang.
     Obey,
     /// The same, and then fails.
     ObeyAndFail,
@@ -135,6 +135,8 @@ pub(crate) enum Event {
 /// Why a turn is to end. The first cause stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cause {
+    /// Its sender has gone away.
+    Left,
     Abort,
     Limit,
     Stop,
@@ -145,14 +147,14 @@ impl Cause {
     pub(crate) fn why(self) -> Why {
         match self {
             Self::Limit => Why::TurnTimedOut,
-            Self::Abort | Self::Stop | Self::Shutdown => Why::Aborted,
+            Self::Left | Self::Abort | Self::Stop | Self::Shutdown => Why::Aborted,
         }
     }
 
     pub(crate) fn outcome(self) -> Outcome {
         match self {
             Self::Limit => Outcome::TimedOut,
-            Self::Abort | Self::Stop | Self::Shutdown => Outcome::Aborted,
+            Self::Left | Self::Abort | Self::Stop | Self::Shutdown => Outcome::Aborted,
         }
     }
 }

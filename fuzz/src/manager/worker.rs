@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use turnwise::testing::{Act as Scripts, Method};
-use turnwise::{Agent, Backend, Incarnation, TurnContext};
+use turnwise::{Agent, Backend, TurnContext};
 
 use super::real::ms;
 use super::words::{Act, Id, KEYS, Step};
@@ -73,16 +73,17 @@ impl Step {
 impl Backend for Worker {
     type Key = u8;
     type Session = u8;
+    type Handle = ();
+    type Event = Id;
     type Error = Failure;
 
-    async fn start(&self, key: &u8, _: Incarnation) -> Result<u8, Failure> {
-        Ok(*key)
+    async fn start(&self, key: &u8, _: &TurnContext<Self::Event>) -> Result<(u8, ()), Failure> {
+        Ok((*key, ()))
     }
 }
 
 impl Agent for Worker {
     type Message = Said;
-    type Event = Id;
     type Reply = Id;
 
     async fn send(&self, key: &mut u8, said: Said, cx: &TurnContext<Id>) -> Result<Id, Failure> {

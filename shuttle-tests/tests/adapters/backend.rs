@@ -19,9 +19,9 @@ pub(crate) enum Act {
     /// For ever.
     Hang,
     Panic,
-    /// A message: goes on until it is cancelled, then ends well, after some steps.
+    /// A message: goes on until it is cancelled, then ends well, after some steps. A start: then it fails.
     Obey,
-    /// A message: some steps, then an error if it has been cancelled.
+    /// A message or a start: some steps, then an error if it has been cancelled.
     Check,
 }
 
@@ -147,7 +147,7 @@ impl Player {
                 pending().await
             }
             Act::Panic => engine::panic_now(),
-            Act::Obey | Act::Check => unreachable!("messages alone are cancelled"),
+            Act::Obey | Act::Check => unreachable!("messages and starts alone are cancelled"),
         }
     }
 }
@@ -155,17 +155,35 @@ impl Player {
 impl Backend for Player {
     type Key = Key;
     type Session = Session;
+    type Handle = ();
+    type Event = u32;
     type Error = Failed;
 
-    async fn start(&self, key: &Key, incarnation: Incarnation) -> Result<Session, Failed> {
-        let incarnation = incarnation.get();
-        let started = self.play(*key, Call::Start).await;
+    async fn start(
+        &self,
+        key: &Key,
+        cx: &TurnContext<Self::Event>,
+    ) -> Result<(Session, ()), Failed> {
+        let incarnation = cx.incarnation().get();
+        step().await;
+        let started = match self.next(*key, Call::Start).unwrap_or(Act::Done) {
+            Act::Obey => {
+                cx.cancelled().await;
+                Err(())
+            }
+            Act::Check => {
+                let end = self.act(Act::Slow).await;
+                end.and(if cx.is_cancelled() { Err(()) } else { Ok(()) })
+            }
+            act => self.act(act).await,
+        };
         started.map_err(|()| Failed(incarnation))?;
-        Ok(Session {
+        let session = Session {
             key: *key,
             incarnation,
             answers: VecDeque::new(),
-        })
+        };
+        Ok((session, ()))
     }
 
     async fn start_abandoned(&self, key: &Key, _: Incarnation) {
@@ -187,7 +205,6 @@ impl Backend for Player {
 
 impl Agent for Player {
     type Message = Message;
-    type Event = u32;
     type Reply = Reply;
 
     async fn send(

@@ -7,7 +7,8 @@ use crate::manager::{
         turn::SessionTurn,
     },
     error::TurnError,
-    run::{Reused, uncut},
+    reach::Call,
+    run::{Reused, either, uncut},
     shared::Shared,
 };
 use crate::{
@@ -18,7 +19,7 @@ use std::{
     fmt,
     future::Future,
     mem,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
 };
 use tokio::time::Instant;
@@ -137,30 +138,42 @@ impl<B: Backend> Free<B> {
         if turn.is_cancelled() {
             return Ok(begin(shared, turn, None, called));
         }
-        let runtime = shared.runtime.clone();
+        let (own, ticket) = turn.own();
         let mut look = Reused::new(looked(shared, turn));
-        let looked = in_runtime(&runtime, || Pin::new(&mut look).poll(cx));
+        let looked = in_runtime(own.runtime(), || Pin::new(&mut look).poll(cx));
         let Poll::Ready((shared, turn, healthy)) = looked else {
-            // Moved to a task with its session, since it must not be cut short.
-            let task = runtime.spawn(async move {
+            // Moved to a task with its session, since it belongs to the key.
+            let call = Arc::clone(&own);
+            let task = own.runtime().spawn(async move {
                 let (shared, turn, healthy) = look.await;
-                let call = turn.own();
-                establish(shared, turn, call, false, called, Some(healthy)).await
+                establish(shared, turn, call, false, called, Some(healthy), |_| {}).await
             });
             return Err(Box::pin(async move {
-                let turn = task.await.unwrap_or(Err(TurnError::Closed))?;
-                Ok(SessionTurn::taken(turn))
+                let task = async { task.await.ok() };
+                ends_early(task, &own, ticket).await
             }));
         };
         look.keep();
         if healthy {
             return Ok(begin(shared, turn, None, called).map(SessionTurn::taken));
         }
-        let call = turn.own();
+        let call = Arc::clone(&own);
         Err(Box::pin(async move {
-            let establish = establish(shared, turn, call, false, called, Some(false));
-            let found = uncut(&runtime, establish).await;
-            Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?))
+            let establish = establish(shared, turn, call, false, called, Some(false), |_| {});
+            let found = uncut(own.runtime(), establish);
+            ends_early(found, &own, ticket).await
         }))
+    }
+}
+
+/// The turn when it is there, unless the call is cancelled before. Then what it waits for goes on, for the next caller.
+async fn ends_early<B: Backend>(
+    found: impl Future<Output = Option<Taken<B>>>,
+    own: &Call<B>,
+    ticket: Ticket,
+) -> Taken<B> {
+    match either(pin!(found), own.switch.cancelled(ticket)).await {
+        Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
+        Err(cause) => Err(TurnError::of(cause)),
     }
 }

@@ -2,14 +2,20 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `sending` | a message, in a task of its own |
+//! | `sending` | a message: the future of its sender |
+//! | `deliver` | the task of a message |
+//! | `parcel` | what these two share |
 //! | `entering` | the future of a plain turn |
 //! | `place` | a call's position in the queue, and how it becomes the turn of a healthy session |
+//! | `start` | the start of a session, and how it is cut short |
 //! | `turn` | that turn, and how user code runs in it |
 //! | `room` | room for one more session, and which session makes room |
 
+mod deliver;
 pub(crate) mod entering;
+mod parcel;
 pub(crate) mod place;
 mod room;
 pub(crate) mod sending;
+mod start;
 pub(crate) mod turn;

@@ -2,14 +2,14 @@
 
 use crate::manager::{
     backend::{Backend, StopReason},
-    call::{room::seat, turn::SessionTurn},
+    call::{start::start, turn::SessionTurn},
     end::stop,
-    error::{StartFailure, TurnError, error_text},
-    reach::{Call, Cause, Refusal},
-    report::reports::SessionEvent,
-    run::{Ended, bounded, bounded_here, either, inside, let_go, quietly, uncut, within},
+    error::TurnError,
+    reach::Call,
+    run::{Ended, bounded_here, either, inside, let_go, poll_once, polled, uncut, within},
     settings::TurnOptions,
-    shared::{Entered, Held, Resident, Seat, Shared, Vacant, Waiting},
+    shared::{Entered, Held, Seat, Shared, Waiting},
+    switch::Cause,
 };
 use crate::{EnterError, Entry, Ticket, ToKey, Turn, registry::slot::leaves::Lazy, sync::Arc};
 use std::{future::Future, pin::pin, time::Duration};
@@ -17,7 +17,7 @@ use tokio::{runtime::Handle, time::Instant};
 
 /// What a call holds from its beginning: a position in the queue, or the key. A drop gives it to the next caller, without a trace.
 pub(crate) struct Place<B: Backend> {
-    pub(crate) call: Arc<Call<B::Error>>,
+    pub(crate) call: Arc<Call<B>>,
     restart: bool,
     wait: Option<Duration>,
     /// Of a call that was queued, and of each call while somebody listens.
@@ -52,10 +52,10 @@ impl<B: Backend> Unused<B> {
         }
     }
 
-    /// The handle that stands for a plain call.
-    pub(crate) fn own(&self) -> Arc<Call<B::Error>> {
+    /// The handle that stands for a plain call, and the ticket of that.
+    pub(crate) fn own(&self) -> (Arc<Call<B>>, Ticket) {
         match &self.0 {
-            Some(Entry::Occupied(turn)) => Arc::clone(&turn.own),
+            Some(Entry::Occupied(turn)) => (Arc::clone(&turn.own), Turn::ticket(turn)),
             _ => unreachable!("it is the turn of a session"),
         }
     }
@@ -77,7 +77,7 @@ impl<B: Backend> Place<B> {
         key: &Q,
         options: &TurnOptions,
         restart: bool,
-        call: Option<Arc<Call<B::Error>>>,
+        call: Option<Arc<Call<B>>>,
     ) -> Self {
         let wait = !options.no_wait;
         let (entered, call) = match call {
@@ -128,7 +128,7 @@ impl<B: Backend> Place<B> {
     /// gone waits for the reason, which is stored already or follows at once.
     async fn entry(
         state: State<B>,
-        call: &Call<B::Error>,
+        call: &Call<B>,
         runtime: &Handle,
         wait: Option<Duration>,
     ) -> Result<Unused<B>, TurnError<B::Error>> {
@@ -154,15 +154,32 @@ impl<B: Backend> Place<B> {
 
     /// The turn. What must not be cut short moves to a task of its own, unless it ends at once.
     pub(crate) async fn turn(self, shared: Arc<Shared<B>>) -> Taken<B> {
-        let entry = Self::entry(self.state, &self.call, &shared.runtime, self.wait).await?;
+        let call = self.call;
+        let entry = Self::entry(self.state, &call, &shared.runtime, self.wait).await?;
         let runtime = shared.runtime.clone();
-        let establish = establish(shared, entry, self.call, self.restart, self.called, None);
-        let found = uncut(&runtime, establish).await;
-        Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?))
+        let establish = establish(
+            shared,
+            entry,
+            Arc::clone(&call),
+            self.restart,
+            self.called,
+            None,
+            |_| {},
+        );
+        let found = pin!(uncut(&runtime, establish));
+        match either(found, call.refused()).await {
+            Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
+            // The session is for the next caller.
+            Err(refused) => Err(refused),
+        }
     }
 
-    /// The turn, for a task that nobody cuts short.
-    pub(crate) fn establish(self, shared: Arc<Shared<B>>) -> impl Future<Output = Taken<B>> + Send {
+    /// The turn, for a task that nobody cuts short. A call that is cancelled while it waits for more than the queue is told `early`.
+    pub(crate) fn establish(
+        self,
+        shared: Arc<Shared<B>>,
+        early: impl FnMut(TurnError<B::Error>) + Send,
+    ) -> impl Future<Output = Taken<B>> + Send {
         let Self {
             call,
             restart,
@@ -172,7 +189,7 @@ impl<B: Backend> Place<B> {
         } = self;
         async move {
             let entry = Self::entry(state, &call, &shared.runtime, wait).await?;
-            let turn = establish(shared, entry, call, restart, called, None);
+            let turn = establish(shared, entry, call, restart, called, None, early);
             Ok(SessionTurn::taken(turn.await?))
         }
     }
@@ -203,15 +220,16 @@ pub(crate) fn looked<B: Backend>(
 /// Turns what is held into the turn of a healthy session. What few calls do is in boxes, so that the future of the others is small.
 /// Must not be cut short, because it holds the key.
 ///
-/// Other calls can cancel this one all the while, because they find it by its slot. So one check of the cause after each step is
-/// enough.
+/// Other calls can cancel this one all the while, because they find it by its slot. Who waits for it returns at once then, and this
+/// goes on for the next caller. So one check of the cause after each step is enough.
 pub(crate) fn establish<B: Backend>(
     shared: Arc<Shared<B>>,
     entry: Unused<B>,
-    call: Arc<Call<B::Error>>,
+    call: Arc<Call<B>>,
     restart: bool,
     called: Option<Instant>,
     healthy: Option<bool>,
+    mut early: impl FnMut(TurnError<B::Error>) + Send,
 ) -> impl Future<Output = Taken<B>> + Send {
     async move {
         let ticket = entry.ticket().expect(ONCE);
@@ -220,7 +238,16 @@ pub(crate) fn establish<B: Backend>(
             Some(healthy) => (shared, entry, healthy),
             // Not even looked at, if the call was cancelled: the call that did so wants the session next.
             None if restart || cancelled().is_some() => (shared, entry, true),
-            None => looked(shared, entry).await,
+            None => {
+                let mut look = pin!(looked(shared, entry));
+                match poll_once(look.as_mut()).await {
+                    Some(looked) => looked,
+                    None => {
+                        let rest = polled(look);
+                        Box::pin(heed(rest, &call, ticket, &mut early)).await
+                    }
+                }
+            }
         };
         // What was found unhealthy is stopped in any case.
         let restarted = (restart && cancelled().is_none()).then_some(StopReason::Restarted);
@@ -231,7 +258,8 @@ pub(crate) fn establish<B: Backend>(
         };
         let (entry, seat) = match (entry.0.take().expect(ONCE), reason) {
             (Entry::Occupied(turn), Some(reason)) => {
-                Box::pin(renew(&shared, turn, &call, reason)).await
+                let renew = renew(&shared, turn, &call, reason);
+                Box::pin(heed(renew, &call, ticket, &mut early)).await
             }
             (taken, _) => (taken, None),
         };
@@ -241,15 +269,35 @@ pub(crate) fn establish<B: Backend>(
         }
         let turn = match entry {
             Entry::Occupied(turn) => turn,
-            Entry::Vacant(vacancy) => match Box::pin(start(&shared, vacancy, seat)).await {
-                Ok(turn) => turn,
-                Err((vacancy, error)) => {
-                    let_go(vacancy);
-                    return Err(cancelled().map_or(error, TurnError::of));
+            Entry::Vacant(vacancy) => {
+                let start = start(&shared, vacancy, seat, &call);
+                match Box::pin(heed(start, &call, ticket, &mut early)).await {
+                    Ok(turn) => turn,
+                    Err((vacancy, error)) => {
+                        let_go(vacancy);
+                        return Err(cancelled().map_or(error, TurnError::of));
+                    }
                 }
-            },
+            }
         };
         begin(shared, Unused::new(turn), Some(call), called)
+    }
+}
+
+/// Waits for what belongs to the key. If the call is cancelled meanwhile, it is told early, and this goes on for the next caller.
+async fn heed<B: Backend, T>(
+    rest: impl Future<Output = T>,
+    call: &Call<B>,
+    ticket: Ticket,
+    early: &mut impl FnMut(TurnError<B::Error>),
+) -> T {
+    let mut rest = pin!(rest);
+    match either(rest.as_mut(), call.switch.cancelled(ticket)).await {
+        Ok(value) => value,
+        Err(cause) => {
+            early(TurnError::of(cause));
+            rest.await
+        }
     }
 }
 
@@ -259,7 +307,7 @@ const ONCE: &str = "an entry is used once";
 pub(crate) fn begin<B: Backend>(
     shared: Arc<Shared<B>>,
     mut entry: Unused<B>,
-    call: Option<Arc<Call<B::Error>>>,
+    call: Option<Arc<Call<B>>>,
     called: Option<Instant>,
 ) -> Taken<B> {
     let Some(Entry::Occupied(turn)) = entry.0.take() else {
@@ -289,7 +337,7 @@ fn given_up<B: Backend>(entry: Entered<B>, cause: Cause) -> TurnError<B::Error> 
 async fn renew<B: Backend>(
     shared: &Shared<B>,
     turn: Held<B>,
-    call: &Arc<Call<B::Error>>,
+    call: &Arc<Call<B>>,
     reason: StopReason,
 ) -> (Entered<B>, Option<Seat>) {
     // The handle of the session ends with it, and may stand for this call.
@@ -298,62 +346,4 @@ async fn renew<B: Backend>(
     let seat = closing.session_mut().seat.take();
     let (vacancy, _) = stop::end(shared, closing, reason).await;
     (Entry::Vacant(vacancy), seat)
-}
-
-/// Starts a session in a vacancy. If that fails, returns the vacancy after the cleanup of the start.
-async fn start<B: Backend>(
-    shared: &Shared<B>,
-    vacancy: Vacant<B>,
-    kept: Option<Seat>,
-) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
-    let taken = match kept {
-        Some(kept) => Some(kept),
-        None => seat(shared).await,
-    };
-    let Some(seat) = taken else {
-        return Err((vacancy, TurnError::RegistryFull));
-    };
-    let key = vacancy.key();
-    let incarnation = vacancy.incarnation();
-    let begun = Instant::now();
-    let start = || shared.backend.start(key, incarnation);
-    let failure = match bounded(shared.timeouts().start, start).await {
-        Ended::Done(Ok(session)) => {
-            let took = begun.elapsed();
-            shared.tell(|| SessionEvent::Started {
-                key: key.clone(),
-                incarnation,
-                took,
-            });
-            let own = Call::turn();
-            let turn = vacancy.fill(Resident {
-                session: Some(session),
-                seat: Some(seat),
-                own: Arc::clone(&own),
-            });
-            Turn::set_handle(&turn, own);
-            return Ok(turn);
-        }
-        Ended::Done(Err(error)) => StartFailure::Failed(Arc::new(error)),
-        Ended::Overran => StartFailure::TimedOut,
-        Ended::Panicked => StartFailure::Panicked,
-    };
-    if !matches!(failure, StartFailure::Failed(_)) {
-        // Bounded as well: if the cleanup hangs, the key is not lost.
-        let gone = || shared.backend.start_abandoned(key, incarnation);
-        bounded(shared.timeouts().stop, gone).await;
-    }
-    // Every call in the queue gets this error. Calls that arrive later try again.
-    quietly(|| {
-        shared.send_away(key, || Refusal::NotStarted(failure.clone()));
-    });
-    let took = begun.elapsed();
-    let error = TurnError::from(failure);
-    shared.tell(|| SessionEvent::StartFailed {
-        key: key.clone(),
-        incarnation,
-        error: error_text(&error),
-        took,
-    });
-    Err((vacancy, error))
 }

@@ -1,36 +1,28 @@
 //! A message: a position in the queue, then a turn in a task of its own, then the reply.
 
 use crate::manager::{
-    backend::{Agent, TurnContext},
+    backend::Agent,
     call::{
+        deliver::{Told, deliver},
+        parcel::{Parcel, Sent},
         place::Place,
-        turn::{Drove, SessionTurn, drive},
     },
     error::{SendError, TurnError},
-    listen::Outputs,
-    reach::{Call, Cause, Outlet, Switch},
-    report::{
-        events::{Queue, Update},
-        trace,
-    },
-    run::{discard, let_go, quietly},
+    report::events::Update,
+    run::quietly,
     settings::TurnOptions,
     shared::Shared,
+    switch::Cause,
 };
 use crate::{Ticket, sync::Arc};
 use futures_core::Stream;
-use parking_lot::Mutex;
 use std::{
     fmt,
     future::{Future, poll_fn},
     mem,
     pin::Pin,
-    task::{Context, Poll, Waker},
-    time::Duration,
+    task::{Context, Poll},
 };
-
-type Sent<A> = Result<<A as Agent>::Reply, SendError<<A as Agent>::Message, Failed<A>>>;
-type Failed<A> = <A as crate::manager::backend::Backend>::Error;
 
 /// The future of [`SessionManager::send_message`](crate::SessionManager::send_message): await it for the reply.
 ///
@@ -61,18 +53,7 @@ impl<A: Agent> Sending<A> {
         options: &TurnOptions,
         keep: impl Send + 'static,
     ) -> Self {
-        let parcel = Arc::new(Parcel {
-            key,
-            call: Arc::clone(&place.call),
-            events: Queue::new(shared.settings.unread_bytes),
-            outputs: Outputs::of(shared),
-            post: Mutex::new(Post {
-                started: None,
-                reply: None,
-                over: false,
-                reader: None,
-            }),
-        });
+        let parcel = Arc::new(Parcel::new(key, shared, &place.call));
         let sending = Self {
             ticket: place.ticket(),
             parcel: Arc::clone(&parcel),
@@ -80,12 +61,7 @@ impl<A: Agent> Sending<A> {
             waits: false,
             over: false,
         };
-        let told = Told {
-            parcel,
-            message: Some(message),
-            quiet: false,
-            ended: false,
-        };
+        let told = Told::new(parcel, message);
         let limit = options.turn.or(shared.timeouts().turn);
         let delivering = Arc::clone(shared);
         let deliver = deliver(delivering, place, limit, told, keep);
@@ -128,9 +104,13 @@ impl<A: Agent> Sending<A> {
 
     /// Cancels the message. You can still await its end.
     pub fn abort(&self) {
+        self.cancel(Cause::Abort);
+    }
+
+    fn cancel(&self, cause: Cause) {
         if let Some(ticket) = self.ticket {
             let Parcel { key, call, .. } = &*self.parcel;
-            self.shared.cancel(key, ticket, call, Cause::Abort);
+            self.shared.cancel(key, ticket, call, cause);
         }
     }
 
@@ -166,7 +146,7 @@ impl<A: Agent> Drop for Sending<A> {
             return;
         }
         // The waker of the next caller may panic, and so may the hash of a key.
-        quietly(|| self.abort());
+        quietly(|| self.cancel(Cause::Left));
         // A reply that nobody will read is not kept, even if a context of the turn is. A panic of its drop is its reader's.
         drop(self.parcel.leave());
     }
@@ -178,240 +158,6 @@ impl<A: Agent> fmt::Debug for Sending<A> {
             .field("key", &self.parcel.key)
             .field("ticket", &self.ticket)
             .finish_non_exhaustive()
-    }
-}
-
-/// What a message and its sender share, in one allocation.
-struct Parcel<A: Agent> {
-    key: A::Key,
-    call: Arc<Call<A::Error>>,
-    /// The sender's.
-    events: Queue<A::Event>,
-    /// Everybody's.
-    outputs: Arc<Outputs<A::Key, A::Event>>,
-    post: Mutex<Post<A>>,
-}
-
-/// What the sender receives, besides events. No user code runs under its lock.
-struct Post<A: Agent> {
-    /// Whether the message is past the queue and the start.
-    started: Option<Result<(), TurnError<A::Error>>>,
-    reply: Option<Sent<A>>,
-    /// The reply was given, or the sender has gone.
-    over: bool,
-    reader: Option<Waker>,
-}
-
-impl<A: Agent> Parcel<A> {
-    /// Changes what the sender receives, and wakes it. What `change` returns is dropped after the lock.
-    fn tell<T>(&self, change: impl FnOnce(&mut Post<A>) -> T) {
-        let mut post = self.post.lock();
-        let unused = change(&mut post);
-        let reader = post.reader.take();
-        drop(post);
-        if let Some(reader) = reader {
-            quietly(|| reader.wake());
-        }
-        quietly(|| drop(unused));
-    }
-
-    fn poll_started(&self, cx: &Context<'_>) -> Poll<Result<(), TurnError<A::Error>>> {
-        self.poll(cx, true, |post| {
-            let started = post.started.as_ref()?;
-            let again = |error: &TurnError<_>| error.again().unwrap_or(TurnError::Closed);
-            Some(started.as_ref().map_err(again).copied())
-        })
-    }
-
-    fn poll_reply(&self, cx: &Context<'_>, waited: bool) -> Poll<Sent<A>> {
-        self.poll(cx, waited, |post| {
-            let reply = post.reply.take();
-            assert!(
-                reply.is_some() || !post.over,
-                "`Sending` was polled after it was ready"
-            );
-            reply
-        })
-    }
-
-    /// What `look` finds. Without it, the waker waits for a change.
-    ///
-    /// A clone of a waker is user code, so it is made between two holds of the lock. A change in between finds no reader to
-    /// wake, or wakes the one before; the second look finds that change, and otherwise the waker is there for the next one.
-    ///
-    /// A look without a waker saves its clone. It is left out at the first poll, which usually comes before the reply.
-    fn poll<T>(
-        &self,
-        cx: &Context<'_>,
-        waited: bool,
-        look: impl Fn(&mut Post<A>) -> Option<T>,
-    ) -> Poll<T> {
-        if waited {
-            if let Some(found) = look(&mut self.post.lock()) {
-                return Poll::Ready(found);
-            }
-        }
-        let waker = cx.waker().clone(); // outside the lock
-        let mut post = self.post.lock();
-        if let Some(found) = look(&mut post) {
-            drop(post); // before the waker
-            return Poll::Ready(found);
-        }
-        let before = post.reader.replace(waker);
-        drop(post);
-        drop(before);
-        Poll::Pending
-    }
-
-    /// The sender goes. Returns its waker, and the reply that it has not read.
-    fn leave(&self) -> (Option<Waker>, Option<Sent<A>>) {
-        let mut post = self.post.lock();
-        post.over = true;
-        (post.reader.take(), post.reply.take())
-    }
-}
-
-/// What a turn emits goes to the sender and to all listeners, and after the end of the turn to nobody.
-impl<A: Agent> Outlet<A::Event> for Parcel<A> {
-    fn switch(&self) -> &Switch {
-        &self.call.switch
-    }
-
-    fn emit(&self, event: A::Event) {
-        if self.events.has_ended() {
-            return;
-        }
-        let bytes = A::weight(&event);
-        let hub = self.outputs.find(&self.key);
-        let heard = hub.map(|hub| (hub, event.clone()));
-        // The turn may have ended meanwhile. The sender's queue decides that for the listeners too.
-        if let (true, Some((hub, event))) = (self.events.push(event, bytes), heard) {
-            hub.publish(|| (event, bytes));
-        }
-    }
-}
-
-/// The message on its way. The sender receives an end, whatever becomes of the task.
-struct Told<A: Agent> {
-    parcel: Arc<Parcel<A>>,
-    /// Until it is delivered.
-    message: Option<A::Message>,
-    /// Its events have ended.
-    quiet: bool,
-    ended: bool,
-}
-
-impl<A: Agent> Told<A> {
-    fn start(&self, started: Result<(), TurnError<A::Error>>) {
-        self.parcel.tell(|post| {
-            let first = post.started.is_none();
-            if first {
-                post.started.replace(started).map(Ok)
-            } else {
-                Some(Err(started))
-            }
-        });
-    }
-
-    /// No more events follow.
-    fn end_events(&mut self) {
-        self.parcel.events.end();
-        self.quiet = true;
-    }
-
-    fn end(&mut self, reply: Result<A::Reply, TurnError<A::Error>>) {
-        if let Err(error) = &reply {
-            self.start(error.again().map_or(Ok(()), Err));
-        }
-        if !self.quiet {
-            self.end_events();
-        }
-        self.ended = true;
-        let message = self.message.take();
-        let reply = reply.map_err(|error| SendError { error, message });
-        self.parcel.tell(|post| {
-            if post.over {
-                return Some(reply);
-            }
-            post.over = true;
-            post.reply.replace(reply)
-        });
-    }
-}
-
-/// If nothing else has ended the message, the runtime is gone.
-impl<A: Agent> Drop for Told<A> {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.end(Err(TurnError::Closed));
-        }
-    }
-}
-
-/// The task of a message. Until its end, `keep` keeps the manager alive.
-fn deliver<A: Agent>(
-    shared: Arc<Shared<A>>,
-    place: Place<A>,
-    limit: Option<Duration>,
-    mut told: Told<A>,
-    keep: impl Send + 'static,
-) -> impl Future<Output = ()> + Send + 'static {
-    async move {
-        // Not in a task of its own: nobody cuts this one short.
-        let reply = match place.establish(shared).await {
-            Ok(turn) => run(turn, &mut told, limit).await,
-            Err(error) => Err(error),
-        };
-        told.end(reply);
-        drop((told, keep));
-    }
-}
-
-/// The message in its turn.
-fn run<A: Agent>(
-    mut turn: SessionTurn<A>,
-    told: &mut Told<A>,
-    limit: Option<Duration>,
-) -> impl Future<Output = Result<A::Reply, TurnError<A::Error>>> + Send {
-    async move {
-        told.start(Ok(()));
-        let message = told.message.take().expect("it is sent once");
-        let parcel = Arc::clone(&told.parcel);
-        let cx = TurnContext {
-            incarnation: SessionTurn::incarnation(&turn),
-            ticket: SessionTurn::ticket(&turn),
-            out: parcel as Arc<dyn Outlet<A::Event>>,
-        };
-        let (session, of_turn, shared) = SessionTurn::session(&mut turn);
-        let work = || {
-            let work = shared.backend.send(session, message, &cx);
-            trace::in_turn(&told.parcel.key, cx.incarnation, cx.ticket, work)
-        };
-        let drove = drive(shared, work, of_turn, limit).await;
-        let cause = of_turn.cause();
-        SessionTurn::drove(&mut turn, &drove);
-        let reply = match drove {
-            Drove::Done(Ok(reply)) => Ok(reply),
-            Drove::Done(Err(error)) => {
-                SessionTurn::failed(&mut turn, cause);
-                Err(match cause {
-                    None => TurnError::Agent(error),
-                    Some(cause) => {
-                        quietly(|| drop(error));
-                        TurnError::of(cause)
-                    }
-                })
-            }
-            Drove::Cut(cause) => Err(TurnError::of(cause)),
-            Drove::Panicked(payload) => {
-                discard(payload);
-                Err(TurnError::Panicked)
-            }
-        };
-        // The events end before the turn, and the turn ends before its reply is sent.
-        told.end_events();
-        let_go(turn);
-        reply
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::manager::{
     backend::{Backend, StopReason},
     end::stop,
-    reach::{Call, Cause, Switch},
+    reach::Call,
     report::reports::{Outcome, SessionEvent},
     run::{Payload, caught, either, end_here, here, poll_once, polled, timed, within},
     shared::{Held, Shared},
+    switch::{Cause, Switch},
 };
 use crate::{
     Incarnation, Ticket, Turn,
@@ -37,7 +38,7 @@ pub struct SessionTurn<B: Backend> {
     turn: Option<Held<B>>,
     shared: Arc<Shared<B>>,
     /// `None` if the handle of the session stands for the call.
-    call: Option<Arc<Call<B::Error>>>,
+    call: Option<Arc<Call<B>>>,
     /// If somebody listened then.
     began: Option<Instant>,
     pub(crate) outcome: Outcome,
@@ -52,7 +53,7 @@ impl<B: Backend> SessionTurn<B> {
     pub(crate) fn begin(
         shared: Arc<Shared<B>>,
         turn: Held<B>,
-        call: Option<Arc<Call<B::Error>>>,
+        call: Option<Arc<Call<B>>>,
         called: Option<Instant>,
     ) -> Self {
         let began = shared.listens().then(Instant::now);
@@ -119,7 +120,7 @@ impl<B: Backend> SessionTurn<B> {
         this.outcome = Outcome::Dropped;
     }
 
-    pub(crate) fn call(this: &Self) -> &Arc<Call<B::Error>> {
+    pub(crate) fn call(this: &Self) -> &Arc<Call<B>> {
         this.call.as_ref().unwrap_or(&Self::held(this).own)
     }
 
@@ -211,7 +212,7 @@ async fn outlast<B: Backend, T>(
         Some(Ok(ended)) => return Some(ended),
         Some(Err(_)) => {}
         None => {
-            switch.cancel(ticket, Cause::TurnTimeout);
+            switch.cancel(ticket, Cause::TurnTimeout, false);
         }
     }
     within(Some(shared.timeouts().abort), future).await

@@ -4,10 +4,11 @@ use crate::manager::{
     backend::{Backend, StopReason},
     end::stop,
     ending::Fate,
-    reach::{Call, Cause},
+    reach::Call,
     report::reports::DrainReport,
     run::{caught, discard, either, let_go, quietly, within},
-    shared::{Erased, Leaving, Resident, STOPS_AT_ONCE, Shared},
+    shared::{Leaving, Resident, STOPS_AT_ONCE, Shared},
+    switch::Cause,
 };
 use crate::{
     Drain,
@@ -35,7 +36,7 @@ pub(crate) async fn report<B: Backend>(shared: Arc<Shared<B>>) -> DrainReport<B:
     DrainReport::clone(&*report.expect("every request is answered"))
 }
 
-type Sessions<B> = Drain<<B as Backend>::Key, Resident<B>, Call<<B as Backend>::Error>>;
+type Sessions<B> = Drain<<B as Backend>::Key, Resident<B>, Call<B>>;
 
 /// Starts the task that lives as long as the manager. It waits for the shutdown, and then stops all sessions. If the runtime ends
 /// first, the task is dropped, and its drop closes the manager.
@@ -80,7 +81,7 @@ fn cancel_all<B: Backend>(shared: &Shared<B>, cause: Cause) {
         // `seen` may be the last reference to its slot. Then its drop drops the key.
         quietly(move || {
             if let Some((ticket, call)) = seen.reach(None) {
-                call.switch.cancel(ticket, cause);
+                call.switch.cancel(ticket, cause, true);
             }
         });
     }
@@ -108,10 +109,7 @@ impl<B: Backend> Drop for Reports<B> {
         let report = shared.ending.report();
         shared.ending.set_over();
         quietly(|| shared.events.end());
-        let outputs = shared.outputs.lock().as_ref().map(Erased::end);
-        if let Some(end) = outputs {
-            quietly(move || end());
-        }
+        quietly(|| shared.outputs.end());
         shared.ending.answer(report);
     }
 }

@@ -4,10 +4,11 @@ use crate::manager::{
     backend::{Backend, StopReason},
     ending::Fate,
     error::{StopEnd, StopError},
-    reach::{Call, Cause},
-    report::reports::SessionEvent,
+    reach::Call,
+    report::reports::{SessionEvent, stop_text},
     run::{Ended, bounded, let_go, quietly},
     shared::{Entered, Leaving, Shared, Vacant},
+    switch::Cause,
 };
 use crate::{Entry, ToKey, Turn, sync::Arc};
 use std::{
@@ -37,7 +38,7 @@ pub(crate) async fn end<B: Backend>(
         Ended::Panicked => Err(StopError::Panicked),
     };
     let took = begun.elapsed();
-    let error = end.as_ref().err().map(StopError::cause);
+    let error = end.as_ref().err().map(stop_text::<B>);
     quietly(|| shared.ending.record(key, Fate::of(&end, error.as_ref())));
     shared.tell(|| SessionEvent::Stopped {
         key: key.clone(),
@@ -85,7 +86,7 @@ impl<B: Backend> Stopping<B> {
         // Made before others can join: if the hash of a key panics, they still get an answer.
         let answers = Answers(Arc::clone(&call));
         let registry = &shared.registry;
-        let joins = |call: &Call<B::Error>| call.stops;
+        let joins = |call: &Call<B>| call.stops;
         let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins) {
             None => return Self { ended: None },
             Some(Err(other)) => other,
@@ -122,9 +123,9 @@ async fn stop<B: Backend>(shared: &Shared<B>, entry: Entered<B>) -> Stopped<B::E
 }
 
 /// Answers all callers of a stop when its task ends in any other way. An answer that was given before stays.
-struct Answers<E>(Arc<Call<E>>);
+struct Answers<B: Backend>(Arc<Call<B>>);
 
-impl<E> Drop for Answers<E> {
+impl<B: Backend> Drop for Answers<B> {
     fn drop(&mut self) {
         self.0.end(Err(StopError::Closed));
     }

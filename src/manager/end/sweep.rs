@@ -4,7 +4,7 @@ use crate::manager::{
     backend::{Backend, StopReason},
     end::stop,
     error::{StopEnd, StopError},
-    report::reports::{SessionEvent, Skip, SweepReport},
+    report::reports::{SessionEvent, Skip, SweepReport, stop_text},
     run::{either, let_go},
     shared::{Held, STOPS_AT_ONCE, Shared},
 };
@@ -79,7 +79,7 @@ async fn await_one<B: Backend>(
     match stop.await {
         Ok(Ok(())) => report.stopped.push(key),
         Ok(Err(StopError::Abandoned)) | Err(_) => report.abandoned.push(key),
-        Ok(Err(error)) => report.failed.push((key, error.cause())),
+        Ok(Err(error)) => report.failed.push((key, stop_text::<B>(&error))),
     }
 }
 

@@ -56,7 +56,7 @@ pub enum Update<E, R = Infallible> {
 /// At most 1024 events wait to be read, of at most [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together. A
 /// new event pushes out as many of the oldest as necessary, and [`Update::Lagged`] reports their number. An event that
 /// exceeds the limit by itself is dropped, and the others stay. An agent's event counts as
-/// [`Agent::weight`](crate::Agent::weight) bytes. A [`SessionEvent`](crate::manager::SessionEvent) counts with its texts and the lists
+/// [`Backend::weight`](crate::Backend::weight) bytes. A [`SessionEvent`](crate::manager::SessionEvent) counts with its texts and the lists
 /// of its report, but without the heap memory of keys.
 #[must_use = "a subscription that is dropped receives nothing"]
 pub struct Subscription<E> {

@@ -1,6 +1,10 @@
 //! What the manager reports, as values.
 
-use crate::manager::{backend::StopReason, reach::Cause};
+use crate::manager::{
+    backend::{Backend, StopReason},
+    error::{StopError, TurnError, error_text},
+    switch::Cause,
+};
 use crate::{Incarnation, Phase, Ticket, sync::Arc};
 use std::time::Duration;
 
@@ -91,7 +95,9 @@ impl Outcome {
     pub(crate) fn of(cause: Cause) -> Self {
         match cause {
             Cause::TurnTimeout => Self::TimedOut,
-            Cause::Abort | Cause::Stop | Cause::Shutdown | Cause::RuntimeGone => Self::Aborted,
+            Cause::Left | Cause::Abort | Cause::Stop | Cause::Shutdown | Cause::RuntimeGone => {
+                Self::Aborted
+            }
         }
     }
 }
@@ -192,6 +198,26 @@ impl<K> SessionEvent<K> {
             _ => 0,
         };
         size_of_val(self) + more
+    }
+}
+
+/// The text of a start that has ended without a session.
+pub(crate) fn start_text<B: Backend>(error: &TurnError<B::Error>) -> Arc<str> {
+    match error {
+        TurnError::Start(error) => error_text(|f| {
+            f.write_str("the session failed to start: ")?;
+            B::describe(error, f)
+        }),
+        TurnError::Aborted => "the start was cut short".into(),
+        error => error_text(|f| write!(f, "{error}")),
+    }
+}
+
+/// The text of a stop that was not clean, for reports and events, which name the stop already.
+pub(crate) fn stop_text<B: Backend>(error: &StopError<B::Error>) -> Arc<str> {
+    match error {
+        StopError::Failed(error) => error_text(|f| B::describe(error, f)),
+        error => error_text(|f| write!(f, "{error}")),
     }
 }
 

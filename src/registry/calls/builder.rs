@@ -83,9 +83,9 @@ impl<K, V, H, S> Builder<K, V, H, S> {
 
     /// A lower bound for incarnation numbers; the default is 1. The shards draw numbers in turn, so the first session of a key
     /// often has a higher one. Fencing survives a restart of the program if this is higher
-    /// than every number that was given out before. At most half of `u64::MAX`.
+    /// than every number that was given out before. At least 1, at most half of `u64::MAX`.
     pub fn first_incarnation(mut self, number: u64) -> Self {
-        self.first_incarnation = number.min(u64::MAX / 2);
+        self.first_incarnation = number.clamp(1, u64::MAX / 2);
         self
     }
 

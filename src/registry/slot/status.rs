@@ -1,64 +1,10 @@
 //! The status of a session, and the board by which anyone reads it without waiting.
 
 use crate::{
-    Tick,
+    Incarnation, Tick, Ticket,
     sync::{Posted, atomic::Ordering},
 };
-use std::{fmt, num::NonZeroU64, time::Duration};
-
-/// A generation number, usable as a fencing token: one life of a session, from the start of its start to the end of its close.
-///
-/// The incarnations of a key strictly increase, though not one by one, and no two sessions of a registry have the same. A
-/// superseded holder that starts another session outside the map keeps its number, which is lower than its replacement's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Incarnation(pub(crate) u64);
-
-impl Incarnation {
-    /// The number.
-    pub fn get(self) -> u64 {
-        self.0
-    }
-}
-
-/// The number of a call of one key, in its queue and then in its turn. The tickets of a key strictly increase, even if it
-/// is absent in between.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-pub struct Ticket(pub(crate) NonZeroU64);
-
-impl Ticket {
-    pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
-
-    /// `None` for 0, which is no ticket.
-    #[inline]
-    pub(crate) fn new(number: u64) -> Option<Self> {
-        NonZeroU64::new(number).map(Self)
-    }
-
-    /// Lasts for 292 years at a billion a second.
-    #[inline]
-    pub(crate) fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-
-    /// The number.
-    pub fn get(self) -> u64 {
-        self.0.get()
-    }
-}
-
-impl fmt::Display for Incarnation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Display for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use std::time::Duration;
 
 /// What a session is doing now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

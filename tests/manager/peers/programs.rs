@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use turnwise::{Backend, Incarnation, Phase, SessionManager, manager::*};
+use turnwise::{Backend, Phase, SessionManager, manager::*};
 
 use crate::script::{Act, Step, obey, say};
 use crate::{HOUR, MINUTE, SECOND, all_events, plain, seconds, settled, stage};
@@ -214,10 +214,16 @@ async fn the_drop_of_a_session_may_call_the_manager() {
     impl Backend for Callers {
         type Key = String;
         type Session = Calls;
+        type Handle = ();
+        type Event = ();
         type Error = std::convert::Infallible;
 
-        async fn start(&self, _: &String, _: Incarnation) -> Result<Calls, Self::Error> {
-            Ok(Calls(Arc::clone(&self.0), Arc::clone(&self.1)))
+        async fn start(
+            &self,
+            _: &String,
+            _: &TurnContext<Self::Event>,
+        ) -> Result<(Calls, ()), Self::Error> {
+            Ok((Calls(Arc::clone(&self.0), Arc::clone(&self.1)), ()))
         }
     }
     let (phases, slot) = (Arc::default(), Slot::default());

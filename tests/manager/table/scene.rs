@@ -8,6 +8,7 @@ use turnwise::{Phase, Ticket, manager::*};
 use super::{Other, State};
 use crate::script::{Actor, Failure, Gate, Say, Step, fail, say, until};
 use crate::{HOUR, MINUTE, Manager, Stage, plain, settled};
+use turnwise::testing::End;
 
 type Closure = Pin<Box<dyn Future<Output = Result<(), TurnError<Failure>>>>>;
 
@@ -66,7 +67,8 @@ impl Scene {
             }
             State::Taken => call = Call::Message(send()),
             State::Starting => {
-                stage.script.tell(key, Step::Start, until());
+                let heeds = until().or_cancelled(Failure("it was cancelled"));
+                stage.script.tell(key, Step::Start, heeds);
                 call = Call::Message(send());
                 gate.reached().await;
             }
@@ -192,6 +194,7 @@ impl Scene {
             _ => answer,
         };
         let stops = self.stage.script.stops(key);
+        let cut = self.stage.script.count(key, Step::Start, End::Failed);
         let answer = match (state, other) {
             (State::Closure, Other::Stop) if stops == [StopReason::Dirty] => {
                 format!("{answer}, session dirty")
@@ -199,6 +202,7 @@ impl Scene {
             (State::Stopping, Other::Stop) if stops.len() == 1 => {
                 format!("{answer}, joins that stop")
             }
+            (State::Starting, _) if cut > 0 => format!("{answer}, start cut short"),
             _ => answer,
         };
         drop(m);

@@ -59,12 +59,19 @@ impl PiChat {
 impl Backend for PiChat {
     type Key = String;
     type Session = PiSession;
+    type Handle = ();
+    type Event = String;
     type Error = ChatError;
 
-    async fn start(&self, key: &String, incarnation: Incarnation) -> Result<PiSession, ChatError> {
+    async fn start(
+        &self,
+        key: &String,
+        cx: &TurnContext<Self::Event>,
+    ) -> Result<(PiSession, ()), ChatError> {
+        let incarnation = cx.incarnation();
         let name = self.0.conversations.begin_start(key);
         self.0.starting.lock().insert(incarnation, name.clone());
-        let started = self.0.pi.start(&name, incarnation).await;
+        let started = self.0.pi.start(&name, &cx.map(text())).await;
         // Else it was abandoned.
         if self.over(incarnation).is_some() {
             self.0.conversations.end_start(key, started.is_ok());
@@ -91,11 +98,14 @@ impl Backend for PiChat {
     async fn is_healthy(&self, session: &mut PiSession) -> bool {
         self.0.pi.is_healthy(session).await
     }
+
+    fn weight(event: &String) -> usize {
+        size_of::<String>() + event.len()
+    }
 }
 
 impl Agent for PiChat {
     type Message = String;
-    type Event = String;
     type Reply = String;
 
     /// The reply is the last thing that pi said; what it said before, between the tools, are events.
@@ -108,10 +118,6 @@ impl Agent for PiChat {
         let cx = cx.map(text());
         let reply = self.0.pi.send(session, message.into(), &cx).await?;
         Ok(reply.text)
-    }
-
-    fn weight(event: &String) -> usize {
-        size_of::<String>() + event.len()
     }
 }
 

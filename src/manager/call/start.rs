@@ -1,0 +1,198 @@
+//! The start of a session: its context, its limit, and how it is cut short.
+
+use crate::manager::{
+    backend::Backend,
+    call::room::seat,
+    context::{Outlet, TurnContext},
+    error::{StartFailure, TurnError},
+    listen::Outputs,
+    reach::{Call, Refusal},
+    report::reports::{SessionEvent, start_text},
+    run::{bounded, caught, discard, either, end_here, here, quietly, within},
+    shared::{Held, Resident, Seat, Shared, Vacant},
+    switch::{Cause, Switch},
+};
+use crate::{
+    Ticket, Turn,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        catch_unwind,
+    },
+};
+use std::{panic::AssertUnwindSafe, pin::pin};
+use tokio::time::Instant;
+
+/// Starts a session in a vacancy. If that fails, returns the vacancy after the cleanup of the start.
+///
+/// The start belongs to the key, not to the call. When the call ends early, the start goes on, unless it is [cut short](Switch::cut).
+pub(crate) async fn start<B: Backend>(
+    shared: &Shared<B>,
+    vacancy: Vacant<B>,
+    kept: Option<Seat>,
+    call: &Arc<Call<B>>,
+) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
+    let taken = match kept {
+        Some(kept) => Some(kept),
+        None => seat(shared).await,
+    };
+    let Some(seat) = taken else {
+        return Err((vacancy, TurnError::RegistryFull));
+    };
+    // Another session was stopped for its room, and meanwhile the call was cancelled: the vacancy is for the next.
+    if let Some(cause) = call.switch.cause(vacancy.ticket()) {
+        drop(seat);
+        return Err((vacancy, TurnError::of(cause)));
+    }
+    let key = vacancy.key();
+    let incarnation = vacancy.incarnation();
+    let begun = Instant::now();
+    let (failure, is_clean) = match run(shared, &vacancy, call).await {
+        Begun::Started(session, handle) => {
+            let took = begun.elapsed();
+            shared.tell(|| SessionEvent::Started {
+                key: key.clone(),
+                incarnation,
+                took,
+            });
+            let own = Call::session(handle, shared.runtime.clone());
+            let turn = vacancy.fill(Resident {
+                session: Some(session),
+                seat: Some(seat),
+                own: Arc::clone(&own),
+            });
+            Turn::set_handle(&turn, own);
+            return Ok(turn);
+        }
+        Begun::Not { failure, is_clean } => (failure, is_clean),
+    };
+    if !is_clean {
+        // Bounded as well: if the cleanup hangs, the key is not lost.
+        let gone = || shared.backend.start_abandoned(key, incarnation);
+        bounded(shared.timeouts().stop, gone).await;
+    }
+    // Every call in the queue gets the error. Calls that arrive later try again, and so does the queue if the start was cut short.
+    if let Some(failure) = &failure {
+        quietly(|| {
+            shared.send_away(key, || Refusal::NotStarted(failure.clone()));
+        });
+    }
+    let took = begun.elapsed();
+    let error = failure.map_or(TurnError::Aborted, TurnError::from);
+    shared.tell(|| SessionEvent::StartFailed {
+        key: key.clone(),
+        incarnation,
+        error: start_text::<B>(&error),
+        took,
+    });
+    Err((vacancy, error))
+}
+
+/// How a start ended.
+enum Begun<B: Backend> {
+    Started(B::Session, B::Handle),
+    Not {
+        /// `None` if it was cut short.
+        failure: Option<StartFailure<B::Error>>,
+        /// It left nothing behind: it ended by itself, or did not begin.
+        is_clean: bool,
+    },
+}
+
+/// What the context of a start reaches. The call for which it runs may have ended before.
+struct Starting<B: Backend> {
+    key: B::Key,
+    reach: Arc<Reach<B>>,
+}
+
+struct Reach<B: Backend> {
+    outputs: Arc<Outputs<B::Key, B::Event>>,
+    call: Arc<Call<B>>,
+    /// Cancels the start.
+    switch: Switch,
+    /// The start has ended, and its events go to nobody.
+    over: AtomicBool,
+}
+
+impl<B: Backend> Outlet<B::Event> for Starting<B> {
+    fn switch(&self) -> &Switch {
+        &self.reach.switch
+    }
+
+    fn note(&self, ticket: Ticket, note: Arc<str>) {
+        self.reach.call.switch.set_note(ticket, note);
+    }
+
+    fn emit(&self, event: B::Event) {
+        if self.reach.over.load(Ordering::Relaxed) {
+            return;
+        }
+        if let Some(hub) = self.reach.outputs.find(&self.key) {
+            let bytes = B::weight(&event);
+            hub.publish(|| (event, bytes));
+        }
+    }
+}
+
+/// Runs the backend's start to its end or its limit. If it is cut short, it has the abort timeout to end. Its future is dropped before
+/// this returns.
+async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Call<B>>) -> Begun<B> {
+    let ticket = vacancy.ticket();
+    let key = match catch_unwind(AssertUnwindSafe(|| vacancy.key().clone())) {
+        Ok(key) => key,
+        Err(payload) => {
+            discard(payload);
+            return Begun::Not {
+                failure: Some(StartFailure::Panicked),
+                is_clean: true,
+            };
+        }
+    };
+    let reach = Arc::new(Reach {
+        outputs: Arc::clone(&shared.outputs),
+        call: Arc::clone(call),
+        switch: Switch::default(),
+        over: AtomicBool::new(false),
+    });
+    let cx = TurnContext {
+        incarnation: vacancy.incarnation(),
+        ticket,
+        out: Arc::new(Starting {
+            key,
+            reach: Arc::clone(&reach),
+        }),
+    };
+    let start = || shared.backend.start(vacancy.key(), &cx);
+    let mut future = Box::pin(Some(caught(start)));
+    let first = {
+        let first = pin!(either(here(future.as_mut()), call.switch.cut(ticket)));
+        within(Some(shared.timeouts().start), first).await
+    };
+    let is_cut = matches!(first, Some(Err(())));
+    let ended = match first {
+        Some(Ok(ended)) => Some(ended),
+        Some(Err(())) => {
+            reach.switch.cancel(ticket, Cause::Abort, false);
+            within(Some(shared.timeouts().abort), here(future.as_mut())).await
+        }
+        None => None,
+    };
+    // A panic of its drop changes nothing: it had ended, or is cut short.
+    if let Err(payload) = end_here(future.as_mut()) {
+        discard(payload);
+    }
+    reach.over.store(true, Ordering::Relaxed);
+    let (failure, is_clean) = match ended {
+        Some(Ok(Ok((session, handle)))) => return Begun::Started(session, handle),
+        Some(Ok(Err(error))) => (StartFailure::Failed(Arc::new(error)), true),
+        Some(Err(payload)) => {
+            discard(payload);
+            (StartFailure::Panicked, false)
+        }
+        None => (StartFailure::TimedOut, false),
+    };
+    Begun::Not {
+        failure: (!is_cut).then_some(failure),
+        is_clean,
+    }
+}

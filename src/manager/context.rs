@@ -1,0 +1,153 @@
+//! The context of a start or a turn.
+
+use crate::manager::{switch::Switch, text};
+use crate::{Incarnation, Ticket, sync::Arc};
+use std::fmt;
+
+/// What the context of a start or a turn reaches: the switch that cancels it, the note of its call, and the readers of its events.
+pub(crate) trait Outlet<E>: Send + Sync {
+    fn switch(&self) -> &Switch;
+    fn note(&self, ticket: Ticket, note: Arc<str>);
+    fn emit(&self, event: E);
+}
+
+/// The context of one start or one turn: it emits output, and reports whether that is cancelled.
+pub struct TurnContext<E> {
+    pub(crate) incarnation: Incarnation,
+    pub(crate) ticket: Ticket,
+    pub(crate) out: Arc<dyn Outlet<E>>,
+}
+
+impl<E> TurnContext<E> {
+    /// Returns the session's generation number.
+    pub fn incarnation(&self) -> Incarnation {
+        self.incarnation
+    }
+
+    /// Returns the turn's ticket.
+    pub fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// Sends partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
+    /// events, and receives their number. The limits are those of a [`Subscription`](crate::manager::Subscription).
+    pub fn emit(&self, event: E) {
+        self.out.emit(event);
+    }
+
+    /// Sets a line for the status, such as `retrying 2 of 3`. It stays until the next note or the end of the turn.
+    ///
+    /// A note of more than 1024 bytes is cut, and then ends with the number of bytes cut: ` [200 bytes cut]`.
+    pub fn note(&self, note: impl Into<Arc<str>>) {
+        let note = text::note(note.into());
+        self.out.note(self.ticket, note);
+    }
+
+    /// Resolves when the turn is cancelled. Cancel-safe.
+    pub async fn cancelled(&self) {
+        self.out.switch().cancelled(self.ticket).await;
+    }
+
+    /// Returns whether the turn is cancelled.
+    pub fn is_cancelled(&self) -> bool {
+        self.out.switch().cause(self.ticket).is_some()
+    }
+
+    /// Returns a context for an inner agent, whose events have another type. `f` converts or drops each event of the inner agent.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::Update};
+    /// struct Inner;
+    /// # impl Backend for Inner {
+    /// #     type Key = String;
+    /// #     type Session = ();
+    /// #     type Handle = ();
+    /// #     type Event = u32;
+    /// #     type Error = Infallible;
+    /// #     async fn start(&self, _: &String, _: &TurnContext<Self::Event>) -> Result<((), ()), Infallible> { Ok(((), ())) }
+    /// # }
+    /// # impl Agent for Inner {
+    /// #     type Message = u32;
+    /// #     type Reply = ();
+    /// #     async fn send(&self, _: &mut (), up_to: u32, cx: &TurnContext<u32>) -> Result<(), Infallible> {
+    /// #         cx.note("counting");
+    /// #         (0..up_to).for_each(|count| cx.emit(count));
+    /// #         Ok(())
+    /// #     }
+    /// # }
+    /// struct Outer(Inner);
+    /// # impl Backend for Outer {
+    /// #     type Key = String;
+    /// #     type Session = ();
+    /// #     type Handle = ();
+    /// #     type Event = String;
+    /// #     type Error = Infallible;
+    /// #     async fn start(&self, _: &String, _: &TurnContext<Self::Event>) -> Result<((), ()), Infallible> { Ok(((), ())) }
+    /// # }
+    ///
+    /// impl Agent for Outer {
+    ///     type Message = u32;
+    ///     type Reply = ();
+    ///
+    ///     async fn send(&self, session: &mut (), up_to: u32, cx: &TurnContext<String>) -> Result<(), Infallible> {
+    ///         let cx = cx.map(|count: u32| (count % 2 == 1).then(|| count.to_string()));
+    ///         self.0.send(session, up_to, &cx).await
+    ///     }
+    /// }
+    ///
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let sessions = turnwise::SessionManager::builder(Outer(Inner)).build()?;
+    /// let mut answer = sessions.send_message("a", 5);
+    /// assert_eq!(answer.next_event().await, Some(Update::Event("1".to_owned())));
+    /// assert_eq!(answer.next_event().await, Some(Update::Event("3".to_owned())));
+    /// answer.await?;
+    /// # Ok(()) }
+    /// ```
+    pub fn map<I>(&self, f: impl Fn(I) -> Option<E> + Send + Sync + 'static) -> TurnContext<I>
+    where
+        E: 'static,
+    {
+        TurnContext {
+            incarnation: self.incarnation,
+            ticket: self.ticket,
+            out: Arc::new(Mapped {
+                out: Arc::clone(&self.out),
+                f,
+            }),
+        }
+    }
+}
+
+/// The events of an inner agent.
+struct Mapped<E, F> {
+    out: Arc<dyn Outlet<E>>,
+    f: F,
+}
+
+impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Outlet<I> for Mapped<E, F> {
+    fn switch(&self) -> &Switch {
+        self.out.switch()
+    }
+
+    fn note(&self, ticket: Ticket, note: Arc<str>) {
+        self.out.note(ticket, note);
+    }
+
+    fn emit(&self, event: I) {
+        if let Some(event) = (self.f)(event) {
+            self.out.emit(event);
+        }
+    }
+}
+
+impl<E> fmt::Debug for TurnContext<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TurnContext")
+            .field("incarnation", &self.incarnation)
+            .field("ticket", &self.ticket)
+            .field("cancelled", &self.is_cancelled())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,140 @@
+//! The switch that cancels a call.
+
+use crate::manager::bell::Bell;
+use crate::{
+    Ticket,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use parking_lot::Mutex;
+
+/// Why a call is cancelled. The first cause stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// Its sender dropped it.
+    Left,
+    /// Somebody aborted it.
+    Abort,
+    /// Its turn exceeded its limit.
+    TurnTimeout,
+    /// The session is to be stopped.
+    Stop,
+    /// The deadline of the shutdown has passed.
+    Shutdown,
+    /// The runtime is gone, and with it everything that the call could wait for.
+    RuntimeGone,
+}
+
+/// Cancels a call, and keeps the note of its turn.
+///
+/// A session has a switch too, which stands for the plain turns of that session, one after the other. Their tickets keep them
+/// apart: a caller that found the switch for one of them cannot cancel the next one with it. What is stored for a ticket
+/// lasts until a higher one is stored.
+#[derive(Debug, Default)]
+pub(crate) struct Switch {
+    /// A call was cancelled. Read before the lock is taken: most calls are not.
+    used: AtomicBool,
+    state: Mutex<State>,
+    pub(crate) changed: Bell,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The call of which the rest is.
+    ticket: Option<Ticket>,
+    cause: Option<Cause>,
+    /// A cause came that cuts its start short, at first or later.
+    cuts: bool,
+    note: Option<Arc<str>>,
+    /// The turn has ended. The stop of a dirty session may hold the slot for longer.
+    over: bool,
+}
+
+impl State {
+    /// The state of this call; `None` if a later call has stored something. What an earlier one has stored goes.
+    fn of(&mut self, ticket: Ticket) -> Option<&mut Self> {
+        match self.ticket {
+            Some(stored) if stored > ticket => return None,
+            Some(stored) if stored == ticket => {}
+            _ => {
+                *self = Self {
+                    ticket: Some(ticket),
+                    ..Self::default()
+                }
+            }
+        }
+        Some(self)
+    }
+}
+
+impl Switch {
+    /// Cancels the call with this ticket, and a start that it waits for if `cuts` says so. False if its turn has ended.
+    pub(crate) fn cancel(&self, ticket: Ticket, cause: Cause, cuts: bool) -> bool {
+        let mut state = self.state.lock();
+        let Some(own) = state.of(ticket).filter(|state| !state.over) else {
+            return false;
+        };
+        own.cause.get_or_insert(cause);
+        own.cuts |= cuts;
+        // Before the ring: a call that it wakes reads `used` once, and then sleeps.
+        self.used.store(true, Ordering::Release);
+        drop(state);
+        self.changed.ring();
+        true
+    }
+
+    pub(crate) fn cause(&self, ticket: Ticket) -> Option<Cause> {
+        if !self.used.load(Ordering::Acquire) {
+            return None;
+        }
+        let state = self.state.lock();
+        state.cause.filter(|_| state.ticket == Some(ticket))
+    }
+
+    /// Resolves when the start of a session for this call is to be cut short.
+    pub(crate) async fn cut(&self, ticket: Ticket) {
+        let is_cut = || {
+            let state = self.state.lock();
+            (state.cuts && state.ticket == Some(ticket)).then_some(())
+        };
+        self.changed.found(is_cut).await;
+    }
+
+    /// Of a call that has this switch for itself.
+    pub(crate) fn own_cause(&self) -> Option<Cause> {
+        self.state.lock().cause
+    }
+
+    /// Resolves when the call is cancelled.
+    pub(crate) async fn cancelled(&self, ticket: Ticket) -> Cause {
+        self.changed.found(|| self.cause(ticket)).await
+    }
+
+    /// The turn has ended, so there is nothing left to cancel.
+    pub(crate) fn end(&self, ticket: Ticket) {
+        let mut state = self.state.lock();
+        let note = state.of(ticket).and_then(|state| {
+            state.over = true;
+            state.note.take()
+        });
+        drop(state);
+        drop(note);
+    }
+
+    pub(crate) fn set_note(&self, ticket: Ticket, note: Arc<str>) {
+        let mut state = self.state.lock();
+        let unused = match state.of(ticket).filter(|state| !state.over) {
+            Some(state) => state.note.replace(note),
+            None => Some(note),
+        };
+        drop(state);
+        drop(unused);
+    }
+
+    pub(crate) fn note(&self, ticket: Ticket) -> Option<Arc<str>> {
+        let state = self.state.lock();
+        state.note.clone().filter(|_| state.ticket == Some(ticket))
+    }
+}
