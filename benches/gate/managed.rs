@@ -1,7 +1,7 @@
 //! What users of the manager do most: a plain turn and a message, of an idle session, on tokio's runtime of one thread.
 
 use std::{convert::Infallible, error::Error, hint::black_box};
-use turnwise::{Agent, Backend, SessionManager, TurnContext};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::SessionTurn};
 
 pub(crate) const PATHS: [&str; 3] = ["plain turn", "turn with a closure", "message and reply"];
 
@@ -46,7 +46,11 @@ pub(crate) fn run(path: &str, times: u64) -> Result<(), Box<dyn Error>> {
         let manager = SessionManager::builder(Counter).build()?;
         for _ in 0..times {
             match path {
-                "plain turn" => *manager.turn("a").await? += 1,
+                "plain turn" => {
+                    let mut turn = manager.turn("a").await?;
+                    *turn += 1;
+                    SessionTurn::done(turn);
+                }
                 "turn with a closure" => {
                     manager
                         .with_turn("a", async |session| *session += 1)

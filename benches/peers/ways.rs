@@ -4,7 +4,7 @@ use crate::by_hand::Manager;
 use parking_lot::RwLock;
 use std::{collections::HashMap, convert::Infallible, future::Future, sync::Arc, time::Duration};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
-use turnwise::{Agent, Backend, SessionManager, TurnContext};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::SessionTurn};
 
 /// One way to use the session of a key, or to send it a message.
 pub(crate) trait Way: Send + Sync + 'static {
@@ -58,7 +58,9 @@ impl Way for Turns {
     }
 
     async fn act(&self, key: &str) {
-        *self.0.turn(key).await.expect("it starts") += 1;
+        let mut turn = self.0.turn(key).await.expect("it starts");
+        *turn += 1;
+        SessionTurn::done(turn);
     }
 }
 

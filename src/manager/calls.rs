@@ -13,7 +13,8 @@ use super::{
     reach::{Call, Refusal},
     report::{
         events::{Hub, Subscription},
-        reports::{DrainReport, SessionEvent, SessionStatus, SweepReport},
+        reports::{DrainReport, QueuedCall, SessionEvent, SessionStatus, SweepReport},
+        stats::Stats,
     },
     run,
     settings::{self, BuildError, ManagerBuilder, TurnOptions},
@@ -34,11 +35,13 @@ use std::{fmt, future::Future, time::Duration};
 ///
 /// | to | call | it waits for | if its future is dropped |
 /// |---|---|---|---|
-/// | send a message | [`send_message`](Self::send_message), [`send_message_with`](Self::send_message_with) | the queue, a start, the reply | cancels the message; [`detach`](Sending::detach) lets it run |
-/// | take a turn | [`turn`](Self::turn), [`turn_with`](Self::turn_with) | the queue, a start | leaves the queue; a start continues |
+/// | send a message | [`send_message`](Self::send_message) | the queue, a start, the reply | cancels the message; [`detach`](Sending::detach) lets it run |
+/// | take a turn | [`turn`](Self::turn) | the queue, a start | leaves the queue; a start continues |
 /// | run a closure in a turn | [`with_turn`](Self::with_turn) | the queue, a start, the closure | the same; in the closure, stops the session |
 /// | look | [`status`](Self::status), [`snapshot`](Self::snapshot) | nothing | |
+/// | count what has happened | [`stats`](Self::stats) | nothing | |
 /// | reach a session without its turn | [`handle`](Self::handle) | nothing | |
+/// | list a queue | [`queue`](Self::queue) | nothing | |
 /// | cancel a call; empty a queue | [`abort`](Self::abort); [`dismiss`](Self::dismiss) | nothing | |
 /// | stop a session | [`stop`](Self::stop) | the current turn, the stop | the stop continues |
 /// | replace a session | [`restart`](Self::restart) | the queue, the stop, a start | leaves the queue; stop and start continue |
@@ -61,6 +64,7 @@ use std::{fmt, future::Future, time::Duration};
 /// received is returned. A panic in the backend ends a session, never the manager.
 pub struct SessionManager<B: Backend> {
     owner: Arc<Owner<B>>,
+    options: TurnOptions,
 }
 
 /// What all clones share. The last one shuts the manager down.
@@ -76,6 +80,7 @@ impl<B: Backend> Clone for SessionManager<B> {
     fn clone(&self) -> Self {
         Self {
             owner: Arc::clone(&self.owner),
+            options: self.options.clone(),
         }
     }
 }
@@ -99,6 +104,7 @@ impl<B: Backend> ManagerBuilder<B> {
         shutdown::keep(&shared);
         Ok(SessionManager {
             owner: Arc::new(Owner(shared)),
+            options: TurnOptions::default(),
         })
     }
 }
@@ -116,21 +122,11 @@ impl<A: Agent> SessionManager<A> {
         key: &Q,
         message: A::Message,
     ) -> Sending<A> {
-        self.send_message_with(key, message, TurnOptions::default())
-    }
-
-    /// Like [`send_message`](Self::send_message), with options for this call.
-    #[allow(clippy::needless_pass_by_value)] // options are made for a call
-    pub fn send_message_with<Q: ?Sized + ToKey<A::Key>>(
-        &self,
-        key: &Q,
-        message: A::Message,
-        options: TurnOptions,
-    ) -> Sending<A> {
-        let call = Some(Call::turn());
-        let place = Place::take(self.shared(), key, &options, false, call);
+        let call = Some(Call::turn(&self.options));
+        let options = &self.options;
+        let place = Place::take(self.shared(), key, options, false, call);
         let owner = Arc::clone(&self.owner);
-        Sending::begin(self.shared(), place, key.to_key(), message, &options, owner)
+        Sending::begin(self.shared(), place, key.to_key(), message, options, owner)
     }
 }
 
@@ -147,21 +143,15 @@ impl<B: Backend> SessionManager<B> {
     ///
     /// The turn of an idle session whose health check is ready at once needs no allocation, no task and no timer.
     /// The first such turn of a thread allocates the memory for the check's future, which the thread keeps.
+    #[inline]
     pub fn turn<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
-        self.turn_with(key, TurnOptions::default())
-    }
-
-    /// Like [`turn`](Self::turn), with options for this call. [`TurnOptions::turn`] has no effect: a plain turn has no time limit.
-    #[allow(clippy::needless_pass_by_value)] // options are made for a call
-    pub fn turn_with<Q: ?Sized + ToKey<B::Key>>(
-        &self,
-        key: &Q,
-        options: TurnOptions,
-    ) -> Entering<B> {
-        if let Some(entering) = Entering::idle(self.shared(), key) {
-            return entering;
+        let options = &self.options;
+        if !options.seeks() {
+            if let Some(entering) = Entering::idle(self.shared(), key) {
+                return entering;
+            }
         }
-        let place = Place::take(self.shared(), key, &options, false, None);
+        let place = Place::take(self.shared(), key, options, false, None);
         Entering::of(place, self.shared(), Arc::clone(&self.owner))
     }
 
@@ -214,6 +204,7 @@ impl<B: Backend> SessionManager<B> {
     /// a dirty session, and the next caller gets a new one. The manager itself drops a closure that still runs `Timeouts::abort`
     /// after it was cancelled: by [`abort`](Self::abort), by [`stop`](Self::stop), by the deadline of a shutdown, or because it
     /// exceeded `Timeouts::turn`.
+    #[inline]
     pub fn with_turn<Q, R, F>(
         &self,
         key: &Q,
@@ -224,10 +215,11 @@ impl<B: Backend> SessionManager<B> {
         F: AsyncFnOnce(&mut B::Session) -> R + for<'a> SendFnOnce<&'a mut B::Session, R>,
     {
         let entering = self.turn(key);
+        let own_limit = self.options.turn;
         async move {
             let mut turn = entering.await?;
             let (session, of_turn, shared) = SessionTurn::session(&mut turn);
-            let limit = shared.timeouts().turn;
+            let limit = own_limit.or(shared.timeouts().turn);
             let call = || send_fn::call(f, session);
             let drove = drive(shared, call, of_turn, limit);
             let drove = run::inside(&shared.runtime, drove).await;
@@ -239,6 +231,50 @@ impl<B: Backend> SessionManager<B> {
                 Drove::Panicked(payload) => resume_unwind(payload),
             }
         }
+    }
+
+    /// Returns a manager whose calls have these options. It is the same manager, with the same sessions, and cheap to make.
+    ///
+    /// ```
+    /// # use std::{convert::Infallible, time::Duration};
+    /// # use turnwise::{Backend, SessionManager, TurnContext, manager::{TurnError, TurnOptions}};
+    /// # struct Counters;
+    /// # impl Backend for Counters {
+    /// #     type Key = &'static str;
+    /// #     type Session = u32;
+    /// #     type Handle = ();
+    /// #     type Event = ();
+    /// #     type Error = Infallible;
+    /// #     async fn start(&self, _: &&'static str, _: &TurnContext<()>) -> Result<(u32, ()), Infallible> { Ok((0, ())) }
+    /// # }
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let counters = SessionManager::builder(Counters).build()?;
+    /// let existing = counters.with(TurnOptions::existing().wait(Duration::from_secs(1)));
+    /// assert!(matches!(existing.turn(&"a").await, Err(TurnError::NotFound)));
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// [`TurnOptions::wait`] and [`TurnOptions::no_wait`] concern turns, messages and restarts, [`TurnOptions::turn`] messages and
+    /// closures, [`TurnOptions::only`](TurnOptions#structfield.only) also stops and aborts. Other calls ignore the options.
+    pub fn with(&self, options: TurnOptions) -> Self {
+        Self {
+            owner: Arc::clone(&self.owner),
+            options,
+        }
+    }
+
+    /// Accepts or refuses new sessions. If they are refused, the sessions that are there go on, and a call that would have to start one
+    /// ends with [`TurnError::NotAccepting`].
+    ///
+    /// A restart is refused and leaves its session alone. A session that is not healthy is stopped, and not replaced.
+    pub fn accept_new(&self, accept: bool) {
+        self.shared().accept_new(accept);
+    }
+
+    /// Returns how often things have happened since the manager was built: starts, stops, turns, refusals. Waits for nothing.
+    pub fn stats(&self) -> Stats {
+        self.shared().stats.read()
     }
 
     /// Returns the status of a key's session, or of its start. `None` if there is neither. Waits for nothing.
@@ -255,6 +291,13 @@ impl<B: Backend> SessionManager<B> {
         self.shared().snapshot()
     }
 
+    /// Returns the calls that wait for a turn of this key, in their order, without stops. Waits for nothing.
+    ///
+    /// [`abort`](Self::abort) takes a call back by its ticket. The list is copied in steps, so it need not be that of one moment.
+    pub fn queue<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Vec<QueuedCall> {
+        self.shared().queue(key)
+    }
+
     /// Cancels the call with this ticket. Without a ticket, cancels the call that has the session. Returns false if there is no
     /// such call, or if its turn has ended.
     ///
@@ -267,7 +310,7 @@ impl<B: Backend> SessionManager<B> {
     /// | is a [`stop`](Self::stop) | nothing; `abort` returns false |
     pub fn abort<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q, only: Option<Ticket>) -> bool {
         let shared = self.shared();
-        let found = shared.registry.reach(key, only);
+        let found = shared.registry.reach(key, only, self.options.only);
         found.is_some_and(|(ticket, call)| {
             !call.stops && shared.cancel(key, ticket, &call, Cause::Abort)
         })
@@ -292,7 +335,8 @@ impl<B: Backend> SessionManager<B> {
     ///
     /// The future returns a [`StopError`](crate::manager::StopError). The key is free also after an error.
     pub fn stop<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Stopping<B> {
-        Stopping::begin(self.shared(), key, Arc::clone(&self.owner))
+        let only = self.options.only;
+        Stopping::begin(self.shared(), key, only, Arc::clone(&self.owner))
     }
 
     /// Stops the session, if there is one, starts a new one, and returns a turn of it. Waits in the queue like [`turn`](Self::turn).
@@ -301,7 +345,7 @@ impl<B: Backend> SessionManager<B> {
     ///
     /// Those of [`turn`](Self::turn). A stop that fails is reported only by a [`SessionEvent::Stopped`].
     pub fn restart<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
-        let place = Place::take(self.shared(), key, &TurnOptions::default(), true, None);
+        let place = Place::take(self.shared(), key, &self.options, true, None);
         Entering::of(place, self.shared(), Arc::clone(&self.owner))
     }
 

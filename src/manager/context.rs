@@ -15,6 +15,8 @@ pub(crate) trait Outlet<E>: Send + Sync {
 pub struct TurnContext<E> {
     pub(crate) incarnation: Incarnation,
     pub(crate) ticket: Ticket,
+    /// Its call went before the queue.
+    pub(crate) first: bool,
     pub(crate) out: Arc<dyn Outlet<E>>,
 }
 
@@ -112,6 +114,7 @@ impl<E> TurnContext<E> {
         TurnContext {
             incarnation: self.incarnation,
             ticket: self.ticket,
+            first: self.first,
             out: Arc::new(Mapped {
                 out: Arc::clone(&self.out),
                 f,

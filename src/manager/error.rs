@@ -25,6 +25,11 @@ pub enum TurnError<E> {
     Busy,
     /// The manager is shut down, or its runtime is gone.
     Closed,
+    /// The call was to start no session ([`existing`](crate::manager::TurnOptions#structfield.existing),
+    /// [`only`](crate::manager::TurnOptions#structfield.only)), and there is none.
+    NotFound,
+    /// A session would have to be started, and [`accept_new(false)`](crate::SessionManager::accept_new) refuses that.
+    NotAccepting,
     /// `max_waiting` calls are waiting for this session already.
     QueueFull,
     /// `max_sessions` sessions exist already, and none of them may be stopped for this one.
@@ -66,6 +71,8 @@ impl<E> TurnError<E> {
         Some(match self {
             Self::Busy => Self::Busy,
             Self::Closed => Self::Closed,
+            Self::NotFound => Self::NotFound,
+            Self::NotAccepting => Self::NotAccepting,
             Self::QueueFull => Self::QueueFull,
             Self::RegistryFull => Self::RegistryFull,
             Self::WaitTimedOut => Self::WaitTimedOut,
@@ -97,6 +104,8 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
         f.write_str(match self {
             Self::Busy => "the session is busy",
             Self::Closed => "the session manager is shut down",
+            Self::NotFound => "there is no such session",
+            Self::NotAccepting => "the session manager starts no new sessions; try again later",
             Self::QueueFull => "the queue of the session is full; try again later",
             Self::RegistryFull => "session limit reached; stop a session or try again later",
             Self::WaitTimedOut => "timed out in the queue of the session",

@@ -2,15 +2,30 @@
 
 use crate::manager::{
     backend::Backend,
-    report::reports::SessionStatus,
+    report::reports::{QueuedCall, SessionStatus},
     shared::{Seen, Shared},
 };
-use crate::{Phase, Status, Ticket, ToKey, sync::Arc};
+use crate::{Incarnation, Phase, Status, Ticket, ToKey, sync::Arc};
 
 impl<B: Backend> Shared<B> {
     pub(crate) fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
         let seen = self.registry.observe(key)?;
         Some(self.describe(seen.status(), |turn| note(&seen, turn)))
+    }
+
+    /// The number of a session that is there, or is being started or stopped.
+    pub(crate) fn incarnation<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<Incarnation> {
+        Some(self.registry.status(key)?.incarnation)
+    }
+
+    /// The calls that wait for a turn, in their order.
+    pub(crate) fn queue<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Vec<QueuedCall> {
+        let now = self.registry.now();
+        let queued = self.registry.queued(key).into_iter();
+        let turns = queued.filter(|(_, call)| !call.stops);
+        turns
+            .map(|(place, call)| call.describe(place.ticket(), now))
+            .collect()
     }
 
     /// The handle of a session that is there, and is not being stopped.
@@ -19,8 +34,7 @@ impl<B: Backend> Shared<B> {
         if !matches!(seen.status().phase, Phase::Idle | Phase::Busy) {
             return None;
         }
-        let own = seen.handle()?;
-        own.session.as_ref().map(|session| session.handle.clone())
+        Some(seen.handle()?.handle().clone())
     }
 
     pub(crate) fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {

@@ -98,7 +98,10 @@ pub use self::{
     error::{Causes, SendError, StopError, TurnError},
     report::{
         events::{Subscription, Update},
-        reports::{DrainReport, Outcome, SessionEvent, SessionStatus, Skip, SweepReport},
+        reports::{
+            DrainReport, Outcome, QueuedCall, SessionEvent, SessionStatus, Skip, SweepReport,
+        },
+        stats::{Refused, Stats, Stops, Turns},
     },
     settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull},
 };

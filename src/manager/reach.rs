@@ -6,9 +6,17 @@
 use crate::manager::{
     backend::Backend,
     error::{StartFailure, StopError, TurnError},
+    report::reports::QueuedCall,
+    settings::TurnOptions,
     switch::{Cause, Switch},
 };
-use crate::sync::Arc;
+use crate::{
+    Tick, Ticket,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
 
@@ -28,16 +36,21 @@ pub(crate) struct Call<B: Backend> {
     pub(crate) switch: Switch,
     /// True for a stop, which has no turn.
     pub(crate) stops: bool,
+    /// It goes before the queue.
+    pub(crate) first: bool,
+    /// When it joined the queue, by the registry's clock, plus 1. 0 if it did not, or is about to.
+    queued: AtomicU64,
+    note: Option<Arc<str>>,
     /// If this stands for the plain turns of a session.
-    pub(crate) session: Option<OfSession<B>>,
+    session: Option<OfSession<B>>,
     answer: Mutex<Option<Answer<B::Error>>>,
 }
 
 /// What the handle of a session has besides.
-pub(crate) struct OfSession<B: Backend> {
-    pub(crate) handle: B::Handle,
+struct OfSession<B: Backend> {
+    handle: B::Handle,
     /// Here, so that a plain turn holds one reference for both.
-    pub(crate) runtime: Handle,
+    runtime: Handle,
 }
 
 /// An answer that another call gives.
@@ -66,33 +79,64 @@ impl<E> Refusal<E> {
 
 impl<B: Backend> Call<B> {
     /// A call that wants a turn.
-    pub(crate) fn turn() -> Arc<Self> {
-        Self::new(false, None)
+    pub(crate) fn turn(options: &TurnOptions) -> Arc<Self> {
+        Arc::new(Self {
+            first: options.first,
+            note: options.note.clone(),
+            ..Self::new(false, None)
+        })
     }
 
     /// A call that ends the session.
     pub(crate) fn stop() -> Arc<Self> {
-        Self::new(true, None)
+        Arc::new(Self::new(true, None))
     }
 
     /// What stands for the plain turns of a session.
     pub(crate) fn session(handle: B::Handle, runtime: Handle) -> Arc<Self> {
-        Self::new(false, Some(OfSession { handle, runtime }))
+        Arc::new(Self::new(false, Some(OfSession { handle, runtime })))
     }
 
-    fn new(stops: bool, session: Option<OfSession<B>>) -> Arc<Self> {
-        Arc::new(Self {
+    fn new(stops: bool, session: Option<OfSession<B>>) -> Self {
+        Self {
             switch: Switch::default(),
             stops,
+            first: false,
+            queued: AtomicU64::new(0),
+            note: None,
             session,
             answer: Mutex::new(None),
-        })
+        }
+    }
+
+    /// The call has joined the queue.
+    pub(crate) fn set_queued(&self, now: Tick) {
+        self.queued.store(now.0 + 1, Ordering::Relaxed);
+    }
+
+    /// The call in the queue, for whoever looks at that.
+    pub(crate) fn describe(&self, ticket: Ticket, now: Tick) -> QueuedCall {
+        let queued = self.queued.load(Ordering::Relaxed).checked_sub(1);
+        QueuedCall {
+            ticket,
+            first: self.first,
+            waited: now.since(queued.map_or(now, Tick)),
+            note: self.note.clone(),
+        }
     }
 
     /// Of a handle that stands for the plain turns of a session.
-    pub(crate) fn runtime(&self) -> &Handle {
+    fn session_of(&self) -> &OfSession<B> {
         let session = self.session.as_ref();
-        &session.expect("it is the handle of a session").runtime
+        session.expect("it is the handle of a session")
+    }
+
+    pub(crate) fn runtime(&self) -> &Handle {
+        &self.session_of().runtime
+    }
+
+    pub(crate) fn handle(&self) -> &B::Handle {
+        &self.session_of().handle
     }
 
     /// Gives the reason to a call that was taken out of the queue. A call that was cancelled before keeps that cause.

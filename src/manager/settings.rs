@@ -1,7 +1,10 @@
 //! The settings of a manager, and the options of one call.
 
-use crate::manager::{backend::Backend, report::events::KEPT_BYTES, run::discard};
-use crate::{Clock, Registry, sync::catch_unwind};
+use crate::manager::{backend::Backend, report::events::KEPT_BYTES, run::discard, text};
+use crate::{
+    Clock, Incarnation, Registry,
+    sync::{Arc, catch_unwind},
+};
 use std::{error::Error, fmt, time::Duration};
 use tokio::runtime::Handle;
 
@@ -85,14 +88,14 @@ pub enum WhenFull {
     StopLongestIdle,
 }
 
-/// Options of one call. They override the manager's settings.
+/// Options of calls. They override the manager's settings. [`SessionManager::with`](crate::SessionManager::with) takes them.
 ///
 /// ```
 /// use std::time::Duration;
 /// use turnwise::manager::TurnOptions;
 ///
 /// let options = TurnOptions::default().wait(Duration::from_secs(5)).turn(Duration::from_secs(60));
-/// # let _ = (options, TurnOptions::no_wait());
+/// # let _ = (options, TurnOptions::no_wait(), TurnOptions::existing());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -103,15 +106,60 @@ pub struct TurnOptions {
     pub wait: Option<Duration>,
     /// Overrides [`Timeouts::turn`](Timeouts#structfield.turn).
     pub turn: Option<Duration>,
+    /// Starts no session: if the key has none, or its session is not healthy, the call ends with
+    /// [`TurnError::NotFound`](crate::manager::TurnError::NotFound).
+    pub existing: bool,
+    /// Goes before the queue, behind other such calls and behind stops. It cancels nobody. The limit of the queue counts it, and
+    /// [`dismiss`](crate::SessionManager::dismiss) removes it.
+    pub first: bool,
+    /// Describes the call to those who look at the [queue](crate::SessionManager::queue), in at most 1024 bytes.
+    pub note: Option<Arc<str>>,
+    /// Acts only on the session with this number. If the key has another one, or none, a turn, a message or a restart ends with
+    /// [`TurnError::NotFound`](crate::manager::TurnError::NotFound), and a stop and an abort return false. It is checked when the call is
+    /// made, and again when it has the key.
+    pub only: Option<Incarnation>,
 }
 
 impl TurnOptions {
+    /// Whether not any session will do.
+    pub(crate) fn seeks(&self) -> bool {
+        self.existing || self.only.is_some()
+    }
+
     /// Returns options with [`no_wait`](Self#structfield.no_wait) set.
     pub fn no_wait() -> Self {
         Self {
             no_wait: true,
             ..Self::default()
         }
+    }
+
+    /// Returns options with [`existing`](Self#structfield.existing) set.
+    pub fn existing() -> Self {
+        Self {
+            existing: true,
+            ..Self::default()
+        }
+    }
+
+    /// Returns options with [`first`](Self#structfield.first) set.
+    pub fn first() -> Self {
+        Self {
+            first: true,
+            ..Self::default()
+        }
+    }
+
+    /// Sets [`note`](Self#structfield.note). A note of more than 1024 bytes is cut, and then ends with the number of bytes cut.
+    pub fn note(mut self, note: impl Into<Arc<str>>) -> Self {
+        self.note = Some(text::note(note.into()));
+        self
+    }
+
+    /// Sets [`only`](Self#structfield.only).
+    pub fn only(mut self, incarnation: Incarnation) -> Self {
+        self.only = Some(incarnation);
+        self
     }
 
     /// Sets [`wait`](Self#structfield.wait).

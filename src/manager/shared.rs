@@ -3,9 +3,10 @@
 use crate::manager::{
     backend::Backend,
     ending::Ending,
+    error::TurnError,
     listen::Outputs,
     reach::{Call, Refusal},
-    report::{events::Hub, reports::SessionEvent, trace},
+    report::{events::Hub, reports::SessionEvent, stats::Counters, trace},
     run::quietly,
     settings::{Settings, Timeouts},
     switch::Cause,
@@ -15,7 +16,7 @@ use crate::{
     registry::slot::queue::wake_queues,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
 };
 use std::time::Duration;
@@ -67,6 +68,9 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) events: Arc<Hub<SessionEvent<B::Key>>>,
     pub(crate) outputs: Arc<Outputs<B::Key, B::Event>>,
     pub(crate) ending: Ending<B::Key>,
+    pub(crate) stats: Counters,
+    /// New sessions are refused.
+    lame: AtomicBool,
     pub(crate) stops: Semaphore,
     /// Where tasks run, also those of calls from outside of it.
     pub(crate) runtime: Handle,
@@ -87,6 +91,8 @@ impl<B: Backend> Shared<B> {
             settings,
             outputs: Outputs::new(),
             ending: Ending::new(),
+            stats: Counters::new(),
+            lame: AtomicBool::new(false),
             stops: Semaphore::new(STOPS_AT_ONCE),
             runtime,
         }
@@ -94,6 +100,21 @@ impl<B: Backend> Shared<B> {
 
     pub(crate) fn timeouts(&self) -> &Timeouts {
         &self.settings.timeouts
+    }
+
+    /// Counts a call that gets no turn.
+    pub(crate) fn refused(&self, error: TurnError<B::Error>) -> TurnError<B::Error> {
+        self.stats.refused::<B>(&error);
+        error
+    }
+
+    /// Whether new sessions are started.
+    pub(crate) fn accepts(&self) -> bool {
+        !self.lame.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn accept_new(&self, accepts: bool) {
+        self.lame.store(!accepts, Ordering::Relaxed);
     }
 
     /// Cancels a call in any state, and takes its position away if it has no turn yet. When this returns, the call is out of the

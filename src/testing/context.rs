@@ -11,6 +11,7 @@ pub fn context<E>(incarnation: Incarnation) -> TurnContext<E> {
     TurnContext {
         incarnation,
         ticket: Ticket::FIRST,
+        first: false,
         out: Arc::new(Nobody(Switch::default())),
     }
 }

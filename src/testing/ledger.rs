@@ -38,7 +38,8 @@ struct Page<K> {
     /// While it has a session: the last call of that, and its place in the record.
     here: Option<(usize, Call<K>)>,
     incarnation: Option<Incarnation>,
-    ticket: Option<Ticket>,
+    /// The last ticket of the queue, and of the calls that went before it.
+    tickets: [Option<Ticket>; 2],
 }
 
 impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
@@ -108,7 +109,8 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
     /// - `start_abandoned` did not follow a start that was cut short.
     /// - A session was called that had been stopped or dropped.
     /// - A session's number was not higher than that of the one before it.
-    /// - A message was received after one with a later ticket.
+    /// - A message was received after one with a later ticket. Calls that go [first](crate::manager::TurnOptions#structfield.first) have
+    ///   an order of their own.
     #[track_caller]
     pub fn assert_never_two(&self) {
         let faults = self.faults().join("\n");
@@ -202,7 +204,7 @@ impl<K> Default for Page<K> {
         Self {
             here: None,
             incarnation: None,
-            ticket: None,
+            tickets: [None; 2],
         }
     }
 }
@@ -239,10 +241,11 @@ impl<K: Clone> Page<K> {
                 fault("has no higher number than the start before it".to_owned());
             }
         }
-        if call.ticket.is_some() && self.ticket >= call.ticket {
+        let last = &mut self.tickets[usize::from(call.first)];
+        if call.ticket.is_some() && *last >= call.ticket {
             fault("comes after a later turn".to_owned());
         }
-        self.ticket = self.ticket.max(call.ticket);
+        *last = (*last).max(call.ticket);
         if call.method == Method::Start || own.is_some() {
             self.here = Some((place, call.clone()));
         }

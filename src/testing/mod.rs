@@ -8,7 +8,7 @@
 //! ```
 //! use std::{io, time::Duration};
 //! use turnwise::testing::{Act, End, Method, Scripted};
-//! use turnwise::{Backend, SessionManager, TurnContext, manager::TurnError};
+//! use turnwise::{Backend, SessionManager, TurnContext, manager::{SessionTurn, TurnError}};
 //!
 //! struct Plain;
 //!
@@ -31,7 +31,9 @@
 //!
 //! script.on(Method::Start, Act::hang());
 //! assert!(matches!(sessions.turn("a").await, Err(TurnError::StartTimedOut)));
-//! assert_eq!(**sessions.turn("a").await?, 7); // what hung left nothing behind
+//! let turn = sessions.turn("a").await?; // what hung left nothing behind
+//! assert_eq!(**turn, 7);
+//! SessionTurn::done(turn);
 //!
 //! script.on(Method::Stop, Act::fail(io::Error::other("it will not go")));
 //! let report = sessions.shutdown(Duration::ZERO).await;

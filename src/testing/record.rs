@@ -45,6 +45,8 @@ pub struct Call<K> {
     pub method: Method,
     /// Of a `send`: the ticket of its turn.
     pub ticket: Option<Ticket>,
+    /// Of a `send`: its call went before the queue.
+    pub first: bool,
     /// Of a `stop`: why.
     pub reason: Option<StopReason>,
     /// `None` while it runs.
@@ -58,6 +60,7 @@ impl<K> Call<K> {
             incarnation,
             method,
             ticket: None,
+            first: false,
             reason: None,
             end: None,
         }

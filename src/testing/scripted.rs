@@ -227,6 +227,7 @@ impl<B: Agent> Agent for Scripted<B> {
     ) -> impl Future<Output = Result<B::Reply, B::Error>> + Send {
         let call = Call {
             ticket: Some(cx.ticket()),
+            first: cx.first,
             ..session.life.call(Method::Send)
         };
         let (call, act) = self.script.begin(call);

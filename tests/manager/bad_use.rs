@@ -37,7 +37,8 @@ async fn every_call_with_an_unknown_key() {
     // These start one, each of another key.
     drop(m.turn("1").await.expect("free"));
     drop(
-        m.turn_with("2", TurnOptions::no_wait())
+        m.with(TurnOptions::no_wait())
+            .turn("2")
             .await
             .expect("free"),
     );
@@ -53,11 +54,13 @@ async fn every_call_with_an_unknown_key() {
 
 async fn refuses_all(m: &Manager, key: &str, held: bool) {
     assert!(closed(m.turn(key).await));
-    assert!(closed(m.turn_with(key, TurnOptions::no_wait()).await));
+    assert!(closed(m.with(TurnOptions::no_wait()).turn(key).await));
     assert!(closed(m.restart(key).await));
     assert!(closed(m.with_turn(key, async |_| ()).await));
     assert!(came_back(m.send_message(key, say("hello")).await));
-    let sent = m.send_message_with(key, say("hello"), TurnOptions::no_wait());
+    let sent = m
+        .with(TurnOptions::no_wait())
+        .send_message(key, say("hello"));
     assert!(came_back(sent.await));
     let mut sending = m.send_message(key, say("hello"));
     assert!(sending.ticket().is_none() && sending.ahead() == 0);
@@ -153,7 +156,7 @@ async fn settings_without_an_end_are_settings() {
     stage.script.tell("a", Step::Start, Act::take(HOUR));
     let sending = m.send_message("a", say("hello").takes(HOUR));
     let options = TurnOptions::default().wait(max).turn(max);
-    let patient = m.send_message_with("a", say("patient"), options);
+    let patient = m.with(options).send_message("a", say("patient"));
     sending.await.expect("there is time");
     patient.await.expect("there is time");
     assert!(m.cleanup_idle(max).await.stopped.is_empty());

@@ -169,12 +169,12 @@ async fn a_turn_in_use_dropped_at_every_poll() {
 #[tokio::test(start_paused = true)]
 async fn turn_with_dropped_at_every_poll() {
     at_every_poll(4, |m| {
-        let entering = m.turn_with("a", TurnOptions::default().wait(3 * MILLI));
+        let entering = m.with(TurnOptions::default().wait(3 * MILLI)).turn("a");
         Box::pin(async { drop(entering.await) })
     })
     .await;
     at_every_poll(2, |m| {
-        let entering = m.turn_with("a", TurnOptions::no_wait());
+        let entering = m.with(TurnOptions::no_wait()).turn("a");
         Box::pin(async { drop(entering.await) })
     })
     .await;

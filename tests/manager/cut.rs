@@ -63,7 +63,8 @@ async fn every_call_ends_at_once() {
                         1 => m.turn("a").await.err(),
                         2 => m.with_turn("a", async |_| ()).await.err(),
                         _ => m
-                            .turn_with("a", TurnOptions::default().wait(SECOND))
+                            .with(TurnOptions::default().wait(SECOND))
+                            .turn("a")
                             .await
                             .err(),
                     }

@@ -166,10 +166,10 @@ async fn an_agent_that_fails_keeps_its_session() {
 async fn a_plain_turn_is_dirty_if_it_is_discarded_or_its_holder_panics() {
     let (m, stage) = plain();
     let turn = m.turn("a").await.expect("free");
-    let number = turn.number;
+    let number = SessionTurn::handle(&turn);
     drop(turn);
     let turn = m.turn("a").await.expect("free");
-    assert_eq!(turn.number, number, "a drop says nothing");
+    assert_eq!(SessionTurn::handle(&turn), number, "it was not borrowed");
     SessionTurn::discard(turn);
     let number = next_is_afresh(&m, &stage, number, 1).await;
 
@@ -316,8 +316,9 @@ async fn a_turn_that_a_destructor_uses_leaves_its_session_in_place() {
     let first = m.send_message("a", say("first")).await.expect("free");
     let entering = m.turn("a");
     in_unwinding(|| {
-        let turn = at_once(entering);
-        assert_eq!(turn.expect("open").number, first.number);
+        let turn = at_once(entering).expect("open");
+        assert_eq!(turn.number, first.number);
+        SessionTurn::done(turn);
     });
     let aborted = m.turn("a");
     assert!(m.abort("a", None));

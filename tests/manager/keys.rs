@@ -178,7 +178,7 @@ async fn a_turn_of_a_key_that_explodes() {
     })
     .await;
     at_every_clone(|m| {
-        let entering = m.turn_with(&Key("new"), TurnOptions::no_wait());
+        let entering = m.with(TurnOptions::no_wait()).turn(&Key("new"));
         Box::pin(async { SessionTurn::discard(entering.await.expect("free")) })
     })
     .await;

@@ -41,7 +41,7 @@ async fn all_kinds_of_calls_keep_one_order() {
         let (mut turns, mut tasks) = (Vec::new(), Vec::new());
         for _ in 0..25 {
             let options = TurnOptions::default().wait(60 * SECOND);
-            for entering in [m.turn_with("a", options), m.restart("a")] {
+            for entering in [m.with(options).turn("a"), m.restart("a")] {
                 turns.push(entering.ticket());
                 let log = Arc::clone(&log);
                 tasks.push(tokio::spawn(async move {
@@ -136,7 +136,7 @@ async fn a_storm_of_calls_breaks_nothing() {
                                 SessionTurn::discard(turn);
                             }
                         }
-                        7 => drop(m.turn_with(key, TurnOptions::no_wait()).await),
+                        7 => drop(m.with(TurnOptions::no_wait()).turn(key).await),
                         8 => {
                             let _ = (m.abort(key, None), m.dismiss(key));
                         }

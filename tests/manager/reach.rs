@@ -64,7 +64,7 @@ async fn a_dropped_message_leaves_the_queue_at_once() {
     drop(closure);
     assert_eq!(waiting(&m), 0);
     let options = TurnOptions::default().wait(MINUTE);
-    let next = m.send_message_with("a", say("next"), options);
+    let next = m.with(options).send_message("a", say("next"));
     drop(turn);
     assert_eq!(next.await.expect("there is room").text, "next");
     assert_eq!(stage.script.heard("a"), ["next"]);

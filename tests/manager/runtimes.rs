@@ -55,9 +55,9 @@ fn a_thread_without_a_runtime_calls_and_waits() {
         }
         let turn = block_on(m.turn("a")).expect("free");
         let options = TurnOptions::default().wait(Duration::from_millis(1));
-        let late = block_on(m.turn_with("a", options.clone()));
+        let late = block_on(m.with(options.clone()).turn("a"));
         assert!(matches!(late, Err(TurnError::WaitTimedOut)));
-        let late = m.send_message_with("a", say("late"), options);
+        let late = m.with(options).send_message("a", say("late"));
         let error = block_on(late).expect_err("the turn is held").error;
         assert!(matches!(error, TurnError::WaitTimedOut));
         drop(turn);
@@ -175,7 +175,7 @@ fn a_manager_whose_runtime_is_gone_keeps_nobody_waiting() {
     }
     assert!(matches!(block_on(stopping), Err(StopError::Closed)));
     let options = TurnOptions::default().wait(HOUR);
-    let late = block_on(m.turn_with("held", options));
+    let late = block_on(m.with(options).turn("held"));
     assert!(late.is_err(), "there is no time left");
     drop(held);
     // In line still, and then granted; what must run in a task cannot.
@@ -281,7 +281,7 @@ fn one_call(m: &crate::Manager, call: usize) -> std::pin::Pin<Box<dyn Future<Out
             Box::pin(async move { entering.await.map(drop).map_err(name) })
         }
         1 => {
-            let entering = m.turn_with("a", wait);
+            let entering = m.with(wait).turn("a");
             Box::pin(async move { entering.await.map(drop).map_err(name) })
         }
         2 => {
@@ -327,7 +327,7 @@ async fn handles_and_futures_go_to_other_threads_and_outlive_their_caller() {
     let sending = goes(m.send_message(&key, say("hello")));
     let entering = (
         goes(m.restart(&key)),
-        goes(m.turn_with(&key, TurnOptions::no_wait())),
+        goes(m.with(TurnOptions::no_wait()).turn(&key)),
     );
     let closure = goes(m.with_turn(&key, async |_| ()));
     let stopping = goes(m.stop(&key));

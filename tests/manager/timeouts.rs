@@ -131,7 +131,7 @@ async fn a_closure_that_overruns_is_cut_short_but_a_plain_turn_is_its_holders() 
     assert!(matches!(ended, Err(TurnError::TurnTimedOut)));
     assert_eq!(took, 23);
     let options = TurnOptions::default().turn(SECOND);
-    let turn = m.turn_with("a", options).await.expect("a new start");
+    let turn = m.with(options).turn("a").await.expect("a new start");
     assert_eq!(stage.script.stops("a"), [StopReason::Dirty]);
     stage.pass(HOUR).await;
     assert!(!turnwise::manager::SessionTurn::is_cancelled(&turn));
@@ -186,10 +186,10 @@ async fn a_look_at_health_has_the_time_of_a_start() {
 async fn a_plain_turn_gives_a_health_check_the_time_of_a_start() {
     let timeouts = Timeouts::default().start(9 * SECOND);
     let (m, stage) = stage(|builder| builder.timeouts(timeouts));
-    let first = m.turn("a").await.expect("free").number;
+    let first = SessionTurn::handle(&m.turn("a").await.expect("free"));
     stage.script.tell("a", Step::IsHealthy, Act::hang());
     let (turn, took) = seconds(m.turn("a")).await;
-    assert!(turn.expect("a new start").number > first);
+    assert!(SessionTurn::handle(&turn.expect("a new start")) > first);
     assert_eq!(took, 9);
     stage.script.tell("a", Step::IsHealthy, Act::panic());
     drop(m.turn("a").await.expect("another start"));
@@ -204,7 +204,7 @@ async fn a_plain_turn_gives_a_health_check_the_time_of_a_start() {
 #[tokio::test(start_paused = true)]
 async fn a_plain_turn_that_is_dropped_during_a_health_check() {
     let (m, stage) = plain();
-    let first = m.turn("a").await.expect("free").number;
+    let first = SessionTurn::handle(&m.turn("a").await.expect("free"));
     let gate = Gate::new();
     stage
         .script
@@ -219,7 +219,7 @@ async fn a_plain_turn_that_is_dropped_during_a_health_check() {
     let next = m.turn("a");
     gate.open();
     let next = next.await.expect("it is healthy");
-    assert_eq!(next.number, first);
+    assert_eq!(SessionTurn::handle(&next), first);
     drop(next);
     stage.end(m).await;
 }
@@ -232,10 +232,15 @@ async fn one_call_may_differ_from_the_settings() {
         let options = TurnOptions::default();
         options.wait(wait * SECOND).turn(turn * SECOND)
     };
-    let long = m.send_message_with("a", say("long").takes(HOUR), options(1, 2 * 3600));
-    let impatient = seconds(m.send_message_with("a", say("impatient"), options(1, 1)));
-    let patient = seconds(m.send_message_with("a", say("p").and(obey()), options(7200, 9)));
-    let entered = seconds(m.turn_with("a", TurnOptions::default().wait(3 * SECOND)));
+    let long = m
+        .with(options(1, 2 * 3600))
+        .send_message("a", say("long").takes(HOUR));
+    let impatient = seconds(m.with(options(1, 1)).send_message("a", say("impatient")));
+    let patient = seconds(
+        m.with(options(7200, 9))
+            .send_message("a", say("p").and(obey())),
+    );
+    let entered = seconds(m.with(TurnOptions::default().wait(3 * SECOND)).turn("a"));
     let (long, impatient, patient, entered) = tokio::join!(long, impatient, patient, entered);
     long.expect("it has two hours");
     let (sent, took) = impatient;
@@ -267,13 +272,13 @@ async fn who_does_not_want_to_wait_does_not() {
     stage.script.tell("stops", Step::Stop, act());
     let stops = m.stop("stops");
     for key in ["starts", "turns", "stops"] {
-        let sent = m.send_message_with(key, say("now"), TurnOptions::no_wait());
+        let sent = m.with(TurnOptions::no_wait()).send_message(key, say("now"));
         assert!(sent.ticket().is_none());
         let (sent, took) = seconds(sent).await;
         let error = sent.expect_err("it is not free");
         assert!(matches!(error.error, TurnError::Busy), "{key}");
         assert_eq!((error.message.expect("not heard").text, took), ("now", 0));
-        let entered = m.turn_with(key, TurnOptions::no_wait()).await;
+        let entered = m.with(TurnOptions::no_wait()).turn(key).await;
         assert!(matches!(entered, Err(TurnError::Busy)), "{key}");
         assert_eq!(m.status(key).expect("held").waiting, 0, "{key}");
     }
@@ -282,7 +287,7 @@ async fn who_does_not_want_to_wait_does_not() {
     drop(busy);
     assert!(stops.await.expect("it stops"));
     for key in ["starts", "turns", "stops", "new"] {
-        let sent = m.send_message_with(key, say("now"), TurnOptions::no_wait());
+        let sent = m.with(TurnOptions::no_wait()).send_message(key, say("now"));
         sent.await.expect("it is free");
     }
     stage.end(m).await;
@@ -294,18 +299,24 @@ async fn the_shortest_and_the_longest_limit_of_one_call() {
     let (m, stage) = plain();
     let options = |limit| TurnOptions::default().wait(limit).turn(limit);
     // What is there at once is not late.
-    let now = m.send_message_with("a", say("now"), options(Duration::ZERO));
+    let now = m
+        .with(options(Duration::ZERO))
+        .send_message("a", say("now"));
     now.await.expect("free, and answered at once");
     let hangs = say("hangs").and(Act::hang());
-    let (sent, took) = seconds(m.send_message_with("a", hangs, options(Duration::ZERO))).await;
+    let (sent, took) = seconds(m.with(options(Duration::ZERO)).send_message("a", hangs)).await;
     let error = sent.expect_err("it is late at once").error;
     assert!(matches!(error, TurnError::TurnTimedOut));
     assert_eq!(took, 5);
     let turn = m.turn("a").await.expect("a new start");
-    let sent = m.send_message_with("a", say("waits"), options(Duration::ZERO));
+    let sent = m
+        .with(options(Duration::ZERO))
+        .send_message("a", say("waits"));
     let error = sent.await.expect_err("it is late at once").error;
     assert!(matches!(error, TurnError::WaitTimedOut));
-    let patient = m.send_message_with("a", say("p").takes(HOUR), options(Duration::MAX));
+    let patient = m
+        .with(options(Duration::MAX))
+        .send_message("a", say("p").takes(HOUR));
     stage.pass(HOUR).await;
     drop(turn);
     patient.await.expect("it has all the time there is");

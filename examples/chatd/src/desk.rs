@@ -49,7 +49,7 @@ impl<A: Chat> Desk<A> {
     /// Takes the message's place in line, now. Dropping the answer cancels the message.
     pub(crate) fn send(&self, key: &str, message: String, options: TurnOptions) -> Answer<A> {
         let asked = begin_of(&message, limits::ASKED);
-        let sending = self.sessions.send_message_with(key, message, options);
+        let sending = self.sessions.with(options).send_message(key, message);
         self.changed();
         Answer {
             key: key.to_owned(),
@@ -102,7 +102,7 @@ impl<A: Chat> Desk<A> {
             // Its key is free all the same.
             Err(error) => tracing::warn!(key, error = told(&error), "stopped badly"),
         }
-        match self.sessions.turn_with(key, TurnOptions::no_wait()).await {
+        match self.sessions.with(TurnOptions::no_wait()).turn(key).await {
             // Who waited has it, anew.
             Ok(_) | Err(TurnError::Busy) => Ok(forgetting.await),
             Err(error) => Err(error),

@@ -152,7 +152,9 @@ impl Caller {
                 let number = self.sent[own];
                 self.books.sent.add(1);
                 let sending = if self.random.u32(..50) == 0 {
-                    manager.send_message_with(&key, number, TurnOptions::no_wait())
+                    manager
+                        .with(TurnOptions::no_wait())
+                        .send_message(&key, number)
                 } else {
                     manager.send_message(&key, number)
                 };
@@ -191,7 +193,7 @@ impl Caller {
                     .skipped_busy
                     .add(report.skipped.iter().filter(busy).count() as u64);
             }
-            _ => drop(manager.turn_with(&key, TurnOptions::no_wait())),
+            _ => drop(manager.with(TurnOptions::no_wait()).turn(&key)),
         }
     }
 

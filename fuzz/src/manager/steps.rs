@@ -160,7 +160,7 @@ impl Program {
         };
         let (thing, ticket) = match kind {
             Kind::Message => {
-                let sending = manager.send_message_with(&of, Said { id, act }, options);
+                let sending = manager.with(options).send_message(&of, Said { id, act });
                 let ticket = sending.ticket();
                 (Thing::Sending(sending), ticket)
             }
@@ -181,7 +181,7 @@ impl Program {
             _ => {
                 let entering = match kind {
                     Kind::Restart => manager.restart(&of),
-                    _ => manager.turn_with(&of, options),
+                    _ => manager.with(options).turn(&of),
                 };
                 let ticket = entering.ticket();
                 (Thing::Entering(entering), ticket)

@@ -1,7 +1,7 @@
 //! A2: a session whose turn was cut short, panicked or was discarded is stopped, and the next in line starts afresh. No answer
 //! of an abandoned turn is ever read by the next: the backend's sessions keep what nobody has read.
 
-use crate::backend::{Act, Script, step};
+use crate::backend::{Act, Script, Scripted, step};
 use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
 // Whether the future of a closure is `Send` is nothing that this asks: rustc 1.95 fails to answer, when it builds again what
@@ -116,8 +116,18 @@ fn a_closure_that_panics() {
 /// A plain turn is discarded.
 #[test]
 fn a_turn_that_is_discarded() {
+    half_done("a2_dirty::a_turn_that_is_discarded", SessionTurn::discard);
+}
+
+/// A plain turn is dropped, after its session was borrowed, and is not done.
+#[test]
+fn a_turn_that_is_not_done() {
+    half_done("a2_dirty::a_turn_that_is_not_done", drop);
+}
+
+fn half_done(name: &'static str, end: fn(SessionTurn<Scripted>)) {
     let ends = &["reply of #3"];
-    Scenario::new("a2_dirty::a_turn_that_is_discarded", "A2", 2).ends_in(ends, || async {
+    Scenario::new(name, "A2", 2).ends_in(ends, move || async move {
         let world = World::new(Script::new());
         let mut turn = world.manager.turn(&KEY).await.expect("it starts");
         let second = world.send(KEY, 2, Act::Done);
@@ -126,7 +136,7 @@ fn a_turn_that_is_discarded() {
             turn.answers.push_back(1);
             step().await;
             drop(stay);
-            SessionTurn::discard(turn);
+            end(turn);
         });
         let second = world.hear(2, second).await;
         join(discards).await;

@@ -37,6 +37,8 @@ pub(crate) struct Book {
     pub(crate) stops: Vec<(Key, u64, StopReason)>,
     /// Messages that were heard, and by which incarnation.
     pub(crate) heard: BTreeMap<u32, u64>,
+    /// The same, in the order in which they were heard.
+    pub(crate) order: Vec<u32>,
     /// Nothing knows the manager any more: all its tasks have ended.
     pub(crate) gone: bool,
     waiting: Vec<Waker>,
@@ -143,7 +145,10 @@ impl Ledger {
     pub(crate) fn hears(&self, key: Key, incarnation: u64, message: u32) {
         let what = format!("#{incarnation} hears {message}");
         self.say(format!("key {key}"), what);
-        let twice = self.change(|book| book.heard.insert(message, incarnation));
+        let twice = self.change(|book| {
+            book.order.push(message);
+            book.heard.insert(message, incarnation)
+        });
         assert_eq!(twice, None, "message {message} is heard twice");
     }
 

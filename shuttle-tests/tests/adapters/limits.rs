@@ -3,7 +3,7 @@
 use crate::backend::{Act, Script};
 use crate::ledger::Book;
 use crate::world::{Scenario, World, join};
-use turnwise::manager::{TurnError, TurnOptions, WhenFull};
+use turnwise::manager::{SessionTurn, TurnError, TurnOptions, WhenFull};
 
 const KEY: u8 = 0;
 const OTHER: u8 = 1;
@@ -64,7 +64,7 @@ fn a_restart_keeps_its_room() {
         drop(world.manager.turn(&KEY).await.expect("it starts"));
         let other = world.sends("other", OTHER, 2, Act::Done);
         let restarted = match world.manager.restart(&KEY).await {
-            Ok(turn) => format!("#{}", turn.incarnation),
+            Ok(turn) => format!("#{}", SessionTurn::incarnation(&turn)),
             Err(error) => crate::world::refusal(&error),
         };
         let other = join(other).await;
@@ -149,7 +149,7 @@ fn a_turn_that_has_returned_makes_room() {
         let first = world.manager.turn(&KEY).await.expect("room");
         let ends = world.spawn("ends", async move { drop(first) });
         let mut tries = 0;
-        while let Err(busy) = world.manager.turn_with(&KEY, TurnOptions::no_wait()).await {
+        while let Err(busy) = world.manager.with(TurnOptions::no_wait()).turn(&KEY).await {
             assert!(matches!(busy, TurnError::Busy), "{busy:?}");
             tries += 1;
             shuttle::future::yield_now().await;

@@ -1,4 +1,4 @@
-//! The manager over shuttle's tokio, with a backend that does what a script says: the adapters' claims A1 to A7, tested and
+//! The manager over shuttle's tokio, with a backend that does what a script says: the adapters' claims A1 to A9, tested and
 //! not checked.
 //!
 //! A scenario is a few callers of one manager. It runs in random schedules and by PCT, and ends in one of the ways that it
@@ -21,6 +21,8 @@ mod a5_start;
 mod a6_abort;
 mod a6_reach;
 mod a7_cut;
+mod a8_seen;
+mod a9_first;
 mod backend;
 mod everything;
 mod growth;

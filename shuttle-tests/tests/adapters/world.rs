@@ -66,7 +66,7 @@ impl World {
         options: TurnOptions,
     ) -> Sending<Scripted> {
         let message = Message { id, act };
-        self.manager.send_message_with(&key, message, options)
+        self.manager.with(options).send_message(&key, message)
     }
 
     /// What a sender hears in the end, in words: `reply of #2`, `unheard, Closed`, `heard, Aborted`.

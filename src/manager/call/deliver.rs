@@ -116,6 +116,7 @@ fn run<A: Agent>(
         let cx = TurnContext {
             incarnation: SessionTurn::incarnation(&turn),
             ticket: SessionTurn::ticket(&turn),
+            first: parcel.call.first,
             out: parcel as Arc<dyn Outlet<A::Event>>,
         };
         let (session, of_turn, shared) = SessionTurn::session(&mut turn);

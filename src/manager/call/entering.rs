@@ -3,7 +3,7 @@
 use crate::manager::{
     backend::Backend,
     call::{
-        place::{Place, Taken, Unused, begin, establish, looked},
+        place::{Place, Taken, Unused, Want, begin, establish, looked},
         turn::SessionTurn,
     },
     error::TurnError,
@@ -146,7 +146,7 @@ impl<B: Backend> Free<B> {
             let call = Arc::clone(&own);
             let task = own.runtime().spawn(async move {
                 let (shared, turn, healthy) = look.await;
-                establish(shared, turn, call, false, called, Some(healthy), |_| {}).await
+                establish(shared, turn, call, Want::ANY, called, Some(healthy), |_| {}).await
             });
             return Err(Box::pin(async move {
                 let task = async { task.await.ok() };
@@ -159,7 +159,7 @@ impl<B: Backend> Free<B> {
         }
         let call = Arc::clone(&own);
         Err(Box::pin(async move {
-            let establish = establish(shared, turn, call, false, called, Some(false), |_| {});
+            let establish = establish(shared, turn, call, Want::ANY, called, Some(false), |_| {});
             let found = uncut(own.runtime(), establish);
             ends_early(found, &own, ticket).await
         }))

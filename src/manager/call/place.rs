@@ -11,14 +11,18 @@ use crate::manager::{
     shared::{Entered, Held, Seat, Shared, Waiting},
     switch::Cause,
 };
-use crate::{EnterError, Entry, Ticket, ToKey, Turn, registry::slot::leaves::Lazy, sync::Arc};
+use crate::{
+    EnterError, Entry, Incarnation, Ticket, ToKey, Turn,
+    registry::slot::{leaves::Lazy, queue::Priority},
+    sync::Arc,
+};
 use std::{future::Future, pin::pin, time::Duration};
-use tokio::{runtime::Handle, time::Instant};
+use tokio::time::Instant;
 
 /// What a call holds from its beginning: a position in the queue, or the key. A drop gives it to the next caller, without a trace.
 pub(crate) struct Place<B: Backend> {
     pub(crate) call: Arc<Call<B>>,
-    restart: bool,
+    want: Want,
     wait: Option<Duration>,
     /// Of a call that was queued, and of each call while somebody listens.
     called: Option<Instant>,
@@ -29,6 +33,35 @@ enum State<B: Backend> {
     Taken(Unused<B>),
     Waits(Waiting<B>),
     Busy,
+    NotFound,
+}
+
+/// The session that a call wants.
+#[derive(Clone, Copy)]
+pub(crate) struct Want {
+    /// A new one in place of that which is there.
+    restart: bool,
+    /// One that is there.
+    existing: bool,
+    /// The one with this number.
+    only: Option<Incarnation>,
+}
+
+impl Want {
+    /// Any healthy one.
+    pub(crate) const ANY: Self = Self {
+        restart: false,
+        existing: false,
+        only: None,
+    };
+
+    /// Whether this is not the session that is wanted. A vacancy has none.
+    fn misses(&self, session: Option<Incarnation>) -> bool {
+        match session {
+            Some(number) => self.only.is_some_and(|only| only != number),
+            None => self.existing || self.only.is_some(),
+        }
+    }
 }
 
 /// A turn or a vacancy that nobody has used yet. A drop releases the turn, also in a thread that unwinds: the session is clean.
@@ -42,6 +75,14 @@ impl<B: Backend> Unused<B> {
 
     pub(crate) fn ticket(&self) -> Option<Ticket> {
         self.0.as_ref().map(ticket_of::<B>)
+    }
+
+    /// Of its session; `None` for a vacancy.
+    fn incarnation(&self) -> Option<Incarnation> {
+        match &self.0 {
+            Some(Entry::Occupied(turn)) => Some(Turn::incarnation(turn)),
+            _ => None,
+        }
     }
 
     /// Of a plain call, for which the handle of the session stands.
@@ -80,24 +121,50 @@ impl<B: Backend> Place<B> {
         call: Option<Arc<Call<B>>>,
     ) -> Self {
         let wait = !options.no_wait;
+        let priority = match options.first {
+            true => Priority::First,
+            false => Priority::Normal,
+        };
+        let make = || Call::turn(options);
+        let want = Want {
+            restart,
+            existing: options.existing,
+            only: options.only,
+        };
+        if options.seeks() && want.misses(shared.incarnation(key)) {
+            return Self {
+                call: call.unwrap_or_else(make),
+                want,
+                wait: None,
+                called: None,
+                state: State::NotFound,
+            };
+        }
         let (entered, call) = match call {
             Some(call) => {
                 let mut left = Some(Arc::clone(&call));
                 (
-                    shared.registry.enter_or_take(key, &mut left, wait),
+                    shared
+                        .registry
+                        .enter_or_take(key, &mut left, priority, wait),
                     Some(call),
                 )
             }
             None => {
-                let mut left = Lazy::new(Call::turn);
+                let mut left = Lazy::new(make);
                 (
-                    shared.registry.enter_or_take(key, &mut left, wait),
+                    shared
+                        .registry
+                        .enter_or_take(key, &mut left, priority, wait),
                     left.made,
                 )
             }
         };
-        let call = call.unwrap_or_else(Call::turn); // it was refused
+        let call = call.unwrap_or_else(make); // it was refused
         let queued = matches!(entered, Err(Some(_)));
+        if queued {
+            call.set_queued(shared.registry.now());
+        }
         let called = (queued || shared.listens()).then(Instant::now);
         let state = match entered {
             Ok(entry) => State::Taken(Unused(Some(entry))),
@@ -106,7 +173,7 @@ impl<B: Backend> Place<B> {
         };
         Self {
             call,
-            restart,
+            want,
             wait: options.wait.or(shared.timeouts().wait),
             called,
             state,
@@ -117,7 +184,7 @@ impl<B: Backend> Place<B> {
         match &self.state {
             State::Taken(entry) => entry.ticket(),
             State::Waits(enter) => enter.ticket(),
-            State::Busy => None,
+            State::Busy | State::NotFound => None,
         }
     }
 
@@ -129,11 +196,12 @@ impl<B: Backend> Place<B> {
     async fn entry(
         state: State<B>,
         call: &Call<B>,
-        runtime: &Handle,
+        shared: &Shared<B>,
         wait: Option<Duration>,
     ) -> Result<Unused<B>, TurnError<B::Error>> {
         let enter = match state {
-            State::Busy => return Err(TurnError::Busy),
+            State::Busy => return Err(shared.refused(TurnError::Busy)),
+            State::NotFound => return Err(shared.refused(TurnError::NotFound)),
             State::Taken(entry) => return Ok(entry),
             State::Waits(enter) => enter,
         };
@@ -149,19 +217,20 @@ impl<B: Backend> Place<B> {
                 None => Err(call.refusal().unwrap_or(TurnError::WaitTimedOut)),
             }
         };
-        Box::pin(inside(runtime, waits)).await
+        let entry = Box::pin(inside(&shared.runtime, waits)).await;
+        entry.map_err(|error| shared.refused(error))
     }
 
     /// The turn. What must not be cut short moves to a task of its own, unless it ends at once.
     pub(crate) async fn turn(self, shared: Arc<Shared<B>>) -> Taken<B> {
         let call = self.call;
-        let entry = Self::entry(self.state, &call, &shared.runtime, self.wait).await?;
+        let entry = Self::entry(self.state, &call, &shared, self.wait).await?;
         let runtime = shared.runtime.clone();
         let establish = establish(
             shared,
             entry,
             Arc::clone(&call),
-            self.restart,
+            self.want,
             self.called,
             None,
             |_| {},
@@ -182,14 +251,14 @@ impl<B: Backend> Place<B> {
     ) -> impl Future<Output = Taken<B>> + Send {
         let Self {
             call,
-            restart,
+            want,
             wait,
             called,
             state,
         } = self;
         async move {
-            let entry = Self::entry(state, &call, &shared.runtime, wait).await?;
-            let turn = establish(shared, entry, call, restart, called, None, early);
+            let entry = Self::entry(state, &call, &shared, wait).await?;
+            let turn = establish(shared, entry, call, want, called, None, early);
             Ok(SessionTurn::taken(turn.await?))
         }
     }
@@ -226,7 +295,7 @@ pub(crate) fn establish<B: Backend>(
     shared: Arc<Shared<B>>,
     entry: Unused<B>,
     call: Arc<Call<B>>,
-    restart: bool,
+    want: Want,
     called: Option<Instant>,
     healthy: Option<bool>,
     mut early: impl FnMut(TurnError<B::Error>) + Send,
@@ -234,6 +303,15 @@ pub(crate) fn establish<B: Backend>(
     async move {
         let ticket = entry.ticket().expect(ONCE);
         let cancelled = || call.switch.cause(ticket);
+        if want.misses(entry.incarnation()) {
+            let_go(entry);
+            return Err(shared.refused(TurnError::NotFound));
+        }
+        let restart = want.restart;
+        if restart && !shared.accepts() {
+            let_go(entry);
+            return Err(shared.refused(TurnError::NotAccepting));
+        }
         let (shared, mut entry, healthy) = match healthy {
             Some(healthy) => (shared, entry, healthy),
             // Not even looked at, if the call was cancelled: the call that did so wants the session next.
@@ -269,6 +347,12 @@ pub(crate) fn establish<B: Backend>(
         }
         let turn = match entry {
             Entry::Occupied(turn) => turn,
+            // It was not healthy, and is not to be replaced.
+            Entry::Vacant(vacancy) if want.misses(None) && !restart => {
+                let_go(vacancy);
+                drop(seat);
+                return Err(shared.refused(TurnError::NotFound));
+            }
             Entry::Vacant(vacancy) => {
                 let start = start(&shared, vacancy, seat, &call);
                 match Box::pin(heed(start, &call, ticket, &mut early)).await {

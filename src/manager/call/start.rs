@@ -32,12 +32,15 @@ pub(crate) async fn start<B: Backend>(
     kept: Option<Seat>,
     call: &Arc<Call<B>>,
 ) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
+    if !shared.accepts() {
+        return Err((vacancy, shared.refused(TurnError::NotAccepting)));
+    }
     let taken = match kept {
         Some(kept) => Some(kept),
         None => seat(shared).await,
     };
     let Some(seat) = taken else {
-        return Err((vacancy, TurnError::RegistryFull));
+        return Err((vacancy, shared.refused(TurnError::RegistryFull)));
     };
     // Another session was stopped for its room, and meanwhile the call was cancelled: the vacancy is for the next.
     if let Some(cause) = call.switch.cause(vacancy.ticket()) {
@@ -50,6 +53,7 @@ pub(crate) async fn start<B: Backend>(
     let (failure, is_clean) = match run(shared, &vacancy, call).await {
         Begun::Started(session, handle) => {
             let took = begun.elapsed();
+            shared.stats.start(incarnation, true);
             shared.tell(|| SessionEvent::Started {
                 key: key.clone(),
                 incarnation,
@@ -78,6 +82,7 @@ pub(crate) async fn start<B: Backend>(
         });
     }
     let took = begun.elapsed();
+    shared.stats.start(incarnation, false);
     let error = failure.map_or(TurnError::Aborted, TurnError::from);
     shared.tell(|| SessionEvent::StartFailed {
         key: key.clone(),
@@ -157,6 +162,7 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
     let cx = TurnContext {
         incarnation: vacancy.incarnation(),
         ticket,
+        first: false,
         out: Arc::new(Starting {
             key,
             reach: Arc::clone(&reach),

@@ -11,7 +11,11 @@ use crate::manager::{
 };
 use crate::{
     Incarnation, Ticket, Turn,
-    sync::{Arc, panicking},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+        panicking,
+    },
 };
 use std::{
     fmt,
@@ -22,18 +26,16 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// A turn of a session. It dereferences to the session, and dropping it ends the turn.
+/// A turn of a session. It dereferences to the session. End it with [`done`](Self::done), which gives the session to the next caller.
 ///
-/// A stop and a shutdown cannot take the turn away. They [cancel](Self::cancelled) it, and wait until it is dropped.
+/// A turn that is dropped instead may have been in the middle of something: a future that was cancelled, an early return, a panic. So
+/// its session is *dirty*: it is stopped, and the next caller gets a new one. A turn whose session was never borrowed is clean in any
+/// case. (The [`Turn`](crate::Turn) of the core, which does not know how to stop a session, gives it back.)
+///
+/// A stop and a shutdown cannot take the turn away. They [cancel](Self::cancelled) it, and wait until it ends.
 ///
 /// Its functions are associated functions, so that they hide no method of the session: `SessionTurn::key(&turn)`.
-///
-/// # Cancel safety
-///
-/// A dropped turn hands its session to the next caller as it is, even in the middle of an operation. If your future may be dropped
-/// while it holds a turn, use [`SessionManager::with_turn`](crate::SessionManager::with_turn). A turn that is dropped by a
-/// panic is [discarded](Self::discard).
-#[must_use = "dropping a turn ends it"]
+#[must_use = "dropping a turn ends it, and discards a session that was borrowed"]
 pub struct SessionTurn<B: Backend> {
     turn: Option<Held<B>>,
     shared: Arc<Shared<B>>,
@@ -44,6 +46,8 @@ pub struct SessionTurn<B: Backend> {
     pub(crate) outcome: Outcome,
     /// User code is in the middle of something: if the turn ends now, the session is dirty.
     half_done: bool,
+    /// The caller of a plain turn has borrowed the session, and may be in the middle of something.
+    borrowed: AtomicBool,
     /// The thread was unwinding already when the caller got the turn. Also true before that: a thread that unwinds then has done
     /// nothing to the session.
     unwinding: bool,
@@ -73,6 +77,7 @@ impl<B: Backend> SessionTurn<B> {
             began,
             outcome: Outcome::Done,
             half_done: false,
+            borrowed: AtomicBool::new(false),
             unwinding: true,
         }
     }
@@ -102,6 +107,11 @@ impl<B: Backend> SessionTurn<B> {
         Turn::ticket(Self::held(this))
     }
 
+    /// Returns the session's [handle](Backend::Handle). This does not borrow the session.
+    pub fn handle(this: &Self) -> B::Handle {
+        Self::held(this).own.handle().clone()
+    }
+
     /// Resolves when the turn is cancelled: by an abort, a stop or a shutdown, which waits for its end. Cancel-safe.
     pub async fn cancelled(this: &Self) {
         let switch = &Self::call(this).switch;
@@ -112,6 +122,11 @@ impl<B: Backend> SessionTurn<B> {
     pub fn is_cancelled(this: &Self) -> bool {
         let switch = &Self::call(this).switch;
         switch.cause(Self::ticket(this)).is_some()
+    }
+
+    /// Ends the turn, and gives the session to the next caller.
+    pub fn done(mut this: Self) {
+        *this.borrowed.get_mut() = false;
     }
 
     /// Ends the turn and stops the session. The next caller waits for the stop and gets a new session.
@@ -222,12 +237,14 @@ impl<B: Backend> Deref for SessionTurn<B> {
     type Target = B::Session;
 
     fn deref(&self) -> &B::Session {
+        self.borrowed.store(true, Ordering::Relaxed);
         Self::held(self).session()
     }
 }
 
 impl<B: Backend> DerefMut for SessionTurn<B> {
     fn deref_mut(&mut self) -> &mut B::Session {
+        *self.borrowed.get_mut() = true;
         self.turn.as_mut().expect(HELD).session_mut()
     }
 }
@@ -238,10 +255,13 @@ impl<B: Backend> Drop for SessionTurn<B> {
             return;
         };
         let panicked = panicking() && !self.unwinding;
-        if panicked {
-            self.outcome = Outcome::Panicked;
-        }
-        let outcome = self.outcome;
+        let dirty = panicked || self.half_done || *self.borrowed.get_mut();
+        let outcome = match self.outcome {
+            _ if panicked => Outcome::Panicked,
+            Outcome::Done if dirty => Outcome::Dropped,
+            outcome => outcome,
+        };
+        self.shared.stats.turn(Turn::incarnation(&turn), outcome);
         if self.shared.listens() {
             let took = self.began.map(|began| began.elapsed());
             let took = took.unwrap_or_else(|| self.shared.age(&turn));
@@ -253,7 +273,7 @@ impl<B: Backend> Drop for SessionTurn<B> {
                 outcome,
             });
         }
-        if panicked || self.half_done {
+        if dirty {
             // The stop still holds the slot. The switch must end here, at the moment in which the end of a clean turn puts it out of
             // reach.
             let call = self.call.as_ref().unwrap_or(&turn.own);

@@ -10,7 +10,7 @@ use crate::manager::{
     shared::{Entered, Leaving, Shared, Vacant},
     switch::Cause,
 };
-use crate::{Entry, ToKey, Turn, sync::Arc};
+use crate::{Entry, Incarnation, ToKey, Turn, sync::Arc};
 use std::{
     fmt,
     future::Future,
@@ -38,6 +38,7 @@ pub(crate) async fn end<B: Backend>(
         Ended::Panicked => Err(StopError::Panicked),
     };
     let took = begun.elapsed();
+    shared.stats.stop(incarnation, reason, end.is_ok());
     let error = end.as_ref().err().map(stop_text::<B>);
     quietly(|| shared.ending.record(key, Fate::of(&end, error.as_ref())));
     shared.tell(|| SessionEvent::Stopped {
@@ -80,6 +81,7 @@ impl<B: Backend> Stopping<B> {
     pub(crate) fn begin<Q: ?Sized + ToKey<B::Key>>(
         shared: &Arc<Shared<B>>,
         key: &Q,
+        only: Option<Incarnation>,
         keep: impl Send + 'static,
     ) -> Self {
         let call = Call::stop();
@@ -87,7 +89,7 @@ impl<B: Backend> Stopping<B> {
         let answers = Answers(Arc::clone(&call));
         let registry = &shared.registry;
         let joins = |call: &Call<B>| call.stops;
-        let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins) {
+        let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins, only) {
             None => return Self { ended: None },
             Some(Err(other)) => other,
             Some(Ok((enter, before))) => {
@@ -100,7 +102,7 @@ impl<B: Backend> Stopping<B> {
                         return; // the manager is shutting down
                     };
                     drop(keep);
-                    let stopped = stop(&stopping, entry).await;
+                    let stopped = stop(&stopping, entry, only).await;
                     answers.0.end(stopped);
                 });
                 call
@@ -111,12 +113,24 @@ impl<B: Backend> Stopping<B> {
     }
 }
 
-/// Stops the session, if there is one.
-async fn stop<B: Backend>(shared: &Shared<B>, entry: Entered<B>) -> Stopped<B::Error> {
-    let Entry::Occupied(turn) = entry else {
-        let_go(entry);
-        return Ok(false);
+/// Stops the session, if there is one and it is meant.
+async fn stop<B: Backend>(
+    shared: &Shared<B>,
+    entry: Entered<B>,
+    only: Option<Incarnation>,
+) -> Stopped<B::Error> {
+    let turn = match entry {
+        Entry::Occupied(turn) => turn,
+        Entry::Vacant(vacancy) => {
+            let_go(vacancy);
+            return Ok(false);
+        }
     };
+    if only.is_some_and(|only| only != Turn::incarnation(&turn)) {
+        // A successor: it was idle, and is so again.
+        let_go(turn);
+        return Ok(false);
+    }
     let (vacancy, ended) = end(shared, Turn::vacate(turn), StopReason::Requested).await;
     let_go(vacancy);
     ended.map(|()| true)

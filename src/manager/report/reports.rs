@@ -27,6 +27,21 @@ pub struct SessionStatus {
     pub note: Option<Arc<str>>,
 }
 
+/// A call in the queue of a key; see [`SessionManager::queue`](crate::SessionManager::queue).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct QueuedCall {
+    /// Its ticket. [`abort`](crate::SessionManager::abort) takes the call back by it.
+    pub ticket: Ticket,
+    /// It goes [before the queue](crate::manager::TurnOptions#structfield.first).
+    pub first: bool,
+    /// How long it has waited, exact to a few milliseconds.
+    pub waited: Duration,
+    /// Its [note](crate::manager::TurnOptions#structfield.note).
+    pub note: Option<Arc<str>>,
+}
+
 /// Which sessions an idle cleanup stopped, and why it skipped the others; see
 /// [`SessionManager::cleanup_idle`](crate::SessionManager::cleanup_idle).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +92,7 @@ pub struct DrainReport<K> {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum Outcome {
-    /// With a reply, or a plain turn was dropped.
+    /// With a reply, or by [`SessionTurn::done`](crate::manager::SessionTurn::done); or its session was not borrowed.
     Done,
     /// The agent returned an error.
     Failed,
@@ -85,7 +100,7 @@ pub enum Outcome {
     Aborted,
     /// It exceeded its time limit.
     TimedOut,
-    /// Its closure was dropped before its end, or the turn was discarded.
+    /// Its closure was dropped before its end, a plain turn was dropped and not done, or the turn was discarded.
     Dropped,
     /// It panicked.
     Panicked,

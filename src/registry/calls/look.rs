@@ -1,5 +1,7 @@
 //! The calls that read a key, or change it, without its turn.
 
+#[cfg(feature = "tokio")]
+use crate::Ticket;
 use crate::{
     Observed, Registry, Status, Tick, ToKey,
     registry::{
@@ -7,11 +9,6 @@ use crate::{
         slot::queue::wake_queues,
     },
     sync::Arc,
-};
-#[cfg(feature = "tokio")]
-use crate::{
-    Ticket,
-    registry::slot::queue::{Place, Priority},
 };
 use std::hash::BuildHasher;
 
@@ -61,8 +58,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// The number of calls before this ticket in the queue of its key; 0 if it is not queued. Counts them under the slot lock.
     #[cfg(feature = "tokio")]
     pub(crate) fn ahead<Q: ?Sized + ToKey<K>>(&self, key: &Q, ticket: Ticket) -> usize {
-        let place = Place::new(Priority::Normal, ticket);
-        let ahead = self.with(key, |slot| slot.lock().ahead(place));
+        let ahead = self.with(key, |slot| {
+            let locked = slot.lock();
+            locked.ahead(locked.place(ticket)?)
+        });
         ahead.flatten().unwrap_or(0)
     }
 

@@ -1,8 +1,10 @@
 //! The calls that find another call by its ticket: to reach its handle, or to take its position away.
 
 #[cfg(feature = "tokio")]
+use crate::sync::SCAN_STEP;
+#[cfg(feature = "tokio")]
 use crate::{
-    Enter, Entry,
+    Enter, Entry, Incarnation,
     registry::{
         calls::registry::Arrived,
         slot::{
@@ -96,9 +98,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
         handle: &mut impl Leaves<H>,
+        priority: Priority,
         wait: bool,
     ) -> Result<Entry<K, V, H>, Option<Enter<K, V, H>>> {
-        let arrival = self.arrival(key, Priority::Normal, wait);
+        let arrival = self.arrival(key, priority, wait);
         match self.arrive(key, arrival, handle) {
             Ok(Arrived::Held(session, hold)) => Ok(Entry::new(hold, session)),
             Ok(Arrived::Busy) => Err(None),
@@ -110,12 +113,14 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// of the next high-priority call, or of the call that has the slot, that handle is returned instead.
     ///
     /// The entry comes with the call before it, which has the slot. One critical section of the slot decides: of two such
-    /// calls at once, one joins the other, and the call before is the one that has the slot at that moment.
+    /// calls at once, one joins the other, and the call before is the one that has the slot at that moment. With a number,
+    /// a slot that has another incarnation is left alone, like an absent key.
     pub(crate) fn enter_first_or_join<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
         handle: Arc<H>,
         joins: impl Fn(&H) -> bool,
+        only: Option<Incarnation>,
     ) -> Option<Result<(Enter<K, V, H>, Caller<H>), Arc<H>>> {
         let arrival = self.arrival(key, Priority::High, true);
         let shard = self.shards().of(arrival.hash);
@@ -123,6 +128,9 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         let arrived = shard.read(|map| {
             let slot = map.find(arrival.hash, key)?;
             let mut locked = slot.lock();
+            if !locked.is_one_of(only) {
+                return None;
+            }
             if let Some(other) = locked.joined(joins) {
                 return Some(Err(other));
             }
@@ -136,16 +144,50 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         }))
     }
 
-    /// Like [`caller`](Self::caller), also for a call for which the handle of its session stands.
+    /// Like [`caller`](Self::caller), also for a call for which the handle of its session stands. With a number, only while
+    /// the slot has that incarnation.
     pub(crate) fn reach<Q: ?Sized + ToKey<K>>(
         &self,
         key: &Q,
         ticket: Option<Ticket>,
+        only: Option<Incarnation>,
     ) -> Option<(Ticket, Arc<H>)> {
-        self.with(key, |slot| slot.lock().reach(ticket))?
+        self.with(key, |slot| {
+            let locked = slot.lock();
+            locked.is_one_of(only).then(|| locked.reach(ticket))?
+        })?
     }
 
-    /// Empties the normal queue of a key at once, so that nobody in it is granted any more. The caller must answer each
+    /// The calls in the queue of a key that left a handle, in their order. Copied in steps, each under one hold of the slot lock,
+    /// so the list is not of one moment.
+    pub(crate) fn queued<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Vec<(Place, Arc<H>)> {
+        let mut queued = Vec::new();
+        let mut last = None;
+        loop {
+            let step = self.with(key, |slot| {
+                let locked = slot.lock();
+                let after = locked
+                    .state
+                    .rare
+                    .as_ref()
+                    .map(|rare| rare.queue.after(last));
+                let step = after.into_iter().flatten().take(SCAN_STEP);
+                let step: Vec<_> = step
+                    .map(|(place, caller)| (place, caller.cloned()))
+                    .collect();
+                step
+            });
+            let step = step.unwrap_or_default();
+            let Some((place, _)) = step.last() else {
+                return queued;
+            };
+            last = Some(*place);
+            let called = |(place, caller): (_, Option<_>)| Some((place, caller?));
+            queued.extend(step.into_iter().filter_map(called));
+        }
+    }
+
+    /// Empties the queue of a key at once, but for the calls of high priority, so that nobody in it is granted any more. The caller must answer each
     /// call, and then wake it. Returns an empty queue if the registry is closed: then only drains wait.
     pub(crate) fn take_queue<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Queue<H> {
         let queue = self.with(key, |slot| {
@@ -182,6 +224,12 @@ impl<V, H> Locked<'_, V, H> {
             let handle = rare.handle.as_ref().filter(|_| stands)?;
             Some((turn, Arc::clone(handle)))
         })
+    }
+
+    /// Whether the slot has this incarnation, if one is named.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_one_of(&self, only: Option<Incarnation>) -> bool {
+        only.is_none_or(|only| only == self.status().incarnation)
     }
 
     /// The handle of the next high-priority call or of the call that has the slot, if `joins` accepts it.

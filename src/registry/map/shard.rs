@@ -162,7 +162,7 @@ impl<K, V, H> Shard<K, V, H> {
         let limit = arrival.wait.then_some(match arrival.priority {
             // A full queue does not refuse a call that ends the session.
             Priority::High => usize::MAX,
-            Priority::Normal => self.common.limits.waiting,
+            Priority::First | Priority::Normal => self.common.limits.waiting,
         });
         locked.enter(arrival.priority, limit, caller, arrival.now)
     }

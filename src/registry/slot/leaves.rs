@@ -27,21 +27,21 @@ impl<H> Leaves<H> for Option<Arc<H>> {
 
 /// A handle that is made when the call leaves it.
 #[cfg(feature = "tokio")]
-pub(crate) struct Lazy<H> {
-    make: fn() -> Arc<H>,
+pub(crate) struct Lazy<H, F> {
+    make: F,
     pub(crate) made: Option<Arc<H>>,
 }
 
 #[cfg(feature = "tokio")]
-impl<H> Lazy<H> {
-    pub(crate) fn new(make: fn() -> Arc<H>) -> Self {
+impl<H, F: Fn() -> Arc<H>> Lazy<H, F> {
+    pub(crate) fn new(make: F) -> Self {
         Self { make, made: None }
     }
 }
 
 #[cfg(feature = "tokio")]
-impl<H> Leaves<H> for Lazy<H> {
+impl<H, F: Fn() -> Arc<H>> Leaves<H> for Lazy<H, F> {
     fn take(&mut self) -> Option<Arc<H>> {
-        Some(Arc::clone(self.made.get_or_insert_with(self.make)))
+        Some(Arc::clone(self.made.get_or_insert_with(&self.make)))
     }
 }

@@ -5,36 +5,53 @@ use crate::{
     registry::wake::{Panicked, each, raise},
     sync::Arc,
 };
+#[cfg(feature = "tokio")]
+use std::ops::Bound;
 use std::{collections::BTreeMap, mem, num::NonZeroU64, task::Waker};
 
-/// A place in the queue: the priority, then the ticket. High sorts before normal, and each by ticket, so the order of
+/// A place in the queue: the priority, then the ticket. A higher priority sorts first, and each by ticket, so the order of
 /// places is the order of grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place(NonZeroU64);
 
-/// The two priorities of a queue.
+/// The three priorities of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Priority {
-    /// Before all normal calls: for stop and restart.
+    /// Before all others: for stop and restart.
     High,
+    /// Before normal calls, and in all else like them.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code))] // only the manager has such calls
+    First,
     Normal,
 }
 
 impl Place {
-    /// The bit of the priority. Tickets stay below it.
+    /// The bits of the priority. Tickets stay below them.
     const NORMAL: u64 = 1 << 63;
+    const FIRST: u64 = 1 << 62;
 
     #[inline]
     pub(crate) fn new(priority: Priority, ticket: Ticket) -> Self {
         match priority {
             Priority::High => Self(ticket.0),
+            Priority::First => Self(ticket.0 | Self::FIRST),
             Priority::Normal => Self(ticket.0 | Self::NORMAL),
         }
     }
 
     #[inline]
     pub(crate) fn ticket(self) -> Ticket {
-        Ticket::new(self.0.get() & !Self::NORMAL).expect("a place is made of a ticket")
+        let ticket = self.0.get() & !(Self::NORMAL | Self::FIRST);
+        Ticket::new(ticket).expect("a place is made of a ticket")
+    }
+
+    #[cfg(feature = "tokio")]
+    fn priority(self) -> Priority {
+        match self.0.get() & (Self::NORMAL | Self::FIRST) {
+            0 => Priority::High,
+            Self::FIRST => Priority::First,
+            _ => Priority::Normal,
+        }
     }
 }
 
@@ -109,7 +126,7 @@ impl<H> Queue<H> {
 
     /// The place and handle of this ticket, if it is queued.
     pub(crate) fn caller(&self, ticket: Ticket) -> Option<(Place, Option<&Arc<H>>)> {
-        [Priority::Normal, Priority::High]
+        [Priority::Normal, Priority::First, Priority::High]
             .into_iter()
             .find_map(|priority| {
                 let place = Place::new(priority, ticket);
@@ -122,8 +139,19 @@ impl<H> Queue<H> {
     #[cfg(feature = "tokio")]
     pub(crate) fn first_caller(&self) -> Option<&Arc<H>> {
         let (place, waiter) = self.waiters.first_key_value()?;
-        let first = place.0.get() & Place::NORMAL == 0;
-        first.then_some(waiter.caller.as_ref())?
+        let high = place.priority() == Priority::High;
+        high.then_some(waiter.caller.as_ref())?
+    }
+
+    /// The next calls after this place, and their handles.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn after(
+        &self,
+        place: Option<Place>,
+    ) -> impl Iterator<Item = (Place, Option<&Arc<H>>)> {
+        let from = place.map_or(Bound::Unbounded, Bound::Excluded);
+        let waiters = self.waiters.range((from, Bound::Unbounded));
+        waiters.map(|(place, waiter)| (*place, waiter.caller.as_ref()))
     }
 
     /// Empties the queue. The caller wakes its waiters after the lock.
@@ -131,10 +159,10 @@ impl<H> Queue<H> {
         mem::take(self)
     }
 
-    /// Removes all normal calls.
+    /// Removes all calls but those of high priority.
     #[cfg(feature = "tokio")]
-    pub(crate) fn clear_normal(&mut self) -> Self {
-        let lowest = Place::new(Priority::Normal, Ticket::FIRST);
+    pub(crate) fn clear_others(&mut self) -> Self {
+        let lowest = Place::new(Priority::First, Ticket::FIRST);
         let waiters = self.waiters.split_off(&lowest);
         self.trim();
         Self { waiters }

@@ -165,7 +165,7 @@ impl<V, H> Locked<'_, V, H> {
     /// Empties the queue, except for high-priority calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn dismiss_queue(&mut self) -> Queue<H> {
-        let queue = self.queue().map(Queue::clear_normal).unwrap_or_default();
+        let queue = self.queue().map(Queue::clear_others).unwrap_or_default();
         if !queue.is_empty() {
             self.post_waiting();
         }

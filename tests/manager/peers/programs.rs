@@ -272,7 +272,7 @@ async fn to_wait_or_not_is_a_choice_and_the_line_is_bounded() {
     let (m, stage) = stage(|builder| builder.max_waiting(1));
     let turn = m.turn("a").await.expect("free");
     let waits = m.send_message("a", say("waits"));
-    let now = m.send_message_with("a", say("now"), TurnOptions::no_wait());
+    let now = m.with(TurnOptions::no_wait()).send_message("a", say("now"));
     let error = now.await.expect_err("it is busy");
     assert!(matches!(error.error, TurnError::Busy));
     assert!(error.message.is_some());
