@@ -8,25 +8,23 @@ use super::{
         sending::Sending,
         turn::{Drove, SessionTurn, drive},
     },
-    end::{shutdown, stop::Stopping, sweep},
+    end::{shutdown, sweep},
     error::TurnError,
-    reach::{Call, Refusal},
+    reach::Call,
     report::{
-        events::{Hub, Subscription},
-        reports::{DrainReport, QueuedCall, SessionEvent, SessionStatus, SweepReport},
+        reports::{QueuedCall, SessionStatus},
         stats::Stats,
     },
     run,
     settings::{self, BuildError, ManagerBuilder, TurnOptions},
     shared::Shared,
-    switch::Cause,
 };
 use crate::{
-    SendFnOnce, Ticket, ToKey,
+    SendFnOnce, ToKey,
     registry::guards::send_fn,
     sync::{Arc, resume_unwind},
 };
-use std::{fmt, future::Future, time::Duration};
+use std::{fmt, future::Future};
 
 /// Runs one session per key, and gives it to one caller at a time.
 ///
@@ -63,12 +61,12 @@ use std::{fmt, future::Future, time::Duration};
 /// the runtime in which it was built. When that runtime is gone, every call ends with `Closed`, and a message that no session has
 /// received is returned. A panic in the backend ends a session, never the manager.
 pub struct SessionManager<B: Backend> {
-    owner: Arc<Owner<B>>,
-    options: TurnOptions,
+    pub(super) owner: Arc<Owner<B>>,
+    pub(super) options: TurnOptions,
 }
 
 /// What all clones share. The last one shuts the manager down.
-struct Owner<B: Backend>(Arc<Shared<B>>);
+pub(super) struct Owner<B: Backend>(Arc<Shared<B>>);
 
 impl<B: Backend> Drop for Owner<B> {
     fn drop(&mut self) {
@@ -122,7 +120,7 @@ impl<A: Agent> SessionManager<A> {
         key: &Q,
         message: A::Message,
     ) -> Sending<A> {
-        let call = Some(Call::turn(&self.options));
+        let call = Some(Call::turn(self.options.first, self.options.note.clone()));
         let options = &self.options;
         let place = Place::take(self.shared(), key, options, false, call);
         let owner = Arc::clone(&self.owner);
@@ -221,7 +219,8 @@ impl<B: Backend> SessionManager<B> {
             let (session, of_turn, shared) = SessionTurn::session(&mut turn);
             let limit = own_limit.or(shared.timeouts().turn);
             let call = || send_fn::call(f, session);
-            let drove = drive(shared, call, of_turn, limit);
+            // A closure has no context, so nobody can expect a sign of it.
+            let drove = drive(shared, call, of_turn, limit, None);
             let drove = run::inside(&shared.runtime, drove).await;
             SessionTurn::drove(&mut turn, &drove);
             run::let_go(turn);
@@ -298,126 +297,12 @@ impl<B: Backend> SessionManager<B> {
         self.shared().queue(key)
     }
 
-    /// Cancels the call with this ticket. Without a ticket, cancels the call that has the session. Returns false if there is no
-    /// such call, or if its turn has ended.
-    ///
-    /// | the call | what happens to it |
-    /// |---|---|
-    /// | is queued, or is granted and not yet polled | it ends at once with [`TurnError::Aborted`], and its message is returned; the next caller moves up before `abort` returns |
-    /// | waits for a start, a health check or a stop | it ends in the same way; that step continues for the next caller |
-    /// | waits for a start, and no other call waits | the same, and the start is [cancelled](crate::TurnContext::cancelled), with `Timeouts::abort` to end |
-    /// | has its turn | the turn is [cancelled](crate::TurnContext::cancelled), and has `Timeouts::abort` to end |
-    /// | is a [`stop`](Self::stop) | nothing; `abort` returns false |
-    pub fn abort<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q, only: Option<Ticket>) -> bool {
-        let shared = self.shared();
-        let found = shared.registry.reach(key, only, self.options.only);
-        found.is_some_and(|(ticket, call)| {
-            !call.stops && shared.cancel(key, ticket, &call, Cause::Abort)
-        })
-    }
-
-    /// Removes all calls from the queue of a key, and returns their number. Each ends with [`TurnError::Dismissed`].
-    ///
-    /// The current turn continues, and so does a [`stop`](Self::stop). To end everything that a key has to do, call `dismiss` and then
-    /// [`abort`](Self::abort).
-    pub fn dismiss<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> usize {
-        self.shared().send_away(key, || Refusal::Dismissed)
-    }
-
-    /// Cancels the current turn, and stops the session when that turn has ended. The future returns false if there was no session.
-    ///
-    /// A stop goes ahead of the queue. The queued calls get the next session. If a stop of this key is queued or running already,
-    /// the call joins it, and both return the same result.
-    ///
-    /// The turn or start has `Timeouts::abort` to end. A plain [`SessionTurn`] has no such limit: the stop waits until it is dropped.
-    ///
-    /// # Errors
-    ///
-    /// The future returns a [`StopError`](crate::manager::StopError). The key is free also after an error.
-    pub fn stop<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Stopping<B> {
-        let only = self.options.only;
-        Stopping::begin(self.shared(), key, only, Arc::clone(&self.owner))
-    }
-
-    /// Stops the session, if there is one, starts a new one, and returns a turn of it. Waits in the queue like [`turn`](Self::turn).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`turn`](Self::turn). A stop that fails is reported only by a [`SessionEvent::Stopped`].
-    pub fn restart<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Entering<B> {
-        let place = Place::take(self.shared(), key, &self.options, true, None);
-        Entering::of(place, self.shared(), Arc::clone(&self.owner))
-    }
-
-    /// Stops the sessions that nobody has used or touched for `idle_for`. Never waits for a turn.
-    ///
-    /// [`ManagerBuilder::stop_idle_after`] does this in the background.
-    pub fn cleanup_idle(
-        &self,
-        idle_for: Duration,
-    ) -> impl Future<Output = SweepReport<B::Key>> + Send + 'static + use<B> {
-        sweep::sweep(Arc::clone(self.shared()), idle_for)
-    }
-
-    /// Restarts the idle time of a session. Returns false if there is no session.
-    pub fn touch<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> bool {
-        self.shared().registry.touch(key)
-    }
-
-    /// Shuts the manager down, and returns a report that names every key that had a session.
-    ///
-    /// When the call returns, new calls are refused with [`TurnError::Closed`], and all queued calls have ended with it. Turns
-    /// may continue until the deadline. Then they are cancelled. Messages and closures that still run after `Timeouts::abort` are
-    /// dropped. Every session is stopped, sixteen at a time. A second call may bring the deadline forward, and returns the same
-    /// report.
-    ///
-    /// # Details
-    ///
-    /// Upper bound: `deadline + abort + start + stop * (2 + n / 16)` for n sessions left at the deadline; `abort`, `start` and `stop`
-    /// are those of [`Timeouts`](crate::manager::Timeouts). If a plain [`SessionTurn`] is still held then, the report lists its key
-    /// as abandoned. Its session is stopped when the turn is dropped.
-    ///
-    /// If the runtime ends first, its tasks and their sessions are dropped. The report then lists what was stopped before, and as
-    /// abandoned what was still in the registry.
-    pub fn shutdown(
-        &self,
-        deadline: Duration,
-    ) -> impl Future<Output = DrainReport<B::Key>> + Send + 'static + use<B> {
-        let shared = Arc::clone(self.shared());
-        shutdown::begin(&shared, Some(deadline));
-        shutdown::report(shared)
-    }
-
-    /// Returns the [handle](Backend::Handle) of a key's session, which reaches the session without its turn. `None` before the end of
-    /// the start, and from the beginning of the stop on. Waits for nothing.
-    pub fn handle<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<B::Handle> {
-        self.shared().handle(key)
-    }
-
-    /// Subscribes to the partial output of a key's sessions, whoever sends the messages, and to that of their starts. Ends with the
-    /// shutdown.
-    pub fn listen<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Subscription<B::Event> {
-        let shared = self.shared();
-        let limit = shared.settings.unread_bytes;
-        let subscription = shared.outputs.subscribe(key.to_key(), limit);
-        // Either the shutdown ends all subscriptions after this line, and so this one; or it has set `over` before, and this ends it.
-        if shared.ending.over() {
-            subscription.end_all();
-        }
-        subscription
-    }
-
-    /// Subscribes to the starts, turns and stops of all sessions. Ends with the shutdown.
-    pub fn subscribe(&self) -> Subscription<SessionEvent<B::Key>> {
-        Hub::subscribe(&self.shared().events)
-    }
-
     /// Returns a builder for the settings. [`build`](ManagerBuilder::build) makes the manager.
     pub fn builder(backend: B) -> ManagerBuilder<B> {
         ManagerBuilder::new(backend)
     }
 
-    fn shared(&self) -> &Arc<Shared<B>> {
+    pub(super) fn shared(&self) -> &Arc<Shared<B>> {
         &self.owner.0
     }
 }

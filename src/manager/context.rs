@@ -8,7 +8,7 @@ use std::fmt;
 pub(crate) trait Outlet<E>: Send + Sync {
     fn switch(&self) -> &Switch;
     fn note(&self, ticket: Ticket, note: Arc<str>);
-    fn emit(&self, event: E);
+    fn emit(&self, ticket: Ticket, event: E);
 }
 
 /// The context of one start or one turn: it emits output, and reports whether that is cancelled.
@@ -34,7 +34,7 @@ impl<E> TurnContext<E> {
     /// Sends partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
     /// events, and receives their number. The limits are those of a [`Subscription`](crate::manager::Subscription).
     pub fn emit(&self, event: E) {
-        self.out.emit(event);
+        self.out.emit(self.ticket, event);
     }
 
     /// Sets a line for the status, such as `retrying 2 of 3`. It stays until the next note or the end of the turn.
@@ -138,9 +138,9 @@ impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Outlet<I> for Mapped<E, F> {
         self.out.note(ticket, note);
     }
 
-    fn emit(&self, event: I) {
+    fn emit(&self, ticket: Ticket, event: I) {
         if let Some(event) = (self.f)(event) {
-            self.out.emit(event);
+            self.out.emit(ticket, event);
         }
     }
 }

@@ -49,6 +49,9 @@ pub enum TurnError<E> {
     /// The turn took longer than `Timeouts::turn`, and the cancelled agent did not reply. Its own error, if it returned one, is
     /// dropped.
     TurnTimedOut,
+    /// Neither an event nor a note came for `Timeouts::quiet`, and the cancelled agent did not reply. Its own error, if it returned one,
+    /// is dropped.
+    Silent,
     /// The turn was cancelled by its sender, an abort, a stop or a shutdown, and the agent did not reply. Its own error, if it
     /// returned one, is dropped.
     Aborted,
@@ -82,6 +85,7 @@ impl<E> TurnError<E> {
             Self::StartPanicked => Self::StartPanicked,
             Self::Agent(_) => return None,
             Self::TurnTimedOut => Self::TurnTimedOut,
+            Self::Silent => Self::Silent,
             Self::Aborted => Self::Aborted,
             Self::Panicked => Self::Panicked,
         })
@@ -115,6 +119,7 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
             Self::StartPanicked => "the start of the session panicked",
             Self::Agent(error) => return write!(f, "the agent returned an error: {error:#}"),
             Self::TurnTimedOut => "the turn timed out",
+            Self::Silent => "the turn was silent for too long",
             Self::Aborted => "the turn was cancelled",
             Self::Panicked => "the agent panicked in the turn",
         })

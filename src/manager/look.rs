@@ -2,15 +2,16 @@
 
 use crate::manager::{
     backend::Backend,
+    reach::Call,
     report::reports::{QueuedCall, SessionStatus},
-    shared::{Seen, Shared},
+    shared::Shared,
 };
 use crate::{Incarnation, Phase, Status, Ticket, ToKey, sync::Arc};
 
 impl<B: Backend> Shared<B> {
     pub(crate) fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
         let seen = self.registry.observe(key)?;
-        Some(self.describe(seen.status(), |turn| note(&seen, turn)))
+        Some(self.describe(seen.status(), |turn| seen.reach(Some(turn))))
     }
 
     /// The number of a session that is there, or is being started or stopped.
@@ -24,7 +25,12 @@ impl<B: Backend> Shared<B> {
         let queued = self.registry.queued(key).into_iter();
         let turns = queued.filter(|(_, call)| !call.stops);
         turns
-            .map(|(place, call)| call.describe(place.ticket(), now))
+            .map(|(place, call)| QueuedCall {
+                ticket: place.ticket(),
+                first: call.first,
+                waited: call.waited(now),
+                note: call.note.clone(),
+            })
             .collect()
     }
 
@@ -41,7 +47,7 @@ impl<B: Backend> Shared<B> {
         let seen = self.registry.snapshot();
         seen.iter()
             .map(|seen| {
-                let status = self.describe(seen.status(), |turn| note(seen, turn));
+                let status = self.describe(seen.status(), |turn| seen.reach(Some(turn)));
                 (seen.key().clone(), status)
             })
             .collect()
@@ -50,20 +56,19 @@ impl<B: Backend> Shared<B> {
     fn describe(
         &self,
         status: Status,
-        note: impl FnOnce(Ticket) -> Option<Arc<str>>,
+        call: impl FnOnce(Ticket) -> Option<(Ticket, Arc<Call<B>>)>,
     ) -> SessionStatus {
+        let call = status.turn.and_then(call);
+        let call = call.as_ref().map(|(ticket, call)| (*ticket, &call.switch));
+        let sign = call.and_then(|(ticket, switch)| switch.sign(ticket));
         SessionStatus {
             phase: status.phase,
             elapsed: status.age(self.registry.now()),
             waiting: status.waiting,
             incarnation: status.incarnation,
             turn: status.turn,
-            note: status.turn.and_then(note),
+            note: call.and_then(|(ticket, switch)| switch.note(ticket)),
+            quiet: sign.map(|sign| sign.elapsed()),
         }
     }
-}
-
-fn note<B: Backend>(seen: &Seen<B>, turn: Ticket) -> Option<Arc<str>> {
-    let (ticket, call) = seen.reach(Some(turn))?;
-    call.switch.note(ticket)
 }

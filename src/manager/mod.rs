@@ -37,7 +37,8 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `calls` | the calls of users |
+//! | `control` | the calls of users that control and watch sessions |
+//! | `calls` | the manager, and the calls of users that need a turn |
 //! | `call` | how a call gets its turn and uses it |
 //! | `end` | how sessions end |
 //! | `look` | the status of a session |
@@ -72,6 +73,7 @@ mod bell;
 mod call;
 mod calls;
 pub(crate) mod context;
+mod control;
 mod end;
 mod ending;
 mod error;

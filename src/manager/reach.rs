@@ -6,18 +6,17 @@
 use crate::manager::{
     backend::Backend,
     error::{StartFailure, StopError, TurnError},
-    report::reports::QueuedCall,
-    settings::TurnOptions,
     switch::{Cause, Switch},
 };
 use crate::{
-    Tick, Ticket,
+    Tick,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 use parking_lot::Mutex;
+use std::time::Duration;
 use tokio::runtime::Handle;
 
 impl<E> TurnError<E> {
@@ -25,6 +24,7 @@ impl<E> TurnError<E> {
     pub(crate) fn of(cause: Cause) -> Self {
         match cause {
             Cause::TurnTimeout => Self::TurnTimedOut,
+            Cause::Silent => Self::Silent,
             Cause::Left | Cause::Abort | Cause::Stop | Cause::Shutdown => Self::Aborted,
             Cause::RuntimeGone => Self::Closed,
         }
@@ -40,7 +40,7 @@ pub(crate) struct Call<B: Backend> {
     pub(crate) first: bool,
     /// When it joined the queue, by the registry's clock, plus 1. 0 if it did not, or is about to.
     queued: AtomicU64,
-    note: Option<Arc<str>>,
+    pub(crate) note: Option<Arc<str>>,
     /// If this stands for the plain turns of a session.
     session: Option<OfSession<B>>,
     answer: Mutex<Option<Answer<B::Error>>>,
@@ -79,10 +79,10 @@ impl<E> Refusal<E> {
 
 impl<B: Backend> Call<B> {
     /// A call that wants a turn.
-    pub(crate) fn turn(options: &TurnOptions) -> Arc<Self> {
+    pub(crate) fn turn(first: bool, note: Option<Arc<str>>) -> Arc<Self> {
         Arc::new(Self {
-            first: options.first,
-            note: options.note.clone(),
+            first,
+            note,
             ..Self::new(false, None)
         })
     }
@@ -114,15 +114,10 @@ impl<B: Backend> Call<B> {
         self.queued.store(now.0 + 1, Ordering::Relaxed);
     }
 
-    /// The call in the queue, for whoever looks at that.
-    pub(crate) fn describe(&self, ticket: Ticket, now: Tick) -> QueuedCall {
+    /// How long it has waited in the queue.
+    pub(crate) fn waited(&self, now: Tick) -> Duration {
         let queued = self.queued.load(Ordering::Relaxed).checked_sub(1);
-        QueuedCall {
-            ticket,
-            first: self.first,
-            waited: now.since(queued.map_or(now, Tick)),
-            note: self.note.clone(),
-        }
+        now.since(queued.map_or(now, Tick))
     }
 
     /// Of a handle that stands for the plain turns of a session.

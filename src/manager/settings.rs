@@ -23,6 +23,10 @@ pub struct Timeouts {
     /// finishes with a reply, the caller gets the reply; otherwise
     /// [`TurnError::TurnTimedOut`](crate::manager::TurnError::TurnTimedOut). A plain turn has no limit. Default: `None`, no limit.
     pub turn: Option<Duration>,
+    /// Limits the silence of a message or a start: the time without an event or a note of it. A message that exceeds it is cancelled,
+    /// and has `abort` to finish, as with `turn`; then its caller gets [`TurnError::Silent`](crate::manager::TurnError::Silent). A start
+    /// that exceeds it ends as if it had exceeded `start`. Default: `None`, no limit.
+    pub quiet: Option<Duration>,
     /// Limits how long a cancelled message, closure or start may continue. One that exceeds it is dropped, and its session is stopped, or
     /// its start cleaned up. Default: 5 s.
     pub abort: Duration,
@@ -37,6 +41,7 @@ impl Default for Timeouts {
             wait: None,
             start: Duration::from_secs(30),
             turn: None,
+            quiet: None,
             abort: Duration::from_secs(5),
             stop: Duration::from_secs(10),
         }
@@ -59,6 +64,12 @@ impl Timeouts {
     /// Sets [`turn`](Self#structfield.turn).
     pub fn turn(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.turn = limit.into();
+        self
+    }
+
+    /// Sets [`quiet`](Self#structfield.quiet).
+    pub fn quiet(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.quiet = limit.into();
         self
     }
 
@@ -321,10 +332,11 @@ impl Settings {
             wait,
             start,
             turn,
+            quiet,
             abort,
             stop,
         } = self.timeouts;
-        let given = [wait, turn, self.stop_idle_after];
+        let given = [wait, turn, quiet, self.stop_idle_after];
         let zero = |limit: &Duration| limit.is_zero();
         if [start, abort, stop]
             .iter()

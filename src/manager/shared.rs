@@ -12,7 +12,7 @@ use crate::manager::{
     switch::Cause,
 };
 use crate::{
-    Closing, Entry, Observed, Registry, Ticket, ToKey, Turn, Vacancy,
+    Closing, Entry, Registry, Ticket, ToKey, Turn, Vacancy,
     registry::slot::queue::wake_queues,
     sync::{
         Arc,
@@ -54,7 +54,6 @@ pub(crate) type Vacant<B> = Vacancy<<B as Backend>::Key, Resident<B>, Call<B>>;
 pub(crate) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<B>>;
 pub(crate) type Entered<B> = Entry<<B as Backend>::Key, Resident<B>, Call<B>>;
 pub(crate) type Waiting<B> = crate::Enter<<B as Backend>::Key, Resident<B>, Call<B>>;
-pub(crate) type Seen<B> = Observed<<B as Backend>::Key, Resident<B>, Call<B>>;
 pub(crate) type Sessions<B> = Registry<<B as Backend>::Key, Resident<B>, Call<B>>;
 
 /// How many sessions a sweep or a shutdown stops at once.

@@ -1,6 +1,6 @@
 //! The switch that cancels a call.
 
-use crate::manager::bell::Bell;
+use crate::manager::{bell::Bell, run::timed};
 use crate::{
     Ticket,
     sync::{
@@ -9,6 +9,8 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
+use std::{future::pending, time::Duration};
+use tokio::time::Instant;
 
 /// Why a call is cancelled. The first cause stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,8 @@ pub(crate) enum Cause {
     Abort,
     /// Its turn exceeded its limit.
     TurnTimeout,
+    /// Nothing came from its turn for too long.
+    Silent,
     /// The session is to be stopped.
     Stop,
     /// The deadline of the shutdown has passed.
@@ -48,6 +52,8 @@ struct State {
     /// A cause came that cuts its start short, at first or later.
     cuts: bool,
     note: Option<Arc<str>>,
+    /// When the last event or note came.
+    sign: Option<Instant>,
     /// The turn has ended. The stop of a dirty session may hold the slot for longer.
     over: bool,
 }
@@ -124,13 +130,48 @@ impl Switch {
     }
 
     pub(crate) fn set_note(&self, ticket: Ticket, note: Arc<str>) {
+        let now = Instant::now();
         let mut state = self.state.lock();
         let unused = match state.of(ticket).filter(|state| !state.over) {
-            Some(state) => state.note.replace(note),
+            Some(state) => {
+                state.sign = Some(now);
+                state.note.replace(note)
+            }
             None => Some(note),
         };
         drop(state);
         drop(unused);
+    }
+
+    /// An event has come, or a note.
+    pub(crate) fn alive(&self, ticket: Ticket) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        if let Some(state) = state.of(ticket) {
+            state.sign = Some(now);
+        }
+    }
+
+    /// When the last event or note came.
+    pub(crate) fn sign(&self, ticket: Ticket) -> Option<Instant> {
+        let state = self.state.lock();
+        state.sign.filter(|_| state.ticket == Some(ticket))
+    }
+
+    /// Resolves when neither an event nor a note has come for this time.
+    pub(crate) async fn silent(&self, ticket: Ticket, limit: Option<Duration>) {
+        let mut last = Instant::now();
+        loop {
+            let Some(moment) = limit.and_then(|limit| last.checked_add(limit)) else {
+                return pending().await;
+            };
+            let left = moment.saturating_duration_since(Instant::now());
+            timed(Some(left), pending::<()>()).await;
+            match self.sign(ticket) {
+                Some(sign) if sign > last => last = sign,
+                _ => return,
+            }
+        }
     }
 
     pub(crate) fn note(&self, ticket: Ticket) -> Option<Arc<str>> {

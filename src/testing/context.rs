@@ -25,5 +25,5 @@ impl<E> Outlet<E> for Nobody {
 
     fn note(&self, _: Ticket, _: Arc<str>) {}
 
-    fn emit(&self, _: E) {}
+    fn emit(&self, _: Ticket, _: E) {}
 }

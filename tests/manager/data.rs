@@ -27,6 +27,7 @@ async fn a_status_is_data() {
         "incarnation": number,
         "turn": 1,
         "note": "thinking",
+        "quiet": { "secs": 0, "nanos": 0 },
     });
     assert_eq!(to_value(&status).expect("data"), expected);
     assert_eq!(
@@ -44,6 +45,7 @@ async fn a_status_is_data() {
         "incarnation": number,
         "turn": null,
         "note": null,
+        "quiet": null,
     });
     assert_eq!(to_value(&idle).expect("data"), expected);
     assert_eq!(idle.phase, Phase::Idle);

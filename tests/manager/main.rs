@@ -30,6 +30,7 @@ mod order;
 mod panics;
 mod peers;
 mod queue;
+mod quiet;
 mod reach;
 mod reaper;
 mod runtimes;

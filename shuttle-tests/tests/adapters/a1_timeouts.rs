@@ -128,8 +128,20 @@ fn a_turn_that_does_not_end() {
         });
 }
 
+/// A message is silent for too long.
+#[test]
+fn a_turn_that_is_silent() {
+    Scenario::new("a1_timeouts::a_turn_that_is_silent", "A1 A2", 2).ends_in(
+        &["reply of #1; reply of #1", "heard, Silent; reply of #3"],
+        || limited(Act::Obey, Timeouts::default().quiet(LONG)),
+    );
+}
+
 async fn too_long(act: Act) -> String {
-    let limits = Timeouts::default().turn(LONG);
+    limited(act, Timeouts::default().turn(LONG)).await
+}
+
+async fn limited(act: Act, limits: Timeouts) -> String {
     let world = World::built(Script::new(), None, |builder| builder.timeouts(limits));
     drop(world.manager.turn(&KEY).await.expect("it starts"));
     let first = world.sends("first", KEY, 1, act);

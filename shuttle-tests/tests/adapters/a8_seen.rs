@@ -10,7 +10,12 @@ const KEY: u8 = 0;
 /// turn is never cancelled.
 #[test]
 fn a_stop_against_a_restart() {
-    let ends = &["stopped; its turn", "stopped; Aborted", "nothing; its turn", "nothing; Aborted"];
+    let ends = &[
+        "stopped; its turn",
+        "stopped; Aborted",
+        "nothing; its turn",
+        "nothing; Aborted",
+    ];
     Scenario::new("a8_seen::a_stop_against_a_restart", "A8", 2).ends_in(ends, || async {
         let world = World::new(Script::new());
         let turn = world.manager.turn(&KEY).await.expect("it starts");

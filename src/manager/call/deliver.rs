@@ -124,7 +124,8 @@ fn run<A: Agent>(
             let work = shared.backend.send(session, message, &cx);
             trace::in_turn(&told.parcel.key, cx.incarnation, cx.ticket, work)
         };
-        let drove = drive(shared, work, of_turn, limit).await;
+        let quiet = shared.timeouts().quiet;
+        let drove = drive(shared, work, of_turn, limit, quiet).await;
         let cause = of_turn.cause();
         SessionTurn::drove(&mut turn, &drove);
         let reply = match drove {

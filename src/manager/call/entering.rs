@@ -3,7 +3,9 @@
 use crate::manager::{
     backend::Backend,
     call::{
-        place::{Place, Taken, Unused, Want, begin, establish, looked},
+        establish::{begin, establish, looked},
+        held::{Taken, Unused, Want},
+        place::Place,
         turn::SessionTurn,
     },
     error::TurnError,

@@ -6,13 +6,17 @@
 //! | `deliver` | the task of a message |
 //! | `parcel` | what these two share |
 //! | `entering` | the future of a plain turn |
-//! | `place` | a call's position in the queue, and how it becomes the turn of a healthy session |
+//! | `place` | a call's position in the queue |
+//! | `establish` | how that becomes the turn of a healthy session |
+//! | `held` | what a call holds before its turn begins, and the session that it wants |
 //! | `start` | the start of a session, and how it is cut short |
 //! | `turn` | that turn, and how user code runs in it |
 //! | `room` | room for one more session, and which session makes room |
 
 mod deliver;
 pub(crate) mod entering;
+mod establish;
+mod held;
 mod parcel;
 pub(crate) mod place;
 mod room;

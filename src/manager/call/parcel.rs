@@ -134,10 +134,11 @@ impl<A: Agent> Outlet<A::Event> for Parcel<A> {
         self.call.switch.set_note(ticket, note);
     }
 
-    fn emit(&self, event: A::Event) {
+    fn emit(&self, ticket: Ticket, event: A::Event) {
         if self.events.has_ended() {
             return;
         }
+        self.call.switch.alive(ticket);
         let bytes = A::weight(&event);
         let hub = self.outputs.find(&self.key);
         let heard = hub.map(|hub| (hub, event.clone()));

@@ -9,6 +9,7 @@ use crate::manager::{
     reach::{Call, Refusal},
     report::reports::{SessionEvent, start_text},
     run::{bounded, caught, discard, either, end_here, here, quietly, within},
+    settings::Timeouts,
     shared::{Held, Resident, Seat, Shared, Vacant},
     switch::{Cause, Switch},
 };
@@ -128,10 +129,11 @@ impl<B: Backend> Outlet<B::Event> for Starting<B> {
         self.reach.call.switch.set_note(ticket, note);
     }
 
-    fn emit(&self, event: B::Event) {
+    fn emit(&self, ticket: Ticket, event: B::Event) {
         if self.reach.over.load(Ordering::Relaxed) {
             return;
         }
+        self.reach.call.switch.alive(ticket);
         if let Some(hub) = self.reach.outputs.find(&self.key) {
             let bytes = B::weight(&event);
             hub.publish(|| (event, bytes));
@@ -170,18 +172,22 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
     };
     let start = || shared.backend.start(vacancy.key(), &cx);
     let mut future = Box::pin(Some(caught(start)));
+    let Timeouts { start, quiet, .. } = *shared.timeouts();
     let first = {
-        let first = pin!(either(here(future.as_mut()), call.switch.cut(ticket)));
-        within(Some(shared.timeouts().start), first).await
+        let cut = pin!(call.switch.cut(ticket));
+        let end = either(cut, call.switch.silent(ticket, quiet));
+        let first = pin!(either(here(future.as_mut()), end));
+        within(Some(start), first).await
     };
-    let is_cut = matches!(first, Some(Err(())));
+    let is_cut = matches!(first, Some(Err(Ok(()))));
     let ended = match first {
         Some(Ok(ended)) => Some(ended),
-        Some(Err(())) => {
+        Some(Err(Ok(()))) => {
             reach.switch.cancel(ticket, Cause::Abort, false);
             within(Some(shared.timeouts().abort), here(future.as_mut())).await
         }
-        None => None,
+        // It was silent for too long, or has exceeded its limit.
+        Some(Err(Err(()))) | None => None,
     };
     // A panic of its drop changes nothing: it had ended, or is cut short.
     if let Err(payload) = end_here(future.as_mut()) {

@@ -195,12 +195,16 @@ pub(crate) fn drive<B: Backend, F: Future>(
     call: impl FnOnce() -> F,
     of_turn: OfTurn<'_>,
     limit: Option<Duration>,
+    quiet: Option<Duration>,
 ) -> impl Future<Output = Drove<F::Output>> {
     async move {
         let mut future = pin!(Some(caught(call)));
         let ended = match poll_once(here(future.as_mut())).await {
             // In a box: most of the memory is for this, and a message is copied on its way into its task.
-            None => Box::pin(outlast(shared, here(future.as_mut()), of_turn, limit)).await,
+            None => {
+                let rest = here(future.as_mut());
+                Box::pin(outlast(shared, rest, of_turn, limit, quiet)).await
+            }
             ended => ended,
         };
         let dropped = end_here(future);
@@ -218,18 +222,21 @@ async fn outlast<B: Backend, T>(
     mut future: Pin<&mut impl Future<Output = T>>,
     OfTurn { switch, ticket }: OfTurn<'_>,
     limit: Option<Duration>,
+    quiet: Option<Duration>,
 ) -> Option<T> {
     let first = {
         let rest = pin!(polled(future.as_mut()));
-        timed(limit, either(rest, switch.cancelled(ticket))).await
+        let cancelled = pin!(switch.cancelled(ticket));
+        let end = either(cancelled, switch.silent(ticket, quiet));
+        timed(limit, either(rest, end)).await
     };
-    match first {
+    let cause = match first {
         Some(Ok(ended)) => return Some(ended),
-        Some(Err(_)) => {}
-        None => {
-            switch.cancel(ticket, Cause::TurnTimeout, false);
-        }
-    }
+        Some(Err(Ok(cause))) => cause,
+        Some(Err(Err(()))) => Cause::Silent,
+        None => Cause::TurnTimeout,
+    };
+    switch.cancel(ticket, cause, false);
     within(Some(shared.timeouts().abort), future).await
 }
 

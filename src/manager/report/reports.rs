@@ -23,8 +23,10 @@ pub struct SessionStatus {
     pub incarnation: Incarnation,
     /// The ticket of the current holder; `None` while the session is idle.
     pub turn: Option<Ticket>,
-    /// The last [`TurnContext::note`](crate::TurnContext::note) of the turn, in at most 1024 bytes.
+    /// The last [`TurnContext::note`](crate::TurnContext::note) of the start or turn, in at most 1024 bytes.
     pub note: Option<Arc<str>>,
+    /// The time since the last event or note of the start or turn, by tokio's clock; `None` if there was none.
+    pub quiet: Option<Duration>,
 }
 
 /// A call in the queue of a key; see [`SessionManager::queue`](crate::SessionManager::queue).
@@ -98,7 +100,7 @@ pub enum Outcome {
     Failed,
     /// It was cancelled.
     Aborted,
-    /// It exceeded its time limit.
+    /// It exceeded its time limit, or was silent for too long.
     TimedOut,
     /// Its closure was dropped before its end, a plain turn was dropped and not done, or the turn was discarded.
     Dropped,
@@ -109,7 +111,7 @@ pub enum Outcome {
 impl Outcome {
     pub(crate) fn of(cause: Cause) -> Self {
         match cause {
-            Cause::TurnTimeout => Self::TimedOut,
+            Cause::TurnTimeout | Cause::Silent => Self::TimedOut,
             Cause::Left | Cause::Abort | Cause::Stop | Cause::Shutdown | Cause::RuntimeGone => {
                 Self::Aborted
             }

@@ -1,0 +1,94 @@
+//! What a call holds before its turn begins, and the session that it wants.
+
+use crate::manager::{
+    backend::Backend,
+    call::turn::SessionTurn,
+    error::TurnError,
+    reach::Call,
+    shared::{Entered, Held},
+};
+use crate::{Entry, Incarnation, Ticket, Turn, sync::Arc};
+
+/// The turn of a call, or why it got none.
+pub(crate) type Taken<B> = Result<SessionTurn<B>, TurnError<<B as Backend>::Error>>;
+
+/// The session that a call wants.
+#[derive(Clone, Copy)]
+pub(crate) struct Want {
+    /// A new one in place of that which is there.
+    pub(crate) restart: bool,
+    /// One that is there.
+    pub(crate) existing: bool,
+    /// The one with this number.
+    pub(crate) only: Option<Incarnation>,
+}
+
+impl Want {
+    /// Any healthy one.
+    pub(crate) const ANY: Self = Self {
+        restart: false,
+        existing: false,
+        only: None,
+    };
+
+    /// Whether this is not the session that is wanted. A vacancy has none.
+    pub(crate) fn misses(&self, session: Option<Incarnation>) -> bool {
+        match session {
+            Some(number) => self.only.is_some_and(|only| only != number),
+            None => self.existing || self.only.is_some(),
+        }
+    }
+}
+
+/// A turn or a vacancy that nobody has used yet. A drop releases the turn, also in a thread that unwinds: the session is clean.
+pub(crate) struct Unused<B: Backend>(pub(crate) Option<Entered<B>>);
+
+impl<B: Backend> Unused<B> {
+    /// Of the turn of an idle session.
+    pub(crate) fn new(turn: Held<B>) -> Self {
+        Self(Some(Entry::Occupied(turn)))
+    }
+
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        self.0.as_ref().map(ticket_of::<B>)
+    }
+
+    /// Of its session; `None` for a vacancy.
+    pub(crate) fn incarnation(&self) -> Option<Incarnation> {
+        match &self.0 {
+            Some(Entry::Occupied(turn)) => Some(Turn::incarnation(turn)),
+            _ => None,
+        }
+    }
+
+    /// Of a plain call, for which the handle of the session stands.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        match &self.0 {
+            Some(Entry::Occupied(turn)) => turn.own.switch.cause(Turn::ticket(turn)).is_some(),
+            _ => false,
+        }
+    }
+
+    /// The handle that stands for a plain call, and the ticket of that.
+    pub(crate) fn own(&self) -> (Arc<Call<B>>, Ticket) {
+        match &self.0 {
+            Some(Entry::Occupied(turn)) => (Arc::clone(&turn.own), Turn::ticket(turn)),
+            _ => unreachable!("it is the turn of a session"),
+        }
+    }
+}
+
+impl<B: Backend> Drop for Unused<B> {
+    fn drop(&mut self) {
+        if let Some(Entry::Occupied(turn)) = self.0.take() {
+            drop(Turn::release(turn));
+        }
+    }
+}
+
+fn ticket_of<B: Backend>(entry: &Entered<B>) -> Ticket {
+    match entry {
+        Entry::Occupied(turn) => Turn::ticket(turn),
+        Entry::Vacant(vacancy) => vacancy.ticket(),
+    }
+}
