@@ -24,6 +24,16 @@ pub(crate) struct Desk<A: Chat> {
     board: watch::Sender<Board>,
 }
 
+/// A message that waits.
+#[derive(Debug, Serialize)]
+pub(crate) struct Queued {
+    turn: Ticket,
+    first: bool,
+    waited_ms: u128,
+    /// Its beginning.
+    message: Option<Arc<str>>,
+}
+
 /// Whether a conversation that was ended stays so after a restart of the daemon.
 pub(crate) type Kept = Result<(), Unkept>;
 
@@ -49,6 +59,7 @@ impl<A: Chat> Desk<A> {
     /// Takes the message's place in line, now. Dropping the answer cancels the message.
     pub(crate) fn send(&self, key: &str, message: String, options: TurnOptions) -> Answer<A> {
         let asked = begin_of(&message, limits::ASKED);
+        let options = options.note(&*asked);
         let sending = self.sessions.with(options).send_message(key, message);
         self.changed();
         Answer {
@@ -77,12 +88,24 @@ impl<A: Chat> Desk<A> {
         views
     }
 
-    /// Cancels the turn under way; with a ticket, only if it is that one.
-    pub(crate) fn abort(&self, key: &str, only: Option<u64>) -> bool {
-        // Tickets are turnwise's to make: one from outside is compared with the turn's.
-        let turn = self.sessions.status(key).and_then(|status| status.turn);
-        let turn = turn.filter(|turn| only.is_none_or(|only| only == turn.get()));
-        turn.is_some_and(|turn| self.sessions.abort(key, Some(turn)))
+    /// The messages that wait, in the order of their turns.
+    pub(crate) fn queue(&self, key: &str) -> Vec<Queued> {
+        let queue = self.sessions.queue(key).into_iter();
+        queue
+            .map(|call| Queued {
+                turn: call.ticket,
+                first: call.first,
+                waited_ms: call.waited.as_millis(),
+                message: call.note,
+            })
+            .collect()
+    }
+
+    /// Cancels the turn under way; with a ticket, that turn, or the message that waits for it.
+    pub(crate) fn abort(&self, key: &str, only: Option<Ticket>) -> bool {
+        let aborted = self.sessions.abort(key, only);
+        self.changed();
+        aborted
     }
 
     /// Sends the line away, and cancels the turn under way: what a person means by stop.

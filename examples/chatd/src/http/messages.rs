@@ -33,6 +33,12 @@ pub(super) struct Message {
     /// Do not wait for the answer, and go on without the client.
     #[serde(default)]
     detach: bool,
+    /// Only if the session exists.
+    #[serde(default)]
+    existing: bool,
+    /// Before the messages that wait.
+    #[serde(default)]
+    first: bool,
     /// How long to wait for the turn, and how long it may take.
     wait_seconds: Option<f64>,
     turn_seconds: Option<f64>,
@@ -42,6 +48,8 @@ impl Message {
     fn options(&self) -> Result<TurnOptions, Refusal> {
         let mut options = TurnOptions::default();
         options.no_wait = self.wait == Some(false);
+        options.existing = self.existing;
+        options.first = self.first;
         options.wait = seconds("wait_seconds", self.wait_seconds)?;
         options.turn = seconds("turn_seconds", self.turn_seconds)?;
         Ok(options)

@@ -117,6 +117,8 @@ impl Refusal {
     /// what somebody else is in the way of.
     pub(super) fn turn<E: Error + 'static>(error: &TurnError<E>) -> Self {
         let (status, code) = match error {
+            TurnError::NotFound => (StatusCode::NOT_FOUND, "no_session"),
+            TurnError::NotAccepting => (StatusCode::SERVICE_UNAVAILABLE, "not_accepting"),
             TurnError::Busy => (StatusCode::CONFLICT, "busy"),
             TurnError::Aborted => (StatusCode::CONFLICT, "aborted"),
             TurnError::Dismissed => (StatusCode::CONFLICT, "dismissed"),
@@ -126,6 +128,7 @@ impl Refusal {
             TurnError::WaitTimedOut => (StatusCode::GATEWAY_TIMEOUT, "wait_timed_out"),
             TurnError::StartTimedOut => (StatusCode::GATEWAY_TIMEOUT, "start_timed_out"),
             TurnError::TurnTimedOut => (StatusCode::GATEWAY_TIMEOUT, "turn_timed_out"),
+            TurnError::Silent => (StatusCode::GATEWAY_TIMEOUT, "silent"),
             TurnError::Start(_) => (StatusCode::BAD_GATEWAY, "start_failed"),
             TurnError::Agent(_) => (StatusCode::BAD_GATEWAY, "agent_failed"),
             TurnError::StartPanicked | TurnError::Panicked => {
@@ -182,6 +185,9 @@ mod tests {
             let refusal = Refusal::turn(&error);
             (refusal.status.as_u16(), refusal.error)
         };
+        assert_eq!(of(TurnError::NotFound), (404, "no_session"));
+        assert_eq!(of(TurnError::NotAccepting), (503, "not_accepting"));
+        assert_eq!(of(TurnError::Silent), (504, "silent"));
         assert_eq!(of(TurnError::Busy), (409, "busy"));
         assert_eq!(of(TurnError::Aborted), (409, "aborted"));
         assert_eq!(of(TurnError::Dismissed), (409, "dismissed"));

@@ -6,11 +6,12 @@ use super::{
 };
 use crate::{
     agent::Chat,
-    desk::{Desk, View},
+    desk::{Desk, Queued, View},
 };
 use axum::{Json, extract::State};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use turnwise::Ticket;
 
 pub(super) async fn all<A: Chat>(State(desk): State<Desk<A>>) -> Json<Vec<View>> {
     Json(desk.look_at_all())
@@ -23,14 +24,22 @@ pub(super) async fn one<A: Chat>(
     desk.look(&key).map(Json).ok_or_else(Refusal::no_session)
 }
 
+/// The messages that wait. None wait for a session that is not there.
+pub(super) async fn queue<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Key(key): Key,
+) -> Json<Vec<Queued>> {
+    Json(desk.queue(&key))
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Abort {
-    /// Only the turn with this ticket.
-    turn: Option<u64>,
+    /// Only the message or turn with this ticket.
+    turn: Option<Ticket>,
 }
 
-/// Cancels the turn under way: it ends by itself soon, or its session is stopped.
+/// Cancels the turn under way: it ends by itself soon, or its session is stopped. Or takes a message back that waits.
 pub(super) async fn abort<A: Chat>(
     State(desk): State<Desk<A>>,
     Key(key): Key,

@@ -25,6 +25,7 @@ mod background;
 mod held;
 #[cfg(unix)]
 mod pty;
+mod queue;
 #[cfg(all(unix, feature = "pi"))]
 mod script;
 #[cfg(unix)]
