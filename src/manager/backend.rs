@@ -45,7 +45,7 @@ use std::{fmt, future::Future, hash::Hash};
 ///
 /// | method | on an error | on a timeout | on a panic |
 /// |---|---|---|---|
-/// | `start` | the caller and the calls queued behind it get the error | dropped after `Timeouts::start`, then `start_abandoned` | `start_abandoned` |
+/// | `start` | the caller and the calls queued behind it get the error | dropped after `Timeouts::start`, or cut short; then `start_abandoned` | `start_abandoned` |
 /// | `start_abandoned` | | dropped after `Timeouts::stop`; the key goes to the next caller | the key goes to the next caller |
 /// | `is_healthy` | `false`: the session is stopped as `Unhealthy`, and a new one starts in the same turn | the same, after `Timeouts::start` | the same |
 /// | `stop` | reported; the key is free | dropped after `Timeouts::stop`, reported as abandoned; the key is free | reported; the key is free |
@@ -219,7 +219,8 @@ pub enum StopReason {
     Restarted,
     /// [`Backend::is_healthy`] returned false, timed out or panicked.
     Unhealthy,
-    /// Its turn was cut short, panicked or was discarded, so its state is unknown.
+    /// Its turn was cut short, panicked or was discarded, or a plain turn was not [`done`](crate::manager::SessionTurn::done), so its
+    /// state is unknown.
     Dirty,
     /// The manager shuts down.
     Shutdown,

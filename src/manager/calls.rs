@@ -18,6 +18,7 @@ use super::{
     run,
     settings::{self, BuildError, ManagerBuilder, TurnOptions},
     shared::Shared,
+    text,
 };
 use crate::{
     SendFnOnce, ToKey,
@@ -131,7 +132,8 @@ impl<A: Agent> SessionManager<A> {
 impl<B: Backend> SessionManager<B> {
     /// Takes a turn of a key's session. Starts the session if there is none, and replaces it if it is not healthy.
     ///
-    /// The [`SessionTurn`] dereferences to the session. Dropping it ends the turn.
+    /// The [`SessionTurn`] dereferences to the session. [`done`](SessionTurn::done) ends the turn; a turn that is dropped instead discards
+    /// a session that was borrowed.
     ///
     /// # Errors
     ///
@@ -256,7 +258,8 @@ impl<B: Backend> SessionManager<B> {
     ///
     /// [`TurnOptions::wait`] and [`TurnOptions::no_wait`] concern turns, messages and restarts, [`TurnOptions::turn`] messages and
     /// closures, [`TurnOptions::only`](TurnOptions#structfield.only) also stops and aborts. Other calls ignore the options.
-    pub fn with(&self, options: TurnOptions) -> Self {
+    pub fn with(&self, mut options: TurnOptions) -> Self {
+        options.note = options.note.map(text::note);
         Self {
             owner: Arc::clone(&self.owner),
             options,

@@ -40,7 +40,8 @@ impl<B: Backend> Shared<B> {
         if !matches!(seen.status().phase, Phase::Idle | Phase::Busy) {
             return None;
         }
-        Some(seen.handle()?.handle().clone())
+        let handle = seen.handle()?.handle()?;
+        Some(B::Handle::clone(&handle))
     }
 
     pub(crate) fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {

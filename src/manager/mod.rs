@@ -27,7 +27,7 @@
 //! | stopping an unhealthy session | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | the stop goes on | 0; reply | false; `Aborted` at once, message returned | its turn; reply | stopped; reply | stopped; `Aborted` at once, message returned | Closing, with its ticket; reply | all events; reply |
 //! | message running | true; cancelled, `Aborted` | true; cancelled, `Aborted` | cancelled | 0; reply | true; cancelled, `Aborted` | its turn; reply | stopped; reply | stopped; cancelled, `Aborted` | Busy, with its ticket; reply | later events; reply |
 //! | closure running | true; `Aborted` after `Timeouts::abort` | true; `Aborted` after `Timeouts::abort` | session dirty | 0; value | false, session dirty; `Aborted` after `Timeouts::abort` | its turn; value | stopped; value | stopped; `Aborted` after `Timeouts::abort` | Busy, with its ticket; value | no events; value |
-//! | plain turn held | true; cancelled, ends when dropped | true; cancelled, ends when dropped | idle at once | 0; goes on | true; cancelled, ends when dropped | its turn; goes on | stopped; goes on | stopped; cancelled, ends when dropped | Busy, with its ticket; goes on | no events; goes on |
+//! | plain turn held, session not borrowed | true; cancelled, ends when dropped | true; cancelled, ends when dropped | idle at once | 0; goes on | true; cancelled, ends when dropped | its turn; goes on | stopped; goes on | stopped; cancelled, ends when dropped | Busy, with its ticket; goes on | no events; goes on |
 //! | ended, dirty session stopping | false | false | - | 0 | false | its turn | stopped | stopped | Closing | - |
 //! | stopped by another call | false | false | - | 0 | true, joins that stop | its turn | stopped | stopped | Closing | - |
 //!

@@ -6,10 +6,11 @@
 use crate::manager::{
     backend::Backend,
     error::{StartFailure, StopError, TurnError},
+    run::quietly,
     switch::{Cause, Switch},
 };
 use crate::{
-    Tick,
+    Incarnation, Tick,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -36,6 +37,8 @@ pub(crate) struct Call<B: Backend> {
     pub(crate) switch: Switch,
     /// True for a stop, which has no turn.
     pub(crate) stops: bool,
+    /// Of a stop: the session that it names.
+    pub(crate) only: Option<Incarnation>,
     /// It goes before the queue.
     pub(crate) first: bool,
     /// When it joined the queue, by the registry's clock, plus 1. 0 if it did not, or is about to.
@@ -48,7 +51,8 @@ pub(crate) struct Call<B: Backend> {
 
 /// What the handle of a session has besides.
 struct OfSession<B: Backend> {
-    handle: B::Handle,
+    /// Until the session has been stopped. In an `Arc`, so that it is cloned outside of the lock.
+    handle: Mutex<Option<Arc<B::Handle>>>,
     /// Here, so that a plain turn holds one reference for both.
     runtime: Handle,
 }
@@ -88,12 +92,16 @@ impl<B: Backend> Call<B> {
     }
 
     /// A call that ends the session.
-    pub(crate) fn stop() -> Arc<Self> {
-        Arc::new(Self::new(true, None))
+    pub(crate) fn stop(only: Option<Incarnation>) -> Arc<Self> {
+        Arc::new(Self {
+            only,
+            ..Self::new(true, None)
+        })
     }
 
     /// What stands for the plain turns of a session.
     pub(crate) fn session(handle: B::Handle, runtime: Handle) -> Arc<Self> {
+        let handle = Mutex::new(Some(Arc::new(handle)));
         Arc::new(Self::new(false, Some(OfSession { handle, runtime })))
     }
 
@@ -101,6 +109,7 @@ impl<B: Backend> Call<B> {
         Self {
             switch: Switch::default(),
             stops,
+            only: None,
             first: false,
             queued: AtomicU64::new(0),
             note: None,
@@ -130,8 +139,15 @@ impl<B: Backend> Call<B> {
         &self.session_of().runtime
     }
 
-    pub(crate) fn handle(&self) -> &B::Handle {
-        &self.session_of().handle
+    /// The handle of the session, until that has been stopped.
+    pub(crate) fn handle(&self) -> Option<Arc<B::Handle>> {
+        self.session_of().handle.lock().clone()
+    }
+
+    /// The session has been stopped: its handle is not kept by those who still reach its calls.
+    pub(crate) fn drop_handle(&self) {
+        let handle = self.session_of().handle.lock().take();
+        quietly(|| drop(handle));
     }
 
     /// Gives the reason to a call that was taken out of the queue. A call that was cancelled before keeps that cause.

@@ -120,7 +120,8 @@ impl<B: Backend> Shared<B> {
     /// queue, and the next call has its grant. False if its turn has ended.
     ///
     /// A stop cuts a start short. An abort does so if no other call waits for the key: otherwise the next one gets the session. A
-    /// sender that goes away cuts nothing. A call that comes after the look at the queue gets a start of its own.
+    /// sender that goes away cuts nothing. A call that comes after the look at the queue gets a start of its own. In a closed registry
+    /// the shutdown alone waits.
     pub(crate) fn cancel<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,
@@ -129,7 +130,7 @@ impl<B: Backend> Shared<B> {
         cause: Cause,
     ) -> bool {
         let cuts = match cause {
-            Cause::Abort => !self.is_waited_for(key),
+            Cause::Abort => self.registry.is_closed() || !self.is_waited_for(key),
             cause => cause == Cause::Stop,
         };
         let reached = call.switch.cancel(ticket, cause, cuts);

@@ -114,6 +114,22 @@ async fn a_start_that_obeys_is_not_cleaned_up() {
     stage.end(m).await;
 }
 
+/// The shutdown waits for each key, but for no session: an abort still cuts a start short.
+#[tokio::test(start_paused = true)]
+async fn an_abort_in_a_shutdown_cuts_a_start_short() {
+    let (m, stage) = plain();
+    stage.script.tell("a", Step::Start, Act::hang());
+    let sending = m.send_message("a", say("hello"));
+    settled().await;
+    let report = m.shutdown(1000 * SECOND);
+    settled().await;
+    sending.abort();
+    sending.await.expect_err("it is aborted");
+    let (report, took) = seconds(report).await;
+    assert_eq!((report.abandoned.len(), took), (0, 5));
+    stage.end(m).await;
+}
+
 /// Aborted while another call waited, and once more when none does.
 #[tokio::test(start_paused = true)]
 async fn a_second_abort_finds_nobody_waiting() {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::error::Error;
+use std::sync::Arc;
 
 use turnwise::{Backend, Incarnation, SessionManager, Ticket, TurnContext, manager::*};
 
@@ -33,6 +34,51 @@ async fn a_handle_is_there_from_the_end_of_the_start_to_the_beginning_of_the_sto
     drop(m.turn("a").await.expect("it starts"));
     assert!(m.handle("a") > Some(number), "the next session's");
     stage.end(m).await;
+}
+
+/// Sessions that are not healthy a second time, and handles that are counted.
+struct Counted(Arc<()>);
+
+impl Backend for Counted {
+    type Key = &'static str;
+    type Session = u32;
+    type Handle = Arc<()>;
+    type Event = ();
+    type Error = Infallible;
+
+    async fn start(
+        &self,
+        _: &&'static str,
+        _: &TurnContext<()>,
+    ) -> Result<(u32, Arc<()>), Infallible> {
+        Ok((0, Arc::clone(&self.0)))
+    }
+
+    async fn is_healthy(&self, checks: &mut u32) -> bool {
+        *checks += 1;
+        *checks < 2
+    }
+}
+
+/// A handle goes with its session, though a plain call is reached by it until its turn has ended.
+#[tokio::test(start_paused = true)]
+async fn a_handle_does_not_outlive_its_session() {
+    let counted = Arc::new(());
+    let backend = Counted(Arc::clone(&counted));
+    let m = SessionManager::builder(backend)
+        .build()
+        .expect("in a runtime");
+    for _ in 0..2 {
+        drop(m.turn(&"a").await.expect("healthy"));
+    }
+    let turn = m.turn(&"a").await.expect("a new session");
+    // The test's, the backend's, the new session's.
+    assert_eq!(Arc::strong_count(&counted), 3);
+    assert_eq!(m.stats().stops.unhealthy, 1);
+    drop(SessionTurn::handle(&turn));
+    drop(turn);
+    m.shutdown(HOUR).await;
+    assert_eq!(Arc::strong_count(&counted), 2);
 }
 
 /// Reports its steps, and is cut short if it is asked to wait.
@@ -152,7 +198,10 @@ async fn any_error_type_compiles() {
 fn numbers_go_around() {
     assert!(Ticket::try_from(0).is_err());
     assert!(Incarnation::try_from(0).is_err());
-    for number in [1, 7, u64::MAX] {
+    // The highest ticket there can be. One more would be the place of another call in the queue.
+    assert!(Ticket::try_from(1 << 62).is_err() && Ticket::try_from((1 << 63) + 5).is_err());
+    assert!(Ticket::try_from(u64::MAX).is_err() && Incarnation::try_from(u64::MAX).is_ok());
+    for number in [1, 7, (1 << 62) - 1] {
         let (ticket, incarnation) = (Ticket::try_from(number), Incarnation::try_from(number));
         let (ticket, incarnation) = (ticket.expect("a number"), incarnation.expect("a number"));
         assert_eq!((ticket.get(), incarnation.get()), (number, number));

@@ -53,6 +53,15 @@ async fn an_absent_session_is_not_started() {
     stage.end(m).await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_closed_manager_says_so_to_all() {
+    let (m, stage) = plain();
+    m.shutdown(SECOND).await;
+    let error = existing(&m).turn("a").await.map(drop);
+    assert!(matches!(error, Err(TurnError::Closed)), "{error:?}");
+    stage.end(m).await;
+}
+
 /// It waits for a start that is under way, and has the session of that or none.
 #[tokio::test(start_paused = true)]
 async fn an_existing_session_may_be_about_to_be() {

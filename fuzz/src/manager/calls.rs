@@ -151,9 +151,10 @@ impl Model {
             }
             At::Health | At::Renewal(_) | At::Room | At::Start | At::Abandoned(_) => {
                 let (at, waits, is_cut) = (slot.at, slot.waiting() > 0, slot.is_cut);
+                let closed = self.ending.closed();
                 self.end(id, End::Failed(cause.why()));
                 let cuts = match cause {
-                    Cause::Abort => !waits,
+                    Cause::Abort => closed || !waits,
                     Cause::Stop | Cause::Shutdown => true,
                     Cause::Left | Cause::Limit => false,
                 };

@@ -100,8 +100,8 @@ pub(crate) fn establish<B: Backend>(
             Entry::Occupied(turn) => turn,
             // It was not healthy, and is not to be replaced.
             Entry::Vacant(vacancy) if want.misses(None) && !restart => {
+                drop(seat); // before the next caller needs one
                 let_go(vacancy);
-                drop(seat);
                 return Err(shared.refused(TurnError::NotFound));
             }
             Entry::Vacant(vacancy) => {

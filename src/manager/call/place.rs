@@ -59,7 +59,8 @@ impl<B: Backend> Place<B> {
             existing: options.existing,
             only: options.only,
         };
-        if options.seeks() && want.misses(shared.incarnation(key)) {
+        // A closed registry refuses it below.
+        if options.seeks() && !shared.registry.is_closed() && want.misses(shared.incarnation(key)) {
             return Self {
                 call: call.unwrap_or_else(make),
                 want,

@@ -126,6 +126,9 @@ impl<B: Backend> Outlet<B::Event> for Starting<B> {
     }
 
     fn note(&self, ticket: Ticket, note: Arc<str>) {
+        if self.reach.over.load(Ordering::Relaxed) {
+            return;
+        }
         self.reach.call.switch.set_note(ticket, note);
     }
 

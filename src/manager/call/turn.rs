@@ -109,7 +109,8 @@ impl<B: Backend> SessionTurn<B> {
 
     /// Returns the session's [handle](Backend::Handle). This does not borrow the session.
     pub fn handle(this: &Self) -> B::Handle {
-        Self::held(this).own.handle().clone()
+        let handle = Self::held(this).own.handle().expect(HELD);
+        B::Handle::clone(&handle)
     }
 
     /// Resolves when the turn is cancelled: by an abort, a stop or a shutdown, which waits for its end. Cancel-safe.

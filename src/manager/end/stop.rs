@@ -48,6 +48,7 @@ pub(crate) async fn end<B: Backend>(
         took,
         error: error.clone(),
     });
+    closing.session_mut().own.drop_handle();
     // First, so that the key is free if a drop panics.
     (closing.closed(), end)
 }
@@ -84,11 +85,12 @@ impl<B: Backend> Stopping<B> {
         only: Option<Incarnation>,
         keep: impl Send + 'static,
     ) -> Self {
-        let call = Call::stop();
+        let call = Call::stop(only);
         // Made before others can join: if the hash of a key panics, they still get an answer.
         let answers = Answers(Arc::clone(&call));
         let registry = &shared.registry;
-        let joins = |call: &Call<B>| call.stops;
+        // One of another session may find nothing to stop where this one does.
+        let joins = |call: &Call<B>| call.stops && call.only == only;
         let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins, only) {
             None => return Self { ended: None },
             Some(Err(other)) => other,

@@ -28,7 +28,7 @@ pub struct Stats {
     pub unclean_stops: u64,
     /// Turns that have ended, by outcome.
     pub turns: Turns,
-    /// Calls that got no turn, by reason.
+    /// Calls that were refused, by reason. Calls that were cancelled, or that share the error of a start, are not among them.
     pub refused: Refused,
 }
 
@@ -61,7 +61,7 @@ pub struct Turns {
     pub panicked: u64,
 }
 
-/// Calls that got no turn, by [`TurnError`].
+/// Refused calls, by [`TurnError`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[allow(missing_docs)] // the names are those of the errors
@@ -156,7 +156,7 @@ impl Counters {
         self.add(session.get(), Count::Turn(outcome));
     }
 
-    /// A call ends with this error. One that had a turn, or that waited for a start, is counted there.
+    /// A call ends with this error, and is counted if that is a refusal.
     pub(crate) fn refused<B: Backend>(&self, error: &TurnError<B::Error>) {
         let why = match error {
             TurnError::Busy => Why::Busy,

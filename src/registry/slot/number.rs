@@ -27,6 +27,8 @@ pub struct Ticket(pub(crate) NonZeroU64);
 
 impl Ticket {
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
+    /// The two highest bits are those of the priority, in a place of the queue.
+    const LAST: Self = Self(NonZeroU64::new((1 << 62) - 1).expect("it is not 0"));
 
     /// `None` for 0, which is no ticket.
     #[inline]
@@ -34,7 +36,7 @@ impl Ticket {
         NonZeroU64::new(number).map(Self)
     }
 
-    /// Lasts for 292 years at a billion a second.
+    /// Lasts for 146 years at a billion a second.
     #[inline]
     pub(crate) fn next(self) -> Self {
         Self(self.0.saturating_add(1))
@@ -58,14 +60,14 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// A number that no session and no call can have: 0, or a text that is not a number of 64 bits.
+/// A number that no session or no call can have: 0, a ticket of 2^62 or more, or a text that is not a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidNumber;
 
 impl fmt::Display for InvalidNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a number from 1 to 18446744073709551615")
+        f.write_str("not the number of a session or of a call")
     }
 }
 
@@ -83,7 +85,8 @@ impl TryFrom<u64> for Ticket {
     type Error = InvalidNumber;
 
     fn try_from(number: u64) -> Result<Self, InvalidNumber> {
-        Self::new(number).ok_or(InvalidNumber)
+        let ticket = Self::new(number).filter(|ticket| *ticket <= Self::LAST);
+        ticket.ok_or(InvalidNumber)
     }
 }
 

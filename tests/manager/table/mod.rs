@@ -53,7 +53,7 @@ const STATES: [(State, &str); 13] = [
     (State::Renewing, "stopping an unhealthy session"),
     (State::Message, "message running"),
     (State::Closure, "closure running"),
-    (State::Plain, "plain turn held"),
+    (State::Plain, "plain turn held, session not borrowed"),
     (State::Dirty, "ended, dirty session stopping"),
     (State::Stopping, "stopped by another call"),
 ];
