@@ -12,6 +12,8 @@ use super::{
     },
     switch::Cause,
 };
+#[cfg(doc)]
+use crate::manager::{ManagerBuilder, SessionTurn, TurnError};
 use crate::{Ticket, ToKey, sync::Arc};
 use std::{future::Future, time::Duration};
 
