@@ -269,7 +269,8 @@ impl<B: Backend> SessionManager<B> {
     /// Accepts or refuses new sessions. If they are refused, the sessions that are there go on, and a call that would have to start one
     /// ends with [`TurnError::NotAccepting`].
     ///
-    /// A restart is refused and leaves its session alone. A session that is not healthy is stopped, and not replaced.
+    /// A start that is under way continues. A restart is refused and leaves its session alone. A session that is not healthy is
+    /// stopped, and not replaced.
     pub fn accept_new(&self, accept: bool) {
         self.shared().accept_new(accept);
     }

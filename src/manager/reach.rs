@@ -144,7 +144,7 @@ impl<B: Backend> Call<B> {
         self.session_of().handle.lock().clone()
     }
 
-    /// The session has been stopped: its handle is not kept by those who still reach its calls.
+    /// The session has been stopped. Its handle goes now, although calls may keep this for longer.
     pub(crate) fn drop_handle(&self) {
         let handle = self.session_of().handle.lock().take();
         quietly(|| drop(handle));

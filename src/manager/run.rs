@@ -81,9 +81,9 @@ pub(crate) fn poll_once<T>(
     })
 }
 
-/// Polls a future in the context of the runtime, whoever polls it: for its timers, and for those that user code makes in it.
+/// Polls a future in the context of the runtime, on any thread: for its timers, and for those that user code makes in it.
 ///
-/// What a task of the runtime polls is in that context already. So this is where futures begin that a caller may poll.
+/// A task of the runtime is in that context already. So this wraps only futures that a caller may poll.
 pub(crate) fn inside<F: Future>(runtime: &Handle, future: F) -> impl Future<Output = F::Output> {
     async move {
         let mut future = pin!(future);

@@ -123,7 +123,7 @@ pub struct TurnOptions {
     /// Goes before the queue, behind other such calls and behind stops. It cancels nobody. The limit of the queue counts it, and
     /// [`dismiss`](crate::SessionManager::dismiss) removes it.
     pub first: bool,
-    /// Describes the call to those who look at the [queue](crate::SessionManager::queue), in at most 1024 bytes.
+    /// A text for the list of the [queue](crate::SessionManager::queue), in at most 1024 bytes.
     pub note: Option<Arc<str>>,
     /// Acts only on the session with this number. If the key has another one, or none, a turn, a message or a restart ends with
     /// [`TurnError::NotFound`](crate::manager::TurnError::NotFound), and a stop and an abort return false. It is checked when the call is

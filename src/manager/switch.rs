@@ -158,7 +158,8 @@ impl Switch {
         state.sign.filter(|_| state.ticket == Some(ticket))
     }
 
-    /// Resolves when neither an event nor a note has come for this time.
+    /// Resolves when neither an event nor a note has come for this time. One that comes between the last look and the end of the turn
+    /// comes too late.
     pub(crate) async fn silent(&self, ticket: Ticket, limit: Option<Duration>) {
         let mut last = Instant::now();
         loop {

@@ -4,7 +4,7 @@ use turnwise::testing::End;
 use turnwise::{Phase, manager::*};
 
 use crate::script::{Act, Failure, Gate, Step, say, until};
-use crate::{SECOND, all_events, plain, seconds, settled};
+use crate::{SECOND, all_events, plain, seconds, settled, stage};
 
 #[tokio::test(start_paused = true)]
 async fn a_hanging_start_is_aborted() {
@@ -114,6 +114,26 @@ async fn a_start_that_obeys_is_not_cleaned_up() {
     stage.end(m).await;
 }
 
+/// Room is made by a slow stop. A call that is aborted meanwhile ends at once, and starts nothing.
+#[tokio::test(start_paused = true)]
+async fn an_abort_while_room_is_made() {
+    let (m, stage) = stage(|builder| builder.max_sessions(1, WhenFull::StopLongestIdle));
+    drop(m.turn("old").await.expect("free"));
+    let gate = Gate::new();
+    stage.script.tell("old", Step::Stop, until(&gate));
+    let sending = m.send_message("new", say("hello"));
+    gate.reached().await;
+    sending.abort();
+    let (error, took) = seconds(sending).await;
+    assert!(error.is_err() && took == 0);
+    gate.open();
+    settled().await;
+    assert_eq!((m.status("old"), m.status("new")), (None, None));
+    assert_eq!(stage.script.started("new"), 0);
+    drop(m.turn("new").await.expect("there is room"));
+    stage.end(m).await;
+}
+
 /// The shutdown waits for each key, but for no session: an abort still cuts a start short.
 #[tokio::test(start_paused = true)]
 async fn an_abort_in_a_shutdown_cuts_a_start_short() {
@@ -152,14 +172,14 @@ async fn a_second_abort_finds_nobody_waiting() {
     stage.end(m).await;
 }
 
-/// A turn that a start gave to its caller, who was cancelled in the same moment, is clean.
+/// A turn that is ready in the moment in which its call is cancelled is clean.
 #[tokio::test(start_paused = true)]
 async fn a_turn_that_comes_with_the_abort_is_clean() {
     let (m, stage) = plain();
     let gate = Gate::new();
     stage.script.tell("a", Step::Start, until(&gate));
     let mut turn = m.turn("a");
-    let polled = futures_poll(&mut turn).await;
+    let polled = polled(&mut turn).await;
     assert!(polled.is_none());
     gate.open();
     settled().await;
@@ -169,7 +189,7 @@ async fn a_turn_that_comes_with_the_abort_is_clean() {
     stage.end(m).await;
 }
 
-async fn futures_poll<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
+async fn polled<F: Future + Unpin>(future: &mut F) -> Option<F::Output> {
     tokio::select! {
         biased;
         value = future => Some(value),

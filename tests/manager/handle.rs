@@ -171,7 +171,7 @@ async fn fails<E: std::fmt::Debug + std::fmt::Display + Send + Sync + 'static>(
     assert_eq!(
         refused.to_string(),
         &*error,
-        "the report says what the caller is told"
+        "the report and the caller get one text"
     );
     m.shutdown(HOUR).await;
     error.to_string()

@@ -107,6 +107,25 @@ fn an_existing_session_against_a_stop() {
     });
 }
 
+/// A message for the first session waits while that is discarded: the next session does not receive it.
+#[test]
+fn a_message_for_the_session_before() {
+    let ends = &["unheard, NotFound; reply of #3"];
+    Scenario::new("a8_seen::a_message_for_the_session_before", "A8", 2).ends_in(ends, || async {
+        let world = World::new(Script::new());
+        let turn = world.manager.turn(&KEY).await.expect("it starts");
+        let only = TurnOptions::default().only(SessionTurn::incarnation(&turn));
+        let any = world.send(KEY, 1, Act::Done);
+        let late = world.send_with(KEY, 2, Act::Done, only);
+        let ends = world.spawn("ends", async move { SessionTurn::discard(turn) });
+        let any = world.hear(1, any).await;
+        let late = world.hear(2, late).await;
+        join(ends).await;
+        world.end().await;
+        format!("{late}; {any}")
+    });
+}
+
 /// New sessions are refused while calls come: what is refused has started nothing, and a session that is there goes on.
 #[test]
 fn a_lame_manager() {

@@ -40,8 +40,8 @@ pub(crate) fn looked<B: Backend>(
 /// Turns what is held into the turn of a healthy session. What few calls do is in boxes, so that the future of the others is small.
 /// Must not be cut short, because it holds the key.
 ///
-/// Other calls can cancel this one all the while, because they find it by its slot. Who waits for it returns at once then, and this
-/// goes on for the next caller. So one check of the cause after each step is enough.
+/// Other calls can cancel this one all the while, because they find it by its slot. Its caller is answered at once then, and this
+/// continues for the next caller. So one check of the cause after each step is enough.
 pub(crate) fn establish<B: Backend>(
     shared: Arc<Shared<B>>,
     entry: Unused<B>,
@@ -119,7 +119,8 @@ pub(crate) fn establish<B: Backend>(
     }
 }
 
-/// Waits for what belongs to the key. If the call is cancelled meanwhile, it is told early, and this goes on for the next caller.
+/// Awaits a step that belongs to the key. If the call is cancelled meanwhile, `early` is called, and the step continues for the next
+/// caller.
 async fn heed<B: Backend, T>(
     rest: impl Future<Output = T>,
     call: &Call<B>,

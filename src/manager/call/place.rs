@@ -59,7 +59,8 @@ impl<B: Backend> Place<B> {
             existing: options.existing,
             only: options.only,
         };
-        // A closed registry refuses it below.
+        // Its key gets no slot, not even for a moment. The session may come or go after this look: `establish` looks again when
+        // the call has the key. Schedules: `a8_seen`. A closed registry refuses the call below.
         if options.seeks() && !shared.registry.is_closed() && want.misses(shared.incarnation(key)) {
             return Self {
                 call: call.unwrap_or_else(make),
@@ -69,27 +70,10 @@ impl<B: Backend> Place<B> {
                 state: State::NotFound,
             };
         }
-        let (entered, call) = match call {
-            Some(call) => {
-                let mut left = Some(Arc::clone(&call));
-                (
-                    shared
-                        .registry
-                        .enter_or_take(key, &mut left, priority, wait),
-                    Some(call),
-                )
-            }
-            None => {
-                let mut left = Lazy::new(make);
-                (
-                    shared
-                        .registry
-                        .enter_or_take(key, &mut left, priority, wait),
-                    left.made,
-                )
-            }
-        };
-        let call = call.unwrap_or_else(make); // it was refused
+        let mut left = Lazy::new(make, call);
+        let registry = &shared.registry;
+        let entered = registry.enter_or_take(key, &mut left, priority, wait);
+        let call = left.made.unwrap_or_else(make); // it was refused
         let queued = matches!(entered, Err(Some(_)));
         if queued {
             call.set_queued(shared.registry.now());
@@ -172,7 +156,8 @@ impl<B: Backend> Place<B> {
         }
     }
 
-    /// The turn, for a task that nobody cuts short. A call that is cancelled while it waits for more than the queue is told `early`.
+    /// Returns the turn, for a task that nobody cuts short. `early` is called if the call is cancelled while it waits for more than the
+    /// queue.
     pub(crate) fn establish(
         self,
         shared: Arc<Shared<B>>,

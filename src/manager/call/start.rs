@@ -33,6 +33,7 @@ pub(crate) async fn start<B: Backend>(
     kept: Option<Seat>,
     call: &Arc<Call<B>>,
 ) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
+    // A start that has passed this goes on if new sessions are refused later.
     if !shared.accepts() {
         return Err((vacancy, shared.refused(TurnError::NotAccepting)));
     }
@@ -43,7 +44,8 @@ pub(crate) async fn start<B: Backend>(
     let Some(seat) = taken else {
         return Err((vacancy, shared.refused(TurnError::RegistryFull)));
     };
-    // Another session was stopped for its room, and meanwhile the call was cancelled: the vacancy is for the next.
+    // Another session was stopped for its room, and the call may have been cancelled meanwhile: then the vacancy is for the next. A
+    // call that is cancelled after this look cuts its start short, or leaves it to the next.
     if let Some(cause) = call.switch.cause(vacancy.ticket()) {
         drop(seat);
         return Err((vacancy, TurnError::of(cause)));
@@ -108,36 +110,32 @@ enum Begun<B: Backend> {
 /// What the context of a start reaches. The call for which it runs may have ended before.
 struct Starting<B: Backend> {
     key: B::Key,
-    reach: Arc<Reach<B>>,
-}
-
-struct Reach<B: Backend> {
     outputs: Arc<Outputs<B::Key, B::Event>>,
     call: Arc<Call<B>>,
     /// Cancels the start.
     switch: Switch,
-    /// The start has ended, and its events go to nobody.
+    /// The start has ended. What its context emits later goes to nobody; what it emits at the same time, on another thread, may still
+    /// reach the listeners.
     over: AtomicBool,
 }
 
 impl<B: Backend> Outlet<B::Event> for Starting<B> {
     fn switch(&self) -> &Switch {
-        &self.reach.switch
+        &self.switch
     }
 
     fn note(&self, ticket: Ticket, note: Arc<str>) {
-        if self.reach.over.load(Ordering::Relaxed) {
-            return;
+        if !self.over.load(Ordering::Relaxed) {
+            self.call.switch.set_note(ticket, note);
         }
-        self.reach.call.switch.set_note(ticket, note);
     }
 
     fn emit(&self, ticket: Ticket, event: B::Event) {
-        if self.reach.over.load(Ordering::Relaxed) {
+        if self.over.load(Ordering::Relaxed) {
             return;
         }
-        self.reach.call.switch.alive(ticket);
-        if let Some(hub) = self.reach.outputs.find(&self.key) {
+        self.call.switch.alive(ticket);
+        if let Some(hub) = self.outputs.find(&self.key) {
             let bytes = B::weight(&event);
             hub.publish(|| (event, bytes));
         }
@@ -158,7 +156,8 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
             };
         }
     };
-    let reach = Arc::new(Reach {
+    let starting = Arc::new(Starting {
+        key,
         outputs: Arc::clone(&shared.outputs),
         call: Arc::clone(call),
         switch: Switch::default(),
@@ -168,10 +167,7 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
         incarnation: vacancy.incarnation(),
         ticket,
         first: false,
-        out: Arc::new(Starting {
-            key,
-            reach: Arc::clone(&reach),
-        }),
+        out: Arc::clone(&starting) as Arc<dyn Outlet<B::Event>>,
     };
     let start = || shared.backend.start(vacancy.key(), &cx);
     let mut future = Box::pin(Some(caught(start)));
@@ -186,7 +182,7 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
     let ended = match first {
         Some(Ok(ended)) => Some(ended),
         Some(Err(Ok(()))) => {
-            reach.switch.cancel(ticket, Cause::Abort, false);
+            starting.switch.cancel(ticket, Cause::Abort, false);
             within(Some(shared.timeouts().abort), here(future.as_mut())).await
         }
         // It was silent for too long, or has exceeded its limit.
@@ -196,7 +192,7 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
     if let Err(payload) = end_here(future.as_mut()) {
         discard(payload);
     }
-    reach.over.store(true, Ordering::Relaxed);
+    starting.over.store(true, Ordering::Relaxed);
     let (failure, is_clean) = match ended {
         Some(Ok(Ok((session, handle)))) => return Begun::Started(session, handle),
         Some(Ok(Err(error))) => (StartFailure::Failed(Arc::new(error)), true),

@@ -25,7 +25,7 @@ impl<H> Leaves<H> for Option<Arc<H>> {
     }
 }
 
-/// A handle that is made when the call leaves it.
+/// A handle that is made when the call leaves it, unless it was made before.
 #[cfg(feature = "tokio")]
 pub(crate) struct Lazy<H, F> {
     make: F,
@@ -34,8 +34,8 @@ pub(crate) struct Lazy<H, F> {
 
 #[cfg(feature = "tokio")]
 impl<H, F: Fn() -> Arc<H>> Lazy<H, F> {
-    pub(crate) fn new(make: F) -> Self {
-        Self { make, made: None }
+    pub(crate) fn new(make: F, made: Option<Arc<H>>) -> Self {
+        Self { make, made }
     }
 }
 
