@@ -6,6 +6,7 @@
 
 mod by_hand;
 mod contenders;
+mod counter;
 mod crates;
 mod managed;
 mod map;

@@ -1,48 +1,15 @@
 //! The ways to use a session that W9 and W10 compare, each as its users write it.
 
-use crate::by_hand::Manager;
+use crate::{by_hand::Manager, counter::Counter};
 use parking_lot::RwLock;
 use std::{collections::HashMap, convert::Infallible, future::Future, sync::Arc, time::Duration};
 use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
-use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::SessionTurn};
+use turnwise::{SessionManager, manager::SessionTurn};
 
 /// One way to use the session of a key, or to send it a message.
 pub(crate) trait Way: Send + Sync + 'static {
     fn new(keys: &[String]) -> Self;
     fn act(&self, key: &str) -> impl Future<Output = ()> + Send;
-}
-
-struct Counter;
-
-impl Backend for Counter {
-    type Key = String;
-    type Session = u64;
-    type Handle = ();
-    type Event = u64;
-    type Error = Infallible;
-
-    async fn start(
-        &self,
-        _: &String,
-        _: &TurnContext<Self::Event>,
-    ) -> Result<(u64, ()), Infallible> {
-        Ok((0, ()))
-    }
-}
-
-impl Agent for Counter {
-    type Message = u64;
-    type Reply = u64;
-
-    async fn send(
-        &self,
-        session: &mut u64,
-        more: u64,
-        _: &TurnContext<u64>,
-    ) -> Result<u64, Infallible> {
-        *session += more;
-        Ok(*session)
-    }
 }
 
 fn manager() -> SessionManager<Counter> {
