@@ -25,7 +25,7 @@ async fn a_queue_is_listed_and_a_message_taken_back() {
     assert_eq!(waits[0]["first"], true);
     assert!(waits[1]["waited_ms"].is_u64());
 
-    // By anyone who has seen its number.
+    // Any client can take it back by its number.
     let taken = json!({ "turn": waits[1]["turn"] });
     let back = daemon.post("/sessions/a/abort", &taken).answer().await;
     assert_eq!(back, (200, json!({ "aborting": true })));
