@@ -165,7 +165,14 @@ async fn one(
     // The process to be killed: the one before the turn, if it is there.
     let unswept = sweeps.read().await;
     let pid = match fate {
-        Fate::Killed => sessions.turn(key).await.ok().and_then(|turn| turn.pid()),
+        Fate::Killed => match sessions.turn(key).await {
+            Ok(turn) => {
+                let pid = turn.pid();
+                SessionTurn::done(turn);
+                pid
+            }
+            Err(_) => None,
+        },
         _ => None,
     };
     let mut sending = sessions.send_message(key, message.into());

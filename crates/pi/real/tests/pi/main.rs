@@ -50,7 +50,10 @@ async fn event(sending: &mut Sending<PiAgent>, is_it: impl Fn(&PiEvent) -> bool)
 /// The number of a session's process.
 async fn pid(sessions: &SessionManager<PiAgent>, key: &str) -> u32 {
     let turn = pi_tests::within(sessions.turn(key)).await;
-    turn.expect("it has one").pid().expect("it runs")
+    let turn = turn.expect("it has one");
+    let pid = turn.pid().expect("it runs");
+    SessionTurn::done(turn);
+    pid
 }
 
 /// A turn in the middle of a tool, and the number of the tool's process.
