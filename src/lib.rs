@@ -38,7 +38,7 @@ pub mod testing;
 pub use manager::{Agent, Backend, SessionManager, TurnContext};
 pub use registry::{
     Builder, ClaimIdle, Clock, ClockHand, Closing, DefaultHasher, Drain, Enter, EnterError, Entry,
-    Incarnation, InvalidNumber, KeyHasher, Moved, Observed, Old, Phase, Registry, Released,
-    ReplaceError, Replaced, SendFnOnce, Status, Sweep, Tick, Ticket, ToKey, TryEnterError, Turn,
-    Vacancy, WaitError,
+    Incarnation, InvalidNumber, KeepAlive, KeyHasher, Moved, Observed, Old, Phase, Registry,
+    Released, ReplaceError, Replaced, SendFnOnce, Status, Sweep, Tick, Ticket, ToKey,
+    TryEnterError, Turn, Vacancy, WaitError,
 };

@@ -39,7 +39,7 @@ use std::{fmt, future::Future};
 /// | run a closure in a turn | [`with_turn`](Self::with_turn) | the queue, a start, the closure | the same; in the closure, stops the session |
 /// | look | [`status`](Self::status), [`snapshot`](Self::snapshot) | nothing | |
 /// | count what has happened | [`stats`](Self::stats) | nothing | |
-/// | reach a session without its turn | [`handle`](Self::handle) | nothing | |
+/// | reach a session without its turn; keep it alive | [`handle`](Self::handle); [`keep_alive`](Self::keep_alive) | nothing | |
 /// | list a queue | [`queue`](Self::queue) | nothing | |
 /// | cancel a call; empty a queue | [`abort`](Self::abort); [`dismiss`](Self::dismiss) | nothing | |
 /// | stop a session | [`stop`](Self::stop) | the current turn, the stop | the stop continues |

@@ -5,6 +5,7 @@ use super::{
     call::{entering::Entering, place::Place},
     calls::SessionManager,
     end::{shutdown, stop::Stopping, sweep},
+    keep::KeepAlive,
     reach::Refusal,
     report::{
         events::{Hub, Subscription},
@@ -112,6 +113,18 @@ impl<B: Backend> SessionManager<B> {
     /// the start, and from the beginning of the stop on. Waits for nothing.
     pub fn handle<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<B::Handle> {
         self.shared().handle(key)
+    }
+
+    /// Keeps a key's session alive, without its turn, and returns a guard with its [handle](Backend::Handle). Until the guard is
+    /// dropped, the session is not stopped for being idle, for its age, or to make room for another one.
+    ///
+    /// Returns `None` if there is no session: it is being started or stopped, or its key is absent. The guard is for one incarnation.
+    /// It does not keep off [`stop`](Self::stop), [`restart`](Self::restart), a [discard](crate::manager::SessionControl::discard), a
+    /// dirty turn, a failed health check and the shutdown. The drop of the last guard counts as activity. Waits for nothing.
+    ///
+    /// [`handle`](Self::handle) alone does not protect the session: it may be stopped for being idle right after the call.
+    pub fn keep_alive<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<KeepAlive<B>> {
+        self.shared().keep_alive(key)
     }
 
     /// Subscribes to the partial output of a key's sessions, whoever sends the messages, and to that of their starts. Ends with the

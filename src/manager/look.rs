@@ -4,14 +4,15 @@ use crate::manager::{
     backend::Backend,
     reach::Call,
     report::reports::{QueuedCall, SessionStatus},
-    shared::Shared,
+    shared::{Resident, Shared},
 };
-use crate::{Incarnation, Phase, Status, Ticket, ToKey, sync::Arc};
+use crate::{Incarnation, Observed, Phase, ToKey};
+
+type Seen<B> = Observed<<B as Backend>::Key, Resident<B>, Call<B>>;
 
 impl<B: Backend> Shared<B> {
     pub(crate) fn status<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<SessionStatus> {
-        let seen = self.registry.observe(key)?;
-        Some(self.describe(seen.status(), |turn| seen.reach(Some(turn))))
+        Some(self.describe(&self.registry.observe(key)?))
     }
 
     /// The number of a session that is there, or is being started or stopped.
@@ -46,26 +47,20 @@ impl<B: Backend> Shared<B> {
 
     pub(crate) fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
         let seen = self.registry.snapshot();
-        seen.iter()
-            .map(|seen| {
-                let status = self.describe(seen.status(), |turn| seen.reach(Some(turn)));
-                (seen.key().clone(), status)
-            })
-            .collect()
+        let described = |seen: &_| (Seen::<B>::key(seen).clone(), self.describe(seen));
+        seen.iter().map(described).collect()
     }
 
-    fn describe(
-        &self,
-        status: Status,
-        call: impl FnOnce(Ticket) -> Option<(Ticket, Arc<Call<B>>)>,
-    ) -> SessionStatus {
-        let call = status.turn.and_then(call);
+    fn describe(&self, seen: &Seen<B>) -> SessionStatus {
+        let status = seen.status();
+        let call = status.turn.and_then(|turn| seen.reach(Some(turn)));
         let call = call.as_ref().map(|(ticket, call)| (*ticket, &call.switch));
         let sign = call.and_then(|(ticket, switch)| switch.sign(ticket));
         SessionStatus {
             phase: status.phase,
             elapsed: status.age(self.registry.now()),
             waiting: status.waiting,
+            kept: seen.kept(),
             incarnation: status.incarnation,
             turn: status.turn,
             note: call.and_then(|(ticket, switch)| switch.note(ticket)),

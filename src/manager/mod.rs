@@ -7,6 +7,7 @@
 //! | use the sessions | build a [`SessionManager`]; its page lists the calls |
 //! | limit times, sessions, queues and memory | [`ManagerBuilder`] and [`Timeouts`]; for one call, [`TurnOptions`] |
 //! | watch | [`SessionStatus`], [`Subscription`], [`SessionEvent`] |
+//! | reach a session, and keep it | [`Backend::Handle`], [`KeepAlive`] |
 //! | handle errors | [`TurnError`], [`SendError`], [`StopError`] |
 //!
 //! # Calls and states
@@ -41,7 +42,7 @@
 //! | `calls` | the manager, and the calls of users that need a turn |
 //! | `call` | how a call gets its turn and uses it |
 //! | `end` | how sessions end |
-//! | `look` | the status of a session |
+//! | `look`, `keep` | the status of a session; the guard that keeps it alive |
 //! | `shared` | what all tasks of one manager share |
 //! | `listen` | the partial output of sessions |
 //! | `settings` | timeouts, limits, options |
@@ -77,6 +78,7 @@ mod control;
 mod end;
 mod ending;
 mod error;
+mod keep;
 mod listen;
 mod look;
 mod reach;
@@ -98,6 +100,7 @@ pub use self::{
     context::TurnContext,
     end::stop::Stopping,
     error::{Causes, SendError, StopError, TurnError},
+    keep::KeepAlive,
     report::{
         events::{Subscription, Update},
         reports::{

@@ -38,6 +38,7 @@ pub use self::{
         enter::Enter,
         entry::Entry,
         guard::{Closing, Turn, Vacancy},
+        keep::KeepAlive,
         observed::{Observed, Old, Released, Replaced},
         send_fn::SendFnOnce,
     },

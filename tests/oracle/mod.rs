@@ -32,7 +32,7 @@ impl Oracle {
         if let Some((_, slot)) = self.held_by(id) {
             (slot.phase, slot.since) = (phase, now);
             if phase == Phase::Starting {
-                (slot.number, slot.handle) = (number, None);
+                (slot.number, slot.handle, slot.kept) = (number, None, 0);
                 self.next_number += 1;
             }
         }
@@ -186,7 +186,8 @@ impl Oracle {
     pub fn claim(&mut self, key: Key, seen: &Slot, id: Id) -> Result<Guard, Refusal> {
         let slot = self.slots.get(&key);
         let same = slot.is_some_and(|slot| slot.changes == seen.changes);
-        let may = same && seen.phase == Phase::Idle;
+        let kept = slot.is_some_and(|slot| slot.kept > 0);
+        let may = same && seen.phase == Phase::Idle && !kept;
         may.then(|| self.take(key, id)).ok_or(Refusal::Moved)
     }
 
@@ -195,6 +196,28 @@ impl Oracle {
         let (now, changes, slot) = (self.now(), self.changes, self.slots.get_mut(&key));
         let touched = slot.map(|slot| (slot.touched, slot.changes) = (now, changes));
         touched.is_some()
+    }
+
+    /// The number of the session that is kept alive from now on.
+    pub fn keep(&mut self, key: Key) -> Option<u64> {
+        let slot = self.slots.get_mut(&key)?;
+        let there = matches!(slot.phase, Phase::Idle | Phase::Busy);
+        there.then(|| {
+            slot.kept += 1;
+            slot.number
+        })
+    }
+
+    /// One guard less. The last one is activity.
+    pub fn unkeep(&mut self, key: Key, number: u64) {
+        let kept = self.slots.get_mut(&key);
+        let Some(slot) = kept.filter(|slot| slot.number == number) else {
+            return;
+        };
+        slot.kept -= 1;
+        if slot.kept == 0 {
+            self.touch(key);
+        }
     }
 
     /// No newcomer: lines are sent away, grants that nobody looked at are taken back.

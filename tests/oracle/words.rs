@@ -61,6 +61,7 @@ pub struct Sweep {
     pub busy: usize,
     pub waiting: usize,
     pub young: usize,
+    pub kept: usize,
 }
 
 /// A slot; a clone of it is an observation.
@@ -79,6 +80,8 @@ pub struct Slot {
     pub rested: u64,
     pub touched: u64,
     pub handle: Option<u32>,
+    /// Guards that keep the session alive.
+    pub kept: usize,
     /// The model's `changes` when something last happened to this slot at rest.
     pub changes: u64,
 }
@@ -130,23 +133,34 @@ impl Oracle {
         slot.is_some_and(|slot| slot.number == seen.number)
     }
 
-    /// What `claim_idle` may take now. The order between keys is not fixed.
-    pub fn claimable(&self, idle_for: Duration) -> BTreeSet<Key> {
-        let old = |slot: &Slot| {
+    /// What has been idle for this time.
+    fn old(&self, idle_for: Duration) -> impl Iterator<Item = (&Key, &Slot)> {
+        self.slots.iter().filter(move |(_, slot)| {
             let quiet = self.now() - slot.rested.max(slot.touched);
             slot.phase == Phase::Idle && Duration::from_millis(quiet) >= idle_for
-        };
-        let keys = self.slots.keys().copied();
-        keys.filter(|key| old(&self.slots[key])).collect()
+        })
+    }
+
+    /// What a drain may take, whatever keeps it alive.
+    pub fn idle(&self) -> BTreeSet<Key> {
+        self.old(Duration::ZERO).map(|(&key, _)| key).collect()
+    }
+
+    /// What `claim_idle` may take now. The order between keys is not fixed.
+    pub fn claimable(&self, idle_for: Duration) -> BTreeSet<Key> {
+        let unkept = self.old(idle_for).filter(|(_, slot)| slot.kept == 0);
+        unkept.map(|(&key, _)| key).collect()
     }
 
     /// What `cleanup_idle` counts if it begins now. Each close is a `claim_idle`, a `vacate` and an `end`.
     pub fn sweep(&self, idle_for: Duration) -> Sweep {
         let closed = self.claimable(idle_for).len();
+        let kept = self.old(idle_for).count() - closed;
         let count = |test: fn(&&Slot) -> bool| self.slots.values().filter(test).count();
         Sweep {
             closed,
-            young: count(|slot| slot.holder.is_none()) - closed,
+            young: count(|slot| slot.holder.is_none()) - closed - kept,
+            kept,
             busy: count(|slot| slot.holder.is_some() && slot.waiting() == 0),
             waiting: count(|slot| slot.waiting() > 0),
         }

@@ -14,6 +14,7 @@ pub enum Op {
     Dismiss(u8),
     Touch(u8),
     Observe(u8),
+    Keep(u8),
     Replace(u8),
     Remove(u8),
     // On an `Enter`.
@@ -40,6 +41,7 @@ pub enum Op {
     ReplaceSeen(u8),
     RemoveSeen(u8),
     Forget(u8),
+    Unkeep(u8),
     Departed(u8),
     // On the registry.
     ClaimIdle(u8),
@@ -92,6 +94,8 @@ pub const MIX: &[(u32, Make)] = &[
     (1, Op::Close),
     (2, Op::Drain),
     (1, Op::LeaveDrain),
+    (6, Op::Keep),
+    (5, Op::Unkeep),
 ];
 
 /// Short, so that some sessions are old enough and others are not; one that is no whole tick.

@@ -162,7 +162,7 @@ models! {
     C1_START_START = exhaustive "c01_exclusion::start_against_start", 2, 2628;
     C1_THREE_ENTER = bounded "c01_exclusion::three_enter", 2, [8667, 447144];
     "C2", "Two sessions could be alive at the end of one, when a caller comes. Two callers show that only one of them starts the next.":
-    C2_CLEANUP_ENTER = exhaustive "c02_one_incarnation::cleanup_against_enter", 2, 23913;
+    C2_CLEANUP_ENTER = exhaustive "c02_one_incarnation::cleanup_against_enter", 2, 9057;
     C2_CLOSE_TWO = bounded "c02_one_incarnation::close_against_two", 2, [4902, 4902], one_outcome;
     C2_CLOSING_DROPPED = exhaustive "c02_one_incarnation::closing_dropped", 2, 1833;
     C2_VACANCY_DROPPED = exhaustive "c02_one_incarnation::vacancy_dropped", 2, 6990;
@@ -170,7 +170,7 @@ models! {
     C2_CLOSED_FILLED = exhaustive "c02_one_incarnation::closed_and_filled", 2, 15561;
     C2_PANIC_IN_DROP = exhaustive "c02_one_incarnation::a_drop_that_panics", 2, 1833;
     C2_PANIC_IN_TURN = exhaustive "c02_one_incarnation::a_turn_that_panics", 2, 2478, one_outcome;
-    C2_PANIC_IN_CLOSER = exhaustive "c02_one_incarnation::a_closer_that_panics", 2, 23913;
+    C2_PANIC_IN_CLOSER = exhaustive "c02_one_incarnation::a_closer_that_panics", 2, 9057;
     C2_CANCELLED_START = exhaustive "c02_one_incarnation::a_cancelled_start", 2, 108, one_outcome;
     C2_UNWINDING = exhaustive "c02_one_incarnation::a_turn_while_the_thread_unwinds", 1, 1599;
     C2_UNWINDING_START = exhaustive "c02_unwinding::a_start_while_the_thread_unwinds", 1, 4070;
@@ -228,12 +228,12 @@ models! {
     C6_REPLACE_FILL_LINE = exhaustive "c06_identity::replace_against_fill_in_line", 2, 93;
     C6_REPLACE_CLOSE_END = exhaustive "c06_identity::replace_against_close_end", 2, 18;
     C6_REPLACE_CLOSE_END_LINE = exhaustive "c06_identity::replace_against_close_end_in_line", 2, 48;
-    C6_REPLACE_CLEANUP = exhaustive "c06_identity::replace_against_cleanup", 2, 1200;
-    C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [4286, 4286];
+    C6_REPLACE_CLEANUP = exhaustive "c06_identity::replace_against_cleanup", 2, 324;
+    C6_REPLACE_CLEANUP_ENTER = bounded "c06_identity::replace_against_cleanup_and_enter", 2, [3486, 4286];
     C6_REMOVE_ENTER = exhaustive "c06_two_at_once::remove_then_enter_against_turn_end", 2, 201;
     C6_REMOVE_ENTER_LINE = bounded "c06_two_at_once::remove_then_enter_against_turn_end_in_line", 2, [5770, 5770];
-    C6_TWO_CLEANUPS = exhaustive "c06_two_at_once::two_cleanups", 2, 54054;
-    C6_TWO_CLEANUPS_ENTER = bounded "c06_two_at_once::two_cleanups_and_enter", 2, [11472, 11472];
+    C6_TWO_CLEANUPS = exhaustive "c06_two_at_once::two_cleanups", 2, 27378;
+    C6_TWO_CLEANUPS_ENTER = bounded "c06_two_at_once::two_cleanups_and_enter", 2, [8633, 11472];
     C6_REPLACE_TWICE = exhaustive "c06_two_at_once::replace_twice", 2, 36;
     C6_REPLACE_TWICE_LINE = exhaustive "c06_two_at_once::replace_twice_in_line", 2, 36;
     C6_REPLACE_GRANT = exhaustive "c06_two_at_once::replace_against_unlooked_grant", 2, 81;
@@ -249,14 +249,18 @@ models! {
     C6_HANDLE_REPLACE = exhaustive "c06_two_at_once::handle_against_replace", 2, 18;
     C6_TWO_DEPARTURES = exhaustive "c06_two_at_once::two_departures", 2, 310;
     "C7", "A cleanup against a call that makes the session active. With a third thread that touches it too, bounded.":
-    C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 9996;
+    C7_CLEANUP_TURN = exhaustive "c07_claim::cleanup_against_turn", 2, 1863;
     C7_CLEANUP_TURN_END = exhaustive "c07_claim::cleanup_against_turn_end", 2, 15;
-    C7_CLEANUP_TOUCH = exhaustive "c07_claim::cleanup_against_touch", 2, 66;
-    C7_CLEANUP_HELD = exhaustive "c07_claim::cleanup_against_held_enter", 2, 231;
+    C7_CLEANUP_TOUCH = exhaustive "c07_claim::cleanup_against_touch", 2, 42;
+    C7_CLEANUP_HELD = exhaustive "c07_claim::cleanup_against_held_enter", 2, 114;
     C7_CLEANUP_GRANT = exhaustive "c07_claim::cleanup_against_grant", 2, 15;
     C7_OBSERVED = exhaustive "c07_claim::observed_claim_against_touch", 2, 12;
-    C7_GRANTED_LATE = exhaustive "c05_granted::a_cleanup_that_has_found_it_idle", 1, 28287;
-    C7_THREE = bounded "c07_claim::cleanup_turn_and_touch", 2, [2438, 2438];
+    C7_GRANTED_LATE = exhaustive "c05_granted::a_cleanup_that_has_found_it_idle", 1, 3901;
+    C7_THREE = bounded "c07_claim::cleanup_turn_and_touch", 2, [1869, 2438];
+    C7_CLEANUP_KEEP = exhaustive "c07_kept::cleanup_against_keep", 2, 39;
+    C7_CLEANUP_LAST = exhaustive "c07_kept::cleanup_against_the_last_drop", 2, 1545;
+    C7_OBSERVED_KEPT = exhaustive "c07_kept::observed_claim_against_keep", 1, 9;
+    C7_BEFORE = exhaustive "c07_kept::a_guard_of_the_session_before", 1, 53;
     C7_TWO_TOUCHES = exhaustive "c07_claim::two_touches", 2, 36, one_outcome;
     "C8", "A question while a guard is held and another caller joins and leaves. A wait for the guard would be a deadlock.":
     C8_STATUS_TURN = exhaustive "c08_status::status_of_a_turn", 2, 16830;
@@ -271,10 +275,10 @@ models! {
     C8_OTHER_KEY = exhaustive "c08_status::another_key", 1, 1, one_outcome;
     "C9", "User code that calls back where a lock could be held.":
     C9_WAKER = exhaustive "c09_locks::a_waker_that_enters", 1, 4;
-    C9_CLOSER = bounded "c09_locks::a_closer_that_enters", 2, [4798, 4798];
+    C9_CLOSER = bounded "c09_locks::a_closer_that_enters", 2, [4539, 4798];
     C9_HANDLE = exhaustive "c09_locks::handles", 1, 17;
     "C10", "Scans and changes over two shards: the locks of one while those of the other are taken.":
-    C10_SHARDS = wide "c09_locks::all_shards", 2, [16506, 16506];
+    C10_SHARDS = wide "c09_locks::all_shards", 2, [13618, 16506];
     "C11", "A start that ends without a session against a caller. A replacement is the third.":
     C11_FAILS = exhaustive "c11_no_stuck_key::a_start_that_fails", 2, 1524;
     C11_PANICS = exhaustive "c11_no_stuck_key::a_start_that_panics", 2, 1524;
@@ -348,7 +352,7 @@ models! {
     IDIOM_SAMPLE = exhaustive "idioms::sampled_then_removed", 1, 1;
     IDIOM_COUNT = exhaustive "idioms::counted_then_removed", 1, 1;
     IDIOM_TURNWISE_STATUS = exhaustive "idioms::turnwise_status", 1, 16457, one_outcome;
-    IDIOM_TURNWISE_CLEANUP = exhaustive "idioms::turnwise_cleanup", 1, 4952;
+    IDIOM_TURNWISE_CLEANUP = exhaustive "idioms::turnwise_cleanup", 1, 2594;
     "C16", "A search for a call by ticket against each step of the call: two threads, without a bound where that ends.":
     C16_FOUND = bounded "c16_reach::a_call_is_found_until_its_turn_ends", 2, [7650, 7650], one_outcome;
     C16_FOUND_START = exhaustive "c16_reach::a_call_is_found_behind_a_start", 2, 268, one_outcome;

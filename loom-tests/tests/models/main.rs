@@ -37,6 +37,7 @@ mod c05_held;
 mod c06_identity;
 mod c06_two_at_once;
 mod c07_claim;
+mod c07_kept;
 mod c08_status;
 mod c09_locks;
 mod c11_no_stuck_key;

@@ -13,6 +13,7 @@ mod harness;
 #[path = "../histories/schedule.rs"]
 mod schedule;
 
+mod a10_kept;
 mod a1_timeouts;
 mod a2_dirty;
 mod a3_reaper;

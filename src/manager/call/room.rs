@@ -1,6 +1,5 @@
 //! Room for one more session, and which session makes room.
 
-use crate::Turn;
 use crate::manager::{
     backend::{Backend, StopReason},
     end::stop,
@@ -16,8 +15,7 @@ pub(crate) async fn seat<B: Backend>(shared: &Shared<B>) -> Option<Seat> {
         return Some(seat);
     }
     // Without a list, the setting is `WhenFull::Refuse`.
-    let turn = shared.registry.claim_longest_idle()?;
-    let mut closing = Turn::vacate(turn);
+    let mut closing = shared.registry.close_longest_idle()?;
     let seat = closing.session_mut().seat.take();
     let (vacancy, _) = stop::end(shared, closing, StopReason::Capacity).await;
     let_go(vacancy);

@@ -6,9 +6,9 @@ use crate::manager::{
     error::{StopEnd, StopError},
     report::reports::{SessionEvent, Skip, SweepReport, stop_text},
     run::{either, let_go},
-    shared::{Held, STOPS_AT_ONCE, Shared},
+    shared::{Leaving, STOPS_AT_ONCE, Shared},
 };
-use crate::{Phase, Turn, registry::guards::observed::Unclaimed, sync::Arc};
+use crate::{Phase, registry::slot::outcome::Claim, sync::Arc};
 use std::{collections::VecDeque, pin::pin, time::Duration};
 use tokio::task::JoinHandle;
 
@@ -37,13 +37,14 @@ pub(crate) async fn sweep<B: Backend>(
         let age = status.age(shared.registry.now());
         let skip = match status.phase {
             Phase::Idle if age < idle_for => Skip::Young,
-            Phase::Idle => match seen.claim_idle(idle_for) {
-                Ok(turn) => {
-                    stops.push_back((key, stop_idle(&shared, turn)));
+            Phase::Idle => match seen.close_idle(idle_for) {
+                Ok(closing) => {
+                    stops.push_back((key, stop_idle(&shared, closing)));
                     continue;
                 }
-                Err(Unclaimed::Young) => Skip::Touched,
-                Err(Unclaimed::Moved) => Skip::Busy(Duration::ZERO),
+                Err(Claim::Young) => Skip::Touched,
+                Err(Claim::Kept) => Skip::Kept,
+                Err(_) => Skip::Busy(Duration::ZERO),
             },
             _ if status.waiting > 0 => Skip::Waiting(age),
             _ => Skip::Busy(age),
@@ -58,8 +59,7 @@ pub(crate) async fn sweep<B: Backend>(
 
 type Stop<B> = JoinHandle<StopEnd<<B as Backend>::Error>>;
 
-fn stop_idle<B: Backend>(shared: &Arc<Shared<B>>, turn: Held<B>) -> Stop<B> {
-    let closing = Turn::vacate(turn);
+fn stop_idle<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>) -> Stop<B> {
     let shared = Arc::clone(shared);
     let runtime = shared.runtime.clone();
     runtime.spawn(async move {

@@ -19,6 +19,8 @@ pub struct SessionStatus {
     pub elapsed: Duration,
     /// The number of queued calls, stops included. During a shutdown, the manager waits in the queue too and is counted.
     pub waiting: u32,
+    /// The number of [keep-alives](crate::SessionManager::keep_alive) of the session.
+    pub kept: u32,
     /// The generation number of the session.
     pub incarnation: Incarnation,
     /// The ticket of the current holder; `None` while the session is idle.
@@ -73,6 +75,8 @@ pub enum Skip {
     Touched,
     /// It had not been idle for long enough.
     Young,
+    /// It was [kept alive](crate::SessionManager::keep_alive).
+    Kept,
 }
 
 /// How each session of a manager ended at the [shutdown](crate::SessionManager::shutdown). Lists each key once, in no particular

@@ -1,7 +1,7 @@
 //! Scans that never wait for a turn: a snapshot of all slots, and the search for idle sessions.
 
 use crate::{
-    Incarnation, Observed, Phase, Registry, Turn,
+    Closing, Incarnation, Observed, Phase, Registry, Turn,
     registry::{
         map::{shard::Slot, shards::Shards},
         slot::outcome::Claim,
@@ -54,8 +54,8 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     ) -> Sweep {
         let mut claims = self.claim_idle(idle_for);
         let mut closed = 0;
-        for turn in &mut claims {
-            let closing = Turn::vacate(turn);
+        while let Some((slot, session)) = claims.claim(true) {
+            let closing = Closing::claimed(&slot, session);
             let incarnation = closing.incarnation();
             let (hold, session) = closing.into_parts();
             close(hold.key(), session, incarnation);
@@ -69,7 +69,8 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     }
 
     /// Claims the sessions that have been idle for `idle_for`, one with each call of `next`. A session is claimed if it was
-    /// neither used nor [touched](Self::touch) within that time. It is never claimed while it is held, granted or waited for.
+    /// neither used nor [touched](Self::touch) within that time. It is never claimed while it is held, granted, waited for or
+    /// [kept alive](Self::keep_alive).
     ///
     /// A claimed turn is a turn like any other. [`Turn::vacate`] ends the session; a drop makes it idle again. The iterator
     /// goes through each shard once.
@@ -86,9 +87,9 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     /// The turn of the idle session that was used least recently, if the registry lists its idle sessions
     /// ([`ranked`](crate::Builder::ranked)). O(log n), amortised over the turns; O(1) if no session is idle.
     #[cfg(feature = "tokio")]
-    pub(crate) fn claim_longest_idle(&self) -> Option<Turn<K, V, H>> {
+    pub(crate) fn close_longest_idle(&self) -> Option<Closing<K, V, H>> {
         let (slot, session) = self.shards().lru()?.claim(&self.shards().common().clock)?;
-        Some(Turn::claimed(&slot, session))
+        Some(Closing::claimed(&slot, session))
     }
 }
 
@@ -106,6 +107,8 @@ pub struct Sweep {
     pub moved: usize,
     /// Idle, but used or touched within the time.
     pub young: usize,
+    /// Idle for long enough, but [kept alive](Registry::keep_alive).
+    pub kept: usize,
 }
 
 /// An iterator that claims idle sessions; see [`Registry::claim_idle`].
@@ -141,21 +144,20 @@ impl<K, V, H> ClaimIdle<K, V, H> {
         self.sweep.busy += seen.busy;
         true
     }
-}
 
-impl<K, V, H> Iterator for ClaimIdle<K, V, H> {
-    type Item = Turn<K, V, H>;
-
-    /// Between the scan and the claim, a session may be used, touched, replaced or removed. So the claim checks everything
-    /// again under the slot lock. Models: `c07_claim`.
-    fn next(&mut self) -> Option<Turn<K, V, H>> {
+    /// The next idle session: its turn, or its close, which begins in the critical section of the claim.
+    ///
+    /// Between the scan and the claim, a session may be used, touched, kept, replaced or removed. So the claim checks everything
+    /// again under the slot lock. Models: `c07_claim`, `c07_kept`.
+    fn claim(&mut self, close: bool) -> Option<(Arc<Slot<K, V, H>>, Box<V>)> {
         loop {
             while let Some(slot) = self.candidates.pop() {
                 let now = slot.home.now();
-                let claim = slot.lock().claim(self.idle_for, now);
+                let claim = slot.lock().claim(self.idle_for, close, now);
                 match claim {
-                    Claim::Taken(session) => return Some(Turn::claimed(&slot, session)),
+                    Claim::Taken(session) => return Some((slot, session)),
                     Claim::Young => self.sweep.young += 1,
+                    Claim::Kept => self.sweep.kept += 1,
                     Claim::Moved => self.sweep.moved += 1,
                 }
             }
@@ -163,6 +165,15 @@ impl<K, V, H> Iterator for ClaimIdle<K, V, H> {
                 return None;
             }
         }
+    }
+}
+
+impl<K, V, H> Iterator for ClaimIdle<K, V, H> {
+    type Item = Turn<K, V, H>;
+
+    fn next(&mut self) -> Option<Turn<K, V, H>> {
+        let (slot, session) = self.claim(false)?;
+        Some(Turn::claimed(&slot, session))
     }
 }
 

@@ -3,7 +3,7 @@
 #[cfg(feature = "tokio")]
 use crate::Ticket;
 use crate::{
-    Observed, Registry, Status, Tick, ToKey,
+    KeepAlive, Observed, Registry, Status, Tick, ToKey,
     registry::{
         map::shard::{Shard, Slot},
         slot::queue::wake_queues,
@@ -43,6 +43,34 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     pub fn touch<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> bool {
         let now = self.now();
         self.with(key, |slot| slot.lock().touch(now)).is_some()
+    }
+
+    /// Keeps a key's session alive, without its turn: until the guard is dropped, [`claim_idle`](Self::claim_idle),
+    /// [`cleanup_idle`](Self::cleanup_idle) and [`Observed::claim`] leave it alone. [`Turn::vacate`](crate::Turn::vacate),
+    /// [`replace`](Self::replace), a panic and the end of the registry do not.
+    ///
+    /// Returns `None` if the key has no session, or if that is being closed. The guard is for one incarnation. The drop of the
+    /// last guard counts as activity.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let sessions: turnwise::Registry<String, u32> = turnwise::Registry::new();
+    /// drop(sessions.enter_blocking("a")?.or_insert(1));
+    ///
+    /// let kept = sessions.keep_alive("a").expect("it is there");
+    /// assert_eq!(sessions.cleanup_idle(Duration::ZERO, |_, _, _| {}).kept, 1);
+    /// drop(kept);
+    /// assert_eq!(sessions.cleanup_idle(Duration::ZERO, |_, _, _| {}).closed, 1);
+    /// # Ok::<(), turnwise::EnterError>(())
+    /// ```
+    ///
+    /// # Details
+    ///
+    /// One critical section of the slot decides between this and a claim. A turn that was claimed before is a turn: its holder
+    /// may still vacate it. `cleanup_idle` claims and closes in one step. Takes the slot lock for a moment. Models: `c07_kept`.
+    pub fn keep_alive<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<KeepAlive<K, V, H>> {
+        self.with(key, KeepAlive::new)?
     }
 
     /// Empties the queue of a key: each caller in it gets [`EnterError::Dismissed`](crate::EnterError::Dismissed). The running

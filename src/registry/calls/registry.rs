@@ -28,7 +28,7 @@ use std::{
 /// |---|---|
 /// | get a turn | [`enter`](Self::enter), [`enter_blocking`](Self::enter_blocking), [`try_enter`](Self::try_enter), [`enter_existing`](Self::enter_existing), [`enter_first`](Self::enter_first) |
 /// | look without waiting | [`status`](Self::status), [`observe`](Self::observe), [`snapshot`](Self::snapshot), [`handle`](Self::handle), [`len`](Self::len), [`now`](Self::now) |
-/// | end idle sessions | [`cleanup_idle`](Self::cleanup_idle), [`claim_idle`](Self::claim_idle), [`touch`](Self::touch) |
+/// | end idle sessions | [`cleanup_idle`](Self::cleanup_idle), [`claim_idle`](Self::claim_idle), [`touch`](Self::touch), [`keep_alive`](Self::keep_alive) |
 /// | end or replace any session | [`Turn::vacate`](crate::Turn::vacate), [`replace`](Self::replace), [`remove`](Self::remove) |
 /// | reach or dismiss a call | [`enter_with`](Self::enter_with), [`caller`](Self::caller), [`withdraw`](Self::withdraw), [`dismiss`](Self::dismiss) |
 /// | set limits | [`builder`](Self::builder) |

@@ -266,6 +266,12 @@ pub struct Closing<K, V, H = ()> {
 }
 
 impl<K, V, H> Closing<K, V, H> {
+    /// Of an idle session that was claimed to be closed.
+    pub(crate) fn claimed(slot: &Arc<Slot<K, V, H>>, session: Box<V>) -> Self {
+        let hold = Hold::new(Arc::clone(slot));
+        Self { session, hold }
+    }
+
     /// The session, to stop it: `closing.session_mut().stop().await`. The phase stays `Closing`, and the handle can be
     /// found, until the closing is dropped.
     pub fn session_mut(&mut self) -> &mut V {

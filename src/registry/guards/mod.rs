@@ -7,11 +7,13 @@
 //! | `entry` | the result of `enter`, like an entry of std's maps |
 //! | `send_fn` | async closures whose futures are `Send` |
 //! | `guard` | `Turn`, `Vacancy`, `Closing` |
+//! | `keep` | `KeepAlive`, which keeps a session without its turn |
 //! | `hold` | the base of each guard |
 
 pub(crate) mod enter;
 pub(crate) mod entry;
 pub(crate) mod guard;
 pub(crate) mod hold;
+pub(crate) mod keep;
 pub(crate) mod observed;
 pub(crate) mod send_fn;

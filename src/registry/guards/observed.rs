@@ -1,7 +1,7 @@
 //! A slot as it was observed, to act on it if nothing has changed; and the result of a replacement.
 
 #[cfg(feature = "tokio")]
-use crate::registry::slot::outcome::Claim;
+use crate::{Closing, registry::slot::outcome::Claim};
 use crate::{
     Moved, ReplaceError, Status, Turn, Vacancy,
     registry::{
@@ -85,27 +85,38 @@ impl<K, V, H> Observed<K, V, H> {
     ///
     /// # Errors
     ///
-    /// [`Moved`] if it was not idle, or was used, touched, replaced or removed since.
+    /// [`Moved`] if it was not idle, or was used, touched, replaced or removed since, or is
+    /// [kept alive](crate::Registry::keep_alive).
     pub fn claim(&self) -> Result<Turn<K, V, H>, Moved> {
         let now = self.slot.home.now();
         let session = self.slot.lock().claim_at(self.version, now).ok_or(Moved)?;
         Ok(Turn::claimed(&self.slot, session))
     }
 
-    /// Takes the turn of a session that has been idle for `idle_for`, as [`ClaimIdle`](crate::ClaimIdle) would. The
-    /// observation does not matter: all is decided now, under the slot lock.
+    /// Begins to close a session that has been idle for `idle_for`, as
+    /// [`cleanup_idle`](crate::Registry::cleanup_idle) would. The observation does not matter: all is decided now, under the slot
+    /// lock.
     #[cfg(feature = "tokio")]
-    pub(crate) fn claim_idle(
+    pub(crate) fn close_idle(
         &self,
         idle_for: std::time::Duration,
-    ) -> Result<Turn<K, V, H>, Unclaimed> {
+    ) -> Result<Closing<K, V, H>, Claim<()>> {
         let now = self.slot.home.now();
-        let claim = self.slot.lock().claim(idle_for, now);
+        let claim = self.slot.lock().claim(idle_for, true, now);
         match claim {
-            Claim::Taken(session) => Ok(Turn::claimed(&self.slot, session)),
-            Claim::Young => Err(Unclaimed::Young),
-            Claim::Moved => Err(Unclaimed::Moved),
+            Claim::Taken(session) => Ok(Closing::claimed(&self.slot, session)),
+            Claim::Young => Err(Claim::Young),
+            Claim::Kept => Err(Claim::Kept),
+            Claim::Moved => Err(Claim::Moved),
         }
+    }
+
+    /// The number of guards that keep this incarnation alive. Takes the slot lock for a moment.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn kept(&self) -> u32 {
+        let locked = self.slot.lock();
+        let same = locked.status().incarnation == self.status.incarnation;
+        if same { locked.kept() } else { 0 }
     }
 
     /// Like [`Registry::replace`](crate::Registry::replace), if this incarnation still has the key.
@@ -160,15 +171,6 @@ impl<K, V, H> Observed<K, V, H> {
         drop(key);
         replaced
     }
-}
-
-/// Why a session was not claimed.
-#[cfg(feature = "tokio")]
-pub(crate) enum Unclaimed {
-    /// Used or touched within the time.
-    Young,
-    /// Not idle in this slot any more.
-    Moved,
 }
 
 /// The result of [`Registry::replace`](crate::Registry::replace): the new vacancy, and what was in the old slot.

@@ -3,10 +3,10 @@
 //!
 //! | an entry | by |
 //! |---|---|
-//! | is made | the end of a turn, if its slot is not listed, or only among the touched |
+//! | is made | the end of a turn or of the last keep-alive, if its slot is not listed, or only among the touched |
 //! | is moved further back | a lookup that finds its session used, and idle again |
 //! | is moved among the touched, behind all others | a lookup that finds its session touched since its last turn |
-//! | is removed | a lookup that finds its slot busy, or claims its session; its slot leaves the map |
+//! | is removed | a lookup that finds its slot busy or kept, or claims its session; its slot leaves the map |
 //!
 //! An entry has a tick at which its session was known to become idle. The session may have been used since, so the tick is
 //! never too late, and the first entry whose tick still holds is the least recently used one. A lookup takes the first entry,
@@ -86,7 +86,7 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
         drop(listed); // keys may be dropped with it, after the lock
     }
 
-    /// Claims the idle session that was used least recently, to the resolution of the clock. Sessions that were touched
+    /// Begins to close the idle session that was used least recently, to the resolution of the clock. Sessions that were touched
     /// since their last turn come last. Sessions whose turns ended in the same tick come in any order.
     pub(crate) fn claim(&self, clock: &Clock) -> Option<(Arc<Slot<K, V, H, Home>>, V)> {
         loop {
@@ -95,7 +95,11 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
             let mut locked = slot.lock();
             match locked.look_at(rank) {
                 Found::Oldest => {
-                    let session = locked.claim_if_idle(clock.now());
+                    let now = clock.now();
+                    let session = locked.claim_if_idle(now);
+                    if session.is_some() {
+                        locked.begin_close(now);
+                    }
                     drop(locked);
                     drop(entries);
                     if let Some(session) = session {
@@ -121,15 +125,15 @@ enum Found {
     Oldest,
     /// To be put back, further behind.
     Later(bool, Tick),
-    /// Busy or gone.
+    /// Busy, kept or gone.
     Out,
 }
 
 impl<V, H> Locked<'_, V, H> {
     fn look_at(&mut self, (last, listed, _): Rank) -> Found {
-        let (idle, since) = (self.is_idle(), self.glance().since);
+        let (idle, since) = (self.is_idle() && self.kept() == 0, self.glance().since);
         let touched = self.state.touched.get() > since;
-        // The end of the next turn lists it, even if it is among the touched until then.
+        // The end of the next turn, or of the keep-alive, lists it, even if it is among the touched until then.
         if !idle || touched {
             self.state.unlisted = true;
         }

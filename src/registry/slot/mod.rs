@@ -2,10 +2,12 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `transitions`, `outcome`, `state` | the transitions of a slot; their results; its states, and the slot lock |
+//! | `transitions`, `claims` | the transitions of a slot; those by which policy ends an idle session, and what keeps it off |
+//! | `outcome`, `state` | their results; its states, and the slot lock |
 //! | `queue`, `leaves`, `status` | the queue of a slot; what a call leaves for others; what anyone can read without the lock |
 //! | `number` | the numbers of sessions and of calls |
 
+mod claims;
 pub(crate) mod leaves;
 pub(crate) mod number;
 pub(crate) mod outcome;

@@ -64,6 +64,8 @@ pub(crate) enum Claim<V> {
     Taken(V),
     /// Used or touched within the time.
     Young,
+    /// A guard keeps it alive.
+    Kept,
     /// Not idle in this slot, or not any more.
     Moved,
 }

@@ -24,7 +24,7 @@ use parking_lot::{Mutex, MutexGuard};
 /// | from | transition | to | allowed for |
 /// |---|---|---|---|
 /// | absent | [`Slot::new`] | `Starting` held | the call that inserts it, under the map's write lock |
-/// | `Idle` | [`take_free`](Locked::take_free), [`take_standing`](Locked::take_standing), [`claim`](Locked::claim) | `Busy` held | any call that finds it current |
+/// | `Idle` | [`take_free`](Locked::take_free), [`take_standing`](Locked::take_standing), [`claim`](Locked::claim) | `Busy` held | any call that finds it current; a claim only if no guard keeps it |
 /// | granted | [`look`](Locked::look) | held | the granted `Enter` |
 /// | granted | [`leave`](Locked::leave), [`revoke`](Locked::revoke) | granted to the next, or `Idle`; a vacancy: released | the granted `Enter`; close |
 /// | `Busy` held | [`end_turn`](Locked::end_turn), [`put_back`](Locked::put_back) | `Busy` granted to the next, or `Idle` | its `Turn`; an `Enter` that was not polled |
@@ -81,6 +81,8 @@ pub(crate) struct Rare<H> {
     /// The last ticket that was drawn while there was a queue. A call of high priority overtakes lower tickets, so the
     /// ticket on the board may be lower.
     pub(crate) drawn: Ticket,
+    /// How many guards keep the session alive.
+    pub(crate) kept: u32,
     /// The handle that the holder left for others.
     pub(crate) handle: Option<Arc<H>>,
     /// That handle stands for the call that has the slot.
@@ -95,6 +97,7 @@ impl<H> Default for Rare<H> {
             queue: Queue::default(),
             grant: None,
             drawn: Ticket::FIRST,
+            kept: 0,
             handle: None,
             stands: false,
             caller: None,
@@ -305,9 +308,12 @@ impl<V, H> Locked<'_, V, H> {
         self.board.set_ticket(ticket);
     }
 
-    /// Begins an incarnation.
+    /// Begins an incarnation, which no guard keeps.
     pub(crate) fn number(&mut self, number: Incarnation) {
         self.change();
+        if let Some(rare) = &mut self.state.rare {
+            rare.kept = 0;
+        }
         self.board.set_number(number);
     }
 
@@ -317,7 +323,7 @@ impl<V, H> Locked<'_, V, H> {
     fn trim(&mut self) {
         let last = self.board.last_ticket();
         self.state.rare.take_if(|rare| {
-            let handles = rare.handle.is_some() || rare.caller.is_some();
+            let handles = rare.handle.is_some() || rare.caller.is_some() || rare.kept > 0;
             rare.drawn <= last && !handles && rare.grant.is_none() && rare.queue.is_empty()
         });
     }

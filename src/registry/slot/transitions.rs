@@ -1,20 +1,21 @@
 //! The transitions of a slot. Each method of [`Locked`] is one of them, and contains all that it does.
 //!
 //! A transition returns what it sets free (a session, a waker, a handle), so that user code runs after the locks. The
-//! tables of states and transitions are at [`Slot`](crate::registry::slot::state::Slot).
+//! tables of states and transitions are at [`Slot`](crate::registry::slot::state::Slot). Those by which policy ends a session, and what keeps it
+//! off, are in `claims`.
 
 use crate::{
     Incarnation, Phase, Tick, Ticket,
     registry::slot::{
         leaves::Leaves,
-        outcome::{Claim, Entered, Handles, Left, Legacy, Look, Passed},
+        outcome::{Entered, Handles, Left, Legacy, Look, Passed},
         queue::{Place, Priority, Queue},
         state::{Locked, Rare, Stamp},
         status::Glance,
     },
     sync::Arc,
 };
-use std::{mem, task::Waker, time::Duration};
+use std::{mem, task::Waker};
 
 impl<V, H> Locked<'_, V, H> {
     /// A call arrives. `limit`: how many calls may be queued, or `None` not to wait. `caller`: its handle, which is taken if
@@ -257,28 +258,6 @@ impl<V, H> Locked<'_, V, H> {
             caller,
             unlisted: false,
         }
-    }
-
-    /// Takes the turn of a session that has been idle for `idle_for`.
-    pub(crate) fn claim(&mut self, idle_for: Duration, now: Tick) -> Claim<V> {
-        if !self.is_idle() {
-            return Claim::Moved;
-        }
-        let active = self.glance().since.max(self.state.touched.get());
-        if now.since(active) < idle_for {
-            return Claim::Young;
-        }
-        self.take_free(now).map_or(Claim::Moved, Claim::Taken)
-    }
-
-    /// Takes the turn of an idle session, if nothing has happened since this version was read.
-    pub(crate) fn claim_at(&mut self, version: u64, now: Tick) -> Option<V> {
-        (self.version() == version).then(|| self.claim_if_idle(now))?
-    }
-
-    /// Takes the turn of an idle session.
-    pub(crate) fn claim_if_idle(&mut self, now: Tick) -> Option<V> {
-        self.is_idle().then(|| self.take_free(now))?
     }
 
     /// Begins to close the session of a turn.

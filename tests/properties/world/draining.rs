@@ -21,7 +21,7 @@ impl World {
             Some(draining) => draining,
             None => self.begin_drain()?,
         };
-        let resting = self.model.claimable(Duration::ZERO);
+        let resting = self.model.idle();
         let waker = Waker::from(Arc::clone(&draining.wakes));
         let next = draining
             .next
@@ -78,7 +78,7 @@ impl World {
     pub fn drain_is_ready(&self) -> bool {
         let places = self.drain.iter().flat_map(|draining| &draining.places);
         let granted = places.clone().any(|&(id, _)| self.model.settled(id));
-        granted || !self.model.claimable(Duration::ZERO).is_empty() || self.model.drained()
+        granted || !self.model.idle().is_empty() || self.model.drained()
     }
 
     /// It was given a session that rested, or whose turn came to it.

@@ -33,6 +33,25 @@ impl World {
         }
     }
 
+    pub fn keep(&mut self, key: Key) -> Checked {
+        match (self.registry.keep_alive(&key), self.model.keep(key)) {
+            (Some(kept), Some(number)) => {
+                self.names.number(key, number, kept.incarnation())?;
+                self.kept.push((kept, key, number));
+                Ok(())
+            }
+            (real, model) => same("kept", real.is_some(), model.is_some()),
+        }
+    }
+
+    pub fn unkeep(&mut self, operand: u8) -> Checked {
+        if let Some((kept, key, number)) = pick(&mut self.kept, operand) {
+            drop(kept);
+            self.model.unkeep(key, number);
+        }
+        Ok(())
+    }
+
     pub fn forget(&mut self, operand: u8) -> Checked {
         drop(pick(&mut self.seen, operand));
         Ok(())
@@ -183,12 +202,19 @@ impl World {
         let real = registry.cleanup_idle(idle_for, |&key, session, incarnation| {
             calls.push((key, session.id(), incarnation, registry.status(&key)));
         });
-        let counts = (real.closed, real.young, real.busy, real.waiting, real.moved);
+        let counts = (real.closed, real.young, real.busy, real.waiting, real.kept);
         same(
             "sweep",
             counts,
-            (model.closed, model.young, model.busy, model.waiting, 0),
+            (
+                model.closed,
+                model.young,
+                model.busy,
+                model.waiting,
+                model.kept,
+            ),
         )?;
+        same("moved", real.moved, 0)?;
         if self.lies(Lie::CleanupForgetsToLook) {
             return Ok(());
         }

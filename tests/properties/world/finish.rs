@@ -30,6 +30,7 @@ impl World {
         let mut slots = self.model.slots.values();
         same("all at rest", true, slots.all(|slot| slot.holder.is_none()))?;
         self.seen.clear();
+        self.kept.clear();
         self.drop_registry();
         self.model.slots.clear();
         self.compare_sessions("the registry is gone")
@@ -40,6 +41,7 @@ impl World {
     pub fn finish_registry_first(mut self) -> Checked {
         self.leave_drain()?;
         self.seen.clear();
+        self.kept.clear();
         self.drop_registry();
         let places = mem::take(&mut self.enters).into_iter();
         let (settled, waiting): (Vec<_>, Vec<_>) = places.partition(|place| place.at_once);
