@@ -224,4 +224,8 @@ pub enum StopReason {
     Dirty,
     /// The manager shuts down.
     Shutdown,
+    /// Its own code [discarded](crate::manager::SessionControl::discard) it.
+    Discarded,
+    /// It was older than [`max_age`](crate::manager::ManagerBuilder::max_age).
+    Aged,
 }

@@ -89,16 +89,17 @@ impl<B: Backend> ManagerBuilder<B> {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there is no usable runtime, or if a timeout, `stop_idle_after`, `max_sessions` or `unread_bytes`
+    /// [`BuildError`] if there is no usable runtime, or if a timeout, `stop_idle_after`, `max_age`, `max_sessions` or `unread_bytes`
     /// is zero.
     pub fn build(self) -> Result<SessionManager<B>, BuildError> {
         let runtime = settings::runtime()?;
         self.settings.check()?;
         let registry = self.registry();
-        let idle = self.settings.stop_idle_after;
+        let (idle, age) = (self.settings.stop_idle_after, self.settings.max_age);
         let shared = Arc::new(Shared::new(self.backend, registry, self.settings, runtime));
-        if let Some(idle) = idle {
-            shared.runtime.spawn(sweep::reap(Arc::clone(&shared), idle));
+        if let Some(shortest) = [idle, age].into_iter().flatten().min() {
+            let reap = sweep::reap(Arc::clone(&shared), shortest, idle);
+            shared.runtime.spawn(reap);
         }
         shutdown::keep(&shared);
         Ok(SessionManager {

@@ -1,6 +1,6 @@
 //! The context of a start or a turn.
 
-use crate::manager::{switch::Switch, text};
+use crate::manager::{life::Life, switch::Switch, text};
 use crate::{Incarnation, Ticket, sync::Arc};
 use std::fmt;
 
@@ -11,6 +11,91 @@ pub(crate) trait Outlet<E>: Send + Sync {
     fn emit(&self, ticket: Ticket, event: E);
 }
 
+/// What a session reaches without a turn.
+pub(crate) trait Port<E>: Send + Sync {
+    fn life(&self) -> &Life;
+    fn emit(&self, event: E);
+    fn discard(&self, reason: Arc<str>);
+}
+
+/// Lets a session speak, and end, at any time: while it is idle, too. [`TurnContext::session`] returns it. Clones are for the same
+/// session.
+///
+/// Keep it in the session, or in the task that reads from its process or connection. It does not keep the session or the manager
+/// alive. After the end of the session its methods do nothing.
+///
+/// ```
+/// use std::{io, process::Stdio};
+/// use tokio::process::{Child, Command};
+/// use turnwise::{Backend, TurnContext};
+///
+/// struct Shells;
+///
+/// impl Backend for Shells {
+///     type Key = String;
+///     type Session = ();
+///     type Handle = ();
+///     type Event = ();
+///     type Error = io::Error;
+///
+///     async fn start(&self, _: &String, cx: &TurnContext<()>) -> io::Result<((), ())> {
+///         let mut child = Command::new("sh").stdin(Stdio::null()).kill_on_drop(true).spawn()?;
+///         let session = cx.session();
+///         tokio::spawn(async move {
+///             // A process that exits while its session is idle: the session is gone at once.
+///             let ended = child.wait().await;
+///             session.discard(format!("it has exited: {ended:?}"));
+///         });
+///         Ok(((), ()))
+///     }
+/// }
+/// ```
+pub struct SessionControl<E> {
+    port: Arc<dyn Port<E>>,
+}
+
+impl<E> SessionControl<E> {
+    /// Returns the session's generation number.
+    pub fn incarnation(&self) -> Incarnation {
+        self.port.life().incarnation
+    }
+
+    /// Sends an event to all [listeners](crate::SessionManager::listen). Never waits. It counts as a sign of life of the turn, too.
+    pub fn emit(&self, event: E) {
+        self.port.emit(event);
+    }
+
+    /// Sets a line for the status, while no turn has one of its own. Like [`TurnContext::note`].
+    pub fn note(&self, note: impl Into<Arc<str>>) {
+        self.port.life().set_note(text::note(note.into()));
+    }
+
+    /// Stops the session: at once if it is idle, otherwise at the end of its turn. That turn continues; the next call gets a new
+    /// session. A start that is under way counts as failed, with [`TurnError::Discarded`](crate::manager::TurnError::Discarded).
+    ///
+    /// The reason is for that error and for [`SessionEvent::Discarded`](crate::manager::SessionEvent::Discarded). It is cut to 1024
+    /// bytes. The first reason stays. Never waits.
+    pub fn discard(&self, reason: impl Into<Arc<str>>) {
+        self.port.discard(text::note(reason.into()));
+    }
+}
+
+impl<E> Clone for SessionControl<E> {
+    fn clone(&self) -> Self {
+        Self {
+            port: Arc::clone(&self.port),
+        }
+    }
+}
+
+impl<E> fmt::Debug for SessionControl<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionControl")
+            .field("incarnation", &self.incarnation())
+            .finish_non_exhaustive()
+    }
+}
+
 /// The context of one start or one turn: it emits output, and reports whether that is cancelled.
 pub struct TurnContext<E> {
     pub(crate) incarnation: Incarnation,
@@ -18,6 +103,7 @@ pub struct TurnContext<E> {
     /// Its call went before the queue.
     pub(crate) first: bool,
     pub(crate) out: Arc<dyn Outlet<E>>,
+    pub(crate) port: Arc<dyn Port<E>>,
 }
 
 impl<E> TurnContext<E> {
@@ -29,6 +115,13 @@ impl<E> TurnContext<E> {
     /// Returns the turn's ticket.
     pub fn ticket(&self) -> Ticket {
         self.ticket
+    }
+
+    /// Returns what lets the session speak and end at any time, also after the turn.
+    pub fn session(&self) -> SessionControl<E> {
+        SessionControl {
+            port: Arc::clone(&self.port),
+        }
     }
 
     /// Sends partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
@@ -111,14 +204,17 @@ impl<E> TurnContext<E> {
     where
         E: 'static,
     {
+        let mapped = Arc::new(Mapped {
+            out: Arc::clone(&self.out),
+            port: Arc::clone(&self.port),
+            f,
+        });
         TurnContext {
             incarnation: self.incarnation,
             ticket: self.ticket,
             first: self.first,
-            out: Arc::new(Mapped {
-                out: Arc::clone(&self.out),
-                f,
-            }),
+            port: Arc::clone(&mapped) as Arc<dyn Port<I>>,
+            out: mapped,
         }
     }
 }
@@ -126,7 +222,24 @@ impl<E> TurnContext<E> {
 /// The events of an inner agent.
 struct Mapped<E, F> {
     out: Arc<dyn Outlet<E>>,
+    port: Arc<dyn Port<E>>,
     f: F,
+}
+
+impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Port<I> for Mapped<E, F> {
+    fn life(&self) -> &Life {
+        self.port.life()
+    }
+
+    fn emit(&self, event: I) {
+        if let Some(event) = (self.f)(event) {
+            self.port.emit(event);
+        }
+    }
+
+    fn discard(&self, reason: Arc<str>) {
+        self.port.discard(reason);
+    }
 }
 
 impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Outlet<I> for Mapped<E, F> {

@@ -1,7 +1,7 @@
 //! What users call to control sessions and to watch them.
 
 use super::{
-    backend::Backend,
+    backend::{Backend, StopReason},
     call::{entering::Entering, place::Place},
     calls::SessionManager,
     end::{shutdown, stop::Stopping, sweep},
@@ -33,7 +33,7 @@ impl<B: Backend> SessionManager<B> {
         let shared = self.shared();
         let found = shared.registry.reach(key, only, self.options.only);
         found.is_some_and(|(ticket, call)| {
-            !call.stops && shared.cancel(key, ticket, &call, Cause::Abort)
+            call.stops.is_none() && shared.cancel(key, ticket, &call, Cause::Abort)
         })
     }
 
@@ -57,7 +57,8 @@ impl<B: Backend> SessionManager<B> {
     /// The future returns a [`StopError`](crate::manager::StopError). The key is free also after an error.
     pub fn stop<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Stopping<B> {
         let only = self.options.only;
-        Stopping::begin(self.shared(), key, only, Arc::clone(&self.owner))
+        let reason = StopReason::Requested;
+        Stopping::begin(self.shared(), key, only, reason, Arc::clone(&self.owner))
     }
 
     /// Stops the session, if there is one, starts a new one, and returns a turn of it. Waits in the queue like [`turn`](Self::turn).
@@ -70,14 +71,14 @@ impl<B: Backend> SessionManager<B> {
         Entering::of(place, self.shared(), Arc::clone(&self.owner))
     }
 
-    /// Stops the sessions that nobody has used or touched for `idle_for`. Never waits for a turn.
+    /// Stops the sessions that nobody has used or touched for `idle_for`, and idle ones that are too old. Never waits for a turn.
     ///
     /// [`ManagerBuilder::stop_idle_after`] does this in the background.
     pub fn cleanup_idle(
         &self,
         idle_for: Duration,
     ) -> impl Future<Output = SweepReport<B::Key>> + Send + 'static + use<B> {
-        sweep::sweep(Arc::clone(self.shared()), idle_for)
+        sweep::sweep(Arc::clone(self.shared()), Some(idle_for))
     }
 
     /// Restarts the idle time of a session. Returns false if there is no session.

@@ -44,6 +44,8 @@ pub enum TurnError<E> {
     StartTimedOut,
     /// The start panicked.
     StartPanicked,
+    /// The session was [discarded](crate::manager::SessionControl::discard) while it started, for this reason.
+    Discarded(Arc<str>),
     /// The agent returned an error.
     Agent(E),
     /// The turn took longer than `Timeouts::turn`, and the cancelled agent did not reply. Its own error, if it returned one, is
@@ -83,6 +85,7 @@ impl<E> TurnError<E> {
             Self::Start(error) => Self::Start(Arc::clone(error)),
             Self::StartTimedOut => Self::StartTimedOut,
             Self::StartPanicked => Self::StartPanicked,
+            Self::Discarded(reason) => Self::Discarded(Arc::clone(reason)),
             Self::Agent(_) => return None,
             Self::TurnTimedOut => Self::TurnTimedOut,
             Self::Silent => Self::Silent,
@@ -117,6 +120,9 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
             Self::Start(error) => return write!(f, "the session failed to start: {error:#}"),
             Self::StartTimedOut => "the start of the session timed out",
             Self::StartPanicked => "the start of the session panicked",
+            Self::Discarded(reason) => {
+                return write!(f, "the session was discarded while it started: {reason}");
+            }
             Self::Agent(error) => return write!(f, "the agent returned an error: {error:#}"),
             Self::TurnTimedOut => "the turn timed out",
             Self::Silent => "the turn was silent for too long",
@@ -207,6 +213,7 @@ pub(crate) enum StartFailure<E> {
     Failed(Arc<E>),
     TimedOut,
     Panicked,
+    Discarded(Arc<str>),
 }
 
 impl<E> Clone for StartFailure<E> {
@@ -215,6 +222,7 @@ impl<E> Clone for StartFailure<E> {
             Self::Failed(error) => Self::Failed(Arc::clone(error)),
             Self::TimedOut => Self::TimedOut,
             Self::Panicked => Self::Panicked,
+            Self::Discarded(reason) => Self::Discarded(Arc::clone(reason)),
         }
     }
 }
@@ -225,6 +233,7 @@ impl<E> From<StartFailure<E>> for TurnError<E> {
             StartFailure::Failed(error) => Self::Start(error),
             StartFailure::TimedOut => Self::StartTimedOut,
             StartFailure::Panicked => Self::StartPanicked,
+            StartFailure::Discarded(reason) => Self::Discarded(reason),
         }
     }
 }

@@ -24,7 +24,7 @@ impl<B: Backend> Shared<B> {
     pub(crate) fn queue<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Vec<QueuedCall> {
         let now = self.registry.now();
         let queued = self.registry.queued(key).into_iter();
-        let turns = queued.filter(|(_, call)| !call.stops);
+        let turns = queued.filter(|(_, call)| call.stops.is_none());
         turns
             .map(|(place, call)| QueuedCall {
                 ticket: place.ticket(),
@@ -55,7 +55,13 @@ impl<B: Backend> Shared<B> {
         let status = seen.status();
         let call = status.turn.and_then(|turn| seen.reach(Some(turn)));
         let call = call.as_ref().map(|(ticket, call)| (*ticket, &call.switch));
-        let sign = call.and_then(|(ticket, switch)| switch.sign(ticket));
+        let own = seen.handle();
+        let life = own.as_ref().map(|own| own.life());
+        let sign = match life {
+            Some(life) => life.sign(call.map(|(ticket, switch)| (switch, ticket))),
+            None => call.and_then(|(ticket, switch)| switch.sign(ticket)),
+        };
+        let note = call.and_then(|(ticket, switch)| switch.note(ticket));
         SessionStatus {
             phase: status.phase,
             elapsed: status.age(self.registry.now()),
@@ -63,7 +69,7 @@ impl<B: Backend> Shared<B> {
             kept: seen.kept(),
             incarnation: status.incarnation,
             turn: status.turn,
-            note: call.and_then(|(ticket, switch)| switch.note(ticket)),
+            note: note.or_else(|| life?.note()),
             quiet: sign.map(|sign| sign.elapsed()),
         }
     }

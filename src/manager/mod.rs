@@ -50,6 +50,7 @@
 //! | `report` | what the manager reports: log, values, subscriptions |
 //! | `reach` | how one call reaches another: the handle of a call |
 //! | `backend`, `context` | the traits that a user implements; the context of a start or a turn |
+//! | `life` | what is known of one incarnation |
 //! | `switch` | what cancels a call |
 //! | `error`, `bell`, `run`, `text` | errors; waiting for a change; running user code; bounded and escaped text |
 //!
@@ -79,6 +80,7 @@ mod end;
 mod ending;
 mod error;
 mod keep;
+pub(crate) mod life;
 mod listen;
 mod look;
 mod reach;
@@ -97,7 +99,7 @@ pub use self::{
         turn::SessionTurn,
     },
     calls::SessionManager,
-    context::TurnContext,
+    context::{SessionControl, TurnContext},
     end::stop::Stopping,
     error::{Causes, SendError, StopError, TurnError},
     keep::KeepAlive,

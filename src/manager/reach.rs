@@ -4,8 +4,10 @@
 //! position in the queue to the end of its turn, and the slot lock decides which call they find.
 
 use crate::manager::{
-    backend::Backend,
+    backend::{Backend, StopReason},
+    context::Port,
     error::{StartFailure, StopError, TurnError},
+    life::Life,
     run::quietly,
     switch::{Cause, Switch},
 };
@@ -35,8 +37,8 @@ impl<E> TurnError<E> {
 /// The handle of a call.
 pub(crate) struct Call<B: Backend> {
     pub(crate) switch: Switch,
-    /// True for a stop, which has no turn.
-    pub(crate) stops: bool,
+    /// Of a stop, which has no turn: why.
+    pub(crate) stops: Option<StopReason>,
     /// Of a stop: the session that it names.
     pub(crate) only: Option<Incarnation>,
     /// It goes before the queue.
@@ -53,6 +55,8 @@ pub(crate) struct Call<B: Backend> {
 struct OfSession<B: Backend> {
     /// Until the session has been stopped. In an `Arc`, so that it is cloned outside of the lock.
     handle: Mutex<Option<Arc<B::Handle>>>,
+    port: Arc<dyn Port<B::Event>>,
+    life: Arc<Life>,
     /// Here, so that a plain turn holds one reference for both.
     runtime: Handle,
 }
@@ -87,25 +91,36 @@ impl<B: Backend> Call<B> {
         Arc::new(Self {
             first,
             note,
-            ..Self::new(false, None)
+            ..Self::new(None, None)
         })
     }
 
     /// A call that ends the session.
-    pub(crate) fn stop(only: Option<Incarnation>) -> Arc<Self> {
+    pub(crate) fn stop(only: Option<Incarnation>, reason: StopReason) -> Arc<Self> {
         Arc::new(Self {
             only,
-            ..Self::new(true, None)
+            ..Self::new(Some(reason), None)
         })
     }
 
     /// What stands for the plain turns of a session.
-    pub(crate) fn session(handle: B::Handle, runtime: Handle) -> Arc<Self> {
+    pub(crate) fn session(
+        handle: B::Handle,
+        port: Arc<dyn Port<B::Event>>,
+        life: Arc<Life>,
+        runtime: Handle,
+    ) -> Arc<Self> {
         let handle = Mutex::new(Some(Arc::new(handle)));
-        Arc::new(Self::new(false, Some(OfSession { handle, runtime })))
+        let session = OfSession {
+            handle,
+            port,
+            life,
+            runtime,
+        };
+        Arc::new(Self::new(None, Some(session)))
     }
 
-    fn new(stops: bool, session: Option<OfSession<B>>) -> Self {
+    fn new(stops: Option<StopReason>, session: Option<OfSession<B>>) -> Self {
         Self {
             switch: Switch::default(),
             stops,
@@ -135,6 +150,14 @@ impl<B: Backend> Call<B> {
         session.expect("it is the handle of a session")
     }
 
+    pub(crate) fn life(&self) -> &Life {
+        &self.session_of().life
+    }
+
+    pub(crate) fn port(&self) -> &Arc<dyn Port<B::Event>> {
+        &self.session_of().port
+    }
+
     pub(crate) fn runtime(&self) -> &Handle {
         &self.session_of().runtime
     }
@@ -145,7 +168,8 @@ impl<B: Backend> Call<B> {
     }
 
     /// The session has been stopped. Its handle goes now, although calls may keep this for longer.
-    pub(crate) fn drop_handle(&self) {
+    pub(crate) fn end_session(&self) {
+        self.life().end();
         let handle = self.session_of().handle.lock().take();
         quietly(|| drop(handle));
     }

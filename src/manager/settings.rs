@@ -6,7 +6,7 @@ use crate::{
     sync::{Arc, catch_unwind},
 };
 use std::{error::Error, fmt, time::Duration};
-use tokio::runtime::Handle;
+use tokio::{runtime::Handle, time::Instant};
 
 /// Time limits, on tokio's clock: `Timeouts::default().abort(Duration::from_secs(2))`. None of them may be zero.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,7 +194,7 @@ pub enum BuildError {
     NoRuntime,
     /// The timer of the runtime is disabled: call `enable_time` on its builder.
     NoTime,
-    /// One of the [`Timeouts`] or [`ManagerBuilder::stop_idle_after`] is zero.
+    /// One of the [`Timeouts`], [`ManagerBuilder::stop_idle_after`] or [`ManagerBuilder::max_age`] is zero.
     ZeroTimeout,
     /// [`ManagerBuilder::max_sessions`] or [`ManagerBuilder::unread_bytes`] is zero.
     ZeroLimit,
@@ -207,7 +207,9 @@ impl fmt::Display for BuildError {
             Self::NoTime => {
                 "the timer of the tokio runtime is disabled: call `enable_time` on its builder"
             }
-            Self::ZeroTimeout => "a timeout or `stop_idle_after` is zero: set it to a longer time",
+            Self::ZeroTimeout => {
+                "a timeout, `stop_idle_after` or `max_age` is zero: set it to a longer time"
+            }
             Self::ZeroLimit => {
                 "the limit `max_sessions` or `unread_bytes` is zero: set it to at least 1"
             }
@@ -233,6 +235,7 @@ pub(crate) struct Settings {
     pub(crate) timeouts: Timeouts,
     pub(crate) max_sessions: Option<(usize, WhenFull)>,
     pub(crate) stop_idle_after: Option<Duration>,
+    pub(crate) max_age: Option<Duration>,
     pub(crate) unread_bytes: usize,
 }
 
@@ -244,6 +247,7 @@ impl<B: Backend> ManagerBuilder<B> {
                 timeouts: Timeouts::default(),
                 max_sessions: None,
                 stop_idle_after: None,
+                max_age: None,
                 unread_bytes: KEPT_BYTES,
             },
             max_waiting: None,
@@ -277,6 +281,15 @@ impl<B: Backend> ManagerBuilder<B> {
     /// A task checks every quarter of this time, at intervals between 1 ms and 30 s.
     pub fn stop_idle_after(mut self, idle: Duration) -> Self {
         self.settings.stop_idle_after = Some(idle);
+        self
+    }
+
+    /// Stops sessions that are older than this, give or take a tenth, so that sessions of one moment do not end in one. Default: never.
+    ///
+    /// A session that is too old has no further turn: it is stopped in the background while it is idle, or by the next call, which
+    /// gets a new one. It is not stopped in a turn, nor while it is [kept alive](crate::SessionManager::keep_alive).
+    pub fn max_age(mut self, age: Duration) -> Self {
+        self.settings.max_age = Some(age);
         self
     }
 
@@ -326,6 +339,16 @@ impl<B: Backend> ManagerBuilder<B> {
 }
 
 impl Settings {
+    /// When a session that starts now is too old. The number chooses a part of the tolerance.
+    pub(crate) fn ages(&self, session: Incarnation) -> Option<Instant> {
+        let age = self.max_age?;
+        // 64 bits of Fibonacci hashing, of which the highest 10 are used: numbers in a row are far apart.
+        let part = session.get().wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
+        let tenth = age / 10;
+        let moment = Instant::now().checked_add(age - tenth)?;
+        moment.checked_add((tenth * 2).mul_f64(part as f64 / 1024.0))
+    }
+
     /// Refuses zeros.
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let Timeouts {
@@ -336,7 +359,7 @@ impl Settings {
             abort,
             stop,
         } = self.timeouts;
-        let given = [wait, turn, quiet, self.stop_idle_after];
+        let given = [wait, turn, quiet, self.stop_idle_after, self.max_age];
         let zero = |limit: &Duration| limit.is_zero();
         if [start, abort, stop]
             .iter()
@@ -370,6 +393,7 @@ impl<B: Backend> fmt::Debug for ManagerBuilder<B> {
             .field("max_sessions", &self.settings.max_sessions)
             .field("max_waiting", &self.max_waiting)
             .field("stop_idle_after", &self.settings.stop_idle_after)
+            .field("max_age", &self.settings.max_age)
             .field("unread_bytes", &self.settings.unread_bytes)
             .finish_non_exhaustive()
     }

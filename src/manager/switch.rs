@@ -1,6 +1,6 @@
 //! The switch that cancels a call.
 
-use crate::manager::{bell::Bell, run::timed};
+use crate::manager::bell::Bell;
 use crate::{
     Ticket,
     sync::{
@@ -9,7 +9,6 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
-use std::{future::pending, time::Duration};
 use tokio::time::Instant;
 
 /// Why a call is cancelled. The first cause stays.
@@ -156,23 +155,6 @@ impl Switch {
     pub(crate) fn sign(&self, ticket: Ticket) -> Option<Instant> {
         let state = self.state.lock();
         state.sign.filter(|_| state.ticket == Some(ticket))
-    }
-
-    /// Resolves when neither an event nor a note has come for this time. One that comes between the last look and the end of the turn
-    /// comes too late.
-    pub(crate) async fn silent(&self, ticket: Ticket, limit: Option<Duration>) {
-        let mut last = Instant::now();
-        loop {
-            let Some(moment) = limit.and_then(|limit| last.checked_add(limit)) else {
-                return pending().await;
-            };
-            let left = moment.saturating_duration_since(Instant::now());
-            timed(Some(left), pending::<()>()).await;
-            match self.sign(ticket) {
-                Some(sign) if sign > last => last = sign,
-                _ => return,
-            }
-        }
     }
 
     pub(crate) fn note(&self, ticket: Ticket) -> Option<Arc<str>> {

@@ -2,21 +2,37 @@
 
 use crate::{
     Incarnation, Ticket, TurnContext,
-    manager::{context::Outlet, switch::Switch},
+    manager::{
+        context::{Outlet, Port},
+        life::Life,
+        switch::Switch,
+    },
     sync::Arc,
 };
 
 /// Returns a context for calling a backend without a manager. It is never cancelled, and what is emitted to it goes to nobody.
 pub fn context<E>(incarnation: Incarnation) -> TurnContext<E> {
+    let nobody = Arc::new(Nobody(Switch::default(), Life::new(incarnation, None)));
     TurnContext {
         incarnation,
         ticket: Ticket::FIRST,
         first: false,
-        out: Arc::new(Nobody(Switch::default())),
+        port: Arc::clone(&nobody) as Arc<dyn Port<E>>,
+        out: nobody,
     }
 }
 
-struct Nobody(Switch);
+struct Nobody(Switch, Arc<Life>);
+
+impl<E> Port<E> for Nobody {
+    fn life(&self) -> &Life {
+        &self.1
+    }
+
+    fn emit(&self, _: E) {}
+
+    fn discard(&self, _: Arc<str>) {}
+}
 
 impl<E> Outlet<E> for Nobody {
     fn switch(&self) -> &Switch {

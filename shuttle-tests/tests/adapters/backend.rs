@@ -165,6 +165,7 @@ impl Backend for Player {
         cx: &TurnContext<Self::Event>,
     ) -> Result<(Session, ()), Failed> {
         let incarnation = cx.incarnation().get();
+        self.ledger.controls(*key, cx.session());
         step().await;
         let started = match self.next(*key, Call::Start).unwrap_or(Act::Done) {
             Act::Obey => {

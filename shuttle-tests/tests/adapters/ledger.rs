@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::task::{Poll, Waker};
-use turnwise::manager::{DrainReport, StopReason};
+use turnwise::manager::{DrainReport, SessionControl, StopReason};
 use turnwise::testing::{Call, End, Ledger as Calls, Method};
 
 pub(crate) type Key = u8;
@@ -33,6 +33,8 @@ pub(crate) struct Book {
     cut: usize,
     /// Starts that have begun.
     pub(crate) starts: usize,
+    /// The control of the last session of each key.
+    pub(crate) controls: BTreeMap<Key, SessionControl<u32>>,
     /// Stops that have begun: the key, the incarnation, the reason.
     pub(crate) stops: Vec<(Key, u64, StopReason)>,
     /// Messages that were heard, and by which incarnation.
@@ -104,6 +106,19 @@ impl Ledger {
 
     pub(crate) fn say(&self, who: impl Into<String>, what: impl Into<String>) {
         self.recorder.say(who, what);
+    }
+
+    pub(crate) fn controls(&self, key: Key, session: SessionControl<u32>) {
+        self.change(|book| drop(book.controls.insert(key, session)));
+    }
+
+    /// Discards the last session of a key. Returns its number.
+    pub(crate) fn discards(&self, key: Key) -> u64 {
+        let session = self.read(|book| book.controls[&key].clone());
+        let number = session.incarnation().get();
+        self.say(format!("session #{number}"), "is discarded");
+        session.discard("by the scenario");
+        number
     }
 
     /// Waits for what stays so once it is so.

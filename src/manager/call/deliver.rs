@@ -118,6 +118,7 @@ fn run<A: Agent>(
             ticket: SessionTurn::ticket(&turn),
             first: parcel.call.first,
             out: parcel as Arc<dyn Outlet<A::Event>>,
+            port: Arc::clone(SessionTurn::port(&turn)),
         };
         let (session, of_turn, shared) = SessionTurn::session(&mut turn);
         let work = || {

@@ -18,13 +18,14 @@ use crate::{Entry, Ticket, Turn, sync::Arc};
 use std::{future::Future, pin::pin};
 use tokio::time::Instant;
 
-/// Whether the session of this turn is healthy.
+/// Whether the session of this turn may have it: it is healthy, is not discarded, and has not become too old while it was idle.
 pub(crate) fn looked<B: Backend>(
     shared: Arc<Shared<B>>,
     mut turn: Unused<B>,
 ) -> impl Future<Output = (Arc<Shared<B>>, Unused<B>, bool)> + Send {
     async move {
         let healthy = match &mut turn.0 {
+            Some(Entry::Occupied(turn)) if must_end(turn).is_some() => false,
             Some(Entry::Occupied(turn)) => {
                 let session = turn.session_mut();
                 let limit = shared.timeouts().start;
@@ -35,6 +36,16 @@ pub(crate) fn looked<B: Backend>(
         };
         (shared, turn, healthy)
     }
+}
+
+/// Why a session must end before its next turn, whatever its health.
+#[inline]
+fn must_end<B: Backend>(turn: &Held<B>) -> Option<StopReason> {
+    let life = turn.own.life();
+    if life.is_doomed() {
+        return Some(StopReason::Discarded);
+    }
+    (life.is_old() && !Turn::is_kept(turn)).then_some(StopReason::Aged)
 }
 
 /// Turns what is held into the turn of a healthy session. What few calls do is in boxes, so that the future of the others is small.
@@ -80,12 +91,14 @@ pub(crate) fn establish<B: Backend>(
         };
         // What was found unhealthy is stopped in any case.
         let restarted = (restart && cancelled().is_none()).then_some(StopReason::Restarted);
-        let reason = if healthy {
-            restarted
-        } else {
-            Some(StopReason::Unhealthy)
+        let taken = entry.0.take().expect(ONCE);
+        let reason = match &taken {
+            Entry::Occupied(turn) if !healthy => {
+                Some(must_end(turn).unwrap_or(StopReason::Unhealthy))
+            }
+            _ => restarted,
         };
-        let (entry, seat) = match (entry.0.take().expect(ONCE), reason) {
+        let (entry, seat) = match (taken, reason) {
             (Entry::Occupied(turn), Some(reason)) => {
                 let renew = renew(&shared, turn, &call, reason);
                 Box::pin(heed(renew, &call, ticket, &mut early)).await

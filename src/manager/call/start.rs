@@ -1,11 +1,12 @@
 //! The start of a session: its context, its limit, and how it is cut short.
 
 use crate::manager::{
-    backend::Backend,
+    backend::{Backend, StopReason},
     call::room::seat,
-    context::{Outlet, TurnContext},
+    context::{Outlet, Port, TurnContext},
+    end::{port::SessionPort, stop},
     error::{StartFailure, TurnError},
-    listen::Outputs,
+    life::Life,
     reach::{Call, Refusal},
     report::reports::{SessionEvent, start_text},
     run::{bounded, caught, discard, either, end_here, here, quietly, within},
@@ -28,7 +29,7 @@ use tokio::time::Instant;
 ///
 /// The start belongs to the key, not to the call. When the call ends early, the start goes on, unless it is [cut short](Switch::cut).
 pub(crate) async fn start<B: Backend>(
-    shared: &Shared<B>,
+    shared: &Arc<Shared<B>>,
     vacancy: Vacant<B>,
     kept: Option<Seat>,
     call: &Arc<Call<B>>,
@@ -54,7 +55,7 @@ pub(crate) async fn start<B: Backend>(
     let incarnation = vacancy.incarnation();
     let begun = Instant::now();
     let (failure, is_clean) = match run(shared, &vacancy, call).await {
-        Begun::Started(session, handle) => {
+        Begun::Started(session, handle, port) => {
             let took = begun.elapsed();
             shared.stats.start(incarnation, true);
             shared.tell(|| SessionEvent::Started {
@@ -62,14 +63,25 @@ pub(crate) async fn start<B: Backend>(
                 incarnation,
                 took,
             });
-            let own = Call::session(handle, shared.runtime.clone());
+            let life = Arc::clone(&port.life);
+            let own = Call::session(handle, port, life, shared.runtime.clone());
             let turn = vacancy.fill(Resident {
                 session: Some(session),
                 seat: Some(seat),
                 own: Arc::clone(&own),
             });
-            Turn::set_handle(&turn, own);
-            return Ok(turn);
+            Turn::set_handle(&turn, Arc::clone(&own));
+            // A session that is discarded after this look has its turn.
+            let Some(reason) = own.life().why_doomed() else {
+                return Ok(turn);
+            };
+            let closing = Turn::vacate(turn);
+            let (vacancy, _) = stop::end(shared, closing, StopReason::Discarded).await;
+            let failure = StartFailure::Discarded(reason);
+            quietly(|| {
+                shared.send_away(vacancy.key(), || Refusal::NotStarted(failure.clone()));
+            });
+            return Err((vacancy, failure.into()));
         }
         Begun::Not { failure, is_clean } => (failure, is_clean),
     };
@@ -98,7 +110,7 @@ pub(crate) async fn start<B: Backend>(
 
 /// How a start ended.
 enum Begun<B: Backend> {
-    Started(B::Session, B::Handle),
+    Started(B::Session, B::Handle, Arc<SessionPort<B>>),
     Not {
         /// `None` if it was cut short.
         failure: Option<StartFailure<B::Error>>,
@@ -109,8 +121,7 @@ enum Begun<B: Backend> {
 
 /// What the context of a start reaches. The call for which it runs may have ended before.
 struct Starting<B: Backend> {
-    key: B::Key,
-    outputs: Arc<Outputs<B::Key, B::Event>>,
+    port: Arc<SessionPort<B>>,
     call: Arc<Call<B>>,
     /// Cancels the start.
     switch: Switch,
@@ -135,16 +146,17 @@ impl<B: Backend> Outlet<B::Event> for Starting<B> {
             return;
         }
         self.call.switch.alive(ticket);
-        if let Some(hub) = self.outputs.find(&self.key) {
-            let bytes = B::weight(&event);
-            hub.publish(|| (event, bytes));
-        }
+        self.port.publish(event);
     }
 }
 
 /// Runs the backend's start to its end or its limit. If it is cut short, it has the abort timeout to end. Its future is dropped before
 /// this returns.
-async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Call<B>>) -> Begun<B> {
+async fn run<B: Backend>(
+    shared: &Arc<Shared<B>>,
+    vacancy: &Vacant<B>,
+    call: &Arc<Call<B>>,
+) -> Begun<B> {
     let ticket = vacancy.ticket();
     let key = match catch_unwind(AssertUnwindSafe(|| vacancy.key().clone())) {
         Ok(key) => key,
@@ -156,9 +168,13 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
             };
         }
     };
+    let life = Life::new(
+        vacancy.incarnation(),
+        shared.settings.ages(vacancy.incarnation()),
+    );
+    let port = SessionPort::new(shared, key, life);
     let starting = Arc::new(Starting {
-        key,
-        outputs: Arc::clone(&shared.outputs),
+        port: Arc::clone(&port),
         call: Arc::clone(call),
         switch: Switch::default(),
         over: AtomicBool::new(false),
@@ -168,13 +184,14 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
         ticket,
         first: false,
         out: Arc::clone(&starting) as Arc<dyn Outlet<B::Event>>,
+        port: Arc::clone(&port) as Arc<dyn Port<B::Event>>,
     };
     let start = || shared.backend.start(vacancy.key(), &cx);
     let mut future = Box::pin(Some(caught(start)));
     let Timeouts { start, quiet, .. } = *shared.timeouts();
     let first = {
         let cut = pin!(call.switch.cut(ticket));
-        let end = either(cut, call.switch.silent(ticket, quiet));
+        let end = either(cut, port.life.silent(&call.switch, ticket, quiet));
         let first = pin!(either(here(future.as_mut()), end));
         within(Some(start), first).await
     };
@@ -194,7 +211,7 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
     }
     starting.over.store(true, Ordering::Relaxed);
     let (failure, is_clean) = match ended {
-        Some(Ok(Ok((session, handle)))) => return Begun::Started(session, handle),
+        Some(Ok(Ok((session, handle)))) => return Begun::Started(session, handle, port),
         Some(Ok(Err(error))) => (StartFailure::Failed(Arc::new(error)), true),
         Some(Err(payload)) => {
             discard(payload);
@@ -202,6 +219,7 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
         }
         None => (StartFailure::TimedOut, false),
     };
+    port.life.end();
     Begun::Not {
         failure: (!is_cut).then_some(failure),
         is_clean,

@@ -2,7 +2,9 @@
 
 use crate::manager::{
     backend::{Backend, StopReason},
+    context::Port,
     end::stop,
+    life::Life,
     reach::Call,
     report::reports::{Outcome, SessionEvent},
     run::{Payload, caught, either, end_here, here, poll_once, polled, timed, within},
@@ -136,6 +138,10 @@ impl<B: Backend> SessionTurn<B> {
         this.outcome = Outcome::Dropped;
     }
 
+    pub(crate) fn port(this: &Self) -> &Arc<dyn Port<B::Event>> {
+        Self::held(this).own.port()
+    }
+
     pub(crate) fn call(this: &Self) -> &Arc<Call<B>> {
         this.call.as_ref().unwrap_or(&Self::held(this).own)
     }
@@ -153,7 +159,13 @@ impl<B: Backend> SessionTurn<B> {
         let ticket = Turn::ticket(turn);
         let (session, own) = turn.parts_mut();
         let switch = &this.call.as_ref().unwrap_or(own).switch;
-        (session, OfTurn { switch, ticket }, &this.shared)
+        let life = own.life();
+        let of_turn = OfTurn {
+            switch,
+            life,
+            ticket,
+        };
+        (session, of_turn, &this.shared)
     }
 
     /// Stores how that code ended.
@@ -173,6 +185,7 @@ const HELD: &str = "a turn has its session until it ends";
 #[derive(Clone, Copy)]
 pub(crate) struct OfTurn<'a> {
     switch: &'a Switch,
+    life: &'a Life,
     ticket: Ticket,
 }
 
@@ -221,14 +234,18 @@ pub(crate) fn drive<B: Backend, F: Future>(
 async fn outlast<B: Backend, T>(
     shared: &Shared<B>,
     mut future: Pin<&mut impl Future<Output = T>>,
-    OfTurn { switch, ticket }: OfTurn<'_>,
+    OfTurn {
+        switch,
+        life,
+        ticket,
+    }: OfTurn<'_>,
     limit: Option<Duration>,
     quiet: Option<Duration>,
 ) -> Option<T> {
     let first = {
         let rest = pin!(polled(future.as_mut()));
         let cancelled = pin!(switch.cancelled(ticket));
-        let end = either(cancelled, switch.silent(ticket, quiet));
+        let end = either(cancelled, life.silent(switch, ticket, quiet));
         timed(limit, either(rest, end)).await
     };
     let cause = match first {

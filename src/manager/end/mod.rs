@@ -2,8 +2,11 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `shutdown`, `sweep`, `stop` | all sessions; the idle ones; one |
+//! | `shutdown`, `sweep` | all sessions; the idle ones |
+//! | `port` | a session that ends itself, and what it says while it is idle |
+//! | `stop` | one session |
 
+pub(crate) mod port;
 pub(crate) mod shutdown;
 pub(crate) mod stop;
 pub(crate) mod sweep;

@@ -48,7 +48,7 @@ pub(crate) async fn end<B: Backend>(
         took,
         error: error.clone(),
     });
-    closing.session_mut().own.drop_handle();
+    closing.session_mut().own.end_session();
     // First, so that the key is free if a drop panics.
     (closing.closed(), end)
 }
@@ -78,24 +78,25 @@ type Stopped<E> = Result<bool, StopError<E>>;
 
 impl<B: Backend> Stopping<B> {
     /// Joins the stop of this key that is queued or running. If there is none, takes the position ahead of the queue, and
-    /// cancels the current turn.
+    /// cancels the current turn, unless the session is discarded.
     pub(crate) fn begin<Q: ?Sized + ToKey<B::Key>>(
         shared: &Arc<Shared<B>>,
         key: &Q,
         only: Option<Incarnation>,
+        reason: StopReason,
         keep: impl Send + 'static,
     ) -> Self {
-        let call = Call::stop(only);
+        let call = Call::stop(only, reason);
         // Made before others can join: if the hash of a key panics, they still get an answer.
         let answers = Answers(Arc::clone(&call));
         let registry = &shared.registry;
-        // One of another session may find nothing to stop where this one does.
-        let joins = |call: &Call<B>| call.stops && call.only == only;
+        // One of another session may find nothing to stop where this one does, and one that cancels nothing may wait for long.
+        let joins = |call: &Call<B>| call.stops == Some(reason) && call.only == only;
         let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins, only) {
             None => return Self { ended: None },
             Some(Err(other)) => other,
             Some(Ok((enter, before))) => {
-                if let Some((ticket, before)) = before {
+                if let (StopReason::Requested, Some((ticket, before))) = (reason, before) {
                     shared.cancel(key, ticket, &before, Cause::Stop);
                 }
                 let stopping = Arc::clone(shared);
@@ -104,7 +105,7 @@ impl<B: Backend> Stopping<B> {
                         return; // the manager is shutting down
                     };
                     drop(keep);
-                    let stopped = stop(&stopping, entry, only).await;
+                    let stopped = stop(&stopping, entry, only, reason).await;
                     answers.0.end(stopped);
                 });
                 call
@@ -120,6 +121,7 @@ async fn stop<B: Backend>(
     shared: &Shared<B>,
     entry: Entered<B>,
     only: Option<Incarnation>,
+    reason: StopReason,
 ) -> Stopped<B::Error> {
     let turn = match entry {
         Entry::Occupied(turn) => turn,
@@ -133,7 +135,7 @@ async fn stop<B: Backend>(
         let_go(turn);
         return Ok(false);
     }
-    let (vacancy, ended) = end(shared, Turn::vacate(turn), StopReason::Requested).await;
+    let (vacancy, ended) = end(shared, Turn::vacate(turn), reason).await;
     let_go(vacancy);
     ended.map(|()| true)
 }

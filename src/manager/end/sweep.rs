@@ -12,14 +12,14 @@ use crate::{Phase, registry::slot::outcome::Claim, sync::Arc};
 use std::{collections::VecDeque, pin::pin, time::Duration};
 use tokio::task::JoinHandle;
 
-/// Claims idle sessions and stops them, sixteen at a time. Never waits for a turn. If it is dropped, it claims no more, and the
+/// Claims sessions that were idle for so long, or are too old, and stops them, sixteen at a time. Never waits for a turn. If it is dropped, it claims no more, and the
 /// stops continue.
 ///
 /// Between the snapshot and its claim, a session may have been used, touched or removed. The claim checks all that again under
 /// the slot lock.
 pub(crate) async fn sweep<B: Backend>(
     shared: Arc<Shared<B>>,
-    idle_for: Duration,
+    idle_for: Option<Duration>,
 ) -> SweepReport<B::Key> {
     let mut report = SweepReport {
         stopped: Vec::new(),
@@ -35,11 +35,18 @@ pub(crate) async fn sweep<B: Backend>(
         let key = seen.key().clone(); // before the claim, because it may panic
         let status = seen.status();
         let age = status.age(shared.registry.now());
+        let old = shared.settings.max_age.is_some()
+            && seen.handle().is_some_and(|own| own.life().is_old());
+        let (idle_for, reason) = match (old, idle_for) {
+            (true, _) => (Duration::ZERO, StopReason::Aged),
+            (false, Some(idle_for)) => (idle_for, StopReason::Idle),
+            (false, None) => (Duration::MAX, StopReason::Idle),
+        };
         let skip = match status.phase {
             Phase::Idle if age < idle_for => Skip::Young,
             Phase::Idle => match seen.close_idle(idle_for) {
                 Ok(closing) => {
-                    stops.push_back((key, stop_idle(&shared, closing)));
+                    stops.push_back((key, stop_idle(&shared, closing, reason)));
                     continue;
                 }
                 Err(Claim::Young) => Skip::Touched,
@@ -59,11 +66,15 @@ pub(crate) async fn sweep<B: Backend>(
 
 type Stop<B> = JoinHandle<StopEnd<<B as Backend>::Error>>;
 
-fn stop_idle<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>) -> Stop<B> {
+fn stop_idle<B: Backend>(
+    shared: &Arc<Shared<B>>,
+    closing: Leaving<B>,
+    reason: StopReason,
+) -> Stop<B> {
     let shared = Arc::clone(shared);
     let runtime = shared.runtime.clone();
     runtime.spawn(async move {
-        let (vacancy, end) = stop::end(&shared, closing, StopReason::Idle).await;
+        let (vacancy, end) = stop::end(&shared, closing, reason).await;
         let_go(vacancy);
         end
     })
@@ -83,9 +94,13 @@ async fn await_one<B: Backend>(
     }
 }
 
-/// Sweeps until the manager shuts down. Each sweep has a task of its own, so that a panic ends only that sweep.
-pub(crate) async fn reap<B: Backend>(shared: Arc<Shared<B>>, idle: Duration) {
-    let pause = (idle / 4).clamp(Duration::from_millis(1), Duration::from_secs(30));
+/// Sweeps until the manager shuts down, four times in the shorter of idle time and age. Each sweep has a task of its own, so that a panic ends only that sweep.
+pub(crate) async fn reap<B: Backend>(
+    shared: Arc<Shared<B>>,
+    shortest: Duration,
+    idle: Option<Duration>,
+) {
+    let pause = (shortest / 4).clamp(Duration::from_millis(1), Duration::from_secs(30));
     let begun = shared.ending.begun();
     let mut begun = pin!(begun);
     while either(begun.as_mut(), tokio::time::sleep(pause))

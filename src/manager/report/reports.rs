@@ -25,9 +25,11 @@ pub struct SessionStatus {
     pub incarnation: Incarnation,
     /// The ticket of the current holder; `None` while the session is idle.
     pub turn: Option<Ticket>,
-    /// The last [`TurnContext::note`](crate::TurnContext::note) of the start or turn, in at most 1024 bytes.
+    /// The last [`TurnContext::note`](crate::TurnContext::note) of the start or turn, in at most 1024 bytes. Without one, the last
+    /// [`SessionControl::note`](crate::manager::SessionControl::note).
     pub note: Option<Arc<str>>,
-    /// The time since the last event or note of the start or turn, by tokio's clock; `None` if there was none.
+    /// The time since the last event or note of the session, or of the start or turn under way, by tokio's clock; `None` if there was
+    /// none.
     pub quiet: Option<Duration>,
 }
 
@@ -191,6 +193,15 @@ pub enum SessionEvent<K> {
         /// Why the stop was not clean.
         error: Option<Arc<str>>,
     },
+    /// The session's own code [discards](crate::manager::SessionControl::discard) it. It stops now, or at the end of its turn.
+    Discarded {
+        /// Its key.
+        key: K,
+        /// Its generation number.
+        incarnation: Incarnation,
+        /// Why, in at most 1024 bytes.
+        reason: Arc<str>,
+    },
     /// The background cleanup of idle sessions has made a pass.
     Swept(Arc<SweepReport<K>>),
 }
@@ -215,6 +226,7 @@ impl<K> SessionEvent<K> {
             | Self::Stopped {
                 error: Some(error), ..
             } => error.len(),
+            Self::Discarded { reason, .. } => reason.len(),
             Self::Swept(report) => report.weight(),
             _ => 0,
         };

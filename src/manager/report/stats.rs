@@ -45,6 +45,8 @@ pub struct Stops {
     pub unhealthy: u64,
     pub dirty: u64,
     pub shutdown: u64,
+    pub discarded: u64,
+    pub aged: u64,
 }
 
 /// Ended turns, by [`Outcome`].
@@ -101,7 +103,7 @@ enum Why {
 }
 
 const STOPS: usize = 3;
-const TURNS: usize = STOPS + 7;
+const TURNS: usize = STOPS + 9;
 const REFUSED: usize = TURNS + 6;
 const COUNTS: usize = REFUSED + Why::Dismissed as usize + 1;
 
@@ -189,6 +191,8 @@ impl Counters {
                 unhealthy: of(Count::Stop(StopReason::Unhealthy)),
                 dirty: of(Count::Stop(StopReason::Dirty)),
                 shutdown: of(Count::Stop(StopReason::Shutdown)),
+                discarded: of(Count::Stop(StopReason::Discarded)),
+                aged: of(Count::Stop(StopReason::Aged)),
             },
             unclean_stops: of(Count::UncleanStop),
             turns: Turns {

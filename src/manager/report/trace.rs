@@ -75,6 +75,13 @@ pub(crate) fn event<K: Debug>(event: impl Fn() -> SessionEvent<K>) {
         } => {
             warn!(key = %ShownKey(&key), %incarnation, ?reason, error = %Shown(&error), ?took, "session not stopped cleanly");
         }
+        SessionEvent::Discarded {
+            key,
+            incarnation,
+            reason,
+        } => {
+            warn!(key = %ShownKey(&key), %incarnation, reason = %Shown(&reason), "session discarded");
+        }
         SessionEvent::Swept(report) => debug!(
             stopped = report.stopped.len(),
             failed = report.failed.len(),

@@ -84,6 +84,12 @@ impl<K, V, H> Turn<K, V, H> {
         this.hold.set_handle(handle);
     }
 
+    /// Whether a guard keeps the session alive.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_kept(this: &Self) -> bool {
+        this.hold.slot().lock().kept() > 0
+    }
+
     /// When this phase of the slot began.
     #[cfg(feature = "tokio")]
     pub(crate) fn since(this: &Self) -> crate::Tick {

@@ -1,0 +1,76 @@
+//! What a session's own code reaches at any time: the listeners, and its end.
+
+use crate::manager::{
+    backend::{Backend, StopReason},
+    context::Port,
+    end::stop::Stopping,
+    life::Life,
+    listen::Outputs,
+    report::reports::SessionEvent,
+    run::quietly,
+    shared::Shared,
+};
+use crate::sync::{Arc, Weak};
+
+/// Weak, because the session has it, and the manager has the session.
+pub(crate) struct SessionPort<B: Backend> {
+    shared: Weak<Shared<B>>,
+    pub(crate) key: B::Key,
+    outputs: Arc<Outputs<B::Key, B::Event>>,
+    pub(crate) life: Arc<Life>,
+}
+
+impl<B: Backend> SessionPort<B> {
+    pub(crate) fn new(shared: &Arc<Shared<B>>, key: B::Key, life: Arc<Life>) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::downgrade(shared),
+            key,
+            outputs: Arc::clone(&shared.outputs),
+            life,
+        })
+    }
+
+    /// To all listeners.
+    pub(crate) fn publish(&self, event: B::Event) {
+        if let Some(hub) = self.outputs.find(&self.key) {
+            let bytes = B::weight(&event);
+            hub.publish(|| (event, bytes));
+        }
+    }
+}
+
+impl<B: Backend> Port<B::Event> for SessionPort<B> {
+    fn life(&self) -> &Life {
+        &self.life
+    }
+
+    fn emit(&self, event: B::Event) {
+        if !self.life.is_over() {
+            self.life.alive();
+            self.publish(event);
+        }
+    }
+
+    /// Marks the session first, and then stops it like a call of `stop` that cancels nothing: at once if it is idle, ahead of the queue
+    /// otherwise. A call that was granted the session before, or is about to start it, finds the mark when it has the key. One that has
+    /// looked before the mark has its turn, and the stop comes after that turn. Schedules: `a11_discard`.
+    fn discard(&self, reason: Arc<str>) {
+        let incarnation = self.life.incarnation;
+        if !self.life.doom(Arc::clone(&reason)) || self.life.is_over() {
+            return;
+        }
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        shared.tell(|| SessionEvent::Discarded {
+            key: self.key.clone(),
+            incarnation,
+            reason: Arc::clone(&reason),
+        });
+        // The hash of a key may panic.
+        quietly(|| {
+            let (only, why) = (Some(incarnation), StopReason::Discarded);
+            drop(Stopping::begin(&shared, &self.key, only, why, ()));
+        });
+    }
+}

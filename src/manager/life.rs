@@ -1,0 +1,120 @@
+//! What is known of one incarnation, from the beginning of its start to the end of its stop: why it must end, its own note, its last
+//! sign of life.
+
+use crate::manager::{run::timed, switch::Switch};
+use crate::{
+    Incarnation, Ticket,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+use parking_lot::Mutex;
+use std::{future::pending, time::Duration};
+use tokio::time::Instant;
+
+pub(crate) struct Life {
+    pub(crate) incarnation: Incarnation,
+    /// When it is too old. `None`: never.
+    pub(crate) ages: Option<Instant>,
+    /// It must end. Read without the lock before each turn.
+    doomed: AtomicBool,
+    /// It has ended: what it emits goes to nobody.
+    over: AtomicBool,
+    words: Mutex<Words>,
+}
+
+#[derive(Default)]
+struct Words {
+    doom: Option<Arc<str>>,
+    note: Option<Arc<str>>,
+    sign: Option<Instant>,
+}
+
+impl Life {
+    pub(crate) fn new(incarnation: Incarnation, ages: Option<Instant>) -> Arc<Self> {
+        Arc::new(Self {
+            incarnation,
+            ages,
+            doomed: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            words: Mutex::new(Words::default()),
+        })
+    }
+
+    /// The session must end. False if that was known. The first reason stays.
+    pub(crate) fn doom(&self, reason: Arc<str>) -> bool {
+        let mut words = self.words.lock();
+        if words.doom.is_some() {
+            drop(words); // before the reason
+            return false;
+        }
+        words.doom = Some(reason);
+        self.doomed.store(true, Ordering::Release);
+        true
+    }
+
+    #[inline]
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn why_doomed(&self) -> Option<Arc<str>> {
+        self.words.lock().doom.clone()
+    }
+
+    #[inline]
+    pub(crate) fn is_old(&self) -> bool {
+        self.ages.is_some_and(|ages| Instant::now() >= ages)
+    }
+
+    pub(crate) fn end(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_note(&self, note: Arc<str>) {
+        let now = Instant::now();
+        let mut words = self.words.lock();
+        words.sign = Some(now);
+        let before = words.note.replace(note);
+        drop(words);
+        drop(before);
+    }
+
+    pub(crate) fn note(&self) -> Option<Arc<str>> {
+        self.words.lock().note.clone()
+    }
+
+    /// An event has come.
+    pub(crate) fn alive(&self) {
+        let now = Instant::now();
+        self.words.lock().sign = Some(now);
+    }
+
+    /// When the last event or note came, from the call with this ticket or from the session itself.
+    pub(crate) fn sign(&self, call: Option<(&Switch, Ticket)>) -> Option<Instant> {
+        let own = self.words.lock().sign;
+        own.max(call.and_then(|(switch, ticket)| switch.sign(ticket)))
+    }
+
+    /// Resolves when no sign of life has come for this time. One that comes between the last look and the end of the turn comes
+    /// too late.
+    pub(crate) async fn silent(&self, switch: &Switch, ticket: Ticket, limit: Option<Duration>) {
+        let mut last = Instant::now();
+        loop {
+            let Some(moment) = limit.and_then(|limit| last.checked_add(limit)) else {
+                return pending().await;
+            };
+            let left = moment.saturating_duration_since(Instant::now());
+            timed(Some(left), pending::<()>()).await;
+            match self.sign(Some((switch, ticket))) {
+                Some(sign) if sign > last => last = sign,
+                _ => return,
+            }
+        }
+    }
+}
