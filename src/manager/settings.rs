@@ -1,6 +1,6 @@
 //! The settings of a manager, and the options of one call.
 
-use crate::manager::{backend::Backend, report::events::KEPT_BYTES, run::discard, text};
+use crate::manager::{backend::Backend, report::unread::Bounds, run::discard, text};
 use crate::{
     Clock, Incarnation, Registry,
     sync::{Arc, catch_unwind},
@@ -23,7 +23,8 @@ pub struct Timeouts {
     /// finishes with a reply, the caller gets the reply; otherwise
     /// [`TurnError::TurnTimedOut`](crate::manager::TurnError::TurnTimedOut). A plain turn has no limit. Default: `None`, no limit.
     pub turn: Option<Duration>,
-    /// Limits the silence of a message or a start: the time without an event or a note of it. A message that exceeds it is cancelled,
+    /// Limits the silence of a message or a start: the time without an event or a note of it. The time in which a
+    /// [`send`](crate::TurnContext::send) waits does not count; a reader that takes nothing for so long is given up. A message that exceeds it is cancelled,
     /// and has `abort` to finish, as with `turn`; then its caller gets [`TurnError::Silent`](crate::manager::TurnError::Silent). A start
     /// that exceeds it ends as if it had exceeded `start`. Default: `None`, no limit.
     pub quiet: Option<Duration>,
@@ -196,7 +197,7 @@ pub enum BuildError {
     NoTime,
     /// One of the [`Timeouts`] or [`ManagerBuilder::stop_idle_after`] is zero.
     ZeroTimeout,
-    /// [`ManagerBuilder::max_sessions`] or [`ManagerBuilder::unread_bytes`] is zero.
+    /// [`ManagerBuilder::max_sessions`], [`ManagerBuilder::unread_bytes`] or [`ManagerBuilder::unread_events`] is zero.
     ZeroLimit,
 }
 
@@ -209,7 +210,7 @@ impl fmt::Display for BuildError {
             }
             Self::ZeroTimeout => "a timeout or `stop_idle_after` is zero: set it to a longer time",
             Self::ZeroLimit => {
-                "the limit `max_sessions` or `unread_bytes` is zero: set it to at least 1"
+                "the limit `max_sessions`, `unread_bytes` or `unread_events` is zero: set it to at least 1"
             }
         })
     }
@@ -233,7 +234,7 @@ pub(crate) struct Settings {
     pub(crate) timeouts: Timeouts,
     pub(crate) max_sessions: Option<(usize, WhenFull)>,
     pub(crate) stop_idle_after: Option<Duration>,
-    pub(crate) unread_bytes: usize,
+    pub(crate) unread: Bounds,
 }
 
 impl<B: Backend> ManagerBuilder<B> {
@@ -244,7 +245,7 @@ impl<B: Backend> ManagerBuilder<B> {
                 timeouts: Timeouts::default(),
                 max_sessions: None,
                 stop_idle_after: None,
-                unread_bytes: KEPT_BYTES,
+                unread: Bounds::DEFAULT,
             },
             max_waiting: None,
             first_incarnation: 1,
@@ -281,11 +282,18 @@ impl<B: Backend> ManagerBuilder<B> {
     }
 
     /// Limits the unread events of one [`Subscription`](crate::manager::Subscription) or [`Sending`](crate::manager::Sending), in
-    /// bytes of [`Backend::weight`](crate::Backend::weight). Default: 16 MiB. The number of unread events is limited to 1024 as well.
+    /// bytes of [`Backend::weight`](crate::Backend::weight). Default: 16 MiB.
     ///
-    /// A new event pushes out the oldest ones. An event of more bytes than the limit is itself dropped.
+    /// A new event pushes out the oldest ones. An event of more bytes than the limit is itself dropped. An event that was
+    /// [sent](crate::TurnContext::send) is neither pushed out nor dropped.
     pub fn unread_bytes(mut self, most: usize) -> Self {
-        self.settings.unread_bytes = most;
+        self.settings.unread.bytes = most;
+        self
+    }
+
+    /// Limits the number of unread events in the same way. Default: 1024.
+    pub fn unread_events(mut self, most: usize) -> Self {
+        self.settings.unread.events = most;
         self
     }
 
@@ -345,7 +353,8 @@ impl Settings {
         {
             return Err(BuildError::ZeroTimeout);
         }
-        if matches!(self.max_sessions, Some((0, _))) || self.unread_bytes == 0 {
+        let Bounds { events, bytes } = self.unread;
+        if matches!(self.max_sessions, Some((0, _))) || events == 0 || bytes == 0 {
             return Err(BuildError::ZeroLimit);
         }
         Ok(())
@@ -370,7 +379,7 @@ impl<B: Backend> fmt::Debug for ManagerBuilder<B> {
             .field("max_sessions", &self.settings.max_sessions)
             .field("max_waiting", &self.max_waiting)
             .field("stop_idle_after", &self.settings.stop_idle_after)
-            .field("unread_bytes", &self.settings.unread_bytes)
+            .field("unread", &self.settings.unread)
             .finish_non_exhaustive()
     }
 }

@@ -35,6 +35,7 @@ mod reach;
 mod reaper;
 mod runtimes;
 mod script;
+mod send;
 mod shutdown;
 mod spawned;
 mod starts;

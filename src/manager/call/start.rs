@@ -3,7 +3,7 @@
 use crate::manager::{
     backend::Backend,
     call::room::seat,
-    context::{Outlet, TurnContext},
+    context::{Outlet, TurnContext, Wait},
     error::{StartFailure, TurnError},
     listen::Outputs,
     reach::{Call, Refusal},
@@ -139,6 +139,15 @@ impl<B: Backend> Outlet<B::Event> for Starting<B> {
             let bytes = B::weight(&event);
             hub.publish(|| (event, bytes));
         }
+    }
+
+    /// A start has listeners alone, for which nothing waits.
+    fn send<'a>(&'a self, ticket: Ticket, event: B::Event) -> Option<Wait<'a>>
+    where
+        B::Event: 'a,
+    {
+        self.emit(ticket, event);
+        None
     }
 }
 
