@@ -52,7 +52,7 @@ impl Agent for Shells {
             if line == format!("done-{}", cx.ticket()) {
                 return Ok(());
             }
-            cx.emit(line);
+            cx.send(line).await; // waits for a slow reader
         }
         Err(io::ErrorKind::UnexpectedEof.into())
     }

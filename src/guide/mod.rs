@@ -4,6 +4,7 @@
 //! |---|---|
 //! | How do I embed the session manager in a daemon? | [`embedding`] |
 //! | How do I write a backend? | [`backend`] |
+//! | Which events arrive, and which may be lost? | [`events`] |
 //! | How do I serve sessions over HTTP, with server-sent events? | [`web`] |
 //! | What do I do with an error? How does it fit `anyhow`? | [`errors`] |
 //! | What if many callers use a session at once, or many sessions share a process? | [`shared`] |
@@ -26,6 +27,10 @@ pub mod embedding {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("backend.md")]
 pub mod backend {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("events.md")]
+pub mod events {}
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("web.md")]

@@ -89,8 +89,8 @@ impl<B: Backend> ManagerBuilder<B> {
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there is no usable runtime, or if a timeout, `stop_idle_after`, `max_age`, `max_sessions` or `unread_bytes`
-    /// is zero.
+    /// [`BuildError`] if there is no usable runtime, or if a timeout, `stop_idle_after`, `max_age`, `max_sessions`, `unread_bytes`
+    /// or `unread_events` is zero.
     pub fn build(self) -> Result<SessionManager<B>, BuildError> {
         let runtime = settings::runtime()?;
         self.settings.check()?;

@@ -2,14 +2,21 @@
 
 use crate::manager::{life::Life, switch::Switch, text};
 use crate::{Incarnation, Ticket, sync::Arc};
-use std::fmt;
+use std::{fmt, future::Future, pin::Pin};
 
 /// What the context of a start or a turn reaches: the switch that cancels it, the note of its call, and the readers of its events.
 pub(crate) trait Outlet<E>: Send + Sync {
     fn switch(&self) -> &Switch;
     fn note(&self, ticket: Ticket, note: Arc<str>);
     fn emit(&self, ticket: Ticket, event: E);
+    /// Sends an event. The future, if there is one, waits for room.
+    fn send<'a>(&'a self, ticket: Ticket, event: E) -> Option<Wait<'a>>
+    where
+        E: 'a;
 }
+
+/// A `send` that waits. In a box, which a `send` with room does not need.
+pub(crate) type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 
 /// What a session reaches without a turn.
 pub(crate) trait Port<E>: Send + Sync {
@@ -124,10 +131,43 @@ impl<E> TurnContext<E> {
         }
     }
 
-    /// Sends partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
-    /// events, and receives their number. The limits are those of a [`Subscription`](crate::manager::Subscription).
+    /// Gives partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
+    /// events, and receives their number. The limits are those of a [`Subscription`](crate::manager::Subscription). For output that
+    /// must arrive, use [`send`](Self::send).
     pub fn emit(&self, event: E) {
         self.out.emit(self.ticket, event);
+    }
+
+    /// Sends partial output that must arrive. Waits while the sender's queue is full, until the sender has read enough. All
+    /// [listeners](crate::SessionManager::listen) get the event as with [`emit`](Self::emit).
+    ///
+    /// An event that was sent is never dropped to make room for another. An emitted one is. An event that exceeds
+    /// [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) by itself waits until no other sent event is unread.
+    ///
+    /// Without a reader, this is the same as `emit`, and never waits. That is so in a start, and when the sender has
+    /// [detached](crate::manager::Sending::detach) or dropped its [`Sending`](crate::manager::Sending) or has polled it for the reply.
+    /// A `Sending` that is held, and not polled, is a slow reader.
+    ///
+    /// # Details
+    ///
+    /// Calls that wait at the same time are served in the order in which they began to wait. The wait ends, and the rest is as with
+    /// `emit`, when
+    ///
+    /// - the turn is cancelled: by an abort, a stop, a shutdown, or `Timeouts::turn`;
+    /// - the reader takes nothing for [`Timeouts::quiet`](crate::manager::Timeouts#structfield.quiet). From then on, it is a lossy reader.
+    ///   The wait does not count as silence of the turn. Without `quiet`, a slow reader holds the turn.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped before it is ready, the event is not sent.
+    ///
+    /// # Performance
+    ///
+    /// A call that does not wait allocates no more than `emit`.
+    pub async fn send(&self, event: E) {
+        if let Some(wait) = self.out.send(self.ticket, event) {
+            wait.await;
+        }
     }
 
     /// Sets a line for the status, such as `retrying 2 of 3`. It stays until the next note or the end of the turn.
@@ -255,6 +295,13 @@ impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Outlet<I> for Mapped<E, F> {
         if let Some(event) = (self.f)(event) {
             self.out.emit(ticket, event);
         }
+    }
+
+    fn send<'a>(&'a self, ticket: Ticket, event: I) -> Option<Wait<'a>>
+    where
+        I: 'a,
+    {
+        self.out.send(ticket, (self.f)(event)?)
     }
 }
 

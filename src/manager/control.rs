@@ -132,8 +132,8 @@ impl<B: Backend> SessionManager<B> {
     /// shutdown.
     pub fn listen<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Subscription<B::Event> {
         let shared = self.shared();
-        let limit = shared.settings.unread_bytes;
-        let subscription = shared.outputs.subscribe(key.to_key(), limit);
+        let bounds = shared.settings.unread;
+        let subscription = shared.outputs.subscribe(key.to_key(), bounds);
         // Either the shutdown ends all subscriptions after this line, and so this one; or it has set `over` before, and this ends it.
         if shared.ending.over() {
             subscription.end_all();

@@ -101,8 +101,9 @@ impl Life {
         own.max(call.and_then(|(switch, ticket)| switch.sign(ticket)))
     }
 
-    /// Resolves when no sign of life has come for this time. One that comes between the last look and the end of the turn comes
-    /// too late.
+    /// Resolves when no sign of life has come for this time, neither from the call nor from the session itself. One that comes between
+    /// the last look and the end of the turn comes too late. If a `send` waits then, the reader is lost instead, and the silence begins
+    /// anew.
     pub(crate) async fn silent(&self, switch: &Switch, ticket: Ticket, limit: Option<Duration>) {
         let mut last = Instant::now();
         loop {
@@ -111,10 +112,11 @@ impl Life {
             };
             let left = moment.saturating_duration_since(Instant::now());
             timed(Some(left), pending::<()>()).await;
-            match self.sign(Some((switch, ticket))) {
-                Some(sign) if sign > last => last = sign,
-                _ => return,
-            }
+            let own = self.sign(None).filter(|sign| *sign > last);
+            let Some(sign) = own.or_else(|| switch.sign_after(ticket, last)) else {
+                return;
+            };
+            last = sign;
         }
     }
 }

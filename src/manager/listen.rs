@@ -3,7 +3,10 @@
 //! A key has a hub while it has listeners. The first subscription makes the hub, and the drop of the last one removes it. So a
 //! call costs O(log n) in the listeners of its own key, and nothing is left of past listeners.
 
-use crate::manager::report::events::{Home, Hub, Subscription};
+use crate::manager::report::{
+    events::{Home, Hub, Subscription},
+    unread::Bounds,
+};
 use crate::sync::{
     Arc, RandomState, Weak,
     atomic::{AtomicUsize, Ordering},
@@ -41,7 +44,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
         })
     }
 
-    pub(crate) fn subscribe(self: &Arc<Self>, key: K, limit: usize) -> Subscription<E> {
+    pub(crate) fn subscribe(self: &Arc<Self>, key: K, bounds: Bounds) -> Subscription<E> {
         let hash = self.hasher.hash_one(&key);
         // If the key is not used, it is dropped after the lock.
         let mut key = Some(key);
@@ -51,7 +54,7 @@ impl<K: Eq + Hash + Clone + Send + Sync + 'static, E: Clone + Send + Sync + 'sta
             return Hub::subscribe(&listened.hub);
         }
         let home: Weak<dyn Home<E>> = Arc::<Self>::downgrade(self);
-        let hub = Arc::new(Hub::kept(limit, Some((home, hash))));
+        let hub = Arc::new(Hub::kept(bounds, Some((home, hash))));
         let subscription = Hub::subscribe(&hub);
         if let Some(key) = key.take() {
             keys.insert_unique(hash, Listened { key, hash, hub }, |listened| listened.hash);

@@ -1,6 +1,6 @@
 //! The settings of a manager, and the options of one call.
 
-use crate::manager::{backend::Backend, report::events::KEPT_BYTES, run::discard, text};
+use crate::manager::{backend::Backend, report::unread::Bounds, run::discard, text};
 use crate::{
     Clock, Incarnation, Registry,
     sync::{Arc, catch_unwind},
@@ -23,7 +23,8 @@ pub struct Timeouts {
     /// finishes with a reply, the caller gets the reply; otherwise
     /// [`TurnError::TurnTimedOut`](crate::manager::TurnError::TurnTimedOut). A plain turn has no limit. Default: `None`, no limit.
     pub turn: Option<Duration>,
-    /// Limits the silence of a message or a start: the time without an event or a note of it. A message that exceeds it is cancelled,
+    /// Limits the silence of a message or a start: the time without an event or a note of it. The time in which a
+    /// [`send`](crate::TurnContext::send) waits does not count; a reader that takes nothing for so long is given up. A message that exceeds it is cancelled,
     /// and has `abort` to finish, as with `turn`; then its caller gets [`TurnError::Silent`](crate::manager::TurnError::Silent). A start
     /// that exceeds it ends as if it had exceeded `start`. Default: `None`, no limit.
     pub quiet: Option<Duration>,
@@ -196,7 +197,7 @@ pub enum BuildError {
     NoTime,
     /// One of the [`Timeouts`], [`ManagerBuilder::stop_idle_after`] or [`ManagerBuilder::max_age`] is zero.
     ZeroTimeout,
-    /// [`ManagerBuilder::max_sessions`] or [`ManagerBuilder::unread_bytes`] is zero.
+    /// [`ManagerBuilder::max_sessions`], [`ManagerBuilder::unread_bytes`] or [`ManagerBuilder::unread_events`] is zero.
     ZeroLimit,
 }
 
@@ -211,7 +212,7 @@ impl fmt::Display for BuildError {
                 "a timeout, `stop_idle_after` or `max_age` is zero: set it to a longer time"
             }
             Self::ZeroLimit => {
-                "the limit `max_sessions` or `unread_bytes` is zero: set it to at least 1"
+                "the limit `max_sessions`, `unread_bytes` or `unread_events` is zero: set it to at least 1"
             }
         })
     }
@@ -236,7 +237,7 @@ pub(crate) struct Settings {
     pub(crate) max_sessions: Option<(usize, WhenFull)>,
     pub(crate) stop_idle_after: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
-    pub(crate) unread_bytes: usize,
+    pub(crate) unread: Bounds,
 }
 
 impl<B: Backend> ManagerBuilder<B> {
@@ -248,7 +249,7 @@ impl<B: Backend> ManagerBuilder<B> {
                 max_sessions: None,
                 stop_idle_after: None,
                 max_age: None,
-                unread_bytes: KEPT_BYTES,
+                unread: Bounds::DEFAULT,
             },
             max_waiting: None,
             first_incarnation: 1,
@@ -294,11 +295,18 @@ impl<B: Backend> ManagerBuilder<B> {
     }
 
     /// Limits the unread events of one [`Subscription`](crate::manager::Subscription) or [`Sending`](crate::manager::Sending), in
-    /// bytes of [`Backend::weight`](crate::Backend::weight). Default: 16 MiB. The number of unread events is limited to 1024 as well.
+    /// bytes of [`Backend::weight`](crate::Backend::weight). Default: 16 MiB.
     ///
-    /// A new event pushes out the oldest ones. An event of more bytes than the limit is itself dropped.
+    /// A new event pushes out the oldest ones. An event of more bytes than the limit is itself dropped. An event that was
+    /// [sent](crate::TurnContext::send) is neither pushed out nor dropped.
     pub fn unread_bytes(mut self, most: usize) -> Self {
-        self.settings.unread_bytes = most;
+        self.settings.unread.bytes = most;
+        self
+    }
+
+    /// Limits the number of unread events in the same way. Default: 1024.
+    pub fn unread_events(mut self, most: usize) -> Self {
+        self.settings.unread.events = most;
         self
     }
 
@@ -368,7 +376,8 @@ impl Settings {
         {
             return Err(BuildError::ZeroTimeout);
         }
-        if matches!(self.max_sessions, Some((0, _))) || self.unread_bytes == 0 {
+        let Bounds { events, bytes } = self.unread;
+        if matches!(self.max_sessions, Some((0, _))) || events == 0 || bytes == 0 {
             return Err(BuildError::ZeroLimit);
         }
         Ok(())
@@ -394,7 +403,7 @@ impl<B: Backend> fmt::Debug for ManagerBuilder<B> {
             .field("max_waiting", &self.max_waiting)
             .field("stop_idle_after", &self.settings.stop_idle_after)
             .field("max_age", &self.settings.max_age)
-            .field("unread_bytes", &self.settings.unread_bytes)
+            .field("unread", &self.settings.unread)
             .finish_non_exhaustive()
     }
 }

@@ -86,7 +86,7 @@ impl<B: Backend> Shared<B> {
             backend,
             registry,
             seats: Seats::new(settings.max_sessions.map(|(most, _)| most)),
-            events: Arc::new(Hub::new(settings.unread_bytes)),
+            events: Arc::new(Hub::new(settings.unread)),
             settings,
             outputs: Outputs::new(),
             ending: Ending::new(),

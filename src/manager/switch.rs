@@ -53,6 +53,10 @@ struct State {
     note: Option<Arc<str>>,
     /// When the last event or note came.
     sign: Option<Instant>,
+    /// How many calls of `send` wait for the sender's reader.
+    sends: usize,
+    /// The reader took nothing for too long.
+    reader_lost: bool,
     /// The turn has ended. The stop of a dirty session may hold the slot for longer.
     over: bool,
 }
@@ -155,6 +159,49 @@ impl Switch {
     pub(crate) fn sign(&self, ticket: Ticket) -> Option<Instant> {
         let state = self.state.lock();
         state.sign.filter(|_| state.ticket == Some(ticket))
+    }
+
+    /// A `send` begins to wait for the reader, or waits no more. Meanwhile the silence is the reader's.
+    pub(crate) fn send_waits(&self, ticket: Ticket, waits: bool) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        if let Some(state) = state.of(ticket) {
+            state.sign = Some(now);
+            state.sends = if waits {
+                state.sends + 1
+            } else {
+                state.sends.saturating_sub(1)
+            };
+        }
+    }
+
+    /// Resolves when a `send` need not wait any longer: the call is cancelled, or its reader is lost.
+    pub(crate) async fn send_ends(&self, ticket: Ticket) {
+        let ends = || {
+            if !self.used.load(Ordering::Acquire) {
+                return None;
+            }
+            let state = self.state.lock();
+            let ends = state.cause.is_some() || state.reader_lost;
+            (ends && state.ticket == Some(ticket)).then_some(())
+        };
+        self.changed.found(ends).await;
+    }
+
+    /// The sign of life that came after this moment. Both looks are under one lock: a `send` that ends in between leaves its sign first.
+    pub(crate) fn sign_after(&self, ticket: Ticket, last: Instant) -> Option<Instant> {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        let own = state.of(ticket)?;
+        let sign = own.sign.filter(|sign| *sign > last);
+        if sign.is_some() || own.sends == 0 {
+            return sign;
+        }
+        own.reader_lost = true;
+        self.used.store(true, Ordering::Release);
+        drop(state);
+        self.changed.ring();
+        Some(now)
     }
 
     pub(crate) fn note(&self, ticket: Ticket) -> Option<Arc<str>> {

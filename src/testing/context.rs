@@ -3,14 +3,14 @@
 use crate::{
     Incarnation, Ticket, TurnContext,
     manager::{
-        context::{Outlet, Port},
+        context::{Outlet, Port, Wait},
         life::Life,
         switch::Switch,
     },
     sync::Arc,
 };
 
-/// Returns a context for calling a backend without a manager. It is never cancelled, and what is emitted to it goes to nobody.
+/// Returns a context for calling a backend without a manager. It is never cancelled, and what is emitted or sent to it goes to nobody.
 pub fn context<E>(incarnation: Incarnation) -> TurnContext<E> {
     let nobody = Arc::new(Nobody(Switch::default(), Life::new(incarnation, None)));
     TurnContext {
@@ -42,4 +42,11 @@ impl<E> Outlet<E> for Nobody {
     fn note(&self, _: Ticket, _: Arc<str>) {}
 
     fn emit(&self, _: Ticket, _: E) {}
+
+    fn send<'a>(&'a self, _: Ticket, _: E) -> Option<Wait<'a>>
+    where
+        E: 'a,
+    {
+        None
+    }
 }

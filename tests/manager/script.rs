@@ -211,6 +211,7 @@ impl Agent for Plain {
             text,
             act,
             parts,
+            sends,
             note,
             keep,
         } = message;
@@ -218,7 +219,11 @@ impl Agent for Plain {
         let acted = act.play(cx.cancelled());
         async move {
             for part in 0..parts {
-                cx.emit((text, part));
+                if sends {
+                    cx.send((text, part)).await;
+                } else {
+                    cx.emit((text, part));
+                }
             }
             if let Some(keep) = keep {
                 let _ = keep.send(cx.map(Some));
@@ -276,6 +281,8 @@ pub(crate) struct Say {
     pub(crate) text: &'static str,
     act: Act,
     parts: usize,
+    /// The parts are sent, and not emitted.
+    sends: bool,
     note: Option<&'static str>,
     /// Gets a context of the turn, to keep it for longer than that.
     keep: Option<oneshot::Sender<TurnContext<(&'static str, usize)>>>,
@@ -288,6 +295,7 @@ pub(crate) fn say(text: &'static str) -> Say {
         text,
         act: Act::pass(),
         parts: 0,
+        sends: false,
         note: None,
         keep: None,
     }
@@ -310,6 +318,11 @@ impl Say {
     pub(crate) fn in_parts(mut self, parts: usize) -> Self {
         self.parts = parts;
         self
+    }
+
+    pub(crate) fn sends(mut self, parts: usize) -> Self {
+        self.sends = true;
+        self.in_parts(parts)
     }
 
     pub(crate) fn keep_context(

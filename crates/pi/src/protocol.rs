@@ -62,7 +62,7 @@ enum Of {
 /// What a turn receives.
 #[derive(Debug)]
 pub enum Report {
-    /// An event to emit.
+    /// An event to send.
     Event(PiEvent),
     /// A note for the status.
     Note(Arc<str>),

@@ -132,7 +132,7 @@ impl PiSession {
         loop {
             tokio::select! {
                 next = heard.recv() => match next {
-                    Some(Report::Event(event)) => cx.emit(event),
+                    Some(Report::Event(event)) => cx.send(event).await, // a slow reader slows pi
                     Some(Report::Note(note)) => cx.note(note),
                     Some(Report::End(end)) => return end,
                     None => return Err(self.exited().await),

@@ -91,16 +91,37 @@ pub(crate) struct Args {
         default_value = "warn,chatd=info"
     )]
     pub(crate) log: Targets,
+    #[cfg(unix)]
+    #[command(flatten)]
+    pub(crate) repl: ReplArgs,
     #[cfg(all(feature = "pi", unix))]
     #[command(flatten)]
     pub(crate) pi: PiArgs,
 }
+
+#[cfg(unix)]
+#[derive(clap::Args, Clone, Debug)]
+#[command(next_help_heading = "With --agent repl")]
+pub(crate) struct ReplArgs {
+    /// The shell command of the REPL. It reads from a pipe, and should not buffer its output.
+    #[arg(long = "repl-command", value_name = "COMMAND", default_value = PYTHON)]
+    pub(crate) command: String,
+    /// A line for the REPL that prints a line with {}.
+    #[arg(long = "repl-end", value_name = "LINE", default_value = "print('{}')")]
+    pub(crate) end: String,
+}
+
+/// Python without prompts.
+#[cfg(unix)]
+const PYTHON: &str = "python3 -iuqc 'import sys; sys.ps1 = sys.ps2 = str()' 2>&1";
 
 /// What the sessions are made of.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum AgentKind {
     /// Repeats each message, word by word.
     Echo,
+    /// A REPL, one process per session.
+    Repl,
     /// The coding agent pi, one process per session.
     Pi,
 }

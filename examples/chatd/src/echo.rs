@@ -88,7 +88,7 @@ impl Agent for EchoAgent {
         for word in answer.split_inclusive(' ') {
             tokio::select! {
                 () = cx.cancelled() => return Err(EchoError::Cancelled),
-                () = tokio::time::sleep(self.delay) => cx.emit(word.to_owned()),
+                () = tokio::time::sleep(self.delay) => cx.send(word.to_owned()).await,
             }
         }
         Ok(answer)

@@ -4,7 +4,7 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `args`, `token` | the command line; the token, and how the agent does not get it |
-//! | `agent`, `echo`, `pi` | what the sessions are made of |
+//! | `agent`, `echo`, `repl`, `pi` | what the sessions are made of |
 //! | `desk` | what both interfaces may do: all of turnwise that the daemon uses |
 //! | `board` | what there is to look at beside turnwise's status: what was asked last, and what was said |
 //! | `terminal`, `input`, `paper` | interface one: lines in, lines out |
@@ -39,6 +39,8 @@ mod output;
 mod paper;
 #[cfg(all(feature = "pi", unix))]
 mod pi;
+#[cfg(unix)]
+mod repl;
 mod terminal;
 mod token;
 mod words;
@@ -99,6 +101,13 @@ fn run(
             let agent = EchoAgent::new(args.delay);
             runtime.block_on(daemon::run(agent, args, token, out))
         }
+        #[cfg(unix)]
+        AgentKind::Repl => {
+            let agent = repl::ReplAgent::new(args.repl.clone());
+            runtime.block_on(daemon::run(agent, args, token, out))
+        }
+        #[cfg(not(unix))]
+        AgentKind::Repl => Args::refuse("a REPL needs Unix"),
         #[cfg(all(feature = "pi", unix))]
         AgentKind::Pi => {
             let Some(folder) = args.pi.session_dir() else {

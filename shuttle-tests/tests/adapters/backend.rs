@@ -23,6 +23,8 @@ pub(crate) enum Act {
     Obey,
     /// A message or a start: some steps, then an error if it has been cancelled.
     Check,
+    /// A message: sends the numbers 1, 2 and 3, and emits a 0 before each, instead of its own number.
+    Send,
 }
 
 /// One of the calls that a backend has besides messages.
@@ -147,7 +149,7 @@ impl Player {
                 pending().await
             }
             Act::Panic => engine::panic_now(),
-            Act::Obey | Act::Check => unreachable!("messages and starts alone are cancelled"),
+            Act::Obey | Act::Check | Act::Send => unreachable!("what messages and starts alone do"),
         }
     }
 }
@@ -218,7 +220,9 @@ impl Agent for Player {
         self.ledger.hears(key, incarnation, message.id);
         assert_eq!(cx.incarnation().get(), incarnation, "the session's number");
         session.answers.push_back(message.id);
-        cx.emit(message.id);
+        if message.act != Act::Send {
+            cx.emit(message.id);
+        }
         step().await;
         let end = match message.act {
             Act::Obey => {
@@ -235,6 +239,13 @@ impl Agent for Player {
             Act::Check => {
                 let end = self.act(Act::Slow).await;
                 end.and(if cx.is_cancelled() { Err(()) } else { Ok(()) })
+            }
+            Act::Send => {
+                for number in 1..=3 {
+                    cx.emit(0);
+                    cx.send(number).await;
+                }
+                Ok(())
             }
             act => self.act(act).await,
         };

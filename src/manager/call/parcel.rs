@@ -2,18 +2,22 @@
 
 use crate::manager::{
     backend::{Agent, Backend},
-    context::Outlet,
+    context::{Outlet, Wait},
     error::{SendError, TurnError},
     listen::Outputs,
     reach::Call,
-    report::events::Queue,
-    run::quietly,
+    report::unread::Unread,
+    run::{either, quietly},
     shared::Shared,
     switch::Switch,
 };
 use crate::{Ticket, sync::Arc};
 use parking_lot::Mutex;
-use std::task::{Context, Poll, Waker};
+use std::{
+    future::poll_fn,
+    pin::pin,
+    task::{Context, Poll, Waker},
+};
 
 /// What the sender gets in the end.
 pub(crate) type Sent<A> = Result<<A as Agent>::Reply, SendError<<A as Agent>::Message, Failed<A>>>;
@@ -24,7 +28,7 @@ pub(crate) struct Parcel<A: Agent> {
     pub(crate) key: A::Key,
     pub(crate) call: Arc<Call<A>>,
     /// The sender's.
-    pub(crate) events: Queue<A::Event>,
+    pub(crate) events: Unread<A::Event>,
     /// Everybody's.
     outputs: Arc<Outputs<A::Key, A::Event>>,
     post: Mutex<Post<A>>,
@@ -45,7 +49,7 @@ impl<A: Agent> Parcel<A> {
         Self {
             key,
             call: Arc::clone(call),
-            events: Queue::new(shared.settings.unread_bytes),
+            events: Unread::new(shared.settings.unread),
             outputs: Arc::clone(&shared.outputs),
             post: Mutex::new(Post {
                 started: None,
@@ -76,7 +80,11 @@ impl<A: Agent> Parcel<A> {
         })
     }
 
+    /// From the first poll on, nobody reads the events.
     pub(crate) fn poll_reply(&self, cx: &Context<'_>, waited: bool) -> Poll<Sent<A>> {
+        if !waited {
+            self.events.deafen();
+        }
         self.poll(cx, waited, |post| {
             let reply = post.reply.take();
             assert!(
@@ -118,6 +126,7 @@ impl<A: Agent> Parcel<A> {
 
     /// The sender goes. Returns its waker, and the reply that it has not read.
     pub(crate) fn leave(&self) -> (Option<Waker>, Option<Sent<A>>) {
+        self.events.deafen();
         let mut post = self.post.lock();
         post.over = true;
         (post.reader.take(), post.reply.take())
@@ -135,16 +144,118 @@ impl<A: Agent> Outlet<A::Event> for Parcel<A> {
     }
 
     fn emit(&self, ticket: Ticket, event: A::Event) {
+        let emit = |event, bytes| Ok(self.events.emit(event, bytes));
+        let _always = self.put(ticket, event, None, emit);
+    }
+
+    fn send<'a>(&'a self, ticket: Ticket, event: A::Event) -> Option<Wait<'a>>
+    where
+        A::Event: 'a,
+    {
+        let send = |event, bytes| self.events.send(event, bytes, None);
+        let (event, bytes) = self.put(ticket, event, None, send).err()?;
+        Some(Box::pin(self.wait(ticket, event, bytes)))
+    }
+}
+
+impl<A: Agent> Parcel<A> {
+    /// Puts an event into the sender's queue, and then into those of the listeners. Returns it, and its weight, if the sender's has no
+    /// room.
+    fn put(
+        &self,
+        ticket: Ticket,
+        event: A::Event,
+        bytes: Option<usize>,
+        put: impl FnOnce(A::Event, usize) -> Result<bool, A::Event>,
+    ) -> Result<(), (A::Event, usize)> {
         if self.events.has_ended() {
-            return;
+            return Ok(());
         }
-        self.call.switch.alive(ticket);
-        let bytes = A::weight(&event);
+        if bytes.is_none() {
+            self.call.switch.alive(ticket);
+        }
+        let bytes = bytes.unwrap_or_else(|| A::weight(&event));
         let hub = self.outputs.find(&self.key);
         let heard = hub.map(|hub| (hub, event.clone()));
         // The turn may have ended meanwhile. The sender's queue decides that for the listeners too.
-        if let (true, Some((hub, event))) = (self.events.push(event, bytes), heard) {
+        let put = put(event, bytes).map_err(|event| (event, bytes))?;
+        if let (true, Some((hub, event))) = (put, heard) {
             hub.publish(|| (event, bytes));
         }
+        Ok(())
+    }
+
+    /// Waits for room, and sends the event.
+    ///
+    /// The waker is stored before the look at the queue. So a reader that takes an event between the two wakes it, and so does a sender
+    /// that goes away. A cancellation rings the bell of the switch, which stores its waker before its look as well.
+    /// Schedules: `a13_arrive`.
+    async fn wait(&self, ticket: Ticket, event: A::Event, bytes: usize) {
+        let mut event = Some(event);
+        {
+            let mut place = Place::new(self, ticket);
+            let put = poll_fn(|cx| {
+                let number = place.wait(cx.waker().clone());
+                let Some(unsent) = event.take() else {
+                    return Poll::Ready(());
+                };
+                let send = |event, bytes| self.events.send(event, bytes, Some(number));
+                match self.put(ticket, unsent, Some(bytes), send) {
+                    Ok(()) => Poll::Ready(()),
+                    Err((unsent, _)) => {
+                        event = Some(unsent);
+                        Poll::Pending
+                    }
+                }
+            });
+            let ends = self.call.switch.send_ends(ticket);
+            if either(pin!(put), ends).await.is_ok() {
+                return;
+            }
+        }
+        // Of a cancelled call nothing waits, and a lost reader is none any more.
+        if self.call.switch.cause(ticket).is_none() {
+            self.events.deafen();
+        }
+        if let Some(event) = event {
+            self.emit(ticket, event);
+        }
+    }
+}
+
+/// A `send` that waits. Its drop leaves the queue, and then a sign of life: its wait was no silence.
+struct Place<'a, A: Agent> {
+    parcel: &'a Parcel<A>,
+    ticket: Ticket,
+    number: Option<u64>,
+}
+
+impl<'a, A: Agent> Place<'a, A> {
+    fn new(parcel: &'a Parcel<A>, ticket: Ticket) -> Self {
+        parcel.call.switch.send_waits(ticket, true);
+        Self {
+            parcel,
+            ticket,
+            number: None,
+        }
+    }
+
+    /// Stores its waker. If it was woken, the reader has taken something, which is a sign of life.
+    fn wait(&mut self, waker: Waker) -> u64 {
+        let (number, woken) = self.parcel.events.wait(self.number, waker);
+        self.number = Some(number);
+        if woken {
+            self.parcel.call.switch.alive(self.ticket);
+        }
+        number
+    }
+}
+
+impl<A: Agent> Drop for Place<'_, A> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.parcel.events.leave(number);
+        }
+        self.parcel.call.switch.send_waits(self.ticket, false);
     }
 }

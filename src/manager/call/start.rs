@@ -3,7 +3,7 @@
 use crate::manager::{
     backend::{Backend, StopReason},
     call::room::seat,
-    context::{Outlet, Port, TurnContext},
+    context::{Outlet, Port, TurnContext, Wait},
     end::{port::SessionPort, stop},
     error::{StartFailure, TurnError},
     life::Life,
@@ -147,6 +147,15 @@ impl<B: Backend> Outlet<B::Event> for Starting<B> {
         }
         self.call.switch.alive(ticket);
         self.port.publish(event);
+    }
+
+    /// A start has listeners alone, for which nothing waits.
+    fn send<'a>(&'a self, ticket: Ticket, event: B::Event) -> Option<Wait<'a>>
+    where
+        B::Event: 'a,
+    {
+        self.emit(ticket, event);
+        None
     }
 }
 

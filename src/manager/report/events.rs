@@ -1,6 +1,6 @@
 //! Subscriptions: bounded and lossy. A slow reader loses events and receives their number. It never slows a turn.
 
-use crate::manager::run::quietly;
+use super::unread::{Bounds, Unread};
 use crate::sync::{
     Arc, Weak,
     atomic::{AtomicUsize, Ordering},
@@ -8,21 +8,14 @@ use crate::sync::{
 use futures_core::Stream;
 use parking_lot::Mutex;
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::BTreeMap,
     convert::Infallible,
     fmt,
     future::poll_fn,
     mem,
     pin::Pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
-
-/// The number of unread events of a reader.
-pub(crate) const KEPT: usize = 1024;
-
-/// The bytes of the unread events of a reader, unless the builder sets another number: 16 KiB for each of 1024 events. A piece of
-/// a model's text has a few hundred bytes, so ordinary events reach the other limit first.
-pub(crate) const KEPT_BYTES: usize = 16 << 20;
 
 /// An item of a [`Subscription`], or of the stream of a [`Sending`](crate::manager::Sending).
 ///
@@ -53,14 +46,14 @@ pub enum Update<E, R = Infallible> {
 ///
 /// # Details
 ///
-/// At most 1024 events wait to be read, of at most [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together. A
-/// new event pushes out as many of the oldest as necessary, and [`Update::Lagged`] reports their number. An event that
+/// At most [`unread_events`](crate::manager::ManagerBuilder::unread_events) wait to be read, of at most
+/// [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together. A new event pushes out as many of the oldest as necessary, and [`Update::Lagged`] reports their number. An event that
 /// exceeds the limit by itself is dropped, and the others stay. An agent's event counts as
 /// [`Backend::weight`](crate::Backend::weight) bytes. A [`SessionEvent`](crate::manager::SessionEvent) counts with its texts and the lists
 /// of its report, but without the heap memory of keys.
 #[must_use = "a subscription that is dropped receives nothing"]
 pub struct Subscription<E> {
-    queue: Arc<Queue<E>>,
+    queue: Arc<Unread<E>>,
     hub: Arc<Hub<E>>,
     /// Names the queue in the hub.
     number: u64,
@@ -100,160 +93,19 @@ impl<E> Drop for Subscription<E> {
     }
 }
 
-/// The unread events of one reader.
-pub(crate) struct Queue<E> {
-    waiting: Mutex<Waiting<E>>,
-    /// The most bytes that may wait.
-    limit: usize,
-}
-
-struct Waiting<E> {
-    events: VecDeque<Unread<E>>,
-    /// Their weight together, at most the limit.
-    bytes: usize,
-    /// How many events were dropped after the last of them.
-    missed: u64,
-    ended: bool,
-    reader: Option<Waker>,
-}
-
-struct Unread<E> {
-    event: E,
-    bytes: usize,
-    /// How many events were dropped before it.
-    missed: u64,
-}
-
-impl<E> Waiting<E> {
-    /// Removes the oldest event, and counts it as dropped, with those before it.
-    fn give_up(&mut self) -> Option<E> {
-        let Unread {
-            event,
-            bytes,
-            missed,
-        } = self.events.pop_front()?;
-        self.bytes -= bytes;
-        let after = match self.events.front_mut() {
-            Some(next) => &mut next.missed,
-            None => &mut self.missed,
-        };
-        *after += missed + 1;
-        Some(event)
-    }
-}
-
-impl<E> Queue<E> {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self::made(limit, false)
-    }
-
-    fn made(limit: usize, ended: bool) -> Self {
-        let waiting = Mutex::new(Waiting {
-            events: VecDeque::new(),
-            bytes: 0,
-            missed: 0,
-            ended,
-            reader: None,
-        });
-        Self { waiting, limit }
-    }
-
-    /// Adds an event of so many bytes. The oldest events make room for it; their destructors run after the lock is released. False
-    /// if the queue has ended.
-    pub(crate) fn push(&self, event: E, bytes: usize) -> bool {
-        // Usually at most one is removed, and then nothing is allocated.
-        let (mut given_up, mut more) = (None, Vec::new());
-        let mut waiting = self.waiting.lock();
-        if waiting.ended {
-            drop(waiting); // before the event
-            return false;
-        }
-        if let Some(room) = self.limit.checked_sub(bytes) {
-            while waiting.bytes > room || waiting.events.len() >= KEPT {
-                more.extend(given_up.take());
-                given_up = waiting.give_up();
-            }
-            let missed = mem::take(&mut waiting.missed);
-            waiting.bytes += bytes;
-            waiting.events.push_back(Unread {
-                event,
-                bytes,
-                missed,
-            });
-        } else {
-            waiting.missed += 1;
-            given_up = Some(event);
-        }
-        let reader = waiting.reader.take();
-        drop(waiting);
-        if let Some(reader) = reader {
-            quietly(|| reader.wake());
-        }
-        drop((given_up, more));
-        true
-    }
-
-    pub(crate) fn has_ended(&self) -> bool {
-        self.waiting.lock().ended
-    }
-
-    /// No more events follow.
-    pub(crate) fn end(&self) {
-        let mut waiting = self.waiting.lock();
-        waiting.ended = true;
-        let reader = waiting.reader.take();
-        drop(waiting);
-        if let Some(reader) = reader {
-            quietly(|| reader.wake());
-        }
-    }
-
-    pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Update<E>>> {
-        let waker = cx.waker().clone();
-        let mut waiting = self.waiting.lock();
-        let missed = match waiting.events.front_mut() {
-            Some(next) => mem::take(&mut next.missed),
-            None => mem::take(&mut waiting.missed),
-        };
-        if missed > 0 {
-            return Poll::Ready(Some(Update::Lagged(missed)));
-        }
-        if let Some(unread) = waiting.events.pop_front() {
-            waiting.bytes -= unread.bytes;
-            return Poll::Ready(Some(Update::Event(unread.event)));
-        }
-        if waiting.ended {
-            return Poll::Ready(None);
-        }
-        let before = waiting.reader.replace(waker);
-        drop(waiting);
-        drop(before);
-        Poll::Pending
-    }
-
-    fn fmt(&self, name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let waiting = self.waiting.lock();
-        let missed: u64 = waiting.events.iter().map(|unread| unread.missed).sum();
-        f.debug_struct(name)
-            .field("unread", &waiting.events.len())
-            .field("missed", &(missed + waiting.missed))
-            .finish_non_exhaustive()
-    }
-}
-
 /// The readers of one source of events. To subscribe and to leave costs O(log n).
 pub(crate) struct Hub<E> {
     /// Read before an event is made: without readers, an event costs one load.
     readers: AtomicUsize,
     queues: Mutex<Queues<E>>,
     home: Option<(Weak<dyn Home<E>>, u64)>,
-    /// The limit of each queue, in bytes.
-    limit: usize,
+    /// Of each queue.
+    bounds: Bounds,
 }
 
 struct Queues<E> {
     /// By number. The drop of a subscription removes its queue.
-    live: BTreeMap<u64, Arc<Queue<E>>>,
+    live: BTreeMap<u64, Arc<Unread<E>>>,
     next: u64,
     /// No more events follow.
     ended: bool,
@@ -266,12 +118,12 @@ pub(crate) trait Home<E>: Send + Sync {
 }
 
 impl<E> Hub<E> {
-    pub(crate) fn new(limit: usize) -> Self {
-        Self::kept(limit, None)
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self::kept(bounds, None)
     }
 
     /// A hub that its home removes when the last reader leaves.
-    pub(crate) fn kept(limit: usize, home: Option<(Weak<dyn Home<E>>, u64)>) -> Self {
+    pub(crate) fn kept(bounds: Bounds, home: Option<(Weak<dyn Home<E>>, u64)>) -> Self {
         Self {
             readers: AtomicUsize::new(0),
             queues: Mutex::new(Queues {
@@ -280,13 +132,13 @@ impl<E> Hub<E> {
                 ended: false,
             }),
             home,
-            limit,
+            bounds,
         }
     }
 
     pub(crate) fn subscribe(this: &Arc<Self>) -> Subscription<E> {
         let mut queues = this.queues.lock();
-        let queue = Arc::new(Queue::made(this.limit, queues.ended));
+        let queue = Arc::new(Unread::made(this.bounds, queues.ended));
         let number = queues.next;
         queues.next += 1;
         if !queues.ended {
@@ -339,8 +191,8 @@ impl<E: Clone> Hub<E> {
         };
         let (event, bytes) = event();
         for queue in live {
-            queue.push(event.clone(), bytes);
+            queue.emit(event.clone(), bytes);
         }
-        last.push(event, bytes);
+        last.emit(event, bytes);
     }
 }

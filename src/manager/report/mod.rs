@@ -3,9 +3,11 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `stats` | the counters |
-//! | `trace`, `reports`, `events` | the log; the values; the subscriptions |
+//! | `trace`, `reports` | the log; the values |
+//! | `events`, `unread` | the subscriptions; the events that one reader has not read |
 
 pub(crate) mod events;
 pub(crate) mod reports;
 pub(crate) mod stats;
 pub(crate) mod trace;
+pub(crate) mod unread;

@@ -21,6 +21,7 @@ enum State {
     Health,
     Renewing,
     Message,
+    Sends,
     Closure,
     Plain,
     Dirty,
@@ -42,7 +43,7 @@ enum Other {
     Listen,
 }
 
-const STATES: [(State, &str); 13] = [
+const STATES: [(State, &str); 14] = [
     (State::Absent, "no session"),
     (State::Idle, "idle"),
     (State::Queued, "queued"),
@@ -52,6 +53,7 @@ const STATES: [(State, &str); 13] = [
     (State::Health, "health check"),
     (State::Renewing, "stopping an unhealthy session"),
     (State::Message, "message running"),
+    (State::Sends, "waiting in `send`"),
     (State::Closure, "closure running"),
     (State::Plain, "plain turn held, session not borrowed"),
     (State::Dirty, "ended, dirty session stopping"),
@@ -124,14 +126,17 @@ fn expected(state: State, other: Other) -> &'static str {
         (S::Starting | S::Health | S::Renewing, O::Listen) => "all events; reply",
 
         (S::Message, O::AbortTicket | O::Abort) => "true; cancelled, `Aborted`",
-        (S::Message, O::Drop) => "cancelled",
-        (S::Message, O::Dismiss) => "0; reply",
+        (S::Sends, O::AbortTicket | O::Abort | O::Stop) => "true; woken at once, `Aborted`",
+        (S::Sends, O::ShutdownNow) => "stopped; woken at once, `Aborted`",
+        (S::Message | S::Sends, O::Drop) => "cancelled",
+        (S::Message | S::Sends, O::Dismiss) => "0; reply",
         (S::Message, O::Stop) => "true; cancelled, `Aborted`",
-        (S::Message, O::Restart) => "its turn; reply",
-        (S::Message, O::Shutdown) => "stopped; reply",
+        (S::Message | S::Sends, O::Restart) => "its turn; reply",
+        (S::Message | S::Sends, O::Shutdown) => "stopped; reply",
         (S::Message, O::ShutdownNow) => "stopped; cancelled, `Aborted`",
-        (S::Message, O::Status) => "Busy, with its ticket; reply",
+        (S::Message | S::Sends, O::Status) => "Busy, with its ticket; reply",
         (S::Message, O::Listen) => "later events; reply",
+        (S::Sends, O::Listen) => "the event that waits, and later ones; reply",
 
         (S::Closure, O::AbortTicket | O::Abort) => "true; `Aborted` after `Timeouts::abort`",
         (S::Closure, O::Drop) => "session dirty",

@@ -7,7 +7,7 @@ use turnwise::{Phase, Ticket, manager::*};
 
 use super::{Other, State};
 use crate::script::{Actor, Failure, Gate, Say, Step, fail, say, until};
-use crate::{HOUR, MINUTE, Manager, Stage, plain, settled};
+use crate::{HOUR, MINUTE, Manager, Stage, plain, settled, stage};
 use turnwise::testing::End;
 
 type Closure = Pin<Box<dyn Future<Output = Result<(), TurnError<Failure>>>>>;
@@ -43,7 +43,11 @@ fn poll_once<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 impl Scene {
     /// The call, in its state. Where it has not been polled, nothing has run since.
     pub(super) async fn new(state: State) -> Self {
-        let (m, stage) = plain();
+        // An event of the parts that fill the queue of an event waits.
+        let (m, stage) = match state {
+            State::Sends => stage(|builder| builder.unread_events(1)),
+            _ => plain(),
+        };
         let (gate, key) = (Gate::new(), "a");
         let until = || until(&gate);
         let (mut call, mut before, mut ticket) = (Call::None, None, None);
@@ -87,6 +91,11 @@ impl Scene {
                 let heeds = message().and(until().or_cancelled(Failure("it was cancelled")));
                 call = Call::Message(m.send_message(key, heeds));
                 gate.reached().await;
+            }
+            State::Sends => {
+                let heeds = until().or_cancelled(Failure("it was cancelled"));
+                call = Call::Message(m.send_message(key, message().sends(2).and(heeds)));
+                settled().await;
             }
             State::Closure => {
                 let gate = gate.clone();
@@ -187,6 +196,9 @@ impl Scene {
             (_, Some(mut listens)) => match (&became[..], poll_once(&mut Box::pin(listens.next())))
             {
                 ("", _) => "-".to_owned(),
+                (_, Poll::Ready(Some(Update::Event((_, 1))))) => {
+                    "the event that waits, and later ones".to_owned()
+                }
                 (_, Poll::Ready(Some(Update::Event(_)))) => "all events".to_owned(),
                 _ if state == State::Message => "later events".to_owned(),
                 _ => "no events".to_owned(),
@@ -255,6 +267,7 @@ impl Scene {
                     Ok(_) => "reply".to_owned(),
                     Err(SendError { error, message, .. }) => match message {
                         Some(_) => format!("`{error:?}`{when}, message returned"),
+                        None if state == State::Sends => format!("woken{when}, `{error:?}`"),
                         None => format!("cancelled, `{error:?}`"),
                     },
                 }
@@ -298,7 +311,7 @@ impl Scene {
                 settled().await;
                 match state {
                     State::Taken if idle(&self.m) => "idle once its task runs",
-                    State::Message if idle(&self.m) => "cancelled",
+                    State::Message | State::Sends if idle(&self.m) => "cancelled",
                     State::Closure if self.m.status("a").is_none() => "session dirty",
                     State::Starting | State::Health | State::Renewing => {
                         let goes_on = self.m.status("a").map(|status| status.phase);

@@ -26,6 +26,8 @@ mod held;
 #[cfg(unix)]
 mod pty;
 mod queue;
+#[cfg(unix)]
+mod repl;
 #[cfg(all(unix, feature = "pi"))]
 mod script;
 #[cfg(unix)]

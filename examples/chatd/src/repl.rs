@@ -1,0 +1,203 @@
+//! An agent that is a REPL, a process for each session: Python, or any other program that reads lines and prints lines.
+//!
+//! A message is its input. After each message it gets a line that prints a mark, where the output of the message ends. Each line of
+//! output arrives, however slowly it is read: a full queue stops the reading here, and a full pipe stops the REPL.
+
+use crate::{agent::Chat, args::ReplArgs, limits, words::add_keeping_end};
+use rustix::process::{Pid, Signal, kill_process_group};
+use std::{
+    error::Error,
+    fmt,
+    future::pending,
+    hash::{BuildHasher, Hasher, RandomState},
+    io,
+    process::Stdio,
+};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+use turnwise::{Agent, Backend, TurnContext, manager::StopReason};
+
+#[derive(Clone, Debug)]
+pub(crate) struct ReplAgent {
+    args: ReplArgs,
+}
+
+impl ReplAgent {
+    pub(crate) fn new(args: ReplArgs) -> Self {
+        Self { args }
+    }
+}
+
+/// The process leads a group, which is killed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Repl {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Drop for Repl {
+    fn drop(&mut self) {
+        signal(self.child.id(), Signal::KILL);
+    }
+}
+
+/// To the group of a process. It has no number once it was reaped: that may be another's by then.
+fn signal(pid: Option<u32>, signal: Signal) {
+    let pid = pid.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+    // It may have ended.
+    let _ = pid.map(|group| kill_process_group(group, signal));
+}
+
+impl Backend for ReplAgent {
+    type Key = String;
+    type Session = Repl;
+    type Handle = ();
+    type Event = String;
+    type Error = ReplError;
+
+    async fn start(&self, _: &String, _: &TurnContext<String>) -> Result<(Repl, ()), ReplError> {
+        let mut child = Command::new("sh")
+            .arg("-c")
+            .arg(format!("exec {}", self.args.command))
+            .env_remove("CHATD_TOKEN")
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let pipes = child.stdin.take().zip(child.stdout.take());
+        let (stdin, stdout) = pipes.ok_or(ReplError::Ended)?;
+        let stdout = BufReader::new(stdout);
+        Ok((
+            Repl {
+                child,
+                stdin,
+                stdout,
+            },
+            (),
+        ))
+    }
+
+    async fn is_healthy(&self, repl: &mut Repl) -> bool {
+        matches!(repl.child.try_wait(), Ok(None))
+    }
+
+    async fn stop(&self, _: &String, mut repl: Repl, _: StopReason) -> Result<(), ReplError> {
+        signal(repl.child.id(), Signal::KILL);
+        repl.child.wait().await?;
+        Ok(())
+    }
+
+    fn weight(event: &String) -> usize {
+        size_of::<String>() + event.len()
+    }
+}
+
+impl Agent for ReplAgent {
+    type Message = String;
+    type Reply = String;
+
+    /// The reply is the end of the output.
+    async fn send(
+        &self,
+        repl: &mut Repl,
+        message: String,
+        cx: &TurnContext<String>,
+    ) -> Result<String, ReplError> {
+        let mark = format!("chatd-{:016x}", RandomState::new().build_hasher().finish());
+        let input = format!("{message}\n{}\n", self.args.end.replace("{}", &mark));
+        let pid = repl.child.id();
+        let interrupt = async {
+            cx.cancelled().await;
+            signal(pid, Signal::INT);
+            pending().await
+        };
+        // Both at once: it may print before it has read all.
+        let write = async { Ok(repl.stdin.write_all(input.as_bytes()).await?) };
+        let read = output(&mut repl.stdout, mark.as_bytes(), cx);
+        tokio::select! {
+            done = async { tokio::try_join!(write, read) } => match done? {
+                _ if cx.is_cancelled() => Err(ReplError::Cancelled),
+                ((), reply) => Ok(reply),
+            },
+            never = interrupt => never,
+        }
+    }
+}
+
+/// Sends each line up to the mark, and returns the end of the text. Longer lines are sent in pieces.
+async fn output(
+    stdout: &mut BufReader<ChildStdout>,
+    mark: &[u8],
+    cx: &TurnContext<String>,
+) -> Result<String, ReplError> {
+    let mut reply = String::new();
+    let mut line = Vec::new();
+    loop {
+        let read = stdout.fill_buf().await?;
+        if read.is_empty() {
+            return Err(ReplError::Ended);
+        }
+        let end = read.iter().position(|byte| *byte == b'\n');
+        let taken = end.map_or(read.len(), |end| end + 1);
+        line.extend_from_slice(&read[..taken]);
+        stdout.consume(taken);
+        let over = end.is_some() && line.trim_ascii_end().ends_with(mark);
+        // The mark may be at its end, and come in two parts.
+        let most = if over {
+            line.trim_ascii_end().len() - mark.len()
+        } else if end.is_some() {
+            line.len()
+        } else if line.len() > limits::LINE {
+            line.len() - mark.len()
+        } else {
+            continue;
+        };
+        let text = String::from_utf8_lossy(&line[..most]).into_owned();
+        line.drain(..most);
+        if !text.is_empty() {
+            add_keeping_end(&mut reply, &text, limits::BODY);
+            cx.send(text).await;
+        }
+        if over {
+            return Ok(reply);
+        }
+    }
+}
+
+impl Chat for ReplAgent {}
+
+#[derive(Debug)]
+pub(crate) enum ReplError {
+    Io(io::Error),
+    Ended,
+    Cancelled,
+}
+
+impl From<io::Error> for ReplError {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+impl fmt::Display for ReplError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Io(_) => "the pipes of the REPL failed",
+            Self::Ended => "the REPL has ended",
+            Self::Cancelled => "the REPL was interrupted",
+        })
+    }
+}
+
+impl Error for ReplError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io(error) => Some(error),
+            _ => None,
+        }
+    }
+}
