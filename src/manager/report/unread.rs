@@ -46,7 +46,6 @@ struct Queue<E> {
     reader: Option<Waker>,
     /// The calls of `send` that wait, in their order. The first one has no waker from when it is woken to its next poll.
     senders: BTreeMap<u64, Option<Waker>>,
-    next: u64,
 }
 
 struct Event<E> {
@@ -128,7 +127,6 @@ impl<E> Unread<E> {
             deaf: false,
             reader: None,
             senders: BTreeMap::new(),
-            next: 0,
         });
         Self { queue, bounds }
     }
@@ -180,8 +178,8 @@ impl<E> Unread<E> {
     /// Stores the waker of a call that waits, before its look. Returns its number, and whether it was woken since the last time.
     pub(crate) fn wait(&self, number: Option<u64>, waker: Waker) -> (u64, bool) {
         let mut queue = self.queue.lock();
-        let number = number.unwrap_or(queue.next);
-        queue.next = queue.next.max(number + 1);
+        let last = queue.senders.keys().next_back();
+        let number = number.unwrap_or_else(|| last.map_or(0, |last| last + 1));
         let before = queue.senders.insert(number, Some(waker));
         drop(queue);
         (number, matches!(before, Some(None)))
