@@ -216,8 +216,8 @@ impl Switch {
             return sign;
         }
         own.reader_lost = true;
-        self.used.store(true, Ordering::Release);
         drop(state);
+        self.used.store(true, Ordering::Release);
         self.changed.ring();
         Some(now)
     }
