@@ -115,7 +115,8 @@ pub trait Backend: Send + Sync + 'static {
     /// [`ManagerBuilder::unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together.
     ///
     /// By default this is the size of the type, without the heap memory that it owns. Write this method if events own memory
-    /// whose size others choose: `size_of::<String>() + event.len()`. [`TurnContext::emit`] calls it once for each event.
+    /// whose size others choose: `size_of::<String>() + event.len()`. [`TurnContext::emit`] and [`TurnContext::send`] call it once for
+    /// each event.
     fn weight(event: &Self::Event) -> usize {
         size_of_val(event)
     }
@@ -188,7 +189,8 @@ pub trait Agent: Backend {
     /// The final result of a message.
     type Reply: Send + 'static;
 
-    /// Answers one message. Emit partial output with [`cx.emit`](TurnContext::emit).
+    /// Answers one message. Partial output that must arrive goes to [`cx.send`](TurnContext::send), which waits for a slow reader;
+    /// other output goes to [`cx.emit`](TurnContext::emit).
     ///
     /// When [`cx.cancelled()`](TurnContext::cancelled) resolves, return soon, with a reply or an error, and leave the session ready
     /// for the next turn.

@@ -54,7 +54,7 @@ struct State {
     /// When the last event or note came.
     sign: Option<Instant>,
     /// How many calls of `send` wait for the sender's reader.
-    sends: usize,
+    sends: u32,
     /// The reader took nothing for too long.
     reader_lost: bool,
     /// The turn has ended. The stop of a dirty session may hold the slot for longer.
@@ -198,8 +198,8 @@ impl Switch {
             return sign;
         }
         own.reader_lost = true;
-        self.used.store(true, Ordering::Release);
         drop(state);
+        self.used.store(true, Ordering::Release);
         self.changed.ring();
         Some(now)
     }

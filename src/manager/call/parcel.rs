@@ -15,6 +15,7 @@ use crate::{Ticket, sync::Arc};
 use parking_lot::Mutex;
 use std::{
     future::poll_fn,
+    mem,
     pin::pin,
     task::{Context, Poll, Waker},
 };
@@ -41,7 +42,20 @@ pub(crate) struct Post<A: Agent> {
     pub(crate) reply: Option<Sent<A>>,
     /// The reply was given, or the sender has gone.
     pub(crate) over: bool,
+    /// The reply was asked for, or the sender has gone: nobody reads the events any more.
+    deaf: bool,
+    /// Something was sent, and may wait for a reader.
+    sends: bool,
     reader: Option<Waker>,
+}
+
+impl<A: Agent> Post<A> {
+    /// Nobody reads the events any more. Returns whether a `send` may wait for a reader: then the queue is to be told. One that comes
+    /// later finds this here.
+    fn deafen(&mut self) -> bool {
+        self.deaf = true;
+        mem::take(&mut self.sends)
+    }
 }
 
 impl<A: Agent> Parcel<A> {
@@ -55,6 +69,8 @@ impl<A: Agent> Parcel<A> {
                 started: None,
                 reply: None,
                 over: false,
+                deaf: false,
+                sends: false,
                 reader: None,
             }),
         }
@@ -82,17 +98,20 @@ impl<A: Agent> Parcel<A> {
 
     /// From the first poll on, nobody reads the events.
     pub(crate) fn poll_reply(&self, cx: &Context<'_>, waited: bool) -> Poll<Sent<A>> {
-        if !waited {
-            self.events.deafen();
-        }
-        self.poll(cx, waited, |post| {
+        let mut sends = false;
+        let reply = self.poll(cx, waited, |post| {
+            sends |= post.deafen();
             let reply = post.reply.take();
             assert!(
                 reply.is_some() || !post.over,
                 "`Sending` was polled after it was ready"
             );
             reply
-        })
+        });
+        if sends {
+            self.events.deafen();
+        }
+        reply
     }
 
     /// What `look` finds. Without it, the waker waits for a change.
@@ -105,7 +124,7 @@ impl<A: Agent> Parcel<A> {
         &self,
         cx: &Context<'_>,
         waited: bool,
-        look: impl Fn(&mut Post<A>) -> Option<T>,
+        mut look: impl FnMut(&mut Post<A>) -> Option<T>,
     ) -> Poll<T> {
         if waited {
             if let Some(found) = look(&mut self.post.lock()) {
@@ -126,10 +145,15 @@ impl<A: Agent> Parcel<A> {
 
     /// The sender goes. Returns its waker, and the reply that it has not read.
     pub(crate) fn leave(&self) -> (Option<Waker>, Option<Sent<A>>) {
-        self.events.deafen();
         let mut post = self.post.lock();
         post.over = true;
-        (post.reader.take(), post.reply.take())
+        let sends = post.deafen();
+        let left = (post.reader.take(), post.reply.take());
+        drop(post);
+        if sends {
+            self.events.deafen();
+        }
+        left
     }
 }
 
@@ -152,6 +176,14 @@ impl<A: Agent> Outlet<A::Event> for Parcel<A> {
     where
         A::Event: 'a,
     {
+        let mut post = self.post.lock();
+        let deaf = post.deaf;
+        post.sends |= !deaf;
+        drop(post);
+        if deaf {
+            self.emit(ticket, event);
+            return None;
+        }
         let send = |event, bytes| self.events.send(event, bytes, None);
         let (event, bytes) = self.put(ticket, event, None, send).err()?;
         Some(Box::pin(self.wait(ticket, event, bytes)))
@@ -187,9 +219,10 @@ impl<A: Agent> Parcel<A> {
 
     /// Waits for room, and sends the event.
     ///
-    /// The waker is stored before the look at the queue. So a reader that takes an event between the two wakes it, and so does a sender
-    /// that goes away. A cancellation rings the bell of the switch, which stores its waker before its look as well.
-    /// Schedules: `a13_arrive`.
+    /// The waker is stored before the look at the queue, so a reader that takes an event between the two wakes it. The bell of the
+    /// switch does the same with a cancellation. A reader that goes away sets `deaf` and takes `sends` under one lock, and a `send`
+    /// looks at `deaf` and sets `sends` under the same lock. So either the call finds that nobody reads, or the reader finds that a call
+    /// may wait, and tells the queue. Schedules: `a13_arrive`.
     async fn wait(&self, ticket: Ticket, event: A::Event, bytes: usize) {
         let mut event = Some(event);
         {

@@ -27,7 +27,8 @@ use std::{
 /// The future of [`SessionManager::send_message`](crate::SessionManager::send_message): await it for the reply.
 ///
 /// Before that, you can read its [events](Self::next_event), or turn it into a [stream](Self::into_stream) of events and the reply.
-/// It need not be polled: the message is delivered by a task of its own.
+/// It need not be polled: the message is delivered by a task of its own. An agent that [sends](crate::TurnContext::send) its events
+/// waits for them to be read, until this is polled for the reply, detached or dropped.
 ///
 /// # Cancel safety
 ///

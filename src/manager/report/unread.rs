@@ -1,7 +1,7 @@
 //! The unread events of one reader, and the calls of `send` that wait for room among them.
 
 use super::events::Update;
-use crate::{manager::run::discard, registry::wake::each};
+use crate::manager::run::quietly;
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -44,10 +44,12 @@ struct Queue<E> {
     /// Nobody reads any more: what is sent is only emitted.
     deaf: bool,
     reader: Option<Waker>,
-    /// The calls of `send` that wait, in their order. The first one has no waker from when it is woken to its next poll.
-    senders: BTreeMap<u64, Option<Waker>>,
-    next: u64,
+    /// The calls of `send` that wait, if any has ever waited.
+    senders: Option<Box<Senders>>,
 }
+
+/// In their order. The first one has no waker from when it is woken to its next poll.
+type Senders = BTreeMap<u64, Option<Waker>>;
 
 struct Event<E> {
     event: E,
@@ -108,7 +110,7 @@ impl<E> Queue<E> {
 
     /// Takes the waker of the first call that waits.
     fn first_sender(&mut self) -> Option<Waker> {
-        self.senders.values_mut().next()?.take()
+        self.senders.as_mut()?.values_mut().next()?.take()
     }
 }
 
@@ -127,8 +129,7 @@ impl<E> Unread<E> {
             ended,
             deaf: false,
             reader: None,
-            senders: BTreeMap::new(),
-            next: 0,
+            senders: None,
         });
         Self { queue, bounds }
     }
@@ -162,7 +163,8 @@ impl<E> Unread<E> {
             drop(queue);
             return Ok(self.emit(event, bytes));
         }
-        let first = queue.senders.keys().next().copied();
+        let senders = queue.senders.as_ref();
+        let first = senders.and_then(|senders| senders.keys().next().copied());
         let its_turn = first.is_none() || first == number;
         // One that exceeds the limit by itself passes alone.
         if !its_turn || (queue.sent > 0 && !queue.fits(bytes, self.bounds)) {
@@ -180,9 +182,10 @@ impl<E> Unread<E> {
     /// Stores the waker of a call that waits, before its look. Returns its number, and whether it was woken since the last time.
     pub(crate) fn wait(&self, number: Option<u64>, waker: Waker) -> (u64, bool) {
         let mut queue = self.queue.lock();
-        let number = number.unwrap_or(queue.next);
-        queue.next = queue.next.max(number + 1);
-        let before = queue.senders.insert(number, Some(waker));
+        let senders = queue.senders.get_or_insert_default();
+        let last = senders.keys().next_back();
+        let number = number.unwrap_or_else(|| last.map_or(0, |last| last + 1));
+        let before = senders.insert(number, Some(waker));
         drop(queue);
         (number, matches!(before, Some(None)))
     }
@@ -190,8 +193,11 @@ impl<E> Unread<E> {
     /// A call waits no more. The next one may have room.
     pub(crate) fn leave(&self, number: u64) {
         let mut queue = self.queue.lock();
-        let first = queue.senders.keys().next() == Some(&number);
-        let own = queue.senders.remove(&number);
+        let Some(senders) = &mut queue.senders else {
+            return;
+        };
+        let first = senders.keys().next() == Some(&number);
+        let own = senders.remove(&number);
         let next = if first { queue.first_sender() } else { None };
         drop(queue);
         wake(next);
@@ -202,9 +208,9 @@ impl<E> Unread<E> {
     pub(crate) fn deafen(&self) {
         let mut queue = self.queue.lock();
         queue.deaf = true;
-        let senders = mem::take(&mut queue.senders);
+        let senders = queue.senders.take();
         drop(queue);
-        wake(senders.into_values().flatten());
+        wake_senders(senders);
     }
 
     pub(crate) fn has_ended(&self) -> bool {
@@ -215,9 +221,10 @@ impl<E> Unread<E> {
     pub(crate) fn end(&self) {
         let mut queue = self.queue.lock();
         queue.ended = true;
-        let (reader, senders) = (queue.reader.take(), mem::take(&mut queue.senders));
+        let (reader, senders) = (queue.reader.take(), queue.senders.take());
         drop(queue);
-        wake(reader.into_iter().chain(senders.into_values().flatten()));
+        wake(reader);
+        wake_senders(senders);
     }
 
     pub(crate) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Update<E>>> {
@@ -260,9 +267,15 @@ impl<E> Unread<E> {
     }
 }
 
-/// Wakes them, after the lock. A panic of a waker does not reach the caller.
-fn wake(wakers: impl IntoIterator<Item = Waker>) {
-    if let Some(payload) = each(wakers, Waker::wake) {
-        discard(payload);
+/// Wakes a reader or a sender, after the lock. A panic of a waker does not reach the caller.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        quietly(|| waker.wake());
+    }
+}
+
+fn wake_senders(senders: Option<Box<Senders>>) {
+    if let Some(senders) = senders {
+        senders.into_values().for_each(wake);
     }
 }
