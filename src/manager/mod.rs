@@ -42,6 +42,7 @@
 //! | `call` | how a call gets its turn and uses it |
 //! | `end` | how sessions end |
 //! | `look` | the status of a session |
+//! | `circle` | which turn waits for which call, and whether that is a circle |
 //! | `shared` | what all tasks of one manager share |
 //! | `listen` | the partial output of sessions |
 //! | `settings` | timeouts, limits, options |
@@ -72,6 +73,7 @@ mod backend;
 mod bell;
 mod call;
 mod calls;
+mod circle;
 pub(crate) mod context;
 mod control;
 mod end;

@@ -10,14 +10,15 @@ use crate::manager::{
     switch::{Cause, Switch},
 };
 use crate::{
-    Incarnation, Tick,
+    Incarnation, Tick, Ticket,
+    registry::slot::state::Spot,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 use parking_lot::Mutex;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::runtime::Handle;
 
 impl<E> TurnError<E> {
@@ -47,6 +48,16 @@ pub(crate) struct Call<B: Backend> {
     /// If this stands for the plain turns of a session.
     session: Option<OfSession<B>>,
     answer: Mutex<Option<Answer<B::Error>>>,
+    /// What the code of its turn or start waits for. A session's handle has several turns, so each entry is of one ticket.
+    waits: Mutex<BTreeSet<(Ticket, Awaited)>>,
+}
+
+/// A call that another one waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Awaited {
+    pub(crate) call: Spot,
+    /// It waits in the queue for a limited time.
+    pub(crate) limited: bool,
 }
 
 /// What the handle of a session has besides.
@@ -115,7 +126,23 @@ impl<B: Backend> Call<B> {
             note: None,
             session,
             answer: Mutex::new(None),
+            waits: Mutex::default(),
         }
+    }
+
+    pub(crate) fn waits_for(&self, own: Ticket, awaited: Awaited) {
+        self.waits.lock().insert((own, awaited));
+    }
+
+    pub(crate) fn waits_no_more(&self, own: Ticket, awaited: Awaited) {
+        self.waits.lock().remove(&(own, awaited));
+    }
+
+    /// What the call with this ticket waits for, and at most so many of these.
+    pub(crate) fn waits(&self, own: Ticket, most: usize) -> Vec<Awaited> {
+        let waits = self.waits.lock();
+        let own = waits.iter().filter(|(ticket, _)| *ticket == own);
+        own.map(|(_, awaited)| *awaited).take(most).collect()
     }
 
     /// The call has joined the queue.

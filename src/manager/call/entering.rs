@@ -8,8 +8,9 @@ use crate::manager::{
         place::Place,
         turn::SessionTurn,
     },
+    circle::{in_scope, watched},
     error::TurnError,
-    reach::Call,
+    reach::{Awaited, Call},
     run::{Reused, either, uncut},
     shared::Shared,
 };
@@ -54,16 +55,19 @@ impl<B: Backend> Entering<B> {
     ) -> Option<Self> {
         let free = Free::take(shared, key)?;
         Some(Self {
-            ticket: free.turn.ticket(),
+            ticket: free.turn.spot().map(|spot| spot.ticket),
             state: State::Free(free),
         })
     }
 
     /// The turn of this place. The future owns `keep` until the turn comes: a call that waits keeps the manager alive.
     pub(crate) fn of(place: Place<B>, shared: &Arc<Shared<B>>, keep: impl Send + 'static) -> Self {
-        let (ticket, shared) = (place.ticket(), Arc::clone(shared));
+        let awaited = place.awaited();
+        let ticket = awaited.map(|awaited| awaited.call.ticket);
+        let shared = Arc::clone(shared);
         let turn = Box::pin(async move {
-            let turn = place.turn(shared).await;
+            let watch = watch(&shared, awaited);
+            let turn = watched(watch, pin!(place.turn(shared))).await;
             drop(keep);
             turn
         });
@@ -141,6 +145,9 @@ impl<B: Backend> Free<B> {
             return Ok(begin(shared, turn, None, called));
         }
         let (own, ticket) = turn.own();
+        let call = turn.spot();
+        let limited = false;
+        let watch = watch(&shared, call.map(|call| Awaited { call, limited }));
         let mut look = Reused::new(looked(shared, turn));
         let looked = in_runtime(own.runtime(), || Pin::new(&mut look).poll(cx));
         let Poll::Ready((shared, turn, healthy)) = looked else {
@@ -152,7 +159,7 @@ impl<B: Backend> Free<B> {
             });
             return Err(Box::pin(async move {
                 let task = async { task.await.ok() };
-                ends_early(task, &own, ticket).await
+                watched(watch, pin!(ends_early(task, &own, ticket))).await
             }));
         };
         look.keep();
@@ -163,9 +170,18 @@ impl<B: Backend> Free<B> {
         Err(Box::pin(async move {
             let establish = establish(shared, turn, call, Want::ANY, called, Some(false), |_| {});
             let found = uncut(own.runtime(), establish);
-            ends_early(found, &own, ticket).await
+            watched(watch, pin!(ends_early(found, &own, ticket))).await
         }))
     }
+}
+
+/// What [`watched`] needs. A future that is polled in a turn, but was polled before that first, is not watched.
+fn watch<B: Backend>(
+    shared: &Arc<Shared<B>>,
+    awaited: Option<Awaited>,
+) -> Option<(Arc<Shared<B>>, Awaited)> {
+    let awaited = awaited.filter(|_| in_scope())?;
+    Some((Arc::clone(shared), awaited))
 }
 
 /// The turn when it is there, unless the call is cancelled before. Then what it waits for goes on, for the next caller.

@@ -76,9 +76,22 @@ impl<A: Agent> Parcel<A> {
         })
     }
 
-    pub(crate) fn poll_reply(&self, cx: &Context<'_>, waited: bool) -> Poll<Sent<A>> {
+    /// If it was `given_up`, a message that was delivered has no reply, and one that was not comes back.
+    pub(crate) fn poll_reply(
+        &self,
+        cx: &Context<'_>,
+        waited: bool,
+        given_up: bool,
+    ) -> Poll<Sent<A>> {
         self.poll(cx, waited, |post| {
             let reply = post.reply.take();
+            if given_up && reply.is_none() && matches!(post.started, Some(Ok(()))) {
+                post.over = true;
+                return Some(Err(SendError {
+                    error: TurnError::Aborted,
+                    message: None,
+                }));
+            }
             assert!(
                 reply.is_some() || !post.over,
                 "`Sending` was polled after it was ready"

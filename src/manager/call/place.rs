@@ -8,13 +8,13 @@ use crate::manager::{
         turn::SessionTurn,
     },
     error::TurnError,
-    reach::Call,
+    reach::{Awaited, Call},
     run::{either, inside, uncut, within},
     settings::TurnOptions,
     shared::{Shared, Waiting},
 };
 use crate::{
-    EnterError, Ticket, ToKey,
+    EnterError, ToKey,
     registry::slot::{leaves::Lazy, queue::Priority},
     sync::Arc,
 };
@@ -93,12 +93,15 @@ impl<B: Backend> Place<B> {
         }
     }
 
-    pub(crate) fn ticket(&self) -> Option<Ticket> {
-        match &self.state {
-            State::Taken(entry) => entry.ticket(),
-            State::Waits(enter) => enter.ticket(),
+    /// What waits for this call waits for that. `None` if the call was refused.
+    pub(crate) fn awaited(&self) -> Option<Awaited> {
+        let call = match &self.state {
+            State::Taken(entry) => entry.spot(),
+            State::Waits(enter) => enter.spot(),
             State::Busy | State::NotFound => None,
-        }
+        };
+        let limited = self.wait.is_some();
+        call.map(|call| Awaited { call, limited })
     }
 
     /// Waits in the queue, then for the session. A drop in the queue leaves the queue. After that, a start or a stop continues for

@@ -7,7 +7,9 @@ use crate::manager::{
         parcel::{Parcel, Sent},
         place::Place,
     },
+    circle::Wait,
     error::{SendError, TurnError},
+    reach::Awaited,
     report::events::Update,
     run::quietly,
     settings::TurnOptions,
@@ -35,13 +37,17 @@ use std::{
 /// agent is [cancelled](crate::TurnContext::cancelled), and has `Timeouts::abort` to end.
 #[must_use = "dropping it cancels the message: await it, or `detach` it"]
 pub struct Sending<A: Agent> {
-    ticket: Option<Ticket>,
+    /// `None` if it was refused in the call.
+    place: Option<Awaited>,
     parcel: Arc<Parcel<A>>,
     shared: Arc<Shared<A>>,
     /// It was polled for its reply.
     waits: bool,
     /// It was polled to its end, or detached, so there is nothing to cancel.
     over: bool,
+    wait: Wait<A>,
+    /// Its wait closed a circle, and was given up.
+    circle: Option<TurnError<A::Error>>,
 }
 
 impl<A: Agent> Sending<A> {
@@ -55,11 +61,13 @@ impl<A: Agent> Sending<A> {
     ) -> Self {
         let parcel = Arc::new(Parcel::new(key, shared, &place.call));
         let sending = Self {
-            ticket: place.ticket(),
+            place: place.awaited(),
             parcel: Arc::clone(&parcel),
             shared: Arc::clone(shared),
             waits: false,
             over: false,
+            wait: Wait::NONE,
+            circle: None,
         };
         let told = Told::new(parcel, message);
         let limit = options.turn.or(shared.timeouts().turn);
@@ -71,13 +79,13 @@ impl<A: Agent> Sending<A> {
 
     /// Returns the ticket, which the turn will have too. `None` if the message was refused in the call.
     pub fn ticket(&self) -> Option<Ticket> {
-        self.ticket
+        Some(self.place?.call.ticket)
     }
 
     /// Returns the number of calls before it in the queue; 0 if it is not queued. Costs O(n) in that number.
     pub fn ahead(&self) -> usize {
         let ahead = |ticket| self.shared.registry.ahead(&self.parcel.key, ticket);
-        self.ticket.map_or(0, ahead)
+        self.ticket().map_or(0, ahead)
     }
 
     /// Resolves when the message is delivered: it is past the queue and the start. A server can await this, and choose the status
@@ -87,12 +95,28 @@ impl<A: Agent> Sending<A> {
     ///
     /// A [`TurnError`], never `Agent`. Await the `Sending` for the same error with the message.
     pub async fn started(&mut self) -> Result<(), TurnError<A::Error>> {
-        poll_fn(|cx| self.parcel.poll_started(cx)).await
+        poll_fn(|cx| {
+            let mut polled = self.parcel.poll_started(cx);
+            if self.closes_circle(polled.is_pending()) {
+                polled = self.parcel.poll_started(cx);
+            }
+            polled.map_err(|error| self.why(error))
+        })
+        .await
     }
 
     /// Returns the next event of the answer, or `None` after the last one. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<Update<A::Event>> {
-        poll_fn(|cx| self.parcel.events.poll_next(cx)).await
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Update<A::Event>>> {
+        let polled = self.parcel.events.poll_next(cx);
+        self.closes_circle(polled.is_pending());
+        match self.circle {
+            Some(_) => Poll::Ready(None),
+            None => polled,
+        }
     }
 
     /// Turns it into a stream of the events and then the reply.
@@ -108,7 +132,7 @@ impl<A: Agent> Sending<A> {
     }
 
     fn cancel(&self, cause: Cause) {
-        if let Some(ticket) = self.ticket {
+        if let Some(ticket) = self.ticket() {
             let Parcel { key, call, .. } = &*self.parcel;
             self.shared.cancel(key, ticket, call, cause);
         }
@@ -122,10 +146,42 @@ impl<A: Agent> Sending<A> {
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Sent<A>> {
         let waited = mem::replace(&mut self.waits, true);
-        self.parcel.poll_reply(cx, waited).map(|reply| {
+        let mut polled = self.parcel.poll_reply(cx, waited, false);
+        if self.closes_circle(polled.is_pending()) {
+            polled = self.parcel.poll_reply(cx, true, true);
+        }
+        polled.map(|reply| {
             self.over = true;
-            reply
+            reply.map_err(|SendError { error, message }| SendError {
+                error: self.why(error),
+                message,
+            })
         })
+    }
+
+    /// Whether the wait for it has closed a circle, now or before. Then it is cancelled, and its message is on its way back, unless it
+    /// was delivered.
+    fn closes_circle(&mut self, pending: bool) -> bool {
+        match self.place {
+            Some(place) if pending && self.circle.is_none() => {
+                self.circle = self.wait.pending(&self.shared, || place);
+                if self.circle.is_some() {
+                    // The waker of the next caller may panic.
+                    quietly(|| self.cancel(Cause::Left));
+                }
+            }
+            _ => self.wait.end(),
+        }
+        pending && self.circle.is_some()
+    }
+
+    /// The error of a cancelled message is that for which it was cancelled.
+    fn why(&self, error: TurnError<A::Error>) -> TurnError<A::Error> {
+        let circle = self.circle.as_ref().and_then(TurnError::again);
+        match (&error, circle) {
+            (TurnError::Aborted, Some(circle)) => circle,
+            _ => error,
+        }
     }
 }
 
@@ -156,7 +212,7 @@ impl<A: Agent> fmt::Debug for Sending<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sending")
             .field("key", &self.parcel.key)
-            .field("ticket", &self.ticket)
+            .field("ticket", &self.ticket())
             .finish_non_exhaustive()
     }
 }
@@ -174,7 +230,7 @@ impl<A: Agent> Stream for SendingStream<A> {
         let Some(sending) = &mut self.sending else {
             return Poll::Ready(None);
         };
-        match sending.parcel.events.poll_next(cx) {
+        match sending.poll_event(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Update::Event(event))) => Poll::Ready(Some(Update::Event(event))),
             Poll::Ready(Some(Update::Lagged(count))) => Poll::Ready(Some(Update::Lagged(count))),

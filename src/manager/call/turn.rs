@@ -2,6 +2,7 @@
 
 use crate::manager::{
     backend::{Backend, StopReason},
+    circle::Scoped,
     end::stop,
     reach::Call,
     report::reports::{Outcome, SessionEvent},
@@ -11,6 +12,7 @@ use crate::manager::{
 };
 use crate::{
     Incarnation, Ticket, Turn,
+    registry::slot::state::Spot,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -150,10 +152,10 @@ impl<B: Backend> SessionTurn<B> {
         this.half_done = true;
         this.outcome = Outcome::Dropped;
         let turn = this.turn.as_mut().expect(HELD);
-        let ticket = Turn::ticket(turn);
+        let spot = Turn::spot(turn);
         let (session, own) = turn.parts_mut();
         let switch = &this.call.as_ref().unwrap_or(own).switch;
-        (session, OfTurn { switch, ticket }, &this.shared)
+        (session, OfTurn { switch, spot }, &this.shared)
     }
 
     /// Stores how that code ended.
@@ -173,12 +175,12 @@ const HELD: &str = "a turn has its session until it ends";
 #[derive(Clone, Copy)]
 pub(crate) struct OfTurn<'a> {
     switch: &'a Switch,
-    ticket: Ticket,
+    spot: Spot,
 }
 
 impl OfTurn<'_> {
     pub(crate) fn cause(self) -> Option<Cause> {
-        self.switch.cause(self.ticket)
+        self.switch.cause(self.spot.ticket)
     }
 }
 
@@ -200,14 +202,16 @@ pub(crate) fn drive<B: Backend, F: Future>(
 ) -> impl Future<Output = Drove<F::Output>> {
     async move {
         let mut future = pin!(Some(caught(call)));
-        let ended = match poll_once(here(future.as_mut())).await {
+        let mut scoped = Scoped::turn(shared, of_turn.spot, here(future.as_mut()));
+        let ended = match poll_once(Pin::new(&mut scoped)).await {
             // In a box: most of the memory is for this, and a message is copied on its way into its task.
             None => {
-                let rest = here(future.as_mut());
+                let rest = Pin::new(&mut scoped);
                 Box::pin(outlast(shared, rest, of_turn, limit, quiet)).await
             }
             ended => ended,
         };
+        drop(scoped);
         let dropped = end_here(future);
         match (ended, dropped) {
             (Some(Err(payload)), _) | (_, Err(payload)) => Drove::Panicked(payload),
@@ -221,10 +225,11 @@ pub(crate) fn drive<B: Backend, F: Future>(
 async fn outlast<B: Backend, T>(
     shared: &Shared<B>,
     mut future: Pin<&mut impl Future<Output = T>>,
-    OfTurn { switch, ticket }: OfTurn<'_>,
+    OfTurn { switch, spot }: OfTurn<'_>,
     limit: Option<Duration>,
     quiet: Option<Duration>,
 ) -> Option<T> {
+    let ticket = spot.ticket;
     let first = {
         let rest = pin!(polled(future.as_mut()));
         let cancelled = pin!(switch.cancelled(ticket));

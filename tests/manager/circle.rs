@@ -1,0 +1,517 @@
+//! Waits in turns that close a circle are refused, and no others. Claim A14.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Mutex;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::*};
+
+use crate::script::Gate;
+use crate::{SECOND, settled};
+
+type Manager = SessionManager<Doer>;
+type Words = Result<String, String>;
+
+/// What a turn or a start does.
+struct Work(Pin<Box<dyn Future<Output = Words> + Send>>);
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
+    }
+}
+
+/// Its agent does what the message is.
+#[derive(Default)]
+struct Doer {
+    starts: Mutex<HashMap<Key, Work>>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct Key(&'static str);
+
+const A: Key = Key("a");
+const B: Key = Key("b");
+const C: Key = Key("c");
+const D: Key = Key("d");
+const PANICS: Key = Key("panics");
+const LONG: Key = Key("long");
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            PANICS => crate::script::explode(),
+            LONG => f.write_str(&"long ".repeat(1000)),
+            Self(key) => f.write_str(key),
+        }
+    }
+}
+
+impl Backend for Doer {
+    type Key = Key;
+    type Session = ();
+    type Handle = ();
+    type Event = &'static str;
+    type Error = String;
+
+    async fn start(&self, key: &Key, _: &TurnContext<&'static str>) -> Result<((), ()), String> {
+        let work = self.starts.lock().expect("no panics").remove(key);
+        match work {
+            Some(Work(work)) => work.await.map(|_| ((), ())),
+            None => Ok(((), ())),
+        }
+    }
+}
+
+impl Agent for Doer {
+    type Message = Work;
+    type Reply = String;
+
+    async fn send(&self, _: &mut (), Work(work): Work, _: &TurnContext<&'static str>) -> Words {
+        work.await
+    }
+}
+
+fn manager() -> Manager {
+    let built = SessionManager::builder(Doer::default()).build();
+    built.expect("there is a runtime")
+}
+
+/// With a start that does this.
+fn starting(key: Key, work: impl FnOnce(&Manager) -> Work) -> Manager {
+    let (give, take) = oneshot::channel::<Work>();
+    let doer = Doer::default();
+    let start = async move { take.await.expect("it is given").0.await };
+    let before = doer
+        .starts
+        .lock()
+        .expect("no panics")
+        .insert(key, does(start));
+    assert!(before.is_none());
+    let m = SessionManager::builder(doer).build();
+    let m = m.expect("there is a runtime");
+    give.send(work(&m)).expect("it waits");
+    m
+}
+
+fn does(work: impl Future<Output = Words> + Send + 'static) -> Work {
+    Work(Box::pin(work))
+}
+
+/// Does nothing.
+fn idle() -> Work {
+    does(async { Ok("done".to_owned()) })
+}
+
+fn until(gate: &Gate) -> Work {
+    let gate = gate.clone();
+    does(async move {
+        gate.pass().await;
+        Ok("done".to_owned())
+    })
+}
+
+/// The circle, or what else it is.
+fn refusal(error: &TurnError<String>) -> String {
+    match error {
+        TurnError::Deadlock(keys) => format!("circle of {}", keys.join(", ")),
+        error => format!("{error}"),
+    }
+}
+
+fn in_words(reply: Result<String, SendError<Work, String>>) -> Words {
+    reply.map_err(|SendError { error, message, .. }| {
+        let back = if message.is_some() { "back" } else { "heard" };
+        format!("{}; {back}", refusal(&error))
+    })
+}
+
+/// Waits for the answer of another turn.
+async fn asks(m: &Manager, key: Key, work: Work) -> Words {
+    in_words(m.send_message(&key, work).await)
+}
+
+/// The same as work. Tells a refusal as its words.
+fn ask(m: &Manager, key: Key, work: Work) -> Work {
+    let m = m.clone();
+    does(async move { Ok(asks(&m, key, work).await.unwrap_or_else(|words| words)) })
+}
+
+async fn end(m: Manager) {
+    m.shutdown(Duration::ZERO).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_circle_of_turns_is_refused() {
+    let m = manager();
+    for round in 1..3 {
+        let circle = ask(&m, B, ask(&m, A, idle()));
+        assert_eq!(asks(&m, A, circle).await.unwrap(), "circle of b, a; back");
+        assert_eq!(m.stats().refused.deadlock, round);
+        // Nothing is left of it.
+        assert_eq!(asks(&m, B, ask(&m, A, idle())).await.unwrap(), "done");
+        assert_eq!(asks(&m, A, ask(&m, B, idle())).await.unwrap(), "done");
+    }
+    let three = ask(&m, B, ask(&m, C, ask(&m, A, idle())));
+    assert_eq!(asks(&m, A, three).await.unwrap(), "circle of c, a, b; back");
+    assert_eq!(m.stats().turns.failed, 0);
+    end(m).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_own_key_is_refused_at_once() {
+    let m = manager();
+    for limit in [None, Some(SECOND)] {
+        let mut options = TurnOptions::default();
+        options.wait = limit;
+        let own = m.with(options);
+        let turn = does(async move {
+            let message = asks(&own, A, idle()).await.unwrap_err();
+            let turn = own.turn(&A).await.map(drop).unwrap_err();
+            let closure = own.with_turn(&A, async |_| ()).await.unwrap_err();
+            let restart = own.restart(&A).await.map(drop).unwrap_err();
+            assert!(own.queue(&A).is_empty());
+            let others = [turn, closure, restart].map(|error| refusal(&error));
+            Ok([&[message][..], &others].concat().join(" "))
+        });
+        let begun = tokio::time::Instant::now();
+        let all = "circle of a; back circle of a circle of a circle of a";
+        assert_eq!(asks(&m, A, turn).await.unwrap(), all);
+        assert_eq!(begun.elapsed(), Duration::ZERO);
+    }
+    let text = TurnError::<String>::Deadlock(["a".into(), "b".into()].into());
+    let text = text.to_string();
+    assert_eq!(
+        text,
+        "waiting here would never end; the circle of keys is a -> b -> a"
+    );
+    end(m).await;
+}
+
+/// Every way to wait for a message.
+#[tokio::test(start_paused = true)]
+async fn each_wait_for_a_message_is_refused() {
+    let m = manager();
+    let own = m.clone();
+    let turn = does(async move {
+        let mut sending = own.send_message(&A, idle());
+        let started = sending.started().await.unwrap_err();
+        let reply = in_words(sending.await).unwrap_err();
+        let mut sending = own.send_message(&A, idle());
+        let event = sending.next_event().await;
+        let after = in_words(sending.await).unwrap_err();
+        let mut stream = Box::pin(own.send_message(&A, idle()).into_stream());
+        let next = std::future::poll_fn(|cx| futures_core::Stream::poll_next(stream.as_mut(), cx));
+        let Some(Update::Done(streamed)) = next.await else {
+            panic!("there is no event");
+        };
+        let all = [reply, after, in_words(streamed).unwrap_err()];
+        assert_eq!(all, ["circle of a; back"; 3].map(str::to_owned));
+        Ok(format!("{}, {event:?}", refusal(&started)))
+    });
+    assert_eq!(asks(&m, A, turn).await.unwrap(), "circle of a, None");
+    assert_eq!(m.stats().refused.deadlock, 3);
+    end(m).await;
+}
+
+/// A closure in a turn, and a plain turn that was called outside of it.
+#[tokio::test(start_paused = true)]
+async fn closures_are_turns() {
+    let m = manager();
+    let closure = {
+        let m = m.clone();
+        does(async move {
+            let closure = m.with_turn(&B, async |_| asks(&m, A, idle()).await.unwrap_err());
+            closure.await.map_err(|error| refusal(&error))
+        })
+    };
+    assert_eq!(asks(&m, A, closure).await.unwrap(), "circle of b, a; back");
+    // Called outside, and awaited in the closure.
+    let gate = Gate::new();
+    let first = {
+        let (m, gate) = (m.clone(), gate.clone());
+        does(async move {
+            gate.pass().await;
+            asks(&m, B, idle()).await
+        })
+    };
+    let first = m.send_message(&A, first);
+    settled().await;
+    let second = m.turn(&A);
+    let closure = m.with_turn(&B, async |_| {
+        gate.open();
+        settled().await;
+        second.await.map(drop).unwrap_err()
+    });
+    let refused = closure.await.expect("the turn is free");
+    assert_eq!(refusal(&refused), "circle of b, a");
+    assert_eq!(in_words(first.await).unwrap(), "done");
+    end(m).await;
+}
+
+/// Two turns begin, and then wait for each other at the same time.
+#[tokio::test(start_paused = true)]
+async fn two_at_once() {
+    let m = manager();
+    let (gate, both) = (Gate::new(), [(A, B), (B, A)]);
+    let turns = both.map(|(own, other)| {
+        let (m, gate) = (m.clone(), gate.clone());
+        let asks_then = does(async move {
+            gate.pass().await;
+            asks(&m, other, idle()).await
+        });
+        (own, asks_then)
+    });
+    let [first, second] = turns.map(|(own, turn)| m.send_message(&own, turn));
+    settled().await;
+    gate.open();
+    let ends = [in_words(first.await), in_words(second.await)];
+    let refused = ends.iter().filter(|end| end.is_err());
+    assert_eq!(refused.count(), 1, "{ends:?}");
+    end(m).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_waits_for_several() {
+    let m = manager();
+    let gate = Gate::new();
+    let several = {
+        let (m, gate) = (m.clone(), gate.clone());
+        does(async move {
+            let works = [
+                (B, until(&gate)),
+                (C, ask(&m, A, idle())),
+                (D, until(&gate)),
+            ];
+            let [b, c, d] = works.map(|(key, work)| m.send_message(&key, work));
+            let (b, c, d) = tokio::join!(b, c, d);
+            Ok([b, c, d].map(|reply| in_words(reply).unwrap()).join(" "))
+        })
+    };
+    let turn = m.send_message(&A, several);
+    settled().await;
+    assert_eq!(m.stats().refused.deadlock, 1);
+    gate.open();
+    let all = "done circle of c, a; back done";
+    assert_eq!(in_words(turn.await).unwrap(), all);
+    end(m).await;
+}
+
+/// A turn waits for a start that waits for the turn's key. The start fails; with a plain turn, the turn is refused.
+#[tokio::test(start_paused = true)]
+async fn a_start_in_a_circle() {
+    let m = starting(B, |m| {
+        let m = m.clone();
+        does(async move { asks(&m, A, idle()).await })
+    });
+    let reply = asks(&m, A, ask(&m, B, idle())).await.unwrap();
+    assert!(
+        reply.ends_with("failed to start: circle of b, a; back; back"),
+        "{reply}"
+    );
+    end(m).await;
+
+    let m = starting(B, |m| {
+        let m = m.clone();
+        does(async move { asks(&m, A, idle()).await })
+    });
+    let turn = {
+        let m = m.clone();
+        does(async move {
+            m.turn(&B)
+                .await
+                .map(|_| "taken".to_owned())
+                .map_err(|error| refusal(&error))
+        })
+    };
+    let reply = asks(&m, A, turn).await.unwrap_err();
+    assert!(reply.contains("circle of a, b"), "{reply}");
+    // The start has its answer, and the session is there.
+    assert_eq!(asks(&m, B, idle()).await.unwrap(), "done");
+    assert_eq!(m.stats().starts, 2);
+    end(m).await;
+
+    // Its own key.
+    let m = starting(B, |m| {
+        let m = m.clone();
+        does(async move { asks(&m, B, idle()).await })
+    });
+    let reply = asks(&m, B, idle()).await.unwrap_err();
+    assert!(
+        reply.contains("failed to start: circle of b; back"),
+        "{reply}"
+    );
+    end(m).await;
+}
+
+/// A message that its turn does not wait for is legal, and so is a future that is not polled there.
+#[tokio::test(start_paused = true)]
+async fn follow_ups_are_answered() {
+    let m = manager();
+    let (give, take) = oneshot::channel();
+    let (ended, end_of_follow_up) = oneshot::channel();
+    let turn = {
+        let m = m.clone();
+        does(async move {
+            let follow_up = async {
+                ended
+                    .send(())
+                    .map(|()| String::new())
+                    .map_err(|()| String::new())
+            };
+            m.send_message(&A, does(follow_up)).detach();
+            let kept = (m.send_message(&A, idle()), m.turn(&A));
+            let spawned = tokio::spawn(m.send_message(&A, idle()));
+            drop(m.turn(&A));
+            give.send((kept, spawned)).map_err(|_| String::new())?;
+            Ok("ended".to_owned())
+        })
+    };
+    assert_eq!(asks(&m, A, turn).await.unwrap(), "ended");
+    end_of_follow_up.await.expect("it is delivered");
+    let ((sending, entering), spawned) = take.await.expect("they are kept");
+    assert_eq!(in_words(sending.await).unwrap(), "done");
+    SessionTurn::done(entering.await.expect("it is free"));
+    assert_eq!(in_words(spawned.await.expect("no panic")).unwrap(), "done");
+    assert_eq!(m.stats().refused.deadlock, 0);
+    end(m).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn chains_and_diamonds_are_no_circles() {
+    let m = manager();
+    let gate = Gate::new();
+    let diamond = {
+        let (m, gate) = (m.clone(), gate.clone());
+        does(async move {
+            let turns = [B, C].map(|key| m.send_message(&key, ask(&m, D, until(&gate))));
+            let [b, c] = turns;
+            let (b, c) = tokio::join!(b, c);
+            Ok([b, c].map(|reply| in_words(reply).unwrap()).join(" "))
+        })
+    };
+    let turn = m.send_message(&A, diamond);
+    let behind = m.send_message(&B, ask(&m, D, idle()));
+    settled().await;
+    gate.open();
+    assert_eq!(in_words(turn.await).unwrap(), "done done");
+    assert_eq!(in_words(behind.await).unwrap(), "done");
+    assert_eq!(m.stats().refused.deadlock, 0);
+    end(m).await;
+}
+
+/// A wait that was dropped, or that is polled elsewhere, closes no circle.
+#[tokio::test(start_paused = true)]
+async fn a_wait_that_was_given_up() {
+    for elsewhere in [false, true] {
+        let m = manager();
+        let (gate, busy) = (Gate::new(), Gate::new());
+        let held = m.send_message(&B, until(&busy));
+        let turn = {
+            let (m, gate) = (m.clone(), gate.clone());
+            does(async move {
+                let mut sending = Box::pin(m.send_message(&B, ask(&m, C, idle())));
+                let mut entering = Box::pin(m.turn(&B));
+                let polled = std::future::poll_fn(|cx| {
+                    let polled = (sending.as_mut().poll(cx), entering.as_mut().poll(cx));
+                    Poll::Ready((polled.0.is_pending(), polled.1.is_pending()))
+                });
+                assert_eq!(polled.await, (true, true));
+                if elsewhere {
+                    tokio::spawn(async move { drop(tokio::join!(sending, entering)) });
+                } else {
+                    drop((sending, entering));
+                }
+                gate.pass().await;
+                Ok("ended".to_owned())
+            })
+        };
+        let turn = m.send_message(&A, turn);
+        settled().await;
+        let other = m.send_message(&C, ask(&m, A, idle()));
+        let third = m.send_message(&B, ask(&m, A, idle()));
+        settled().await;
+        busy.open();
+        settled().await;
+        assert_eq!(m.stats().refused.deadlock, 0);
+        gate.open();
+        for sending in [held, turn, other, third] {
+            in_words(sending.await).unwrap();
+        }
+        end(m).await;
+    }
+}
+
+/// Only waits without a limit are refused, and a wait with one does not stand in a circle.
+#[tokio::test(start_paused = true)]
+async fn a_limit_ends_the_wait() {
+    let m = manager();
+    let short = m.with(TurnOptions::default().wait(SECOND));
+    let waits = ask(&m, B, ask(&short, A, idle()));
+    let timed_out = "timed out in the queue of the session; back";
+    assert_eq!(asks(&m, A, waits).await.unwrap(), timed_out);
+    // The other way round: the turn that waits for a while is in the queue of the other one, which waits for it.
+    let gate = Gate::new();
+    let held = {
+        let (m, gate) = (m.clone(), gate.clone());
+        does(async move {
+            gate.pass().await;
+            asks(&m, A, idle()).await
+        })
+    };
+    let held = m.send_message(&B, held);
+    let turn = m.send_message(&A, ask(&short, B, idle()));
+    settled().await;
+    gate.open();
+    assert_eq!(in_words(turn.await).unwrap(), timed_out);
+    assert_eq!(in_words(held.await).unwrap(), "done");
+    // Past the queue there is no limit.
+    let waits = ask(&short, B, ask(&m, A, idle()));
+    assert_eq!(asks(&m, A, waits).await.unwrap(), "circle of b, a; back");
+    end(m).await;
+}
+
+/// A message that was delivered does not come back: its turn waits for the turn of its sender, which closes the circle later.
+#[tokio::test(start_paused = true)]
+async fn a_message_that_was_delivered() {
+    let m = manager();
+    let turn = {
+        let m = m.clone();
+        does(async move {
+            let sending = m.send_message(&B, ask(&m, A, idle()));
+            settled().await;
+            asks_late(sending).await
+        })
+    };
+    let begun = tokio::time::Instant::now();
+    let refused = asks(&m, A, turn).await.unwrap_err();
+    assert!(refused.contains("circle of a, b; heard"), "{refused}");
+    assert!(begun.elapsed() < SECOND);
+    // Its turn was cancelled, and ends by itself.
+    assert_eq!(asks(&m, B, idle()).await.unwrap(), "done");
+    end(m).await;
+}
+
+async fn asks_late(sending: Sending<Doer>) -> Words {
+    in_words(sending.await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_texts_of_keys_are_bounded() {
+    let m = manager();
+    let circle = ask(&m, LONG, ask(&m, PANICS, idle()));
+    let words = asks(&m, PANICS, circle).await.unwrap();
+    assert!(
+        words.ends_with(", [the text of the key panicked]; back"),
+        "{words}"
+    );
+    assert!(
+        words.contains("bytes cut]") && words.len() < 1200,
+        "{words}"
+    );
+    end(m).await;
+}
