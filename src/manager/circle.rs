@@ -15,7 +15,7 @@ use crate::manager::{
     backend::Backend,
     error::{TurnError, bounded_text},
     reach::{Awaited, Call},
-    shared::Shared,
+    shared::{Place, Shared},
     text::KEY_BYTES,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 use std::{
     cell::Cell,
     future::{Future, poll_fn},
-    iter,
+    iter, mem,
     pin::Pin,
     ptr,
     task::{Context, Poll},
@@ -50,47 +50,41 @@ pub(crate) fn in_scope() -> bool {
     SCOPE.with(Cell::get).is_some()
 }
 
-/// Polls the code of a call in its scope.
-pub(crate) struct Scoped<'a, B: Backend, F> {
+/// Polls the code of the call that has this slot in its scope.
+///
+/// If it is `NESTED`, as a closure can be, its caller polls it: then a turn around it waits for it. That wait begins before the closure is
+/// polled, so that a wait in the closure finds the circle, and not the closure's caller.
+pub(crate) struct Scoped<'a, B: Backend, F, const NESTED: bool> {
     shared: &'a Shared<B>,
-    scope: Scope,
+    slot: &'a Place<B>,
     future: Pin<&'a mut F>,
-    /// Of a closure, which its caller polls: the wait of the turn around it, if there is one. It begins before the closure is polled, so
-    /// that a wait in the closure finds the circle, and not the closure's caller.
-    around: Option<Wait<B>>,
+    around: Wait<B>,
 }
 
-impl<'a, B: Backend, F: Future> Scoped<'a, B, F> {
-    pub(crate) fn start(shared: &'a Shared<B>, call: Spot, future: Pin<&'a mut F>) -> Self {
-        let manager = ptr::from_ref(shared).addr();
+impl<'a, B: Backend, F: Future, const NESTED: bool> Scoped<'a, B, F, NESTED> {
+    pub(crate) fn new(shared: &'a Shared<B>, slot: &'a Place<B>, future: Pin<&'a mut F>) -> Self {
         Self {
             shared,
-            scope: Scope { manager, call },
+            slot,
             future,
-            around: None,
-        }
-    }
-
-    pub(crate) fn turn(shared: &'a Shared<B>, call: Spot, future: Pin<&'a mut F>) -> Self {
-        Self {
-            around: Some(Wait(None)),
-            ..Self::start(shared, call, future)
+            around: Wait::NONE,
         }
     }
 }
 
-impl<B: Backend, F: Future> Future for Scoped<'_, B, F> {
+impl<B: Backend, F: Future, const NESTED: bool> Future for Scoped<'_, B, F, NESTED> {
     type Output = F::Output;
 
+    #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
         let this = &mut *self;
-        let outer = SCOPE.with(|scope| scope.replace(Some(this.scope)));
-        if let Some(around) = &mut this.around {
-            let call = this.scope.call;
-            around.is_of(this.shared, outer, || Awaited {
-                call,
-                limited: false,
-            });
+        let call = this.slot.spot(this.slot.ticket());
+        let manager = ptr::from_ref(this.shared).addr();
+        let outer = SCOPE.with(|scope| scope.replace(Some(Scope { manager, call })));
+        if NESTED && (outer.is_some() || this.around.0.is_some()) {
+            let limited = false;
+            let awaited = || Some(Awaited { call, limited });
+            this.around.is_of(this.shared, outer, awaited);
         }
         // Its panics are caught in it.
         let polled = this.future.as_mut().poll(cx);
@@ -100,7 +94,13 @@ impl<B: Backend, F: Future> Future for Scoped<'_, B, F> {
 }
 
 /// The edge of a future that waits, while that is polled in a scope. Its drop removes the edge.
-pub(crate) struct Wait<B: Backend>(Option<Box<Edge<B>>>);
+pub(crate) struct Wait<B: Backend>(Option<Box<Waits<B>>>);
+
+enum Waits<B: Backend> {
+    Edge(Edge<B>),
+    /// It closed a circle, and was given up. True once that is counted.
+    Refused(Keys, bool),
+}
 
 struct Edge<B: Backend> {
     of: Scope,
@@ -111,41 +111,72 @@ struct Edge<B: Backend> {
 impl<B: Backend> Wait<B> {
     pub(crate) const NONE: Self = Self(None);
 
-    /// The wait is over.
-    pub(crate) fn end(&mut self) {
-        self.0 = None;
-    }
-
-    /// The future is pending. Returns an error if its wait is new and closes a circle; then the caller must give the wait up.
+    /// The future is pending. Returns true if its wait closes a circle now: then the caller must give it up.
+    #[inline]
     pub(crate) fn pending(
         &mut self,
         shared: &Shared<B>,
-        awaited: impl FnOnce() -> Awaited,
-    ) -> Option<TurnError<B::Error>> {
-        let edge = self.is_of(shared, SCOPE.with(Cell::get), awaited)?;
-        let circle = circle(shared, edge.of.call, edge.awaited)?;
-        self.end();
-        Some(shared.refused(TurnError::Deadlock(circle)))
+        awaited: impl FnOnce() -> Option<Awaited>,
+    ) -> bool {
+        (self.0.is_some() || in_scope()) && self.closes(shared, awaited)
+    }
+
+    #[cold]
+    fn closes(&mut self, shared: &Shared<B>, awaited: impl FnOnce() -> Option<Awaited>) -> bool {
+        let edge = self.is_of(shared, SCOPE.with(Cell::get), awaited);
+        let circle = edge.and_then(|edge| circle(shared, edge.of.call, edge.awaited));
+        let closes = circle.is_some();
+        if let Some(keys) = circle {
+            self.0 = Some(Box::new(Waits::Refused(keys, false)));
+        }
+        closes
+    }
+
+    /// The error of a wait that was given up.
+    pub(crate) fn refused(&mut self, shared: &Shared<B>) -> Option<TurnError<B::Error>> {
+        let Some(Waits::Refused(keys, counted)) = self.0.as_deref_mut() else {
+            return None;
+        };
+        let error = TurnError::Deadlock(Arc::clone(keys));
+        Some(match mem::replace(counted, true) {
+            true => error,
+            false => shared.refused(error),
+        })
+    }
+
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.0.as_deref(), Some(Waits::Refused(..)))
+    }
+
+    /// The wait is over.
+    #[inline]
+    pub(crate) fn end(&mut self) {
+        if !self.is_refused() {
+            self.0 = None;
+        }
     }
 
     /// The future is polled in this scope. Returns the edge if it is new.
-    #[inline]
     fn is_of(
         &mut self,
         shared: &Shared<B>,
         scope: Option<Scope>,
-        awaited: impl FnOnce() -> Awaited,
+        awaited: impl FnOnce() -> Option<Awaited>,
     ) -> Option<&Edge<B>> {
-        let before = self.0.as_ref().map(|edge| edge.of);
-        if before == scope {
-            return None;
+        match self.0.as_deref() {
+            Some(Waits::Edge(edge)) if Some(edge.of) == scope => return None,
+            Some(Waits::Refused(..)) => return None,
+            _ => self.0 = None,
         }
-        self.end();
         let of = scope.filter(|scope| scope.manager == ptr::from_ref(shared).addr())?;
         let (_, call) = shared.registry.holder(of.call)?;
-        let awaited = awaited();
+        let awaited = awaited()?;
         call.waits_for(of.call.ticket, awaited);
-        Some(self.0.insert(Box::new(Edge { of, call, awaited })))
+        let edge = Waits::Edge(Edge { of, call, awaited });
+        match &**self.0.insert(Box::new(edge)) {
+            Waits::Edge(edge) => Some(edge),
+            Waits::Refused(..) => None,
+        }
     }
 }
 
@@ -155,10 +186,13 @@ impl<B: Backend> Drop for Edge<B> {
     }
 }
 
+/// The keys of a circle, as texts.
+type Keys = Arc<[Arc<str>]>;
+
 /// The keys of the shortest circle that this edge closes, if it closes one. The first is that of the call itself.
 ///
 /// A wait with a limit ends by itself, so it closes no circle. The turn's own key is an exception: it is never free in time.
-fn circle<B: Backend>(shared: &Shared<B>, of: Spot, awaited: Awaited) -> Option<Arc<[Arc<str>]>> {
+fn circle<B: Backend>(shared: &Shared<B>, of: Spot, awaited: Awaited) -> Option<Keys> {
     // What is waited for, and the number of the one before it.
     let mut found = vec![(awaited, None)];
     let mut next = 0;
@@ -210,8 +244,9 @@ pub(crate) fn watched<B: Backend, T>(
         if polled.is_ready() {
             wait.end();
         } else if let Some((shared, awaited)) = &watched {
-            if let Some(error) = wait.pending(shared, || *awaited) {
-                return Poll::Ready(Err(error));
+            if wait.pending(shared, || Some(*awaited)) {
+                let error = wait.refused(shared);
+                return Poll::Ready(Err(error.unwrap_or(TurnError::Aborted)));
             }
         }
         polled

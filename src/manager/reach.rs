@@ -49,7 +49,7 @@ pub(crate) struct Call<B: Backend> {
     session: Option<OfSession<B>>,
     answer: Mutex<Option<Answer<B::Error>>>,
     /// What the code of its turn or start waits for. A session's handle has several turns, so each entry is of one ticket.
-    waits: Mutex<BTreeSet<(Ticket, Awaited)>>,
+    waits: Mutex<Option<Box<BTreeSet<(Ticket, Awaited)>>>>,
 }
 
 /// A call that another one waits for.
@@ -131,17 +131,21 @@ impl<B: Backend> Call<B> {
     }
 
     pub(crate) fn waits_for(&self, own: Ticket, awaited: Awaited) {
-        self.waits.lock().insert((own, awaited));
+        let mut waits = self.waits.lock();
+        waits.get_or_insert_default().insert((own, awaited));
     }
 
     pub(crate) fn waits_no_more(&self, own: Ticket, awaited: Awaited) {
-        self.waits.lock().remove(&(own, awaited));
+        if let Some(waits) = &mut *self.waits.lock() {
+            waits.remove(&(own, awaited));
+        }
     }
 
     /// What the call with this ticket waits for, and at most so many of these.
     pub(crate) fn waits(&self, own: Ticket, most: usize) -> Vec<Awaited> {
         let waits = self.waits.lock();
-        let own = waits.iter().filter(|(ticket, _)| *ticket == own);
+        let all = waits.iter().flat_map(|waits| waits.iter());
+        let own = all.filter(|(ticket, _)| *ticket == own);
         own.map(|(_, awaited)| *awaited).take(most).collect()
     }
 

@@ -55,18 +55,16 @@ impl<B: Backend> Entering<B> {
     ) -> Option<Self> {
         let free = Free::take(shared, key)?;
         Some(Self {
-            ticket: free.turn.spot().map(|spot| spot.ticket),
+            ticket: free.turn.ticket(),
             state: State::Free(free),
         })
     }
 
     /// The turn of this place. The future owns `keep` until the turn comes: a call that waits keeps the manager alive.
     pub(crate) fn of(place: Place<B>, shared: &Arc<Shared<B>>, keep: impl Send + 'static) -> Self {
-        let awaited = place.awaited();
-        let ticket = awaited.map(|awaited| awaited.call.ticket);
-        let shared = Arc::clone(shared);
+        let (ticket, shared) = (place.ticket(), Arc::clone(shared));
         let turn = Box::pin(async move {
-            let watch = watch(&shared, awaited);
+            let watch = watch(&shared, || place.awaited());
             let turn = watched(watch, pin!(place.turn(shared))).await;
             drop(keep);
             turn
@@ -145,9 +143,9 @@ impl<B: Backend> Free<B> {
             return Ok(begin(shared, turn, None, called));
         }
         let (own, ticket) = turn.own();
-        let call = turn.spot();
         let limited = false;
-        let watch = watch(&shared, call.map(|call| Awaited { call, limited }));
+        let awaited = || turn.spot().map(|call| Awaited { call, limited });
+        let watch = watch(&shared, awaited);
         let mut look = Reused::new(looked(shared, turn));
         let looked = in_runtime(own.runtime(), || Pin::new(&mut look).poll(cx));
         let Poll::Ready((shared, turn, healthy)) = looked else {
@@ -178,10 +176,12 @@ impl<B: Backend> Free<B> {
 /// What [`watched`] needs. A future that is polled in a turn, but was polled before that first, is not watched.
 fn watch<B: Backend>(
     shared: &Arc<Shared<B>>,
-    awaited: Option<Awaited>,
+    awaited: impl FnOnce() -> Option<Awaited>,
 ) -> Option<(Arc<Shared<B>>, Awaited)> {
-    let awaited = awaited.filter(|_| in_scope())?;
-    Some((Arc::clone(shared), awaited))
+    if !in_scope() {
+        return None;
+    }
+    Some((Arc::clone(shared), awaited()?))
 }
 
 /// The turn when it is there, unless the call is cancelled before. Then what it waits for goes on, for the next caller.

@@ -52,7 +52,7 @@ pub(crate) fn establish<B: Backend>(
     mut early: impl FnMut(TurnError<B::Error>) + Send,
 ) -> impl Future<Output = Taken<B>> + Send {
     async move {
-        let ticket = entry.spot().expect(ONCE).ticket;
+        let ticket = entry.ticket().expect(ONCE);
         let cancelled = || call.switch.cause(ticket);
         if want.misses(entry.incarnation()) {
             let_go(entry);

@@ -49,6 +49,13 @@ impl<B: Backend> Unused<B> {
         Self(Some(Entry::Occupied(turn)))
     }
 
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        Some(match self.0.as_ref()? {
+            Entry::Occupied(turn) => Turn::ticket(turn),
+            Entry::Vacant(vacancy) => vacancy.ticket(),
+        })
+    }
+
     pub(crate) fn spot(&self) -> Option<Spot> {
         Some(match self.0.as_ref()? {
             Entry::Occupied(turn) => Turn::spot(turn),

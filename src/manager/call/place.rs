@@ -14,7 +14,7 @@ use crate::manager::{
     shared::{Shared, Waiting},
 };
 use crate::{
-    EnterError, ToKey,
+    EnterError, Ticket, ToKey,
     registry::slot::{leaves::Lazy, queue::Priority},
     sync::Arc,
 };
@@ -93,6 +93,19 @@ impl<B: Backend> Place<B> {
         }
     }
 
+    pub(crate) fn ticket(&self) -> Option<Ticket> {
+        match &self.state {
+            State::Taken(entry) => entry.ticket(),
+            State::Waits(enter) => enter.ticket(),
+            State::Busy | State::NotFound => None,
+        }
+    }
+
+    /// Whether it waits in the queue for a limited time.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.wait.is_some()
+    }
+
     /// What waits for this call waits for that. `None` if the call was refused.
     pub(crate) fn awaited(&self) -> Option<Awaited> {
         let call = match &self.state {
@@ -100,7 +113,7 @@ impl<B: Backend> Place<B> {
             State::Waits(enter) => enter.spot(),
             State::Busy | State::NotFound => None,
         };
-        let limited = self.wait.is_some();
+        let limited = self.is_limited();
         call.map(|call| Awaited { call, limited })
     }
 

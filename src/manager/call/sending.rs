@@ -23,7 +23,7 @@ use std::{
     future::{Future, poll_fn},
     mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// The future of [`SessionManager::send_message`](crate::SessionManager::send_message): await it for the reply.
@@ -37,17 +37,16 @@ use std::{
 /// agent is [cancelled](crate::TurnContext::cancelled), and has `Timeouts::abort` to end.
 #[must_use = "dropping it cancels the message: await it, or `detach` it"]
 pub struct Sending<A: Agent> {
-    /// `None` if it was refused in the call.
-    place: Option<Awaited>,
+    ticket: Option<Ticket>,
     parcel: Arc<Parcel<A>>,
     shared: Arc<Shared<A>>,
     /// It was polled for its reply.
     waits: bool,
     /// It was polled to its end, or detached, so there is nothing to cancel.
     over: bool,
+    /// It waits in the queue for a limited time.
+    limited: bool,
     wait: Wait<A>,
-    /// Its wait closed a circle, and was given up.
-    circle: Option<TurnError<A::Error>>,
 }
 
 impl<A: Agent> Sending<A> {
@@ -61,13 +60,13 @@ impl<A: Agent> Sending<A> {
     ) -> Self {
         let parcel = Arc::new(Parcel::new(key, shared, &place.call));
         let sending = Self {
-            place: place.awaited(),
+            ticket: place.ticket(),
             parcel: Arc::clone(&parcel),
             shared: Arc::clone(shared),
             waits: false,
             over: false,
+            limited: place.is_limited(),
             wait: Wait::NONE,
-            circle: None,
         };
         let told = Told::new(parcel, message);
         let limit = options.turn.or(shared.timeouts().turn);
@@ -79,13 +78,13 @@ impl<A: Agent> Sending<A> {
 
     /// Returns the ticket, which the turn will have too. `None` if the message was refused in the call.
     pub fn ticket(&self) -> Option<Ticket> {
-        Some(self.place?.call.ticket)
+        self.ticket
     }
 
     /// Returns the number of calls before it in the queue; 0 if it is not queued. Costs O(n) in that number.
     pub fn ahead(&self) -> usize {
         let ahead = |ticket| self.shared.registry.ahead(&self.parcel.key, ticket);
-        self.ticket().map_or(0, ahead)
+        self.ticket.map_or(0, ahead)
     }
 
     /// Resolves when the message is delivered: it is past the queue and the start. A server can await this, and choose the status
@@ -97,7 +96,7 @@ impl<A: Agent> Sending<A> {
     pub async fn started(&mut self) -> Result<(), TurnError<A::Error>> {
         poll_fn(|cx| {
             let mut polled = self.parcel.poll_started(cx);
-            if self.closes_circle(polled.is_pending()) {
+            if self.given_up(polled.is_pending()) {
                 polled = self.parcel.poll_started(cx);
             }
             polled.map_err(|error| self.why(error))
@@ -112,11 +111,10 @@ impl<A: Agent> Sending<A> {
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Update<A::Event>>> {
         let polled = self.parcel.events.poll_next(cx);
-        self.closes_circle(polled.is_pending());
-        match self.circle {
-            Some(_) => Poll::Ready(None),
-            None => polled,
+        if self.given_up(polled.is_pending()) {
+            return Poll::Ready(None);
         }
+        polled
     }
 
     /// Turns it into a stream of the events and then the reply.
@@ -132,7 +130,7 @@ impl<A: Agent> Sending<A> {
     }
 
     fn cancel(&self, cause: Cause) {
-        if let Some(ticket) = self.ticket() {
+        if let Some(ticket) = self.ticket {
             let Parcel { key, call, .. } = &*self.parcel;
             self.shared.cancel(key, ticket, call, cause);
         }
@@ -146,41 +144,62 @@ impl<A: Agent> Sending<A> {
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Sent<A>> {
         let waited = mem::replace(&mut self.waits, true);
-        let mut polled = self.parcel.poll_reply(cx, waited, false);
-        if self.closes_circle(polled.is_pending()) {
-            polled = self.parcel.poll_reply(cx, true, true);
+        let polled = self.parcel.poll_reply(cx, waited, false);
+        let is_pending = polled.is_pending();
+        self.over = !is_pending;
+        if self.given_up(is_pending) || self.wait.is_refused() {
+            return self.poll_returned(polled, cx);
         }
-        polled.map(|reply| {
-            self.over = true;
-            reply.map_err(|SendError { error, message }| SendError {
-                error: self.why(error),
-                message,
-            })
-        })
+        polled
     }
 
-    /// Whether the wait for it has closed a circle, now or before. Then it is cancelled, and its message is on its way back, unless it
-    /// was delivered.
-    fn closes_circle(&mut self, pending: bool) -> bool {
-        match self.place {
-            Some(place) if pending && self.circle.is_none() => {
-                self.circle = self.wait.pending(&self.shared, || place);
-                if self.circle.is_some() {
-                    // The waker of the next caller may panic.
-                    quietly(|| self.cancel(Cause::Left));
-                }
-            }
-            _ => self.wait.end(),
+    /// The reply of a message whose wait was given up.
+    #[cold]
+    fn poll_returned(&mut self, polled: Poll<Sent<A>>, cx: &mut Context<'_>) -> Poll<Sent<A>> {
+        let reply = match polled {
+            Poll::Pending => ready!(self.parcel.poll_reply(cx, true, true)),
+            Poll::Ready(reply) => reply,
+        };
+        self.over = true;
+        Poll::Ready(reply.map_err(|SendError { error, message }| SendError {
+            error: self.why(error),
+            message,
+        }))
+    }
+
+    /// Whether it is pending, and the wait for it has closed a circle, now or before. Then it is cancelled, and its message is on its way
+    /// back, unless it was delivered.
+    #[inline]
+    fn given_up(&mut self, is_pending: bool) -> bool {
+        if !is_pending {
+            self.wait.end();
+            return false;
         }
-        pending && self.circle.is_some()
+        let Self {
+            wait,
+            shared,
+            parcel,
+            ..
+        } = self;
+        let (ticket, limited) = (self.ticket, self.limited);
+        let awaited = || {
+            let mut call = None;
+            // The hash of a key may panic.
+            quietly(|| call = ticket.and_then(|ticket| shared.registry.spot(&parcel.key, ticket)));
+            call.map(|call| Awaited { call, limited })
+        };
+        if wait.pending(shared, awaited) {
+            // The waker of the next caller may panic.
+            quietly(|| self.cancel(Cause::Left));
+        }
+        self.wait.is_refused()
     }
 
     /// The error of a cancelled message is that for which it was cancelled.
-    fn why(&self, error: TurnError<A::Error>) -> TurnError<A::Error> {
-        let circle = self.circle.as_ref().and_then(TurnError::again);
-        match (&error, circle) {
-            (TurnError::Aborted, Some(circle)) => circle,
-            _ => error,
+    fn why(&mut self, error: TurnError<A::Error>) -> TurnError<A::Error> {
+        match error {
+            TurnError::Aborted => self.wait.refused(&self.shared).unwrap_or(error),
+            error => error,
         }
     }
 }
@@ -212,7 +231,7 @@ impl<A: Agent> fmt::Debug for Sending<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sending")
             .field("key", &self.parcel.key)
-            .field("ticket", &self.ticket())
+            .field("ticket", &self.ticket)
             .finish_non_exhaustive()
     }
 }

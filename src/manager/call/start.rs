@@ -175,7 +175,7 @@ async fn run<B: Backend>(shared: &Shared<B>, vacancy: &Vacant<B>, call: &Arc<Cal
     };
     let start = || shared.backend.start(vacancy.key(), &cx);
     let mut future = Box::pin(Some(caught(start)));
-    let mut scoped = Scoped::start(shared, vacancy.spot(), here(future.as_mut()));
+    let mut scoped = Scoped::<_, _, false>::new(shared, vacancy.slot(), here(future.as_mut()));
     let Timeouts { start, quiet, .. } = *shared.timeouts();
     let first = {
         let cut = pin!(call.switch.cut(ticket));

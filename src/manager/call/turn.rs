@@ -7,12 +7,11 @@ use crate::manager::{
     reach::Call,
     report::reports::{Outcome, SessionEvent},
     run::{Payload, caught, either, end_here, here, poll_once, polled, timed, within},
-    shared::{Held, Shared},
+    shared::{Held, Place, Shared},
     switch::{Cause, Switch},
 };
 use crate::{
     Incarnation, Ticket, Turn,
-    registry::slot::state::Spot,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -148,14 +147,14 @@ impl<B: Backend> SessionTurn<B> {
     }
 
     /// The session, for user code that leaves it dirty if it is cut short or panics. [`drove`](Self::drove) reports its end.
-    pub(crate) fn session(this: &mut Self) -> (&mut B::Session, OfTurn<'_>, &Shared<B>) {
+    pub(crate) fn session(this: &mut Self) -> (&mut B::Session, OfTurn<'_, B>, &Shared<B>) {
         this.half_done = true;
         this.outcome = Outcome::Dropped;
         let turn = this.turn.as_mut().expect(HELD);
-        let spot = Turn::spot(turn);
-        let (session, own) = turn.parts_mut();
+        let (resident, slot) = Turn::parts(turn);
+        let (session, own) = resident.parts_mut();
         let switch = &this.call.as_ref().unwrap_or(own).switch;
-        (session, OfTurn { switch, spot }, &this.shared)
+        (session, OfTurn { switch, slot }, &this.shared)
     }
 
     /// Stores how that code ended.
@@ -172,15 +171,22 @@ impl<B: Backend> SessionTurn<B> {
 const HELD: &str = "a turn has its session until it ends";
 
 /// The switch of a call, as far as it is about one turn.
-#[derive(Clone, Copy)]
-pub(crate) struct OfTurn<'a> {
+pub(crate) struct OfTurn<'a, B: Backend> {
     switch: &'a Switch,
-    spot: Spot,
+    slot: &'a Place<B>,
 }
 
-impl OfTurn<'_> {
+impl<B: Backend> Clone for OfTurn<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: Backend> Copy for OfTurn<'_, B> {}
+
+impl<B: Backend> OfTurn<'_, B> {
     pub(crate) fn cause(self) -> Option<Cause> {
-        self.switch.cause(self.spot.ticket)
+        self.switch.cause(self.slot.ticket())
     }
 }
 
@@ -196,13 +202,13 @@ pub(crate) enum Drove<T> {
 pub(crate) fn drive<B: Backend, F: Future>(
     shared: &Shared<B>,
     call: impl FnOnce() -> F,
-    of_turn: OfTurn<'_>,
+    of_turn: OfTurn<'_, B>,
     limit: Option<Duration>,
     quiet: Option<Duration>,
 ) -> impl Future<Output = Drove<F::Output>> {
     async move {
         let mut future = pin!(Some(caught(call)));
-        let mut scoped = Scoped::turn(shared, of_turn.spot, here(future.as_mut()));
+        let mut scoped = Scoped::<_, _, true>::new(shared, of_turn.slot, here(future.as_mut()));
         let ended = match poll_once(Pin::new(&mut scoped)).await {
             // In a box: most of the memory is for this, and a message is copied on its way into its task.
             None => {
@@ -225,11 +231,11 @@ pub(crate) fn drive<B: Backend, F: Future>(
 async fn outlast<B: Backend, T>(
     shared: &Shared<B>,
     mut future: Pin<&mut impl Future<Output = T>>,
-    OfTurn { switch, spot }: OfTurn<'_>,
+    OfTurn { switch, slot }: OfTurn<'_, B>,
     limit: Option<Duration>,
     quiet: Option<Duration>,
 ) -> Option<T> {
-    let ticket = spot.ticket;
+    let ticket = slot.ticket();
     let first = {
         let rest = pin!(polled(future.as_mut()));
         let cancelled = pin!(switch.cancelled(ticket));

@@ -172,6 +172,11 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         })?
     }
 
+    /// Names the call of this key with this ticket.
+    pub(crate) fn spot<Q: ?Sized + ToKey<K>>(&self, key: &Q, ticket: Ticket) -> Option<Spot> {
+        self.with(key, |slot| slot.spot(ticket))
+    }
+
     /// The slot of this call.
     pub(crate) fn slot(&self, of: Spot) -> Option<Arc<Slot<K, V, H>>> {
         self.at(of, Arc::clone)

@@ -97,6 +97,12 @@ impl<K, V, H> Turn<K, V, H> {
         this.hold.spot()
     }
 
+    /// The session and the slot.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn parts(this: &mut Self) -> (&mut V, &Slot<K, V, H>) {
+        (this.session.as_mut().expect(HELD), this.hold.slot())
+    }
+
     /// Leaves a handle for the call itself, in place of the session's, which stands for it until now.
     #[cfg(feature = "tokio")]
     pub(crate) fn set_caller(this: &Self, handle: Arc<H>) {
@@ -243,6 +249,11 @@ impl<K, V, H> Vacancy<K, V, H> {
     #[cfg(feature = "tokio")]
     pub(crate) fn spot(&self) -> Spot {
         self.hold.spot()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn slot(&self) -> &Slot<K, V, H> {
+        self.hold.slot()
     }
 
     /// False if the vacancy was superseded: its slot was replaced or removed, or the registry dropped. A session that is
