@@ -144,6 +144,11 @@ impl<B: Backend> Wait<B> {
         })
     }
 
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(crate) fn is_refused(&self) -> bool {
         matches!(self.0.as_deref(), Some(Waits::Refused(..)))
     }
@@ -236,11 +241,11 @@ fn key_text<B: Backend>(shared: &Shared<B>, call: Spot) -> Arc<str> {
 /// known to be polled in a scope.
 pub(crate) fn watched<B: Backend, T>(
     watched: Option<(Arc<Shared<B>>, Awaited)>,
-    mut rest: Pin<&mut impl Future<Output = Result<T, TurnError<B::Error>>>>,
+    mut rest: impl Future<Output = Result<T, TurnError<B::Error>>> + Unpin,
 ) -> impl Future<Output = Result<T, TurnError<B::Error>>> {
     let mut wait = Wait::NONE;
     poll_fn(move |cx| {
-        let polled = rest.as_mut().poll(cx);
+        let polled = Pin::new(&mut rest).poll(cx);
         if polled.is_ready() {
             wait.end();
         } else if let Some((shared, awaited)) = &watched {

@@ -76,22 +76,21 @@ impl<A: Agent> Parcel<A> {
         })
     }
 
-    /// If it was `given_up`, a message that was delivered has no reply, and one that was not comes back.
-    pub(crate) fn poll_reply(
-        &self,
-        cx: &Context<'_>,
-        waited: bool,
-        given_up: bool,
-    ) -> Poll<Sent<A>> {
+    /// The reply of a message for which its sender waits no more: nothing if it was delivered, else the message.
+    pub(crate) fn poll_given_up(&self, cx: &Context<'_>) -> Poll<Sent<A>> {
+        self.poll(cx, true, |post| {
+            let delivered = matches!(post.started, Some(Ok(())));
+            post.over |= delivered;
+            let error = TurnError::Aborted;
+            let message = None;
+            let nothing = || delivered.then_some(Err(SendError { error, message }));
+            post.reply.take().or_else(nothing)
+        })
+    }
+
+    pub(crate) fn poll_reply(&self, cx: &Context<'_>, waited: bool) -> Poll<Sent<A>> {
         self.poll(cx, waited, |post| {
             let reply = post.reply.take();
-            if given_up && reply.is_none() && matches!(post.started, Some(Ok(()))) {
-                post.over = true;
-                return Some(Err(SendError {
-                    error: TurnError::Aborted,
-                    message: None,
-                }));
-            }
             assert!(
                 reply.is_some() || !post.over,
                 "`Sending` was polled after it was ready"

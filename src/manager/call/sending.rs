@@ -7,7 +7,7 @@ use crate::manager::{
         parcel::{Parcel, Sent},
         place::Place,
     },
-    circle::Wait,
+    circle::{Wait, in_scope},
     error::{SendError, TurnError},
     reach::Awaited,
     report::events::Update,
@@ -144,23 +144,24 @@ impl<A: Agent> Sending<A> {
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Sent<A>> {
         let waited = mem::replace(&mut self.waits, true);
-        let polled = self.parcel.poll_reply(cx, waited, false);
-        let is_pending = polled.is_pending();
-        self.over = !is_pending;
-        if self.given_up(is_pending) || self.wait.is_refused() {
-            return self.poll_returned(polled, cx);
+        let polled = self.parcel.poll_reply(cx, waited);
+        self.over = polled.is_ready();
+        if self.wait.is_none() && (self.over || !in_scope()) {
+            return polled;
         }
-        polled
+        self.poll_in_turn(polled, cx)
     }
 
-    /// The reply of a message whose wait was given up.
+    /// The same in a turn, where the wait may be given up.
     #[cold]
-    fn poll_returned(&mut self, polled: Poll<Sent<A>>, cx: &mut Context<'_>) -> Poll<Sent<A>> {
+    fn poll_in_turn(&mut self, polled: Poll<Sent<A>>, cx: &mut Context<'_>) -> Poll<Sent<A>> {
         let reply = match polled {
-            Poll::Pending => ready!(self.parcel.poll_reply(cx, true, true)),
+            Poll::Pending if self.given_up(true) => ready!(self.parcel.poll_given_up(cx)),
+            Poll::Pending => return Poll::Pending,
             Poll::Ready(reply) => reply,
         };
         self.over = true;
+        self.wait.end();
         Poll::Ready(reply.map_err(|SendError { error, message }| SendError {
             error: self.why(error),
             message,
