@@ -86,10 +86,6 @@ impl<B: Backend> Future for Entering<B> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let polled = match mem::replace(&mut self.state, State::Over) {
-            State::Free(free) if in_scope() => match free.poll_watched(cx) {
-                Ok(turn) => return Poll::Ready(turn),
-                Err(going) => State::Going(going),
-            },
             State::Free(free) => match free.poll(cx) {
                 Ok(turn) => return Poll::Ready(turn),
                 Err(going) => State::Going(going),
@@ -135,19 +131,6 @@ impl<B: Backend> Free<B> {
         })
     }
 
-    /// The same in a turn.
-    #[cold]
-    fn poll_watched(self, cx: &mut Context<'_>) -> Result<Taken<B>, Going<B>> {
-        let limited = false;
-        let awaited = self.turn.spot().map(|call| Awaited { call, limited });
-        let watch = watch(&self.shared, || awaited);
-        let mut rest = self.poll(cx);
-        if let Err(going) = rest {
-            rest = Err(Box::pin(watched(watch, going)));
-        }
-        rest
-    }
-
     /// The turn, if the session is healthy at once: then without a task, a timer or an allocation. Else the future that goes on.
     fn poll(self, cx: &mut Context<'_>) -> Result<Taken<B>, Going<B>> {
         let Self {
@@ -179,10 +162,13 @@ impl<B: Backend> Free<B> {
             return Ok(begin(shared, turn, None, called).map(SessionTurn::taken));
         }
         let call = Arc::clone(&own);
+        let limited = false;
+        let awaited = || turn.spot().map(|call| Awaited { call, limited });
+        let watch = watch(&shared, awaited);
         Err(Box::pin(async move {
             let establish = establish(shared, turn, call, Want::ANY, called, Some(false), |_| {});
             let found = uncut(own.runtime(), establish);
-            ends_early(found, &own, ticket).await
+            watched(watch, pin!(ends_early(found, &own, ticket))).await
         }))
     }
 }
