@@ -1,6 +1,7 @@
 //! Waits in turns that close a circle are refused, and no others. Claim A14.
 
 mod doer;
+mod limits;
 
 use std::task::Poll;
 use std::time::Duration;
@@ -10,24 +11,37 @@ use turnwise::manager::*;
 
 use crate::script::Gate;
 use crate::{SECOND, settled};
-use doer::{
-    A, B, C, D, LONG, PANICS, ask, asks, does, end, idle, in_words, manager, refusal, starting,
-    until,
-};
+use doer::{A, B, C, D, ask, asks, does, end, idle, in_words, manager, refusal, starting, until};
 
 #[tokio::test(start_paused = true)]
 async fn a_circle_of_turns_is_refused() {
     let m = manager();
     for round in 1..3 {
         let circle = ask(&m, B, ask(&m, A, idle()));
-        assert_eq!(asks(&m, A, circle).await.unwrap(), "circle of b, a; back");
+        assert_eq!(
+            asks(&m, A, circle).await.expect("it is answered"),
+            "circle of b, a; back"
+        );
         assert_eq!(m.stats().refused.deadlock, round);
         // Nothing is left of it.
-        assert_eq!(asks(&m, B, ask(&m, A, idle())).await.unwrap(), "done");
-        assert_eq!(asks(&m, A, ask(&m, B, idle())).await.unwrap(), "done");
+        assert_eq!(
+            asks(&m, B, ask(&m, A, idle()))
+                .await
+                .expect("it is answered"),
+            "done"
+        );
+        assert_eq!(
+            asks(&m, A, ask(&m, B, idle()))
+                .await
+                .expect("it is answered"),
+            "done"
+        );
     }
     let three = ask(&m, B, ask(&m, C, ask(&m, A, idle())));
-    assert_eq!(asks(&m, A, three).await.unwrap(), "circle of c, a, b; back");
+    assert_eq!(
+        asks(&m, A, three).await.expect("it is answered"),
+        "circle of c, a, b; back"
+    );
     assert_eq!(m.stats().turns.failed, 0);
     end(m).await;
 }
@@ -40,17 +54,20 @@ async fn the_own_key_is_refused_at_once() {
         options.wait = limit;
         let own = m.with(options);
         let turn = does(async move {
-            let message = asks(&own, A, idle()).await.unwrap_err();
-            let turn = own.turn(&A).await.map(drop).unwrap_err();
-            let closure = own.with_turn(&A, async |_| ()).await.unwrap_err();
-            let restart = own.restart(&A).await.map(drop).unwrap_err();
+            let message = asks(&own, A, idle()).await.expect_err("it is refused");
+            let turn = own.turn(&A).await.map(drop).expect_err("it is refused");
+            let closure = own
+                .with_turn(&A, async |_| ())
+                .await
+                .expect_err("it is refused");
+            let restart = own.restart(&A).await.map(drop).expect_err("it is refused");
             assert!(own.queue(&A).is_empty());
             let others = [turn, closure, restart].map(|error| refusal(&error));
             Ok([&[message][..], &others].concat().join(" "))
         });
         let begun = tokio::time::Instant::now();
         let all = "circle of a; back circle of a circle of a circle of a";
-        assert_eq!(asks(&m, A, turn).await.unwrap(), all);
+        assert_eq!(asks(&m, A, turn).await.expect("it is answered"), all);
         assert_eq!(begun.elapsed(), Duration::ZERO);
     }
     let text = TurnError::<String>::Deadlock(["a".into(), "b".into()].into());
@@ -69,21 +86,24 @@ async fn each_wait_for_a_message_is_refused() {
     let own = m.clone();
     let turn = does(async move {
         let mut sending = own.send_message(&A, idle());
-        let started = sending.started().await.unwrap_err();
-        let reply = in_words(sending.await).unwrap_err();
+        let started = sending.started().await.expect_err("it is refused");
+        let reply = in_words(sending.await).expect_err("it is refused");
         let mut sending = own.send_message(&A, idle());
         let event = sending.next_event().await;
-        let after = in_words(sending.await).unwrap_err();
+        let after = in_words(sending.await).expect_err("it is refused");
         let mut stream = Box::pin(own.send_message(&A, idle()).into_stream());
         let next = std::future::poll_fn(|cx| futures_core::Stream::poll_next(stream.as_mut(), cx));
         let Some(Update::Done(streamed)) = next.await else {
             panic!("there is no event");
         };
-        let all = [reply, after, in_words(streamed).unwrap_err()];
+        let all = [reply, after, in_words(streamed).expect_err("it is refused")];
         assert_eq!(all, ["circle of a; back"; 3].map(str::to_owned));
         Ok(format!("{}, {event:?}", refusal(&started)))
     });
-    assert_eq!(asks(&m, A, turn).await.unwrap(), "circle of a, None");
+    assert_eq!(
+        asks(&m, A, turn).await.expect("it is answered"),
+        "circle of a, None"
+    );
     assert_eq!(m.stats().refused.deadlock, 3);
     end(m).await;
 }
@@ -95,11 +115,16 @@ async fn closures_are_turns() {
     let closure = {
         let m = m.clone();
         does(async move {
-            let closure = m.with_turn(&B, async |_| asks(&m, A, idle()).await.unwrap_err());
+            let closure = m.with_turn(&B, async |_| {
+                asks(&m, A, idle()).await.expect_err("it is refused")
+            });
             closure.await.map_err(|error| refusal(&error))
         })
     };
-    assert_eq!(asks(&m, A, closure).await.unwrap(), "circle of b, a; back");
+    assert_eq!(
+        asks(&m, A, closure).await.expect("it is answered"),
+        "circle of b, a; back"
+    );
     // Called outside, and awaited in the closure.
     let gate = Gate::new();
     let first = {
@@ -115,11 +140,11 @@ async fn closures_are_turns() {
     let closure = m.with_turn(&B, async |_| {
         gate.open();
         settled().await;
-        second.await.map(drop).unwrap_err()
+        second.await.map(drop).expect_err("it is refused")
     });
     let refused = closure.await.expect("the turn is free");
     assert_eq!(refusal(&refused), "circle of b, a");
-    assert_eq!(in_words(first.await).unwrap(), "done");
+    assert_eq!(in_words(first.await).expect("it is answered"), "done");
     end(m).await;
 }
 
@@ -159,7 +184,9 @@ async fn a_turn_that_waits_for_several() {
             ];
             let [b, c, d] = works.map(|(key, work)| m.send_message(&key, work));
             let (b, c, d) = tokio::join!(b, c, d);
-            Ok([b, c, d].map(|reply| in_words(reply).unwrap()).join(" "))
+            Ok([b, c, d]
+                .map(|reply| in_words(reply).expect("it is answered"))
+                .join(" "))
         })
     };
     let turn = m.send_message(&A, several);
@@ -167,7 +194,7 @@ async fn a_turn_that_waits_for_several() {
     assert_eq!(m.stats().refused.deadlock, 1);
     gate.open();
     let all = "done circle of c, a; back done";
-    assert_eq!(in_words(turn.await).unwrap(), all);
+    assert_eq!(in_words(turn.await).expect("it is answered"), all);
     end(m).await;
 }
 
@@ -178,7 +205,9 @@ async fn a_start_in_a_circle() {
         let m = m.clone();
         does(async move { asks(&m, A, idle()).await })
     });
-    let reply = asks(&m, A, ask(&m, B, idle())).await.unwrap();
+    let reply = asks(&m, A, ask(&m, B, idle()))
+        .await
+        .expect("it is answered");
     assert!(
         reply.ends_with("failed to start: circle of b, a; back; back"),
         "{reply}"
@@ -198,10 +227,10 @@ async fn a_start_in_a_circle() {
                 .map_err(|error| refusal(&error))
         })
     };
-    let reply = asks(&m, A, turn).await.unwrap_err();
+    let reply = asks(&m, A, turn).await.expect_err("it is refused");
     assert!(reply.contains("circle of a, b"), "{reply}");
     // The start has its answer, and the session is there.
-    assert_eq!(asks(&m, B, idle()).await.unwrap(), "done");
+    assert_eq!(asks(&m, B, idle()).await.expect("it is answered"), "done");
     assert_eq!(m.stats().starts, 2);
     end(m).await;
 
@@ -210,7 +239,7 @@ async fn a_start_in_a_circle() {
         let m = m.clone();
         does(async move { asks(&m, B, idle()).await })
     });
-    let reply = asks(&m, B, idle()).await.unwrap_err();
+    let reply = asks(&m, B, idle()).await.expect_err("it is refused");
     assert!(
         reply.contains("failed to start: circle of b; back"),
         "{reply}"
@@ -241,12 +270,15 @@ async fn follow_ups_are_answered() {
             Ok("ended".to_owned())
         })
     };
-    assert_eq!(asks(&m, A, turn).await.unwrap(), "ended");
+    assert_eq!(asks(&m, A, turn).await.expect("it is answered"), "ended");
     end_of_follow_up.await.expect("it is delivered");
     let ((sending, entering), spawned) = take.await.expect("they are kept");
-    assert_eq!(in_words(sending.await).unwrap(), "done");
+    assert_eq!(in_words(sending.await).expect("it is answered"), "done");
     SessionTurn::done(entering.await.expect("it is free"));
-    assert_eq!(in_words(spawned.await.expect("no panic")).unwrap(), "done");
+    assert_eq!(
+        in_words(spawned.await.expect("no panic")).expect("it is answered"),
+        "done"
+    );
     assert_eq!(m.stats().refused.deadlock, 0);
     end(m).await;
 }
@@ -261,15 +293,17 @@ async fn chains_and_diamonds_are_no_circles() {
             let turns = [B, C].map(|key| m.send_message(&key, ask(&m, D, until(&gate))));
             let [b, c] = turns;
             let (b, c) = tokio::join!(b, c);
-            Ok([b, c].map(|reply| in_words(reply).unwrap()).join(" "))
+            Ok([b, c]
+                .map(|reply| in_words(reply).expect("it is answered"))
+                .join(" "))
         })
     };
     let turn = m.send_message(&A, diamond);
     let behind = m.send_message(&B, ask(&m, D, idle()));
     settled().await;
     gate.open();
-    assert_eq!(in_words(turn.await).unwrap(), "done done");
-    assert_eq!(in_words(behind.await).unwrap(), "done");
+    assert_eq!(in_words(turn.await).expect("it is answered"), "done done");
+    assert_eq!(in_words(behind.await).expect("it is answered"), "done");
     assert_eq!(m.stats().refused.deadlock, 0);
     end(m).await;
 }
@@ -310,74 +344,8 @@ async fn a_wait_that_was_given_up() {
         assert_eq!(m.stats().refused.deadlock, 0);
         gate.open();
         for sending in [held, turn, other, third] {
-            in_words(sending.await).unwrap();
+            in_words(sending.await).expect("it is answered");
         }
         end(m).await;
     }
-}
-
-/// Only waits without a limit are refused, and a wait with one does not stand in a circle.
-#[tokio::test(start_paused = true)]
-async fn a_limit_ends_the_wait() {
-    let m = manager();
-    let short = m.with(TurnOptions::default().wait(SECOND));
-    let waits = ask(&m, B, ask(&short, A, idle()));
-    let timed_out = "timed out in the queue of the session; back";
-    assert_eq!(asks(&m, A, waits).await.unwrap(), timed_out);
-    // The other way round: the turn that waits for a while is in the queue of the other one, which waits for it.
-    let gate = Gate::new();
-    let held = {
-        let (m, gate) = (m.clone(), gate.clone());
-        does(async move {
-            gate.pass().await;
-            asks(&m, A, idle()).await
-        })
-    };
-    let held = m.send_message(&B, held);
-    let turn = m.send_message(&A, ask(&short, B, idle()));
-    settled().await;
-    gate.open();
-    assert_eq!(in_words(turn.await).unwrap(), timed_out);
-    assert_eq!(in_words(held.await).unwrap(), "done");
-    // Past the queue there is no limit.
-    let waits = ask(&short, B, ask(&m, A, idle()));
-    assert_eq!(asks(&m, A, waits).await.unwrap(), "circle of b, a; back");
-    end(m).await;
-}
-
-/// A message that was delivered does not come back: its turn waits for the turn of its sender, which closes the circle later.
-#[tokio::test(start_paused = true)]
-async fn a_message_that_was_delivered() {
-    let m = manager();
-    let turn = {
-        let m = m.clone();
-        does(async move {
-            let sending = m.send_message(&B, ask(&m, A, idle()));
-            settled().await;
-            in_words(sending.await)
-        })
-    };
-    let begun = tokio::time::Instant::now();
-    let refused = asks(&m, A, turn).await.unwrap_err();
-    assert!(refused.contains("circle of a, b; heard"), "{refused}");
-    assert!(begun.elapsed() < SECOND);
-    // Its turn was cancelled, and ends by itself.
-    assert_eq!(asks(&m, B, idle()).await.unwrap(), "done");
-    end(m).await;
-}
-
-#[tokio::test(start_paused = true)]
-async fn the_texts_of_keys_are_bounded() {
-    let m = manager();
-    let circle = ask(&m, LONG, ask(&m, PANICS, idle()));
-    let words = asks(&m, PANICS, circle).await.unwrap();
-    assert!(
-        words.ends_with(", [the text of the key panicked]; back"),
-        "{words}"
-    );
-    assert!(
-        words.contains("bytes cut]") && words.len() < 1200,
-        "{words}"
-    );
-    end(m).await;
 }
