@@ -18,7 +18,7 @@ pub(crate) use self::unkept::{keep_spare, take_spare};
 pub(crate) use engine::panic_now;
 /// Only in shuttle-tests: loom's models are of the core.
 #[cfg(all(feature = "model", feature = "tokio"))]
-pub(crate) use engine::{Weak, in_runtime};
+pub(crate) use engine::{Weak, in_runtime, thread_local};
 
 #[cfg(all(not(feature = "model"), feature = "testing"))]
 pub(crate) use self::real::panic_now;
@@ -26,8 +26,6 @@ pub(crate) use self::real::panic_now;
 pub(crate) use self::real::{Deadline, Parker, Posted, SCAN_STEP, coarse_millis};
 #[cfg(all(not(feature = "model"), feature = "tokio"))]
 pub(crate) use self::real::{in_runtime, keep_spare, take_spare};
-#[cfg(all(not(feature = "model"), feature = "tokio"))]
-pub(crate) use std::sync::Weak;
 #[cfg(not(feature = "model"))]
 pub(crate) use std::{
     hash::RandomState,
@@ -35,6 +33,8 @@ pub(crate) use std::{
     sync::{Arc, atomic},
     thread::panicking,
 };
+#[cfg(all(not(feature = "model"), feature = "tokio"))]
+pub(crate) use std::{sync::Weak, thread_local};
 
 /// The lock of what tests record. No checker sees it, so the record adds no schedules. It is not held across a wait.
 #[cfg(feature = "testing")]

@@ -38,6 +38,12 @@ pub enum TurnError<E> {
     WaitTimedOut,
     /// [`SessionManager::dismiss`](crate::SessionManager::dismiss) removed the call from the queue.
     Dismissed,
+    /// The call would have waited for ever, in a circle: it was awaited in a turn or a start whose key must be free before the call can
+    /// end. The texts are the keys of the circle. The first is the key whose turn waits, the second the key that it waits for, if
+    /// that is another one.
+    ///
+    /// [The guide](crate::guide::errors) says which circles are found, and what to do about them.
+    Deadlock(Arc<[Arc<str>]>),
     /// The session failed to start. All calls that waited for this start share the error.
     Start(Arc<E>),
     /// The start took longer than `Timeouts::start`.
@@ -82,6 +88,7 @@ impl<E> TurnError<E> {
             Self::RegistryFull => Self::RegistryFull,
             Self::WaitTimedOut => Self::WaitTimedOut,
             Self::Dismissed => Self::Dismissed,
+            Self::Deadlock(keys) => Self::Deadlock(Arc::clone(keys)),
             Self::Start(error) => Self::Start(Arc::clone(error)),
             Self::StartTimedOut => Self::StartTimedOut,
             Self::StartPanicked => Self::StartPanicked,
@@ -117,6 +124,12 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
             Self::RegistryFull => "session limit reached; stop a session or try again later",
             Self::WaitTimedOut => "timed out in the queue of the session",
             Self::Dismissed => "the call was dismissed from the queue",
+            Self::Deadlock(keys) => {
+                f.write_str("waiting here would never end; the circle of keys is ")?;
+                keys.iter().try_for_each(|key| write!(f, "{key} -> "))?;
+                let first = keys.first();
+                return first.map_or(Ok(()), |first| f.write_str(first));
+            }
             Self::Start(error) => return write!(f, "the session failed to start: {error:#}"),
             Self::StartTimedOut => "the start of the session timed out",
             Self::StartPanicked => "the start of the session panicked",
@@ -269,8 +282,17 @@ impl fmt::Display for Causes<'_> {
     }
 }
 
-/// The text of an error, in at most [`ERROR_BYTES`]. It is user code, which may panic or write without an end.
+/// The text of an error, in at most [`ERROR_BYTES`].
 pub(crate) fn error_text(describe: impl Fn(&mut fmt::Formatter<'_>) -> fmt::Result) -> Arc<str> {
+    bounded_text(ERROR_BYTES, "error", describe)
+}
+
+/// The text of something, in at most so many bytes. It is user code, which may panic or write without an end.
+pub(crate) fn bounded_text(
+    most: usize,
+    what: &str,
+    describe: impl Fn(&mut fmt::Formatter<'_>) -> fmt::Result,
+) -> Arc<str> {
     struct Described<F>(F);
 
     impl<F: Fn(&mut fmt::Formatter<'_>) -> fmt::Result> fmt::Display for Described<F> {
@@ -280,7 +302,7 @@ pub(crate) fn error_text(describe: impl Fn(&mut fmt::Formatter<'_>) -> fmt::Resu
     }
 
     let text = || {
-        let mut text = Bounded::new(ERROR_BYTES);
+        let mut text = Bounded::new(most);
         // The result is ignored: what was written stays, and the text itself records what it refused.
         let _ = write!(text, "{}", Described(describe));
         text.finish()
@@ -289,7 +311,7 @@ pub(crate) fn error_text(describe: impl Fn(&mut fmt::Formatter<'_>) -> fmt::Resu
         Ok(text) => text,
         Err(payload) => {
             discard(payload);
-            "[the text of the error panicked]".into()
+            format!("[the text of the {what} panicked]").into()
         }
     }
 }

@@ -44,6 +44,7 @@
 //! | `call` | how a call gets its turn and uses it |
 //! | `end` | how sessions end |
 //! | `look`, `keep` | the status of a session; the guard that keeps it alive |
+//! | `circle` | which turn waits for which call, and whether that is a circle |
 //! | `shared` | what all tasks of one manager share |
 //! | `listen` | the partial output of sessions |
 //! | `settings` | timeouts, limits, options |
@@ -75,6 +76,7 @@ mod backend;
 mod bell;
 mod call;
 mod calls;
+mod circle;
 pub(crate) mod context;
 mod control;
 mod end;

@@ -12,14 +12,15 @@ use crate::manager::{
     switch::{Cause, Switch},
 };
 use crate::{
-    Incarnation, Tick,
+    Incarnation, Tick, Ticket,
+    registry::slot::state::Spot,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 use parking_lot::Mutex;
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 use tokio::runtime::Handle;
 
 impl<E> TurnError<E> {
@@ -49,6 +50,16 @@ pub(crate) struct Call<B: Backend> {
     /// If this stands for the plain turns of a session.
     session: Option<OfSession<B>>,
     answer: Mutex<Option<Answer<B::Error>>>,
+    /// What the code of its turn or start waits for. A session's handle has several turns, so each entry is of one ticket.
+    waits: Mutex<Option<Box<BTreeSet<(Ticket, Awaited)>>>>,
+}
+
+/// A call that another one waits for.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Awaited {
+    pub(crate) call: Spot,
+    /// It waits in the queue for a limited time.
+    pub(crate) limited: bool,
 }
 
 /// What the handle of a session has besides.
@@ -130,7 +141,27 @@ impl<B: Backend> Call<B> {
             note: None,
             session,
             answer: Mutex::new(None),
+            waits: Mutex::default(),
         }
+    }
+
+    pub(crate) fn waits_for(&self, own: Ticket, awaited: Awaited) {
+        let mut waits = self.waits.lock();
+        waits.get_or_insert_default().insert((own, awaited));
+    }
+
+    pub(crate) fn waits_no_more(&self, own: Ticket, awaited: Awaited) {
+        if let Some(waits) = &mut *self.waits.lock() {
+            waits.remove(&(own, awaited));
+        }
+    }
+
+    /// What the call with this ticket waits for, and at most so many of these.
+    pub(crate) fn waits(&self, own: Ticket, most: usize) -> Vec<Awaited> {
+        let waits = self.waits.lock();
+        let all = waits.iter().flat_map(|waits| waits.iter());
+        let own = all.filter(|(ticket, _)| *ticket == own);
+        own.map(|(_, awaited)| *awaited).take(most).collect()
     }
 
     /// The call has joined the queue.

@@ -13,7 +13,7 @@ use crate::manager::{
 };
 use crate::{
     Closing, Entry, Registry, Ticket, ToKey, Turn, Vacancy,
-    registry::slot::queue::wake_queues,
+    registry::{map::shard::Slot, slot::queue::wake_queues},
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -54,6 +54,8 @@ pub(crate) type Vacant<B> = Vacancy<<B as Backend>::Key, Resident<B>, Call<B>>;
 pub(crate) type Leaving<B> = Closing<<B as Backend>::Key, Resident<B>, Call<B>>;
 pub(crate) type Entered<B> = Entry<<B as Backend>::Key, Resident<B>, Call<B>>;
 pub(crate) type Waiting<B> = crate::Enter<<B as Backend>::Key, Resident<B>, Call<B>>;
+/// The slot of a key.
+pub(crate) type Place<B> = Slot<<B as Backend>::Key, Resident<B>, Call<B>>;
 pub(crate) type Sessions<B> = Registry<<B as Backend>::Key, Resident<B>, Call<B>>;
 
 /// How many sessions a sweep or a shutdown stops at once.

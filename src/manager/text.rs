@@ -12,6 +12,9 @@ pub(crate) const ERROR_BYTES: usize = 4 << 10;
 /// The most bytes that are kept of a note.
 pub(crate) const NOTE_BYTES: usize = 1 << 10;
 
+/// The most bytes that are kept of a key, in the log and in errors.
+pub(crate) const KEY_BYTES: usize = 1 << 10;
+
 /// The most pieces of a text, which bounds the time. A text that fits has fewer, unless some are empty.
 const PIECES: usize = 64 << 10;
 
@@ -105,10 +108,6 @@ impl fmt::Display for Shown<'_> {
 /// A key in the log: the beginning of its `Debug` text, escaped in the same way.
 #[cfg(feature = "tracing")]
 pub(crate) struct ShownKey<'a, K>(pub(crate) &'a K);
-
-/// The most bytes of a key that are logged.
-#[cfg(feature = "tracing")]
-const KEY_BYTES: usize = 1 << 10;
 
 #[cfg(feature = "tracing")]
 impl<K: fmt::Debug> fmt::Display for ShownKey<'_, K> {

@@ -27,6 +27,9 @@ pub use still::{Deadline, RandomState, SCAN_STEP, coarse_millis};
 /// runs in between, so both orders of a last drop and an upgrade are still seen, as parts of larger steps.
 pub use shuttle::sync::{Arc, Weak};
 
+/// A variable of each *task*.
+pub use shuttle::thread_local;
+
 /// The atomics that the source uses. `fence` does nothing in shuttle, and has nothing to do: no operation is reordered.
 pub mod atomic {
     pub use shuttle::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};

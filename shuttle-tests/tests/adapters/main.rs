@@ -1,4 +1,4 @@
-//! The manager over shuttle's tokio, with a backend that does what a script says: the adapters' claims A1 to A11 and A13, tested and
+//! The manager over shuttle's tokio, with a backend that does what a script says: the adapters' claims A1 to A14, tested and
 //! not checked.
 //!
 //! A scenario is a few callers of one manager. It runs in random schedules and by PCT, and ends in one of the ways that it
@@ -16,6 +16,7 @@ mod schedule;
 mod a10_kept;
 mod a11_discard;
 mod a13_arrive;
+mod a14_circle;
 mod a1_timeouts;
 mod a2_dirty;
 mod a3_reaper;

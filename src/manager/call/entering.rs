@@ -8,8 +8,9 @@ use crate::manager::{
         place::Place,
         turn::SessionTurn,
     },
+    circle::{in_scope, watched},
     error::TurnError,
-    reach::Call,
+    reach::{Awaited, Call},
     run::{Reused, either, uncut},
     shared::Shared,
 };
@@ -63,7 +64,8 @@ impl<B: Backend> Entering<B> {
     pub(crate) fn of(place: Place<B>, shared: &Arc<Shared<B>>, keep: impl Send + 'static) -> Self {
         let (ticket, shared) = (place.ticket(), Arc::clone(shared));
         let turn = Box::pin(async move {
-            let turn = place.turn(shared).await;
+            let watch = watch(&shared, || place.awaited());
+            let turn = watched(watch, pin!(place.turn(shared))).await;
             drop(keep);
             turn
         });
@@ -160,12 +162,26 @@ impl<B: Backend> Free<B> {
             return Ok(begin(shared, turn, None, called).map(SessionTurn::taken));
         }
         let call = Arc::clone(&own);
+        let limited = false;
+        let awaited = || turn.spot().map(|call| Awaited { call, limited });
+        let watch = watch(&shared, awaited);
         Err(Box::pin(async move {
             let establish = establish(shared, turn, call, Want::ANY, called, Some(false), |_| {});
             let found = uncut(own.runtime(), establish);
-            ends_early(found, &own, ticket).await
+            watched(watch, pin!(ends_early(found, &own, ticket))).await
         }))
     }
+}
+
+/// What [`watched`] needs. A future that is polled in a turn, but was polled before that first, is not watched.
+fn watch<B: Backend>(
+    shared: &Arc<Shared<B>>,
+    awaited: impl FnOnce() -> Option<Awaited>,
+) -> Option<(Arc<Shared<B>>, Awaited)> {
+    if !in_scope() {
+        return None;
+    }
+    Some((Arc::clone(shared), awaited()?))
 }
 
 /// The turn when it is there, unless the call is cancelled before. Then what it waits for goes on, for the next caller.

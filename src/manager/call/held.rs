@@ -7,7 +7,7 @@ use crate::manager::{
     reach::Call,
     shared::{Entered, Held},
 };
-use crate::{Entry, Incarnation, Ticket, Turn, sync::Arc};
+use crate::{Entry, Incarnation, Ticket, Turn, registry::slot::state::Spot, sync::Arc};
 
 /// The turn of a call, or why it got none.
 pub(crate) type Taken<B> = Result<SessionTurn<B>, TurnError<<B as Backend>::Error>>;
@@ -50,7 +50,17 @@ impl<B: Backend> Unused<B> {
     }
 
     pub(crate) fn ticket(&self) -> Option<Ticket> {
-        self.0.as_ref().map(ticket_of::<B>)
+        Some(match self.0.as_ref()? {
+            Entry::Occupied(turn) => Turn::ticket(turn),
+            Entry::Vacant(vacancy) => vacancy.ticket(),
+        })
+    }
+
+    pub(crate) fn spot(&self) -> Option<Spot> {
+        Some(match self.0.as_ref()? {
+            Entry::Occupied(turn) => Turn::spot(turn),
+            Entry::Vacant(vacancy) => vacancy.spot(),
+        })
     }
 
     /// Of its session; `None` for a vacancy.
@@ -83,12 +93,5 @@ impl<B: Backend> Drop for Unused<B> {
         if let Some(Entry::Occupied(turn)) = self.0.take() {
             drop(Turn::release(turn));
         }
-    }
-}
-
-fn ticket_of<B: Backend>(entry: &Entered<B>) -> Ticket {
-    match entry {
-        Entry::Occupied(turn) => Turn::ticket(turn),
-        Entry::Vacant(vacancy) => vacancy.ticket(),
     }
 }

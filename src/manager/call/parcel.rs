@@ -96,6 +96,18 @@ impl<A: Agent> Parcel<A> {
         })
     }
 
+    /// The reply of a message for which its sender waits no more: nothing if it was delivered, else the message.
+    pub(crate) fn poll_given_up(&self, cx: &Context<'_>) -> Poll<Sent<A>> {
+        self.poll(cx, true, |post| {
+            let delivered = matches!(post.started, Some(Ok(())));
+            post.over |= delivered;
+            let error = TurnError::Aborted;
+            let message = None;
+            let nothing = || delivered.then_some(Err(SendError { error, message }));
+            post.reply.take().or_else(nothing)
+        })
+    }
+
     /// From the first poll on, nobody reads the events.
     pub(crate) fn poll_reply(&self, cx: &Context<'_>, waited: bool) -> Poll<Sent<A>> {
         let mut sends = false;

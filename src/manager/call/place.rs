@@ -8,7 +8,7 @@ use crate::manager::{
         turn::SessionTurn,
     },
     error::TurnError,
-    reach::Call,
+    reach::{Awaited, Call},
     run::{either, inside, uncut, within},
     settings::TurnOptions,
     shared::{Shared, Waiting},
@@ -99,6 +99,22 @@ impl<B: Backend> Place<B> {
             State::Waits(enter) => enter.ticket(),
             State::Busy | State::NotFound => None,
         }
+    }
+
+    /// Whether it waits in the queue for a limited time.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.wait.is_some()
+    }
+
+    /// What waits for this call waits for that. `None` if the call was refused.
+    pub(crate) fn awaited(&self) -> Option<Awaited> {
+        let call = match &self.state {
+            State::Taken(entry) => entry.spot(),
+            State::Waits(enter) => enter.spot(),
+            State::Busy | State::NotFound => None,
+        };
+        let limited = self.is_limited();
+        call.map(|call| Awaited { call, limited })
     }
 
     /// Waits in the queue, then for the session. A drop in the queue leaves the queue. After that, a start or a stop continues for

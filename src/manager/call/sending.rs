@@ -7,7 +7,9 @@ use crate::manager::{
         parcel::{Parcel, Sent},
         place::Place,
     },
+    circle::{Wait, in_scope},
     error::{SendError, TurnError},
+    reach::Awaited,
     report::events::Update,
     run::quietly,
     settings::TurnOptions,
@@ -21,7 +23,7 @@ use std::{
     future::{Future, poll_fn},
     mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// The future of [`SessionManager::send_message`](crate::SessionManager::send_message): await it for the reply.
@@ -43,6 +45,9 @@ pub struct Sending<A: Agent> {
     waits: bool,
     /// It was polled to its end, or detached, so there is nothing to cancel.
     over: bool,
+    /// It waits in the queue for a limited time.
+    limited: bool,
+    wait: Wait<A>,
 }
 
 impl<A: Agent> Sending<A> {
@@ -61,6 +66,8 @@ impl<A: Agent> Sending<A> {
             shared: Arc::clone(shared),
             waits: false,
             over: false,
+            limited: place.is_limited(),
+            wait: Wait::NONE,
         };
         let told = Told::new(parcel, message);
         let limit = options.turn.or(shared.timeouts().turn);
@@ -88,12 +95,27 @@ impl<A: Agent> Sending<A> {
     ///
     /// A [`TurnError`], never `Agent`. Await the `Sending` for the same error with the message.
     pub async fn started(&mut self) -> Result<(), TurnError<A::Error>> {
-        poll_fn(|cx| self.parcel.poll_started(cx)).await
+        poll_fn(|cx| {
+            let mut polled = self.parcel.poll_started(cx);
+            if self.given_up(polled.is_pending()) {
+                polled = self.parcel.poll_started(cx);
+            }
+            polled.map_err(|error| self.why(error))
+        })
+        .await
     }
 
     /// Returns the next event of the answer, or `None` after the last one. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<Update<A::Event>> {
-        poll_fn(|cx| self.parcel.events.poll_next(cx)).await
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Update<A::Event>>> {
+        let polled = self.parcel.events.poll_next(cx);
+        if self.given_up(polled.is_pending()) {
+            return Poll::Ready(None);
+        }
+        polled
     }
 
     /// Turns it into a stream of the events and then the reply.
@@ -123,10 +145,64 @@ impl<A: Agent> Sending<A> {
 
     fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Sent<A>> {
         let waited = mem::replace(&mut self.waits, true);
-        self.parcel.poll_reply(cx, waited).map(|reply| {
-            self.over = true;
-            reply
-        })
+        let polled = self.parcel.poll_reply(cx, waited);
+        self.over = polled.is_ready();
+        if self.wait.is_none() && (self.over || !in_scope()) {
+            return polled;
+        }
+        self.poll_in_turn(polled, cx)
+    }
+
+    /// The same in a turn, where the wait may be given up.
+    #[cold]
+    fn poll_in_turn(&mut self, polled: Poll<Sent<A>>, cx: &mut Context<'_>) -> Poll<Sent<A>> {
+        let reply = match polled {
+            Poll::Pending if self.given_up(true) => ready!(self.parcel.poll_given_up(cx)),
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(reply) => reply,
+        };
+        self.over = true;
+        self.wait.end();
+        Poll::Ready(reply.map_err(|SendError { error, message }| SendError {
+            error: self.why(error),
+            message,
+        }))
+    }
+
+    /// Whether it is pending, and the wait for it has closed a circle, now or before. Then it is cancelled, and its message is on its way
+    /// back, unless it was delivered.
+    #[inline]
+    fn given_up(&mut self, is_pending: bool) -> bool {
+        if !is_pending {
+            self.wait.end();
+            return false;
+        }
+        let Self {
+            wait,
+            shared,
+            parcel,
+            ..
+        } = self;
+        let (ticket, limited) = (self.ticket, self.limited);
+        let awaited = || {
+            let mut call = None;
+            // The hash of a key may panic.
+            quietly(|| call = ticket.and_then(|ticket| shared.registry.spot(&parcel.key, ticket)));
+            call.map(|call| Awaited { call, limited })
+        };
+        if wait.pending(shared, awaited) {
+            // The waker of the next caller may panic.
+            quietly(|| self.cancel(Cause::Left));
+        }
+        self.wait.is_refused()
+    }
+
+    /// The error of a cancelled message is that for which it was cancelled.
+    fn why(&mut self, error: TurnError<A::Error>) -> TurnError<A::Error> {
+        match error {
+            TurnError::Aborted => self.wait.refused(&self.shared).unwrap_or(error),
+            error => error,
+        }
     }
 }
 
@@ -175,7 +251,7 @@ impl<A: Agent> Stream for SendingStream<A> {
         let Some(sending) = &mut self.sending else {
             return Poll::Ready(None);
         };
-        match sending.parcel.events.poll_next(cx) {
+        match sending.poll_event(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(Some(Update::Event(event))) => Poll::Ready(Some(Update::Event(event))),
             Poll::Ready(Some(Update::Lagged(count))) => Poll::Ready(Some(Update::Lagged(count))),

@@ -3,6 +3,7 @@
 use crate::manager::{
     backend::{Backend, StopReason},
     call::room::seat,
+    circle::Scoped,
     context::{Outlet, Port, TurnContext, Wait},
     end::{port::SessionPort, stop},
     error::{StartFailure, TurnError},
@@ -22,7 +23,10 @@ use crate::{
         catch_unwind,
     },
 };
-use std::{panic::AssertUnwindSafe, pin::pin};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::{Pin, pin},
+};
 use tokio::time::Instant;
 
 /// Starts a session in a vacancy. If that fails, returns the vacancy after the cleanup of the start.
@@ -197,11 +201,12 @@ async fn run<B: Backend>(
     };
     let start = || shared.backend.start(vacancy.key(), &cx);
     let mut future = Box::pin(Some(caught(start)));
+    let mut scoped = Scoped::<_, _, false>::new(shared, vacancy.slot(), here(future.as_mut()));
     let Timeouts { start, quiet, .. } = *shared.timeouts();
     let first = {
         let cut = pin!(call.switch.cut(ticket));
         let end = either(cut, port.life.silent(&call.switch, ticket, quiet));
-        let first = pin!(either(here(future.as_mut()), end));
+        let first = pin!(either(Pin::new(&mut scoped), end));
         within(Some(start), first).await
     };
     let is_cut = matches!(first, Some(Err(Ok(()))));
@@ -209,11 +214,12 @@ async fn run<B: Backend>(
         Some(Ok(ended)) => Some(ended),
         Some(Err(Ok(()))) => {
             starting.switch.cancel(ticket, Cause::Abort, false);
-            within(Some(shared.timeouts().abort), here(future.as_mut())).await
+            within(Some(shared.timeouts().abort), Pin::new(&mut scoped)).await
         }
         // It was silent for too long, or has exceeded its limit.
         Some(Err(Err(()))) | None => None,
     };
+    drop(scoped);
     // A panic of its drop changes nothing: it had ended, or is cut short.
     if let Err(payload) = end_here(future.as_mut()) {
         discard(payload);

@@ -2,13 +2,14 @@
 
 use crate::manager::{
     backend::{Backend, StopReason},
+    circle::Scoped,
     context::Port,
     end::stop,
     life::Life,
     reach::Call,
     report::reports::{Outcome, SessionEvent},
     run::{Payload, caught, either, end_here, here, poll_once, polled, timed, within},
-    shared::{Held, Shared},
+    shared::{Held, Place, Shared},
     switch::{Cause, Switch},
 };
 use crate::{
@@ -152,19 +153,15 @@ impl<B: Backend> SessionTurn<B> {
     }
 
     /// The session, for user code that leaves it dirty if it is cut short or panics. [`drove`](Self::drove) reports its end.
-    pub(crate) fn session(this: &mut Self) -> (&mut B::Session, OfTurn<'_>, &Shared<B>) {
+    pub(crate) fn session(this: &mut Self) -> (&mut B::Session, OfTurn<'_, B>, &Shared<B>) {
         this.half_done = true;
         this.outcome = Outcome::Dropped;
         let turn = this.turn.as_mut().expect(HELD);
-        let ticket = Turn::ticket(turn);
-        let (session, own) = turn.parts_mut();
+        let (resident, slot) = Turn::parts(turn);
+        let (session, own) = resident.parts_mut();
         let switch = &this.call.as_ref().unwrap_or(own).switch;
         let life = own.life();
-        let of_turn = OfTurn {
-            switch,
-            life,
-            ticket,
-        };
+        let of_turn = OfTurn { switch, life, slot };
         (session, of_turn, &this.shared)
     }
 
@@ -182,16 +179,23 @@ impl<B: Backend> SessionTurn<B> {
 const HELD: &str = "a turn has its session until it ends";
 
 /// The switch of a call, as far as it is about one turn.
-#[derive(Clone, Copy)]
-pub(crate) struct OfTurn<'a> {
+pub(crate) struct OfTurn<'a, B: Backend> {
     switch: &'a Switch,
     life: &'a Life,
-    ticket: Ticket,
+    slot: &'a Place<B>,
 }
 
-impl OfTurn<'_> {
+impl<B: Backend> Clone for OfTurn<'_, B> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<B: Backend> Copy for OfTurn<'_, B> {}
+
+impl<B: Backend> OfTurn<'_, B> {
     pub(crate) fn cause(self) -> Option<Cause> {
-        self.switch.cause(self.ticket)
+        self.switch.cause(self.slot.ticket())
     }
 }
 
@@ -207,20 +211,22 @@ pub(crate) enum Drove<T> {
 pub(crate) fn drive<B: Backend, F: Future>(
     shared: &Shared<B>,
     call: impl FnOnce() -> F,
-    of_turn: OfTurn<'_>,
+    of_turn: OfTurn<'_, B>,
     limit: Option<Duration>,
     quiet: Option<Duration>,
 ) -> impl Future<Output = Drove<F::Output>> {
     async move {
         let mut future = pin!(Some(caught(call)));
-        let ended = match poll_once(here(future.as_mut())).await {
+        let mut scoped = Scoped::<_, _, true>::new(shared, of_turn.slot, here(future.as_mut()));
+        let ended = match poll_once(Pin::new(&mut scoped)).await {
             // In a box: most of the memory is for this, and a message is copied on its way into its task.
             None => {
-                let rest = here(future.as_mut());
+                let rest = Pin::new(&mut scoped);
                 Box::pin(outlast(shared, rest, of_turn, limit, quiet)).await
             }
             ended => ended,
         };
+        drop(scoped);
         let dropped = end_here(future);
         match (ended, dropped) {
             (Some(Err(payload)), _) | (_, Err(payload)) => Drove::Panicked(payload),
@@ -234,14 +240,11 @@ pub(crate) fn drive<B: Backend, F: Future>(
 async fn outlast<B: Backend, T>(
     shared: &Shared<B>,
     mut future: Pin<&mut impl Future<Output = T>>,
-    OfTurn {
-        switch,
-        life,
-        ticket,
-    }: OfTurn<'_>,
+    OfTurn { switch, life, slot }: OfTurn<'_, B>,
     limit: Option<Duration>,
     quiet: Option<Duration>,
 ) -> Option<T> {
+    let ticket = slot.ticket();
     let first = {
         let rest = pin!(polled(future.as_mut()));
         let cancelled = pin!(switch.cancelled(ticket));

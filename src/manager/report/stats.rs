@@ -77,6 +77,7 @@ pub struct Refused {
     pub registry_full: u64,
     pub wait_timed_out: u64,
     pub dismissed: u64,
+    pub deadlock: u64,
 }
 
 /// What is counted.
@@ -100,12 +101,13 @@ enum Why {
     RegistryFull,
     WaitTimedOut,
     Dismissed,
+    Deadlock,
 }
 
 const STOPS: usize = 3;
 const TURNS: usize = STOPS + 9;
 const REFUSED: usize = TURNS + 6;
-const COUNTS: usize = REFUSED + Why::Dismissed as usize + 1;
+const COUNTS: usize = REFUSED + Why::Deadlock as usize + 1;
 
 impl Count {
     fn place(self) -> usize {
@@ -169,6 +171,7 @@ impl Counters {
             TurnError::RegistryFull => Why::RegistryFull,
             TurnError::WaitTimedOut => Why::WaitTimedOut,
             TurnError::Dismissed => Why::Dismissed,
+            TurnError::Deadlock(_) => Why::Deadlock,
             _ => return,
         };
         self.add(0, Count::Refused(why));
@@ -212,6 +215,7 @@ impl Counters {
                 registry_full: of(Count::Refused(Why::RegistryFull)),
                 wait_timed_out: of(Count::Refused(Why::WaitTimedOut)),
                 dismissed: of(Count::Refused(Why::Dismissed)),
+                deadlock: of(Count::Refused(Why::Deadlock)),
             },
         }
     }

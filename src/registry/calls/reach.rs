@@ -7,9 +7,11 @@ use crate::{
     Enter, Entry, Incarnation,
     registry::{
         calls::registry::Arrived,
+        map::shard::Slot,
         slot::{
             leaves::Leaves,
             queue::{Priority, Queue},
+            state::Spot,
         },
     },
 };
@@ -156,6 +158,33 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
             let locked = slot.lock();
             locked.is_one_of(only).then(|| locked.reach(ticket))?
         })?
+    }
+
+    /// The call that has the key for which this one waits, while it waits; the call itself, while it has the key.
+    ///
+    /// Decided in one critical section of the slot. Calls no user code.
+    pub(crate) fn holder(&self, of: Spot) -> Option<(Spot, Arc<H>)> {
+        self.at(of, |slot| {
+            let locked = slot.lock();
+            locked.reach(Some(of.ticket))?;
+            let (ticket, holder) = locked.reach(None)?;
+            Some((slot.spot(ticket), holder))
+        })?
+    }
+
+    /// Names the call of this key with this ticket.
+    pub(crate) fn spot<Q: ?Sized + ToKey<K>>(&self, key: &Q, ticket: Ticket) -> Option<Spot> {
+        self.with(key, |slot| slot.spot(ticket))
+    }
+
+    /// The slot of this call.
+    pub(crate) fn slot(&self, of: Spot) -> Option<Arc<Slot<K, V, H>>> {
+        self.at(of, Arc::clone)
+    }
+
+    fn at<R>(&self, of: Spot, look: impl FnOnce(&Arc<Slot<K, V, H>>) -> R) -> Option<R> {
+        let shard = self.shards().of(of.hash);
+        shard.read(|map| map.find_queue(of.hash, of.queue).map(look))
     }
 
     /// The calls in the queue of a key that left a handle, in their order. Copied in steps, each under one hold of the slot lock,

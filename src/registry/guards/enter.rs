@@ -294,6 +294,17 @@ impl<K, V, H> Enter<K, V, H> {
         }
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn spot(&self) -> Option<crate::registry::slot::state::Spot> {
+        match &self.state {
+            State::Held(_, slot) => Some(slot.spot(slot.ticket())),
+            State::Other(_) => {
+                let queued = self.queue()?;
+                Some(queued.slot.as_ref()?.spot(queued.place.ticket()))
+            }
+        }
+    }
+
     #[inline(always)]
     fn poll_entry(&mut self, cx: &mut Context<'_>) -> Poll<Result<Entry<K, V, H>, EnterError>> {
         if let State::Other(other) = &mut self.state {

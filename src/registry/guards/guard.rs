@@ -1,5 +1,7 @@
 //! The guards: `Turn`, `Vacancy` and `Closing`. The type of a guard is the phase of its slot.
 
+#[cfg(feature = "tokio")]
+use crate::registry::slot::state::Spot;
 use crate::{
     Incarnation, Ticket,
     registry::{
@@ -94,6 +96,17 @@ impl<K, V, H> Turn<K, V, H> {
     #[cfg(feature = "tokio")]
     pub(crate) fn since(this: &Self) -> crate::Tick {
         this.hold.slot().glance().since
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn spot(this: &Self) -> Spot {
+        this.hold.spot()
+    }
+
+    /// The session and the slot.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn parts(this: &mut Self) -> (&mut V, &Slot<K, V, H>) {
+        (this.session.as_mut().expect(HELD), this.hold.slot())
     }
 
     /// Leaves a handle for the call itself, in place of the session's, which stands for it until now.
@@ -237,6 +250,16 @@ impl<K, V, H> Vacancy<K, V, H> {
     /// that aborts it. It stays when the session is there. Takes the slot lock for a moment.
     pub fn set_handle(&self, handle: Arc<H>) {
         self.hold.set_handle(handle);
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn spot(&self) -> Spot {
+        self.hold.spot()
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(crate) fn slot(&self) -> &Slot<K, V, H> {
+        self.hold.slot()
     }
 
     /// False if the vacancy was superseded: its slot was replaced or removed, or the registry dropped. A session that is

@@ -41,6 +41,11 @@ impl<K, V, H> Hold<K, V, H> {
         self.slot().ticket()
     }
 
+    #[cfg(feature = "tokio")]
+    pub(crate) fn spot(&self) -> crate::registry::slot::state::Spot {
+        self.slot().spot(self.ticket())
+    }
+
     pub(crate) fn is_current(&self) -> bool {
         !self.slot().lock().superseded()
     }

@@ -73,6 +73,15 @@ pub(crate) struct State<V, H> {
     pub(crate) unlisted: bool,
 }
 
+/// Names a call of a registry without its key: the queue of its slot, and its ticket.
+#[cfg(feature = "tokio")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Spot {
+    pub(crate) hash: u64,
+    pub(crate) queue: u64,
+    pub(crate) ticket: Ticket,
+}
+
 /// What few slots have at a time. In a box, so that an idle session does not pay for it.
 pub(crate) struct Rare<H> {
     pub(crate) queue: Queue<H>,
@@ -168,6 +177,16 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
     pub(crate) fn set_caller(&mut self, caller: Option<Arc<H>>) {
         if caller.is_some() {
             self.state.get_mut().rare().caller = caller;
+        }
+    }
+
+    /// Names the call with this ticket.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn spot(&self, ticket: Ticket) -> Spot {
+        Spot {
+            hash: self.hash,
+            queue: self.queue,
+            ticket,
         }
     }
 

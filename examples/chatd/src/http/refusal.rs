@@ -24,6 +24,9 @@ pub(super) struct Refusal {
     error: &'static str,
     /// For people.
     message: String,
+    /// Of a deadlock: the key whose turn would wait, and the key that it would wait for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    keys: Vec<String>,
 }
 
 impl Refusal {
@@ -34,6 +37,7 @@ impl Refusal {
             status,
             error,
             message,
+            keys: Vec::new(),
         }
     }
 
@@ -117,6 +121,13 @@ impl Refusal {
     /// what somebody else is in the way of.
     pub(super) fn turn<E: Error + 'static>(error: &TurnError<E>) -> Self {
         let (status, code) = match error {
+            // The other keys of the circle may be other people's.
+            TurnError::Deadlock(keys) => {
+                let words = "the turn would wait for a turn that waits for it";
+                let keys = keys.iter().take(2).map(ToString::to_string).collect();
+                let refusal = Self::new(StatusCode::CONFLICT, "deadlock", words);
+                return Self { keys, ..refusal };
+            }
             TurnError::NotFound => (StatusCode::NOT_FOUND, "no_session"),
             TurnError::NotAccepting => (StatusCode::SERVICE_UNAVAILABLE, "not_accepting"),
             TurnError::Busy => (StatusCode::CONFLICT, "busy"),
@@ -201,6 +212,11 @@ mod tests {
         assert_eq!(of(TurnError::Agent(io())), (502, "agent_failed"));
         assert_eq!(of(TurnError::StartPanicked), (500, "panicked"));
         assert_eq!(of(TurnError::Panicked), (500, "panicked"));
+        let circle = ["a", "b", "c"].map(Arc::from);
+        let circle = Refusal::turn::<io::Error>(&TurnError::Deadlock(Arc::new(circle)));
+        assert_eq!((circle.status.as_u16(), circle.error), (409, "deadlock"));
+        let json = serde_json::to_string(&circle).expect("it is plain");
+        assert!(json.contains(r#""keys":["a","b"]"#), "{json}");
         let refusal = Refusal::turn(&TurnError::Agent(io()));
         assert_eq!(refusal.message, "the agent returned an error: it is gone");
     }
