@@ -192,7 +192,8 @@ impl<A: Agent> Sending<A> {
         };
         if wait.pending(shared, awaited) {
             // The waker of the next caller may panic.
-            quietly(|| self.cancel(Cause::Left));
+            let cause = Cause::Left;
+            quietly(|| self.cancel(cause));
         }
         self.wait.is_refused()
     }
