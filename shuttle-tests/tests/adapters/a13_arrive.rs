@@ -66,7 +66,7 @@ fn a_reader_that_goes() {
 #[test]
 fn a_cancellation_wakes_it() {
     let ends = &[
-        "-1 1 -4; reply of #1; reply of #1",
+        "-1 1 -4; heard, Aborted; reply of #1",
         "; unheard, Aborted; reply of #1",
     ];
     Scenario::new("a13_arrive::a_cancellation_wakes_it", "A13", 2).ends_in(ends, || async {

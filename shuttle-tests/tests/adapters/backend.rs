@@ -23,7 +23,8 @@ pub(crate) enum Act {
     Obey,
     /// A message or a start: some steps, then an error if it has been cancelled.
     Check,
-    /// A message: sends the numbers 1, 2 and 3, and emits a 0 before each, instead of its own number.
+    /// A message: sends the numbers 1, 2 and 3, and emits a 0 before each, instead of its own number. Then an error
+    /// if it has been cancelled.
     Send,
 }
 
@@ -245,7 +246,7 @@ impl Agent for Player {
                     cx.emit(0);
                     cx.send(number).await;
                 }
-                Ok(())
+                if cx.is_cancelled() { Err(()) } else { Ok(()) }
             }
             act => self.act(act).await,
         };
