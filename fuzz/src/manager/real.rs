@@ -58,7 +58,7 @@ impl Real {
             .clock(clock);
         if let Some(most) = set.max_sessions {
             let full = match set.evicts {
-                true => WhenFull::StopLongestIdle,
+                true => WhenFull::EvictIdle,
                 false => WhenFull::Refuse,
             };
             builder = builder.max_sessions(most, full);

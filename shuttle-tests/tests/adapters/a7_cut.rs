@@ -124,7 +124,7 @@ fn an_abort_while_room_is_made() {
     Scenario::new("a7_cut::an_abort_while_room_is_made", "A7", 1).ends_in(ends, || async {
         let script = Script::new().on(KEY, Call::Stop, Act::Hang);
         let world = World::built(script, Some(1), |builder| {
-            builder.max_sessions(1, WhenFull::StopLongestIdle)
+            builder.max_sessions(1, WhenFull::EvictIdle)
         });
         drop(world.manager.turn(&KEY).await.expect("it starts"));
         let other = KEY + 1;

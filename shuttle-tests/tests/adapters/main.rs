@@ -1,4 +1,4 @@
-//! The manager over shuttle's tokio, with a backend that does what a script says: the adapters' claims A1 to A9, tested and
+//! The manager over shuttle's tokio, with a backend that does what a script says: the adapters' claims A1 to A12, tested and
 //! not checked.
 //!
 //! A scenario is a few callers of one manager. It runs in random schedules and by PCT, and ends in one of the ways that it
@@ -13,6 +13,7 @@ mod harness;
 #[path = "../histories/schedule.rs"]
 mod schedule;
 
+mod a12_room;
 mod a1_timeouts;
 mod a2_dirty;
 mod a3_reaper;

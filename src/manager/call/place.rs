@@ -12,9 +12,10 @@ use crate::manager::{
     run::{either, inside, uncut, within},
     settings::TurnOptions,
     shared::{Shared, Waiting},
+    switch::Cause,
 };
 use crate::{
-    EnterError, Ticket, ToKey,
+    EnterError, Entry, Ticket, ToKey,
     registry::slot::{leaves::Lazy, queue::Priority},
     sync::Arc,
 };
@@ -25,8 +26,7 @@ use tokio::time::Instant;
 pub(crate) struct Place<B: Backend> {
     pub(crate) call: Arc<Call<B>>,
     want: Want,
-    wait: Option<Duration>,
-    /// Of a call that was queued, and of each call while somebody listens.
+    /// Of a call that was queued or is to start a session, and of each call while somebody listens.
     called: Option<Instant>,
     state: State<B>,
 }
@@ -58,6 +58,8 @@ impl<B: Backend> Place<B> {
             restart,
             existing: options.existing,
             only: options.only,
+            no_wait: options.no_wait,
+            wait: options.wait.or(shared.timeouts().wait),
         };
         // Its key gets no slot, not even for a moment. The session may come or go after this look: `establish` looks again when
         // the call has the key. Schedules: `a8_seen`. A closed registry refuses the call below.
@@ -65,7 +67,6 @@ impl<B: Backend> Place<B> {
             return Self {
                 call: call.unwrap_or_else(make),
                 want,
-                wait: None,
                 called: None,
                 state: State::NotFound,
             };
@@ -78,7 +79,8 @@ impl<B: Backend> Place<B> {
         if queued {
             call.set_queued(shared.registry.now());
         }
-        let called = (queued || shared.listens()).then(Instant::now);
+        let starts = matches!(entered, Ok(Entry::Vacant(_)));
+        let called = (queued || starts || shared.listens()).then(Instant::now);
         let state = match entered {
             Ok(entry) => State::Taken(Unused(Some(entry))),
             Err(Some(enter)) => State::Waits(enter),
@@ -87,7 +89,6 @@ impl<B: Backend> Place<B> {
         Self {
             call,
             want,
-            wait: options.wait.or(shared.timeouts().wait),
             called,
             state,
         }
@@ -110,7 +111,7 @@ impl<B: Backend> Place<B> {
         state: State<B>,
         call: &Call<B>,
         shared: &Shared<B>,
-        wait: Option<Duration>,
+        wait: impl FnOnce() -> Option<Duration>,
     ) -> Result<Unused<B>, TurnError<B::Error>> {
         let enter = match state {
             State::Busy => return Err(shared.refused(TurnError::Busy)),
@@ -121,7 +122,7 @@ impl<B: Backend> Place<B> {
         let waits = async move {
             let mut enter = pin!(enter);
             let turn = pin!(either(enter.as_mut(), call.refused()));
-            match within(wait, turn).await {
+            match within(wait(), turn).await {
                 Some(Ok(Ok(entry))) => Ok(Unused(Some(entry))),
                 // The call that has taken the position away stores the reason, now or in a moment.
                 Some(Ok(Err(EnterError::Dismissed))) => Err(call.refused().await),
@@ -136,20 +137,16 @@ impl<B: Backend> Place<B> {
 
     /// The turn. What must not be cut short moves to a task of its own, unless it ends at once.
     pub(crate) async fn turn(self, shared: Arc<Shared<B>>) -> Taken<B> {
-        let call = self.call;
-        let entry = Self::entry(self.state, &call, &shared, self.wait).await?;
+        let (call, want, called) = (self.call, self.want, self.called);
+        let left = || want.wait_left(called);
+        let entry = Self::entry(self.state, &call, &shared, left).await?;
         let runtime = shared.runtime.clone();
-        let establish = establish(
-            shared,
-            entry,
-            Arc::clone(&call),
-            self.want,
-            self.called,
-            None,
-            |_| {},
-        );
+        let leaves = Leaves(entry.ticket().filter(|_| !want.restart), &call);
+        let establish = establish(shared, entry, Arc::clone(&call), want, called, None, |_| {});
         let found = pin!(uncut(&runtime, establish));
-        match either(found, call.refused()).await {
+        let found = either(found, call.refused()).await;
+        leaves.disarm();
+        match found {
             Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
             // The session is for the next caller.
             Err(refused) => Err(refused),
@@ -166,14 +163,32 @@ impl<B: Backend> Place<B> {
         let Self {
             call,
             want,
-            wait,
             called,
             state,
         } = self;
         async move {
-            let entry = Self::entry(state, &call, &shared, wait).await?;
+            let left = || want.wait_left(called);
+            let entry = Self::entry(state, &call, &shared, left).await?;
             let turn = establish(shared, entry, call, want, called, None, early);
             Ok(SessionTurn::taken(turn.await?))
+        }
+    }
+}
+
+/// The caller of a plain turn goes away while it waits for the session. It waits for room no longer. A start that has begun goes on, and so
+/// does a restart.
+struct Leaves<'a, B: Backend>(Option<Ticket>, &'a Call<B>);
+
+impl<B: Backend> Leaves<'_, B> {
+    fn disarm(mut self) {
+        self.0 = None;
+    }
+}
+
+impl<B: Backend> Drop for Leaves<'_, B> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.0 {
+            self.1.switch.cancel(ticket, Cause::Left, false);
         }
     }
 }
