@@ -52,7 +52,8 @@ impl Real {
         });
         let (clock, hand) = Clock::manual();
         let timeouts = Timeouts::default().start(ms(START)).abort(ms(ABORT));
-        let timeouts = timeouts.stop(ms(STOP)).turn(set.turn.map(ms));
+        let timeouts = timeouts.stop(ms(STOP)).room(ms(ROOM));
+        let timeouts = timeouts.turn(set.turn.map(ms));
         let mut builder = SessionManager::builder(agent)
             .timeouts(timeouts)
             .clock(clock);

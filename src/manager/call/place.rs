@@ -12,7 +12,6 @@ use crate::manager::{
     run::{either, inside, uncut, within},
     settings::TurnOptions,
     shared::{Shared, Waiting},
-    switch::Cause,
 };
 use crate::{
     EnterError, Entry, Ticket, ToKey,
@@ -141,12 +140,10 @@ impl<B: Backend> Place<B> {
         let left = || want.wait_left(called);
         let entry = Self::entry(self.state, &call, &shared, left).await?;
         let runtime = shared.runtime.clone();
-        let leaves = Leaves(entry.ticket().filter(|_| !want.restart), &call);
+        let _leaves = Leaves(&call);
         let establish = establish(shared, entry, Arc::clone(&call), want, called, None, |_| {});
         let found = pin!(uncut(&runtime, establish));
-        let found = either(found, call.refused()).await;
-        leaves.disarm();
-        match found {
+        match either(found, call.refused()).await {
             Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
             // The session is for the next caller.
             Err(refused) => Err(refused),
@@ -175,20 +172,11 @@ impl<B: Backend> Place<B> {
     }
 }
 
-/// The caller of a plain turn goes away while it waits for the session. It waits for room no longer. A start that has begun goes on, and so
-/// does a restart.
-struct Leaves<'a, B: Backend>(Option<Ticket>, &'a Call<B>);
-
-impl<B: Backend> Leaves<'_, B> {
-    fn disarm(mut self) {
-        self.0 = None;
-    }
-}
+/// The future of a plain turn, after the queue. If it is dropped, it waits for room no longer. A start that has begun goes on.
+struct Leaves<'a, B: Backend>(&'a Call<B>);
 
 impl<B: Backend> Drop for Leaves<'_, B> {
     fn drop(&mut self) {
-        if let Some(ticket) = self.0 {
-            self.1.switch.cancel(ticket, Cause::Left, false);
-        }
+        self.0.leave();
     }
 }

@@ -37,7 +37,7 @@ pub(crate) async fn seat<B: Backend>(
         .min();
     let refused = room.full == WhenFull::Refuse || limit == Some(Duration::ZERO);
     let begun = pin!(shared.ending.begun());
-    let ends = pin!(either(begun, call.switch.cancelled(ticket)));
+    let ends = pin!(either(begun, call.gone(ticket)));
     let waits = async {
         match refused {
             true => None,
