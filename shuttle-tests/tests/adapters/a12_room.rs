@@ -150,6 +150,31 @@ fn cancelled_while_room_comes() {
     });
 }
 
+/// A start is aborted before there is room. Its key is free at once, and nothing is started for nobody.
+#[test]
+fn an_abort_lets_the_key_go() {
+    let ends = &["unheard, Aborted; nothing; 1 starts"];
+    Scenario::new("a12_room::an_abort_lets_the_key_go", "A12 A7", 2).ends_in(ends, || async {
+        let world = room_for(1, WhenFull::EvictIdle, Script::new());
+        let turn = world.manager.turn(&KEY).await.expect("it starts");
+        let waits = world.send(1, 1, Act::Done);
+        let ticket = waits.ticket();
+        let aborting = world.spawn("aborting", {
+            let manager = world.manager.clone();
+            async move { assert!(manager.abort(&1, ticket), "A12: it is not reached") }
+        });
+        let end = world.hear(1, waits).await;
+        let stopped = world.stopped(world.manager.stop(&1)).await;
+        join(aborting).await;
+        drop(turn);
+        let ledger = world.end().await;
+        format!(
+            "{end}; {stopped}; {} starts",
+            ledger.read(|book| book.starts)
+        )
+    });
+}
+
 /// A shutdown begins while a start waits. The start has its end before anybody makes room.
 #[test]
 fn a_shutdown_begins() {

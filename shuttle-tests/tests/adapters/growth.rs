@@ -78,7 +78,7 @@ async fn is_refused(keys: u8) -> usize {
         assert!(matches!(refused, Err(TurnError::RegistryFull)));
     }
     let steps = now() - before;
-    drop(turns);
+    drop((turns, manager));
     world.end().await;
     steps
 }
