@@ -13,7 +13,7 @@ use std::{
 };
 use turnwise::{
     Agent, Backend, Clock, ClockHand, SessionManager, TurnContext,
-    manager::{ManagerBuilder, SessionTurn, StopReason, TurnError, WhenFull},
+    manager::{ManagerBuilder, SessionTurn, StopReason, TurnError, TurnOptions, WhenFull},
 };
 
 const COUNTS: [u64; 5] = [1_000, 3_000, 10_000, 30_000, 100_000];
@@ -65,10 +65,10 @@ fn manager(set: impl FnOnce(ManagerBuilder<Idle>) -> ManagerBuilder<Idle>) -> (M
     (built.expect("the settings make sense"), hand)
 }
 
-/// With room for so many sessions, the longest idle of which gives way, and all of them there.
+/// With room for so many sessions, the least recently used of which gives way, and all of them there.
 async fn full(count: u64) -> (Manager, ClockHand, Vec<SessionTurn<Idle>>) {
     let most = usize::try_from(count).expect("it is counted in memory");
-    let (m, hand) = manager(|builder| builder.max_sessions(most, WhenFull::StopLongestIdle));
+    let (m, hand) = manager(|builder| builder.max_sessions(most, WhenFull::EvictIdle));
     let turns = turns(&m, &hand, count).await;
     (m, hand, turns)
 }
@@ -131,7 +131,7 @@ async fn status(count: u64) -> f64 {
     timed(ACTS, looks).await
 }
 
-/// Each stops the longest idle session, which was used once more since the last look at it.
+/// Each stops the least recently used session, which was used once more since the last look at it.
 async fn start_at_capacity(count: u64) -> f64 {
     let (m, hand, turns) = full(count).await;
     drop(turns);
@@ -151,6 +151,7 @@ async fn start_at_capacity(count: u64) -> f64 {
 /// All are busy.
 async fn refused_start(count: u64) -> f64 {
     let (m, _, turns) = full(count).await;
+    let m = m.with(TurnOptions::no_wait());
     let starts = async {
         for key in count..2 * count {
             let refused = m.turn(&key).await;

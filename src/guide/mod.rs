@@ -8,6 +8,7 @@
 //! | How do I serve sessions over HTTP, with server-sent events? | [`web`] |
 //! | What do I do with an error? How does it fit `anyhow`? | [`errors`] |
 //! | What if many callers use a session at once, or many sessions share a process? | [`shared`] |
+//! | What if there are too many sessions? | [`room`] |
 //! | How do sessions and programs end? | [`ending`] |
 //! | What happens when a future is dropped? What blocks? | [`cancel_safety`] |
 //! | Which clocks are there, and what if the machine sleeps? | [`clocks`] |
@@ -43,6 +44,10 @@ pub mod errors {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("shared.md")]
 pub mod shared {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("room.md")]
+pub mod room {}
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("ending.md")]

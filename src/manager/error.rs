@@ -32,7 +32,8 @@ pub enum TurnError<E> {
     NotAccepting,
     /// `max_waiting` calls are waiting for this session already.
     QueueFull,
-    /// `max_sessions` sessions exist already, and none of them may be stopped for this one.
+    /// `max_sessions` sessions exist already, and there was no room for this one: at once, or until the end of `Timeouts::room` or
+    /// `Timeouts::wait`. See [`WhenFull`](crate::manager::WhenFull).
     RegistryFull,
     /// The call waited in the queue for longer than `Timeouts::wait`.
     WaitTimedOut,

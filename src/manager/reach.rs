@@ -16,7 +16,7 @@ use crate::{
     registry::slot::state::Spot,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 use parking_lot::Mutex;
@@ -47,6 +47,8 @@ pub(crate) struct Call<B: Backend> {
     /// When it joined the queue, by the registry's clock, plus 1. 0 if it did not, or is about to.
     queued: AtomicU64,
     pub(crate) note: Option<Arc<str>>,
+    /// The future of a plain call was dropped, which cancels nothing but a wait for room.
+    left: AtomicBool,
     /// If this stands for the plain turns of a session.
     session: Option<OfSession<B>>,
     answer: Mutex<Option<Answer<B::Error>>>,
@@ -139,6 +141,7 @@ impl<B: Backend> Call<B> {
             first: false,
             queued: AtomicU64::new(0),
             note: None,
+            left: AtomicBool::new(false),
             session,
             answer: Mutex::new(None),
             waits: Mutex::default(),
@@ -167,6 +170,19 @@ impl<B: Backend> Call<B> {
     /// The call has joined the queue.
     pub(crate) fn set_queued(&self, now: Tick) {
         self.queued.store(now.0 + 1, Ordering::Relaxed);
+    }
+
+    /// Its future was dropped.
+    pub(crate) fn leave(&self) {
+        self.left.store(true, Ordering::Release);
+        self.switch.changed.ring();
+    }
+
+    /// Resolves when the call is cancelled, or its future was dropped.
+    pub(crate) async fn gone(&self, ticket: Ticket) -> Cause {
+        let left = || self.left.load(Ordering::Acquire).then_some(Cause::Left);
+        let gone = || self.switch.cause(ticket).or_else(left);
+        self.switch.changed.found(gone).await
     }
 
     /// How long it has waited in the queue.

@@ -12,9 +12,13 @@ use tokio::{runtime::Handle, time::Instant};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// Limits the wait in the queue, without the start. A call that exceeds it ends with
-    /// [`TurnError::WaitTimedOut`](crate::manager::TurnError::WaitTimedOut). Default: `None`, no limit.
+    /// Limits the wait in the queue and for room, without the start. It begins with the call. A call that exceeds it ends with
+    /// [`TurnError::WaitTimedOut`](crate::manager::TurnError::WaitTimedOut); while it waits for room, with
+    /// [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull). Default: `None`, no limit.
     pub wait: Option<Duration>,
+    /// Limits the wait for room, when the session limit is reached ([`WhenFull`]). A call that exceeds it ends with
+    /// [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull). `None`: only `wait` limits it. Default: 30 s.
+    pub room: Option<Duration>,
     /// Limits a start and a health check. A start that exceeds it is dropped and cleaned up, and its caller gets
     /// [`TurnError::StartTimedOut`](crate::manager::TurnError::StartTimedOut). A session whose check exceeds it is replaced.
     /// Default: 30 s.
@@ -40,6 +44,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self {
             wait: None,
+            room: Some(Duration::from_secs(30)),
             start: Duration::from_secs(30),
             turn: None,
             quiet: None,
@@ -53,6 +58,12 @@ impl Timeouts {
     /// Sets [`wait`](Self#structfield.wait).
     pub fn wait(mut self, limit: impl Into<Option<Duration>>) -> Self {
         self.wait = limit.into();
+        self
+    }
+
+    /// Sets [`room`](Self#structfield.room).
+    pub fn room(mut self, limit: impl Into<Option<Duration>>) -> Self {
+        self.room = limit.into();
         self
     }
 
@@ -88,16 +99,23 @@ impl Timeouts {
 }
 
 /// What a start does when the session limit is reached.
+///
+/// A start that waits for room has its key, so other calls for that key wait behind it. All such starts wait in one FIFO queue. Each gets
+/// the room of the next session that has been stopped, whatever the reason. The wait is limited by [`Timeouts::room`] and
+/// [`Timeouts::wait`]. It ends at once if the call is cancelled, and at the beginning of a shutdown. See [the guide](crate::guide::room).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WhenFull {
     /// The start is refused with [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull).
     Refuse,
-    /// The session that has been idle longest is stopped to make room. If no session is idle, the start is refused.
+    /// The start waits until another session has been stopped. It stops none itself.
+    Wait,
+    /// The least recently used idle session is stopped to make room. If no session is idle, the start waits for one. Each start evicts at
+    /// most one session.
     ///
     /// Sessions that were touched since their last turn come last. A session that is in use or has a queue is never stopped for
     /// this. Among sessions whose last turns ended within one tick of the clock (a few milliseconds), the choice is arbitrary.
-    StopLongestIdle,
+    EvictIdle,
 }
 
 /// Options of calls. They override the manager's settings. [`SessionManager::with`](crate::SessionManager::with) takes them.
@@ -112,7 +130,9 @@ pub enum WhenFull {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TurnOptions {
-    /// Does not queue: if the session is not free, the call ends with [`TurnError::Busy`](crate::manager::TurnError::Busy).
+    /// Does not queue: if the session is not free, the call ends with [`TurnError::Busy`](crate::manager::TurnError::Busy). If the
+    /// session limit is reached and no session can be evicted, or another start waits for room, it ends with
+    /// [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull).
     pub no_wait: bool,
     /// Overrides [`Timeouts::wait`](Timeouts#structfield.wait).
     pub wait: Option<Duration>,
@@ -264,7 +284,8 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// Limits the number of sessions. A session counts from the beginning of its start to the end of its stop. Default: no limit.
+    /// Limits the number of sessions. A session counts from the beginning of its start to the end of its stop. `full` decides what the next
+    /// start does. Default: no limit.
     pub fn max_sessions(mut self, most: usize, full: WhenFull) -> Self {
         self.settings.max_sessions = Some((most, full));
         self
@@ -336,7 +357,7 @@ impl<B: Backend> ManagerBuilder<B> {
         if let Some(most) = self.max_waiting {
             builder = builder.max_waiting(most);
         }
-        if let Some((_, WhenFull::StopLongestIdle)) = self.settings.max_sessions {
+        if let Some((_, WhenFull::EvictIdle)) = self.settings.max_sessions {
             builder = builder.ranked();
         }
         if let Some(shards) = self.shards {
@@ -361,13 +382,14 @@ impl Settings {
     pub(crate) fn check(&self) -> Result<(), BuildError> {
         let Timeouts {
             wait,
+            room,
             start,
             turn,
             quiet,
             abort,
             stop,
         } = self.timeouts;
-        let given = [wait, turn, quiet, self.stop_idle_after, self.max_age];
+        let given = [wait, room, turn, quiet, self.stop_idle_after, self.max_age];
         let zero = |limit: &Duration| limit.is_zero();
         if [start, abort, stop]
             .iter()

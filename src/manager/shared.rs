@@ -8,7 +8,7 @@ use crate::manager::{
     reach::{Call, Refusal},
     report::{events::Hub, reports::SessionEvent, stats::Counters, trace},
     run::quietly,
-    settings::{Settings, Timeouts},
+    settings::{Settings, Timeouts, WhenFull},
     switch::Cause,
 };
 use crate::{
@@ -16,17 +16,20 @@ use crate::{
     registry::{map::shard::Slot, slot::queue::wake_queues},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicUsize, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
 };
 use std::time::Duration;
-use tokio::{runtime::Handle, sync::Semaphore};
+use tokio::{
+    runtime::Handle,
+    sync::{OwnedSemaphorePermit, Semaphore},
+};
 
 /// The contents of a slot.
 pub(crate) struct Resident<B: Backend> {
     /// `None` during the stop, which owns the session.
     pub(crate) session: Option<B::Session>,
-    pub(crate) seat: Option<Seat>,
+    pub(crate) seat: Seat,
     /// The handle that stands for its plain turns.
     pub(crate) own: Arc<Call<B>>,
 }
@@ -65,7 +68,8 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) backend: B,
     pub(crate) registry: Sessions<B>,
     pub(crate) settings: Settings,
-    pub(crate) seats: Seats,
+    /// `None` without a limit.
+    pub(crate) room: Option<Room>,
     pub(crate) events: Arc<Hub<SessionEvent<B::Key>>>,
     pub(crate) outputs: Arc<Outputs<B::Key, B::Event>>,
     pub(crate) ending: Ending<B::Key>,
@@ -87,7 +91,7 @@ impl<B: Backend> Shared<B> {
         Self {
             backend,
             registry,
-            seats: Seats::new(settings.max_sessions.map(|(most, _)| most)),
+            room: settings.max_sessions.map(Room::new),
             events: Arc::new(Hub::new(settings.unread)),
             settings,
             outputs: Outputs::new(),
@@ -188,40 +192,32 @@ impl<B: Backend> Shared<B> {
     }
 }
 
-/// The number of sessions, from the beginning of a start to the end of a stop. The registry counts slots and not sessions. So a
-/// call takes its position in the queue at once, and makes room only in its turn.
-pub(crate) struct Seats {
-    taken: Arc<AtomicUsize>,
-    most: Option<usize>,
+/// The room for sessions. A session has a seat from the beginning of its start to the end of its stop. The registry counts slots and not
+/// sessions. So a call takes its position in the queue at once, and needs room only when it has the key.
+pub(crate) struct Room {
+    pub(crate) full: WhenFull,
+    /// A free seat goes to those that wait, first in, first out.
+    pub(crate) seats: Arc<Semaphore>,
+    /// The queue of the starts that look for a session to evict. The first one holds the permit.
+    pub(crate) looks: Semaphore,
 }
 
-/// Room for one session.
-pub(crate) struct Seat(Option<Arc<AtomicUsize>>);
+/// A seat; `None` if sessions are not counted.
+pub(crate) type Seat = Option<OwnedSemaphorePermit>;
 
-impl Seats {
-    fn new(most: Option<usize>) -> Self {
+impl Room {
+    fn new((most, full): (usize, WhenFull)) -> Self {
         Self {
-            taken: Arc::new(AtomicUsize::new(0)),
-            most,
+            full,
+            seats: Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS))),
+            looks: Semaphore::new(1),
         }
     }
 
-    pub(crate) fn take(&self) -> Option<Seat> {
-        let Some(most) = self.most else {
-            return Some(Seat(None)); // nothing is counted
-        };
-        let room = |taken| (taken < most).then_some(taken + 1);
-        self.taken
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, room)
-            .ok()
-            .map(|_| Seat(Some(Arc::clone(&self.taken))))
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        if let Some(taken) = &self.0 {
-            taken.fetch_sub(1, Ordering::Relaxed);
-        }
+    /// A seat that nobody waits for.
+    pub(crate) fn free(&self) -> Seat {
+        let overtakes = self.looks.available_permits() == 0;
+        let free = || Arc::clone(&self.seats).try_acquire_owned().ok();
+        (!overtakes).then(free)?
     }
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use turnwise::{
     Agent, Backend, Clock, ClockHand, Registry, SessionManager, TurnContext,
-    manager::{ManagerBuilder, SessionTurn, StopReason, TurnError, WhenFull},
+    manager::{ManagerBuilder, SessionTurn, StopReason, TurnError, TurnOptions, WhenFull},
 };
 
 use counting::{KEYS, Key, WORK, fresh_waker};
@@ -188,8 +188,9 @@ fn a_message_and_a_status() {
 #[test]
 fn a_start_that_is_refused() {
     grows_as_n_log_n(|keys| async move {
-        let (m, hand) = manager(|builder| builder.max_sessions(keys, WhenFull::StopLongestIdle));
+        let (m, hand) = manager(|builder| builder.max_sessions(keys, WhenFull::EvictIdle));
         let turns = turns(&m, &hand, keys).await;
+        let m = m.with(TurnOptions::no_wait());
         let refused = async {
             for key in 0..keys {
                 let refused = m.turn(&Key::new(keys + key)).await;
@@ -206,9 +207,10 @@ fn a_start_that_is_refused() {
 #[test]
 fn a_start_at_capacity_among_busy_sessions() {
     grows_as_n_log_n(|keys| async move {
-        let (m, hand) = manager(|builder| builder.max_sessions(keys, WhenFull::StopLongestIdle));
+        let (m, hand) = manager(|builder| builder.max_sessions(keys, WhenFull::EvictIdle));
         let mut busy = turns(&m, &hand, keys).await;
         drop(busy.pop());
+        let m = m.with(TurnOptions::no_wait());
         let starts = async {
             for key in 0..keys {
                 hand.advance(Duration::from_millis(1));
@@ -226,7 +228,7 @@ fn a_start_at_capacity_among_busy_sessions() {
 #[test]
 fn a_start_at_capacity_among_idle_sessions() {
     grows_as_n_log_n(|keys| async move {
-        let (m, hand) = manager(|builder| builder.max_sessions(keys, WhenFull::StopLongestIdle));
+        let (m, hand) = manager(|builder| builder.max_sessions(keys, WhenFull::EvictIdle));
         drop(turns(&m, &hand, keys).await);
         // All are used once more, in another order, so that no place in a list holds.
         for key in (0..keys).rev() {
@@ -249,7 +251,7 @@ fn a_start_at_capacity_among_idle_sessions() {
 #[test]
 fn sessions_that_come_and_go_leave_nothing() {
     grows_as_n_log_n(|keys| async move {
-        let (m, _) = manager(|builder| builder.max_sessions(keys, WhenFull::StopLongestIdle));
+        let (m, _) = manager(|builder| builder.max_sessions(keys, WhenFull::EvictIdle));
         drop(m.turn(&Key::new(0)).await.expect("room"));
         let before = KEYS.get();
         let comes_and_goes = async {

@@ -109,6 +109,7 @@ async fn settings_that_make_no_sense_are_refused() {
     let times = Timeouts::default;
     for timeouts in [
         times().wait(zero),
+        times().room(zero),
         times().start(zero),
         times().turn(zero),
         times().abort(zero),
@@ -119,7 +120,7 @@ async fn settings_that_make_no_sense_are_refused() {
     }
     let refused = build(|builder| builder.stop_idle_after(zero)).map(drop);
     assert_eq!(refused, Err(BuildError::ZeroTimeout));
-    for full in [WhenFull::Refuse, WhenFull::StopLongestIdle] {
+    for full in [WhenFull::Refuse, WhenFull::Wait, WhenFull::EvictIdle] {
         let refused = build(|builder| builder.max_sessions(0, full)).map(drop);
         assert_eq!(refused, Err(BuildError::ZeroLimit));
     }
@@ -148,7 +149,7 @@ async fn settings_without_an_end_are_settings() {
         builder
             .timeouts(timeouts.abort(max).stop(max))
             .stop_idle_after(max)
-            .max_sessions(usize::MAX, WhenFull::StopLongestIdle)
+            .max_sessions(usize::MAX, WhenFull::EvictIdle)
             .max_waiting(usize::MAX)
             .first_incarnation(u64::MAX)
             .shards(0)

@@ -5,20 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use turnwise::manager::{Entering, SessionTurn, StopReason, TurnError, WhenFull};
+use turnwise::Phase;
+use turnwise::manager::{Entering, SessionTurn, StopReason, TurnError, TurnOptions, WhenFull};
 
 use crate::script::{Act, Actor, Gate, Step, fail, say, until};
-use crate::{MINUTE, Manager, SECOND, Stage, stage};
+use crate::{MINUTE, Manager, SECOND, Stage, settled, stage};
 
-fn room_for(most: usize, full: WhenFull) -> (Manager, Stage) {
+pub(crate) fn room_for(most: usize, full: WhenFull) -> (Manager, Stage) {
     stage(|builder| builder.max_sessions(most, full))
 }
 
-async fn is_full(m: &Manager, key: &str) -> bool {
+pub(crate) async fn is_full(m: &Manager, key: &str) -> bool {
     matches!(m.turn(key).await, Err(TurnError::RegistryFull))
 }
 
-fn keys(m: &Manager) -> Vec<String> {
+pub(crate) fn keys(m: &Manager) -> Vec<String> {
     let mut keys: Vec<_> = m.snapshot().into_iter().map(|(key, _)| key).collect();
     keys.sort();
     keys
@@ -79,7 +80,7 @@ async fn room_is_never_lost() {
 
 #[tokio::test(start_paused = true)]
 async fn the_longest_idle_gives_way_and_touched_ones_last() {
-    let (m, stage) = room_for(3, WhenFull::StopLongestIdle);
+    let (m, stage) = room_for(3, WhenFull::EvictIdle);
     for key in ["oldest", "older", "old"] {
         drop(m.turn(key).await.expect("room"));
         stage.hand.advance(SECOND);
@@ -100,7 +101,8 @@ async fn the_longest_idle_gives_way_and_touched_ones_last() {
 
 #[tokio::test(start_paused = true)]
 async fn who_is_used_or_waited_for_never_gives_way() {
-    let (m, stage) = room_for(3, WhenFull::StopLongestIdle);
+    let (m, stage) = room_for(3, WhenFull::EvictIdle);
+    let now = m.with(TurnOptions::no_wait());
     let busy = m.turn("busy").await.expect("room");
     let waited_for = m.turn("waited for").await.expect("room");
     let waits = m.turn("waited for");
@@ -109,30 +111,31 @@ async fn who_is_used_or_waited_for_never_gives_way() {
     let starts = m.send_message("starts", say("hello"));
     gate.reached().await;
     stage.hand.advance(MINUTE);
-    assert!(is_full(&m, "next").await);
+    assert!(is_full(&now, "next").await);
     drop(waited_for);
-    assert!(is_full(&m, "next").await, "it was granted to who waits");
+    assert!(is_full(&now, "next").await, "it was granted to who waits");
     drop(waits.await.expect("its turn comes"));
     drop(m.turn("next").await.expect("now one rests"));
     assert_eq!(stage.script.stops("waited for"), [StopReason::Capacity]);
     gate.open();
     starts.await.expect("it starts");
     assert!(!SessionTurn::is_cancelled(&busy));
-    drop(busy);
+    drop((busy, now));
     stage.end(m).await;
 }
 
 /// The start waits for the stop, and takes its room: nobody comes between.
 #[tokio::test(start_paused = true)]
 async fn who_gives_way_is_stopped_before_the_other_starts() {
-    let (m, stage) = room_for(1, WhenFull::StopLongestIdle);
+    let (m, stage) = room_for(1, WhenFull::EvictIdle);
     for act in [Act::pass(), fail(), Act::panic(), Act::hang()] {
         drop(m.turn("old").await.expect("room"));
         let gate = Gate::new();
         stage.script.tell("old", Step::Stop, until(&gate));
         let next = m.send_message("next", say("hello"));
         gate.reached().await;
-        assert!(is_full(&m, "other").await, "the room is given already");
+        let other = m.with(TurnOptions::no_wait());
+        assert!(is_full(&other, "other").await, "the room is given already");
         assert_eq!(keys(&m), ["next", "old"]);
         gate.open();
         next.await.expect("room");
@@ -140,6 +143,34 @@ async fn who_gives_way_is_stopped_before_the_other_starts() {
         stage.script.tell("next", Step::Stop, act);
     }
     stage.end(m).await;
+}
+
+/// A start waits for the end of a stop, or until a session is idle, and is `Starting` meanwhile.
+#[tokio::test(start_paused = true)]
+async fn a_start_waits_for_room() {
+    for full in [WhenFull::Wait, WhenFull::EvictIdle] {
+        let (m, stage) = room_for(1, full);
+        let busy = m.turn("busy").await.expect("room");
+        let next = m.send_message("next", say("hello"));
+        settled().await;
+        let status = m.status("next").expect("it waits with its key");
+        assert_eq!(
+            (status.phase, status.turn),
+            (Phase::Starting, next.ticket())
+        );
+        drop(busy);
+        settled().await;
+        let stops = stage.script.stops("busy");
+        if full == WhenFull::Wait {
+            assert!(stops.is_empty(), "it evicts nothing");
+            assert!(m.stop("busy").await.expect("it stops"));
+        } else {
+            assert_eq!(stops, [StopReason::Capacity]);
+        }
+        next.await.expect("room");
+        assert_eq!(stage.script.started("next"), 1);
+        stage.end(m).await;
+    }
 }
 
 /// A restart, and a start in place of an unhealthy session, keep the room that the session had: nobody comes between.

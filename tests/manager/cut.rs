@@ -117,7 +117,7 @@ async fn a_start_that_obeys_is_not_cleaned_up() {
 /// Room is made by a slow stop. A call that is aborted meanwhile ends at once, and starts nothing.
 #[tokio::test(start_paused = true)]
 async fn an_abort_while_room_is_made() {
-    let (m, stage) = stage(|builder| builder.max_sessions(1, WhenFull::StopLongestIdle));
+    let (m, stage) = stage(|builder| builder.max_sessions(1, WhenFull::EvictIdle));
     drop(m.turn("old").await.expect("free"));
     let gate = Gate::new();
     stage.script.tell("old", Step::Stop, until(&gate));

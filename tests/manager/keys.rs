@@ -136,7 +136,7 @@ async fn panics(call: impl FnOnce() -> Call) -> bool {
 async fn explodes_at(clone: usize, listened: bool, call: fn(&Manager) -> Call) -> bool {
     let (keeps, ledger, gone) = Keeps::new();
     let m = SessionManager::builder(keeps);
-    let m = m.max_sessions(2, WhenFull::StopLongestIdle).build();
+    let m = m.max_sessions(2, WhenFull::EvictIdle).build();
     let m = m.expect("in a runtime");
     let heard = listened.then(|| (m.subscribe(), m.listen(&Key("a"))));
     drop(m.turn(&Key("a")).await.expect("free"));

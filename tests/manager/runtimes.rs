@@ -366,7 +366,7 @@ fn a_manager_that_outlives_its_runtime_keeps_no_key() {
     let (runtime, key) = (runtime(), Arc::<str>::from("a"));
     let m = {
         let _within = runtime.enter();
-        let m = SessionManager::builder(Counted).max_sessions(2, WhenFull::StopLongestIdle);
+        let m = SessionManager::builder(Counted).max_sessions(2, WhenFull::EvictIdle);
         m.build().expect("the settings make sense")
     };
     drop(block_on(m.turn(&key)).expect("room"));

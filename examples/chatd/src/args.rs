@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// How long a session may be idle before it is stopped.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = some_seconds)]
     pub(crate) idle: Duration,
-    /// The most sessions at once. To make room for another, the longest idle one is stopped.
+    /// The most sessions at once. To make room for another, the least recently used one is stopped. If none is idle, a message waits.
     #[arg(long, value_name = "COUNT", default_value = "64", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_sessions: u16,
     /// The most messages queued for one session.
@@ -65,7 +65,7 @@ pub(crate) struct Args {
     /// The most HTTP connections, but never more than half of the files that the process may open.
     #[arg(long, value_name = "COUNT", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) max_connections: u32,
-    /// How long a message may wait for its turn. Without it there is no limit.
+    /// How long a message may wait for its turn, and for room. Without it, the wait for room is limited to 30 s, and that in the queue is not.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) wait_timeout: Option<Duration>,
     /// How long a session may take to start.

@@ -158,7 +158,7 @@ fn sessions<A: Chat>(
         .stop(args.stop_timeout);
     SessionManager::builder(agent)
         .timeouts(timeouts)
-        .max_sessions(usize::from(args.max_sessions), WhenFull::StopLongestIdle)
+        .max_sessions(usize::from(args.max_sessions), WhenFull::EvictIdle)
         .max_waiting(usize::from(args.max_waiting))
         .stop_idle_after(args.idle)
         .build()

@@ -63,7 +63,7 @@ async fn round(length: Duration) -> Result<usize, Box<dyn Error>> {
                 .abort(Duration::from_millis(20))
                 .stop(Duration::from_millis(50)),
         )
-        .max_sessions(KEYS / 2, WhenFull::StopLongestIdle)
+        .max_sessions(KEYS / 2, WhenFull::EvictIdle)
         .stop_idle_after(Duration::from_millis(400))
         .build()?;
     let until = Instant::now() + length;

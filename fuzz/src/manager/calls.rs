@@ -18,6 +18,9 @@ pub(crate) struct Call {
     pub(crate) unpolled: bool,
     /// When it gives up its place in the queue.
     pub(crate) wait: Option<Ms>,
+    /// The same for its wait for room.
+    pub(crate) until: Option<Ms>,
+    pub(crate) no_wait: bool,
     pub(crate) cause: Option<Cause>,
     /// Its caller has gone away.
     pub(crate) left: bool,
@@ -47,6 +50,8 @@ impl Model {
             act,
             unpolled: false,
             wait: None,
+            until: None,
+            no_wait: false,
             cause: None,
             left: false,
             delivered: false,
@@ -65,6 +70,8 @@ impl Model {
         let (now, most) = (self.now, self.set.max_waiting);
         let slot = &mut self.slots[key];
         self.calls[id].unpolled = how == How::Unpolled;
+        self.calls[id].no_wait = how == How::NoWait;
+        self.calls[id].until = (how == How::WaitLimit).then_some(now + WAIT);
         if matches!(slot.at, At::Absent | At::Idle) {
             slot.holder = Some(id);
             (slot.at, slot.since) = (At::Granted { held: true }, now);
@@ -74,7 +81,7 @@ impl Model {
             self.end(id, End::Failed(Why::QueueFull));
         } else {
             slot.queue.push_back(id);
-            self.calls[id].wait = (how == How::WaitLimit).then_some(now + WAIT);
+            self.calls[id].wait = self.calls[id].until;
         }
     }
 
@@ -149,7 +156,8 @@ impl Model {
                     None => slot.cut = Some(now + ABORT),
                 }
             }
-            At::Health | At::Renewal(_) | At::Room | At::Start | At::Abandoned(_) => {
+            At::Room => self.leave_room(key, End::Failed(cause.why())),
+            At::Health | At::Renewal(_) | At::Start | At::Abandoned(_) => {
                 let (at, waits, is_cut) = (slot.at, slot.waiting() > 0, slot.is_cut);
                 let closed = self.ending.closed();
                 self.end(id, End::Failed(cause.why()));
@@ -255,6 +263,7 @@ impl Model {
         } else if !self.leave_queue(key, id, gone.clone()) && self.has(key, id) {
             match self.slots[key].at {
                 At::Granted { .. } => self.pass_on(key, gone),
+                At::Room => self.leave_room(key, gone),
                 At::Running => self.turn_ended(key, Outcome::Dropped, gone, true),
                 _ => {}
             }

@@ -38,6 +38,7 @@ impl Ending {
 pub(crate) enum Timer {
     Key(usize),
     Wait(Id),
+    Room(usize),
     Sweep,
     Deadline,
     Patience,
@@ -49,7 +50,7 @@ impl Timer {
             Self::Key(0) => "0 goes on",
             Self::Key(1) => "1 goes on",
             Self::Key(_) => "2 goes on",
-            Self::Wait(_) => "a wait is over",
+            Self::Wait(_) | Self::Room(_) => "a wait is over",
             Self::Sweep => "the reaper sweeps",
             Self::Deadline => "the deadline",
             Self::Patience => "the end of patience",
@@ -73,6 +74,7 @@ impl Model {
             let ends = slot.ends.map(|(moment, _)| moment);
             let moments = [ends, slot.limit, slot.cut].into_iter().flatten();
             timers.extend(moments.map(|moment| (moment, Timer::Key(key))));
+            timers.extend(slot.room.map(|moment| (moment, Timer::Room(key))));
         }
         let waits = self.calls.iter().enumerate();
         timers.extend(waits.filter_map(|(id, call)| Some((call.wait?, Timer::Wait(id)))));
@@ -92,6 +94,7 @@ impl Model {
                 self.slots[key].queue.retain(|&waits| waits != id);
                 self.end(id, End::Failed(Why::WaitTimedOut));
             }
+            Timer::Room(key) => self.leave_room(key, End::Failed(Why::RegistryFull)),
             Timer::Sweep => {
                 self.next_sweep = None;
                 self.sweep(None, IDLE);
@@ -196,6 +199,7 @@ impl Model {
             match self.slots[key].at {
                 At::Idle => self.next(key),
                 At::Granted { held: false } => self.pass_on(key, End::Failed(Why::Closed)),
+                At::Room => self.leave_room(key, End::Failed(Why::Closed)),
                 _ => {}
             }
         }

@@ -31,7 +31,7 @@ use words::{IDLE, Lie, Ms, Settings, TURN};
 
 pub(crate) const TARGET: Target = Target {
     name: "manager",
-    claims: "A1 A2 A3 A4 A5 A6",
+    claims: "A1 A2 A3 A4 A5 A6 A12",
     columns: &["caller", "time"],
     kinds: steps::kinds,
     run: |bytes, log| run(bytes, log, None),
@@ -183,7 +183,7 @@ impl Program {
         let mut seen = Vec::new();
         for timer in timers {
             let key = match timer {
-                Timer::Key(key) => key,
+                Timer::Key(key) | Timer::Room(key) => key,
                 Timer::Wait(id) => self.model.calls[id].key,
                 Timer::Sweep | Timer::Deadline | Timer::Patience => usize::MAX,
             };

@@ -29,8 +29,10 @@ pub(crate) struct Slot {
     /// The start under way: since when, what it does, and whether it is cut short.
     pub(crate) start: Option<(Ms, Act)>,
     pub(crate) is_cut: bool,
-    /// Its seat goes to this key.
-    pub(crate) heir: Option<usize>,
+    /// When the wait for room is over.
+    pub(crate) room: Option<Ms>,
+    /// The start that waits has evicted a session.
+    pub(crate) evicted: bool,
     /// Who gets the result of the stop under way.
     pub(crate) stopping: Vec<Id>,
     /// Which sweep it is stopped for.
@@ -56,6 +58,8 @@ pub(crate) struct Model {
     pub(crate) set: Settings,
     pub(crate) lie: Option<Lie>,
     pub(crate) slots: [Slot; KEYS],
+    /// The keys whose starts wait for room.
+    pub(crate) room: VecDeque<usize>,
     pub(crate) calls: Vec<Call>,
     pub(crate) events: [Vec<Event>; KEYS],
     /// The messages that each key's sessions received.
@@ -157,6 +161,7 @@ impl Model {
         } else {
             self.set(key, At::Idle);
             self.slots[key].since = rested;
+            self.look_for_room();
         }
     }
 
@@ -187,7 +192,7 @@ impl Model {
         let slot = self.slot(key);
         let id = slot.holder.expect("somebody gives up");
         if !slot.session {
-            slot.seat = false;
+            self.leave_seat(key);
         }
         let cause = self.calls[id].cause.expect("it was cancelled");
         self.end(id, End::Failed(cause.why()));
@@ -249,8 +254,7 @@ impl Model {
         let slot = self.slot(key);
         slot.session = false;
         let stops = std::mem::take(&mut slot.stopping);
-        let (heir, sweep) = (slot.heir.take(), slot.sweep.take());
-        slot.seat = false;
+        let sweep = slot.sweep.take();
         for id in stops {
             self.end(
                 id,
@@ -260,24 +264,10 @@ impl Model {
                 },
             );
         }
-        if let Some(heir) = heir {
-            self.slots[heir].seat = true;
-        }
+        self.leave_seat(key);
         self.next(key);
         if let Some(sweep) = sweep {
             self.swept(sweep, key, ended);
-        }
-        if let Some(heir) = heir {
-            let id = self.slots[heir].holder.expect("it has the vacancy");
-            match self.calls[id].cause {
-                Some(_) => self.give_up(heir),
-                None => self.start(heir),
-            }
-            // Who waits here looks for room too, before that start ends or after it.
-            let at_once = self.slots[heir]
-                .ends
-                .is_some_and(|(moment, _)| moment <= self.now);
-            self.undecided |= at_once && self.slots[key].at != At::Absent;
         }
     }
 

@@ -52,13 +52,14 @@ impl Real {
         });
         let (clock, hand) = Clock::manual();
         let timeouts = Timeouts::default().start(ms(START)).abort(ms(ABORT));
-        let timeouts = timeouts.stop(ms(STOP)).turn(set.turn.map(ms));
+        let timeouts = timeouts.stop(ms(STOP)).room(ms(ROOM));
+        let timeouts = timeouts.turn(set.turn.map(ms));
         let mut builder = SessionManager::builder(agent)
             .timeouts(timeouts)
             .clock(clock);
         if let Some(most) = set.max_sessions {
             let full = match set.evicts {
-                true => WhenFull::StopLongestIdle,
+                true => WhenFull::EvictIdle,
                 false => WhenFull::Refuse,
             };
             builder = builder.max_sessions(most, full);

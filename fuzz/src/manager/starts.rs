@@ -7,21 +7,78 @@ use super::words::*;
 
 impl Model {
     pub(crate) fn make_room(&mut self, key: usize) {
-        let most = self.set.max_sessions.unwrap_or(usize::MAX);
-        let taken = self.slots.iter().filter(|slot| slot.seat).count();
-        if self.slots[key].seat || taken < most {
+        if self.slots[key].seat || self.room.is_empty() && self.has_room() {
             self.slots[key].seat = true;
             return self.start(key);
         }
-        let victim = self.set.evicts.then(|| self.longest_idle()).flatten();
-        let Some(victim) = victim else {
-            let id = self.slot(key).holder.expect("somebody starts");
-            self.end(id, End::Failed(Why::RegistryFull));
-            return self.next(key);
+        let id = self.slot(key).holder.expect("somebody starts");
+        let call = &self.calls[id];
+        let limit = call
+            .until
+            .map_or(self.now + ROOM, |until| until.min(self.now + ROOM));
+        let looks = self.room.iter().any(|&key| !self.slots[key].evicted);
+        let now_or_never = call.no_wait;
+        let why = if self.ending.closed() {
+            Some(Why::Closed)
+        } else if !self.set.evicts
+            || limit <= self.now
+            || now_or_never && (looks || self.longest_idle().is_none())
+        {
+            Some(Why::RegistryFull)
+        } else {
+            None
         };
-        self.slots[key].at = At::Room;
-        self.slots[victim].heir = Some(key);
-        self.stop_session(victim, StopReason::Capacity, Vec::new());
+        if let Some(why) = why {
+            self.end(id, End::Failed(why));
+            return self.next(key);
+        }
+        let slot = &mut self.slots[key];
+        (slot.at, slot.room, slot.evicted) = (At::Room, Some(limit), false);
+        self.room.push_back(key);
+        self.look_for_room();
+    }
+
+    fn has_room(&self) -> bool {
+        let most = self.set.max_sessions.unwrap_or(usize::MAX);
+        self.slots.iter().filter(|slot| slot.seat).count() < most
+    }
+
+    /// The first start that waits and has evicted no session looks for one.
+    pub(crate) fn look_for_room(&mut self) {
+        let looks = |key: &&usize| !self.slots[**key].evicted;
+        let Some(&key) = self.room.iter().find(looks) else {
+            return;
+        };
+        if let Some(victim) = self.longest_idle() {
+            self.slots[key].evicted = true;
+            self.stop_session(victim, StopReason::Capacity, Vec::new());
+            self.look_for_room();
+        }
+    }
+
+    /// A seat goes to the first start that waits.
+    pub(crate) fn leave_seat(&mut self, key: usize) {
+        self.slots[key].seat = false;
+        while self.has_room() {
+            let Some(next) = self.room.pop_front() else {
+                return;
+            };
+            let slot = self.slot(next);
+            (slot.seat, slot.room) = (true, None);
+            self.start(next);
+        }
+        self.look_for_room();
+    }
+
+    /// A start waits for room no longer.
+    pub(crate) fn leave_room(&mut self, key: usize, end: End) {
+        self.room.retain(|&waits| waits != key);
+        let slot = self.slot(key);
+        slot.room = None;
+        let id = slot.holder.expect("somebody starts");
+        self.end(id, end);
+        self.next(key);
+        self.look_for_room();
     }
 
     /// First those that were not touched since they came to rest.
@@ -55,8 +112,8 @@ impl Model {
     /// All callers that wait for this start get its error, unless it was cut short.
     pub(crate) fn start_failed(&mut self, key: usize, why: Why) {
         self.tell(key, Event::StartFailed);
+        self.leave_seat(key);
         let slot = self.slot(key);
-        slot.seat = false;
         let (id, is_cut) = (slot.holder.expect("somebody starts"), slot.is_cut);
         self.end(id, End::Failed(why));
         if !is_cut && self.lie != Some(Lie::FailureIsNotShared) {

@@ -13,6 +13,7 @@ pub(crate) const ABORT: Ms = 3_007;
 pub(crate) const STOP: Ms = 5_011;
 pub(crate) const TURN: Ms = 17_013;
 pub(crate) const WAIT: Ms = 4_019;
+pub(crate) const ROOM: Ms = 6_037;
 pub(crate) const IDLE: Ms = 9_028;
 
 /// What a call of the backend does, or a closure.
@@ -174,7 +175,7 @@ pub(crate) enum At {
     Health,
     /// A session is stopped, so that the same call can start another one.
     Renewal(StopReason),
-    /// Another session is stopped to make room.
+    /// A start waits for room.
     Room,
     Start,
     /// A start that was cut short or panicked is cleaned up.
@@ -204,7 +205,7 @@ pub(crate) enum Lie {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Settings {
     pub(crate) max_sessions: Option<usize>,
-    /// When there is no room the longest idle session is stopped.
+    /// When there is no room, the least recently used session is stopped, or a start waits for one. Else the start is refused.
     pub(crate) evicts: bool,
     pub(crate) max_waiting: Option<usize>,
     pub(crate) reaps: bool,

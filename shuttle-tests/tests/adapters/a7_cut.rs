@@ -3,7 +3,6 @@
 
 use crate::backend::{Act, Call, Script};
 use crate::world::{Scenario, World, join};
-use turnwise::manager::WhenFull;
 
 const KEY: u8 = 0;
 
@@ -114,27 +113,5 @@ fn an_abort_leaves_a_check_behind() {
         let second = join(second).await;
         world.end().await;
         format!("{first}; {second}")
-    });
-}
-
-/// A call is aborted while another session is stopped for its room: then nothing is started for it.
-#[test]
-fn an_abort_while_room_is_made() {
-    let ends = &["unheard, Aborted; 1 starts"];
-    Scenario::new("a7_cut::an_abort_while_room_is_made", "A7", 1).ends_in(ends, || async {
-        let script = Script::new().on(KEY, Call::Stop, Act::Hang);
-        let world = World::built(script, Some(1), |builder| {
-            builder.max_sessions(1, WhenFull::StopLongestIdle)
-        });
-        drop(world.manager.turn(&KEY).await.expect("it starts"));
-        let other = KEY + 1;
-        let first = world.send(other, 1, Act::Done);
-        let ticket = first.ticket();
-        world.ledger.until(|book| book.hangs > 0).await;
-        assert!(world.manager.abort(&other, ticket), "A7: it is not reached");
-        let first = world.hear(1, first).await;
-        world.time_passes();
-        let ledger = world.end().await;
-        format!("{first}; {} starts", ledger.read(|book| book.starts))
     });
 }

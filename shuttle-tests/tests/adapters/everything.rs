@@ -63,7 +63,7 @@ fn every_call_against_every_other() {
     let name = "everything::every_call_against_every_other";
     let scenario = Scenario {
         schedules: 3600,
-        ..Scenario::new(name, "A1 A2 A3 A4 A5 A6", CALLERS + 1)
+        ..Scenario::new(name, "A1 A2 A3 A4 A5 A6 A12", CALLERS + 1)
     };
     let seen = Arc::<Mutex<BTreeSet<String>>>::default();
     let sees = Arc::clone(&seen);
@@ -148,7 +148,8 @@ impl Run {
         let full = draw(&[
             None,
             Some(WhenFull::Refuse),
-            Some(WhenFull::StopLongestIdle),
+            Some(WhenFull::Wait),
+            Some(WhenFull::EvictIdle),
         ]);
         let limited = one_in(4);
         let most = full.map(|full| (draw(&[1, 2]), full));

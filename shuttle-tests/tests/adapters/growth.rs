@@ -9,7 +9,7 @@ use shuttle::{Config, MaxSteps, Runner};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use turnwise::manager::{SessionTurn, TurnError, WhenFull};
+use turnwise::manager::{SessionTurn, TurnError, TurnOptions, WhenFull};
 
 const FEW: u8 = 60;
 const MANY: u8 = 240;
@@ -67,17 +67,18 @@ fn to_listen() {
 
 async fn is_refused(keys: u8) -> usize {
     let full = |builder: turnwise::manager::ManagerBuilder<_>| {
-        builder.max_sessions(keys.into(), WhenFull::StopLongestIdle)
+        builder.max_sessions(keys.into(), WhenFull::EvictIdle)
     };
     let world = World::built(Script::new(), None, full);
     let turns = turns(&world, keys).await;
     let before = now();
+    let manager = world.manager.with(TurnOptions::no_wait());
     for _ in 0..keys {
-        let refused = world.manager.turn(&keys).await;
+        let refused = manager.turn(&keys).await;
         assert!(matches!(refused, Err(TurnError::RegistryFull)));
     }
     let steps = now() - before;
-    drop(turns);
+    drop((turns, manager));
     world.end().await;
     steps
 }

@@ -30,20 +30,16 @@ fn refused_when_full() {
     });
 }
 
-/// The same, and who rests longest makes room: a session that is used or waited for never does.
+/// The same, and the session of the first one makes room for the other, when it is idle.
 #[test]
 fn makes_room_when_full() {
     let ends = &[
         "reply of #1; reply of #2; [Capacity, Shutdown]",
         "reply of #2; reply of #1; [Capacity, Shutdown]",
-        "reply of #1; unheard, RegistryFull; [Shutdown]",
-        "reply of #2; unheard, RegistryFull; [Shutdown]",
-        "unheard, RegistryFull; reply of #1; [Shutdown]",
-        "unheard, RegistryFull; reply of #2; [Shutdown]",
     ];
-    Scenario::new("limits::makes_room_when_full", "A3", 2).ends_in(ends, || async {
+    Scenario::new("limits::makes_room_when_full", "A12", 2).ends_in(ends, || async {
         let world = World::built(Script::new(), Some(1), |builder| {
-            builder.max_sessions(1, WhenFull::StopLongestIdle)
+            builder.max_sessions(1, WhenFull::EvictIdle)
         });
         let other = world.sends("other", OTHER, 2, Act::Done);
         let one = world.hear(1, world.send(KEY, 1, Act::Done)).await;
@@ -118,12 +114,12 @@ fn the_end_of_a_turn_makes_room() {
     let ends = &["comes; room", "refused; room"];
     Scenario::new("limits::the_end_of_a_turn_makes_room", "-", 2).ends_in(ends, || async {
         let world = World::built(Script::new(), Some(1), |builder| {
-            builder.max_sessions(1, WhenFull::StopLongestIdle)
+            builder.max_sessions(1, WhenFull::EvictIdle)
         });
         let turn = world.manager.turn(&KEY).await.expect("room");
         let other = world.spawn("other", {
-            let world = world.clone();
-            async move { world.manager.turn(&OTHER).await.is_ok() }
+            let now = world.manager.with(TurnOptions::no_wait());
+            async move { now.turn(&OTHER).await.is_ok() }
         });
         drop(turn);
         let comes = if join(other).await {
@@ -131,7 +127,9 @@ fn the_end_of_a_turn_makes_room() {
         } else {
             "refused"
         };
-        let room = world.manager.turn(&LAST).await.is_ok();
+        let now = world.manager.with(TurnOptions::no_wait());
+        let room = now.turn(&LAST).await.is_ok();
+        drop(now);
         world.end().await;
         format!("{comes}; {}", if room { "room" } else { "none" })
     });
@@ -142,23 +140,28 @@ fn the_end_of_a_turn_makes_room() {
 #[test]
 fn a_turn_that_has_returned_makes_room() {
     let ends = &["at once", "after some tries"];
-    Scenario::new("limits::a_turn_that_has_returned_makes_room", "A3", 2).ends_in(ends, || async {
-        let world = World::built(Script::new(), Some(1), |builder| {
-            builder.max_sessions(1, WhenFull::StopLongestIdle)
-        });
-        let first = world.manager.turn(&KEY).await.expect("room");
-        let ends = world.spawn("ends", async move { drop(first) });
-        let mut tries = 0;
-        while let Err(busy) = world.manager.with(TurnOptions::no_wait()).turn(&KEY).await {
-            assert!(matches!(busy, TurnError::Busy), "{busy:?}");
-            tries += 1;
-            shuttle::future::yield_now().await;
-        }
-        let room = world.manager.turn(&OTHER).await.is_ok();
-        assert!(room, "A3: an idle session makes no room");
-        join(ends).await;
-        world.end().await;
-        let words = ["at once", "after some tries"];
-        words[usize::from(tries > 0)].to_owned()
-    });
+    Scenario::new("limits::a_turn_that_has_returned_makes_room", "A12", 2).ends_in(
+        ends,
+        || async {
+            let world = World::built(Script::new(), Some(1), |builder| {
+                builder.max_sessions(1, WhenFull::EvictIdle)
+            });
+            let first = world.manager.turn(&KEY).await.expect("room");
+            let ends = world.spawn("ends", async move { drop(first) });
+            let mut tries = 0;
+            let now = world.manager.with(TurnOptions::no_wait());
+            while let Err(busy) = now.turn(&KEY).await {
+                assert!(matches!(busy, TurnError::Busy), "{busy:?}");
+                tries += 1;
+                shuttle::future::yield_now().await;
+            }
+            let room = now.turn(&OTHER).await.is_ok();
+            drop(now);
+            assert!(room, "A12: an idle session makes no room");
+            join(ends).await;
+            world.end().await;
+            let words = ["at once", "after some tries"];
+            words[usize::from(tries > 0)].to_owned()
+        },
+    );
 }

@@ -15,6 +15,7 @@ mod schedule;
 
 mod a10_kept;
 mod a11_discard;
+mod a12_room;
 mod a13_arrive;
 mod a14_circle;
 mod a1_timeouts;

@@ -98,7 +98,7 @@ pub(crate) fn establish<B: Backend>(
             }
             _ => restarted,
         };
-        let (entry, seat) = match (taken, reason) {
+        let (entry, kept) = match (taken, reason) {
             (Entry::Occupied(turn), Some(reason)) => {
                 let renew = renew(&shared, turn, &call, reason);
                 Box::pin(heed(renew, &call, ticket, &mut early)).await
@@ -106,24 +106,27 @@ pub(crate) fn establish<B: Backend>(
             (taken, _) => (taken, None),
         };
         if let Some(cause) = cancelled() {
-            drop(seat); // before the next caller needs one
+            drop(kept); // before the next caller needs one
             return Err(given_up::<B>(entry, cause));
         }
         let turn = match entry {
             Entry::Occupied(turn) => turn,
             // It was not healthy, and is not to be replaced.
             Entry::Vacant(vacancy) if want.misses(None) && !restart => {
-                drop(seat); // before the next caller needs one
+                drop(kept); // before the next caller needs one
                 let_go(vacancy);
                 return Err(shared.refused(TurnError::NotFound));
             }
             Entry::Vacant(vacancy) => {
-                let start = start(&shared, vacancy, seat, &call);
+                let start = start(&shared, vacancy, kept, &call, &want, called);
                 match Box::pin(heed(start, &call, ticket, &mut early)).await {
                     Ok(turn) => turn,
                     Err((vacancy, error)) => {
                         let_go(vacancy);
-                        return Err(cancelled().map_or(error, TurnError::of));
+                        // Closed while it waited for room, before it was cancelled.
+                        let closed = matches!(error, TurnError::Closed);
+                        let cause = cancelled().filter(|_| !closed);
+                        return Err(cause.map_or(error, TurnError::of));
                     }
                 }
             }
@@ -181,7 +184,7 @@ async fn renew<B: Backend>(
     turn: Held<B>,
     call: &Arc<Call<B>>,
     reason: StopReason,
-) -> (Entered<B>, Option<Seat>) {
+) -> (Entered<B>, Seat) {
     // The handle of the session ends with it, and may stand for this call.
     Turn::set_caller(&turn, Arc::clone(call));
     let mut closing = Turn::vacate(turn);

@@ -8,11 +8,13 @@ use crate::manager::{
     shared::{Entered, Held},
 };
 use crate::{Entry, Incarnation, Ticket, Turn, registry::slot::state::Spot, sync::Arc};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// The turn of a call, or why it got none.
 pub(crate) type Taken<B> = Result<SessionTurn<B>, TurnError<<B as Backend>::Error>>;
 
-/// The session that a call wants.
+/// The session that a call wants, and how long it waits.
 #[derive(Clone, Copy)]
 pub(crate) struct Want {
     /// A new one in place of that which is there.
@@ -21,6 +23,10 @@ pub(crate) struct Want {
     pub(crate) existing: bool,
     /// The one with this number.
     pub(crate) only: Option<Incarnation>,
+    /// It does not wait for room.
+    pub(crate) no_wait: bool,
+    /// Limits the wait in the queue and for room, from the call on.
+    pub(crate) wait: Option<Duration>,
 }
 
 impl Want {
@@ -29,6 +35,8 @@ impl Want {
         restart: false,
         existing: false,
         only: None,
+        no_wait: false,
+        wait: None,
     };
 
     /// Whether this is not the session that is wanted. A vacancy has none.
@@ -37,6 +45,12 @@ impl Want {
             Some(number) => self.only.is_some_and(|only| only != number),
             None => self.existing || self.only.is_some(),
         }
+    }
+
+    /// How long a call that was made at this moment may still wait.
+    pub(crate) fn wait_left(&self, called: Option<Instant>) -> Option<Duration> {
+        let waited = called.map_or(Duration::ZERO, |called| called.elapsed());
+        Some(self.wait?.saturating_sub(waited))
     }
 }
 

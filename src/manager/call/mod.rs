@@ -8,10 +8,10 @@
 //! | `entering` | the future of a plain turn |
 //! | `place` | a call's position in the queue |
 //! | `establish` | how that becomes the turn of a healthy session |
-//! | `held` | what a call holds before its turn begins, and the session that it wants |
 //! | `start` | the start of a session, and how it is cut short |
+//! | `room` | how a start waits for room, and which session makes it |
+//! | `held` | what a call holds before its turn begins, and the session that it wants |
 //! | `turn` | that turn, and how user code runs in it |
-//! | `room` | room for one more session, and which session makes room |
 
 mod deliver;
 pub(crate) mod entering;

@@ -14,7 +14,7 @@ use crate::manager::{
     shared::{Shared, Waiting},
 };
 use crate::{
-    EnterError, Ticket, ToKey,
+    EnterError, Entry, Ticket, ToKey,
     registry::slot::{leaves::Lazy, queue::Priority},
     sync::Arc,
 };
@@ -25,8 +25,7 @@ use tokio::time::Instant;
 pub(crate) struct Place<B: Backend> {
     pub(crate) call: Arc<Call<B>>,
     want: Want,
-    wait: Option<Duration>,
-    /// Of a call that was queued, and of each call while somebody listens.
+    /// Of a call that was queued or is to start a session, and of each call while somebody listens.
     called: Option<Instant>,
     state: State<B>,
 }
@@ -58,6 +57,8 @@ impl<B: Backend> Place<B> {
             restart,
             existing: options.existing,
             only: options.only,
+            no_wait: options.no_wait,
+            wait: options.wait.or(shared.timeouts().wait),
         };
         // Its key gets no slot, not even for a moment. The session may come or go after this look: `establish` looks again when
         // the call has the key. Schedules: `a8_seen`. A closed registry refuses the call below.
@@ -65,7 +66,6 @@ impl<B: Backend> Place<B> {
             return Self {
                 call: call.unwrap_or_else(make),
                 want,
-                wait: None,
                 called: None,
                 state: State::NotFound,
             };
@@ -78,7 +78,8 @@ impl<B: Backend> Place<B> {
         if queued {
             call.set_queued(shared.registry.now());
         }
-        let called = (queued || shared.listens()).then(Instant::now);
+        let starts = matches!(entered, Ok(Entry::Vacant(_)));
+        let called = (queued || starts || shared.listens()).then(Instant::now);
         let state = match entered {
             Ok(entry) => State::Taken(Unused(Some(entry))),
             Err(Some(enter)) => State::Waits(enter),
@@ -87,7 +88,6 @@ impl<B: Backend> Place<B> {
         Self {
             call,
             want,
-            wait: options.wait.or(shared.timeouts().wait),
             called,
             state,
         }
@@ -103,7 +103,7 @@ impl<B: Backend> Place<B> {
 
     /// Whether it waits in the queue for a limited time.
     pub(crate) fn is_limited(&self) -> bool {
-        self.wait.is_some()
+        self.want.wait.is_some()
     }
 
     /// What waits for this call waits for that. `None` if the call was refused.
@@ -126,7 +126,7 @@ impl<B: Backend> Place<B> {
         state: State<B>,
         call: &Call<B>,
         shared: &Shared<B>,
-        wait: Option<Duration>,
+        wait: impl FnOnce() -> Option<Duration>,
     ) -> Result<Unused<B>, TurnError<B::Error>> {
         let enter = match state {
             State::Busy => return Err(shared.refused(TurnError::Busy)),
@@ -137,7 +137,7 @@ impl<B: Backend> Place<B> {
         let waits = async move {
             let mut enter = pin!(enter);
             let turn = pin!(either(enter.as_mut(), call.refused()));
-            match within(wait, turn).await {
+            match within(wait(), turn).await {
                 Some(Ok(Ok(entry))) => Ok(Unused(Some(entry))),
                 // The call that has taken the position away stores the reason, now or in a moment.
                 Some(Ok(Err(EnterError::Dismissed))) => Err(call.refused().await),
@@ -152,18 +152,12 @@ impl<B: Backend> Place<B> {
 
     /// The turn. What must not be cut short moves to a task of its own, unless it ends at once.
     pub(crate) async fn turn(self, shared: Arc<Shared<B>>) -> Taken<B> {
-        let call = self.call;
-        let entry = Self::entry(self.state, &call, &shared, self.wait).await?;
+        let (call, want, called) = (self.call, self.want, self.called);
+        let left = || want.wait_left(called);
+        let entry = Self::entry(self.state, &call, &shared, left).await?;
         let runtime = shared.runtime.clone();
-        let establish = establish(
-            shared,
-            entry,
-            Arc::clone(&call),
-            self.want,
-            self.called,
-            None,
-            |_| {},
-        );
+        let _leaves = Leaves(&call);
+        let establish = establish(shared, entry, Arc::clone(&call), want, called, None, |_| {});
         let found = pin!(uncut(&runtime, establish));
         match either(found, call.refused()).await {
             Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
@@ -182,14 +176,23 @@ impl<B: Backend> Place<B> {
         let Self {
             call,
             want,
-            wait,
             called,
             state,
         } = self;
         async move {
-            let entry = Self::entry(state, &call, &shared, wait).await?;
+            let left = || want.wait_left(called);
+            let entry = Self::entry(state, &call, &shared, left).await?;
             let turn = establish(shared, entry, call, want, called, None, early);
             Ok(SessionTurn::taken(turn.await?))
         }
+    }
+}
+
+/// The future of a plain turn, after the queue. If it is dropped, it waits for room no longer. A start that has begun goes on.
+struct Leaves<'a, B: Backend>(&'a Call<B>);
+
+impl<B: Backend> Drop for Leaves<'_, B> {
+    fn drop(&mut self) {
+        self.0.leave();
     }
 }

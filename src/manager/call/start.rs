@@ -2,7 +2,7 @@
 
 use crate::manager::{
     backend::{Backend, StopReason},
-    call::room::seat,
+    call::{held::Want, room::seat},
     circle::Scoped,
     context::{Outlet, Port, TurnContext, Wait},
     end::{port::SessionPort, stop},
@@ -32,28 +32,32 @@ use tokio::time::Instant;
 /// Starts a session in a vacancy. If that fails, returns the vacancy after the cleanup of the start.
 ///
 /// The start belongs to the key, not to the call. When the call ends early, the start goes on, unless it is [cut short](Switch::cut).
+///
+/// It takes the seat that was `kept`, or waits for one. The vacancy is held meanwhile, so that only calls for this key wait behind it.
 pub(crate) async fn start<B: Backend>(
     shared: &Arc<Shared<B>>,
     vacancy: Vacant<B>,
-    kept: Option<Seat>,
+    kept: Seat,
     call: &Arc<Call<B>>,
+    want: &Want,
+    called: Option<Instant>,
 ) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
+    // Before the wait, so that nothing is evicted in vain, and after it.
+    let refuses = || shared.refused(TurnError::NotAccepting);
+    if !shared.accepts() {
+        return Err((vacancy, refuses()));
+    }
+    let seat = match kept {
+        Some(_) => Ok(kept),
+        None => Box::pin(seat(shared, call, vacancy.ticket(), want, called)).await,
+    };
+    let seat = match seat {
+        Ok(seat) => seat,
+        Err(error) => return Err((vacancy, error)),
+    };
     // A start that has passed this goes on if new sessions are refused later.
     if !shared.accepts() {
-        return Err((vacancy, shared.refused(TurnError::NotAccepting)));
-    }
-    let taken = match kept {
-        Some(kept) => Some(kept),
-        None => seat(shared).await,
-    };
-    let Some(seat) = taken else {
-        return Err((vacancy, shared.refused(TurnError::RegistryFull)));
-    };
-    // Another session was stopped for its room, and the call may have been cancelled meanwhile: then the vacancy is for the next. A
-    // call that is cancelled after this look cuts its start short, or leaves it to the next.
-    if let Some(cause) = call.switch.cause(vacancy.ticket()) {
-        drop(seat);
-        return Err((vacancy, TurnError::of(cause)));
+        return Err((vacancy, refuses()));
     }
     let key = vacancy.key();
     let incarnation = vacancy.incarnation();
@@ -71,7 +75,7 @@ pub(crate) async fn start<B: Backend>(
             let own = Call::session(handle, port, life, shared.runtime.clone());
             let turn = vacancy.fill(Resident {
                 session: Some(session),
-                seat: Some(seat),
+                seat,
                 own: Arc::clone(&own),
             });
             Turn::set_handle(&turn, Arc::clone(&own));

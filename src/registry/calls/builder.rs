@@ -68,7 +68,7 @@ impl<K, V, H, S> Builder<K, V, H, S> {
         self
     }
 
-    /// Lists the idle sessions, for [`close_longest_idle`](Registry::close_longest_idle).
+    /// Lists the idle sessions, for [`close_lru`](Registry::close_lru).
     #[cfg(feature = "tokio")]
     pub(crate) fn ranked(mut self) -> Self {
         self.limits.ranked = true;

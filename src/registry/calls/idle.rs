@@ -8,6 +8,8 @@ use crate::{
     },
     sync::Arc,
 };
+#[cfg(feature = "tokio")]
+use std::task::Waker;
 use std::{fmt, time::Duration};
 
 impl<K, V, H, S> Registry<K, V, H, S> {
@@ -86,10 +88,19 @@ impl<K, V, H, S> Registry<K, V, H, S> {
 
     /// The turn of the idle session that was used least recently, if the registry lists its idle sessions
     /// ([`ranked`](crate::Builder::ranked)). O(log n), amortised over the turns; O(1) if no session is idle.
+    ///
+    /// If there is none, `waiter` is woken when a session becomes idle, instead of the one before, which is returned in it.
     #[cfg(feature = "tokio")]
-    pub(crate) fn close_longest_idle(&self) -> Option<Closing<K, V, H>> {
-        let (slot, session) = self.shards().lru()?.claim(&self.shards().common().clock)?;
+    pub(crate) fn close_lru(&self, waiter: &mut Option<Waker>) -> Option<Closing<K, V, H>> {
+        let clock = &self.shards().common().clock;
+        let (slot, session) = self.shards().lru()?.claim(clock, waiter)?;
         Some(Closing::claimed(&slot, session))
+    }
+
+    /// Takes that waker back.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn unwait_lru(&self) {
+        drop(self.shards().lru().and_then(|lru| lru.unwait()));
     }
 }
 

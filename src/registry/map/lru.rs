@@ -20,14 +20,21 @@
 //! lookup removes it. If it leaves the map before the push, it is marked before it is forgotten: the push sees the mark, or
 //! the slot is forgotten after the push. A lookup that finds a slot busy marks it as unlisted, under the slot lock; the end
 //! of that turn takes that lock later, and then reads the mark.
+//!
+//! A lookup that finds nothing leaves its waker, under the lock of the list, and each push takes it under that lock. So the push
+//! comes first and the lookup finds the session, or the lookup comes first and is woken. Nothing is written by a turn whose slot
+//! no lookup has asked for. Schedules: `a12_room::the_end_of_a_turn`, `a12_room::against_another_start`.
 
 use crate::{
     Clock, Tick,
-    registry::slot::state::{Locked, Slot},
+    registry::{
+        slot::state::{Locked, Slot},
+        wake::wake_all,
+    },
     sync::Arc,
 };
 use parking_lot::Mutex;
-use std::{collections::BTreeMap, mem};
+use std::{collections::BTreeMap, mem, task::Waker};
 
 /// The idle sessions of a registry, least recently used first. Its lock comes before a slot lock, and never after one.
 pub(crate) struct Lru<K, V, H, Home>(Mutex<Entries<K, V, H, Home>>);
@@ -38,6 +45,8 @@ struct Entries<K, V, H, Home> {
     ranks: BTreeMap<usize, Rank>,
     /// Orders entries of the same tick: first listed, first out.
     next: u64,
+    /// Of the last lookup that found nothing, if it waits.
+    waiter: Option<Waker>,
 }
 
 /// Touched ones last; then by the tick at which the session became idle; then in the order of listing.
@@ -49,10 +58,11 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
             first_to_go: BTreeMap::new(),
             ranks: BTreeMap::new(),
             next: 0,
+            waiter: None,
         }))
     }
 
-    /// Lists the session of a turn that has ended.
+    /// Lists the session of a turn that has ended, and wakes the lookup that waits for one.
     #[cold]
     pub(crate) fn push(&self, slot: &Arc<Slot<K, V, H, Home>>) {
         let mut entries = self.0.lock();
@@ -66,7 +76,16 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
         drop(locked);
         if unlisted && !gone {
             entries.insert(false, since, Arc::clone(slot));
+            let waiter = entries.waiter.take();
+            drop(entries);
+            wake_all(waiter);
         }
+    }
+
+    /// Nobody waits any more. Returns the waker, to be dropped after the lock.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn unwait(&self) -> Option<Waker> {
+        self.0.lock().waiter.take()
     }
 
     /// Removes a slot that has left the map and is marked. Returns its entry, to be dropped after the locks.
@@ -88,10 +107,19 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
 
     /// Begins to close the idle session that was used least recently, to the resolution of the clock. Sessions that were touched
     /// since their last turn come last. Sessions whose turns ended in the same tick come in any order.
-    pub(crate) fn claim(&self, clock: &Clock) -> Option<(Arc<Slot<K, V, H, Home>>, V)> {
+    ///
+    /// If there is none, `waiter` is swapped for the waker that waits.
+    pub(crate) fn claim(
+        &self,
+        clock: &Clock,
+        waiter: &mut Option<Waker>,
+    ) -> Option<(Arc<Slot<K, V, H, Home>>, V)> {
         loop {
             let mut entries = self.0.lock();
-            let (rank, slot) = entries.pop_first()?;
+            let Some((rank, slot)) = entries.pop_first() else {
+                mem::swap(&mut entries.waiter, waiter);
+                return None;
+            };
             let mut locked = slot.lock();
             match locked.look_at(rank) {
                 Found::Oldest => {

@@ -55,7 +55,7 @@ async fn cleanup_never_evicts_a_session_that_became_busy() {
 async fn a_turn_that_hangs_is_seen_and_its_place_in_the_pool_comes_back() {
     let (m, stage) = stage(|builder| {
         builder
-            .max_sessions(1, WhenFull::StopLongestIdle)
+            .max_sessions(1, WhenFull::EvictIdle)
             .timeouts(Timeouts::default().turn(2 * HOUR))
     });
     let hung = m.send_message("a", say("hangs").and(Act::hang()));
@@ -136,7 +136,7 @@ async fn a_dying_session_does_not_remove_the_one_that_follows() {
 /// goose evicted the least recently used agent, running or not, and had two for one session.
 #[tokio::test(start_paused = true)]
 async fn the_least_recently_used_is_left_alone_while_it_runs() {
-    let (m, stage) = stage(|builder| builder.max_sessions(2, WhenFull::StopLongestIdle));
+    let (m, stage) = stage(|builder| builder.max_sessions(2, WhenFull::EvictIdle));
     let running = m.turn("oldest").await.expect("room");
     stage.hand.advance(MINUTE);
     drop(m.turn("newer").await.expect("room"));

@@ -46,13 +46,17 @@ impl Scene {
         // An event of the parts that fill the queue of an event waits.
         let (m, stage) = match state {
             State::Sends => stage(|builder| builder.unread_events(1)),
+            State::Room => stage(|builder| builder.max_sessions(1, WhenFull::Wait)),
             _ => plain(),
         };
         let (gate, key) = (Gate::new(), "a");
         let until = || until(&gate);
         let (mut call, mut before, mut ticket) = (Call::None, None, None);
         // A session that is idle, and the ticket of an ended turn.
-        if !matches!(state, State::Queued | State::Granted | State::Starting) {
+        if !matches!(
+            state,
+            State::Queued | State::Granted | State::Room | State::Starting
+        ) {
             let turn = m.turn(key).await.expect("free");
             ticket = Some(SessionTurn::ticket(&turn));
             drop(turn);
@@ -70,6 +74,14 @@ impl Scene {
                 }
             }
             State::Taken => call = Call::Message(send()),
+            State::Room => {
+                drop(m.turn("other").await.expect("room"));
+                stage.script.tell("other", Step::Stop, until());
+                drop(m.stop("other"));
+                gate.reached().await;
+                call = Call::Message(send());
+                settled().await;
+            }
             State::Starting => {
                 let heeds = until().or_cancelled(Failure("it was cancelled"));
                 stage.script.tell(key, Step::Start, heeds);
@@ -178,7 +190,7 @@ impl Scene {
                 later = Some(tokio::spawn(async move {
                     let report = report.await;
                     assert!(report.failed.is_empty() && report.abandoned.is_empty());
-                    let stopped = report.stopped == [key];
+                    let stopped = report.stopped.iter().any(|stopped| stopped == key);
                     if stopped { "stopped" } else { "not reported" }.to_owned()
                 }));
                 String::new()
@@ -299,6 +311,12 @@ impl Scene {
             return "-".to_owned();
         }
         self.call = Call::None;
+        if state == State::Room {
+            settled().await;
+            assert_eq!(self.m.status("a"), None);
+            self.gate.open();
+            return "leaves at once".to_owned();
+        }
         let status = self.m.status("a").expect("a session or a start");
         let idle = |m: &Manager| {
             m.status("a")

@@ -105,10 +105,12 @@ async fn sessions_make_room_for_each_other_when_they_rest() {
         refused(&daemon.get("/sessions/a").answer().await),
         (404, "no_session")
     );
-    assert_eq!(
-        refused(&daemon.say("c", "hello").answer().await),
-        (503, "full")
-    );
+    let body = json!({ "message": "soon", "wait_seconds": 0.01 });
+    let full = daemon.post("/sessions/c/messages", &body).answer().await;
+    assert_eq!(refused(&full), (503, "full"));
+    let waits = daemon.say("c", "hello").later();
+    drop(held);
+    assert_eq!(waits.await.expect("it does not panic").0, 200);
 }
 
 #[tokio::test]
