@@ -49,7 +49,8 @@ impl<E> Act<E> {
         Self::of(Deed::Hang)
     }
 
-    /// For `send`: waits until its turn is cancelled, then passes. The other methods are never cancelled: they hang.
+    /// For `send` and `start`: waits until the turn or the start is cancelled, then passes. The other methods are never cancelled: they
+    /// hang.
     pub fn until_cancelled() -> Self {
         Self::of(Deed::UntilCancelled)
     }
@@ -77,7 +78,7 @@ impl<E> Act<E> {
         }
     }
 
-    /// For `send`: ends with this error as soon as its turn is cancelled.
+    /// For `send` and `start`: ends with this error as soon as the turn or the start is cancelled.
     pub fn or_cancelled(self, error: E) -> Self {
         Self {
             or_cancelled: Some(error),

@@ -6,8 +6,13 @@ use super::{
     record::{Call, Method},
     watch::Watched,
 };
-use crate::{Agent, Backend, Incarnation, TurnContext, manager::StopReason, sync::Arc};
+use crate::{
+    Agent, Backend, Incarnation, TurnContext,
+    manager::{SessionControl, StopReason},
+    sync::{Arc, RandomState},
+};
 use std::{
+    collections::HashMap,
     fmt,
     future::{Future, pending},
     ops::{Deref, DerefMut},
@@ -26,6 +31,7 @@ impl<B: Backend> Scripted<B> {
         let script = Script {
             key: None,
             acts: Arc::new(Watched::new(Vec::new())),
+            sessions: Arc::new(Watched::new(HashMap::default())),
             ledger: Ledger::new(),
         };
         let scripted = Self {
@@ -46,8 +52,13 @@ pub struct Script<B: Backend> {
     /// The key whose calls play what is queued here.
     key: Option<B::Key>,
     acts: Arc<Watched<Vec<Queued<B>>>>,
+    sessions: Sessions<B>,
     ledger: Ledger<B::Key>,
 }
+
+/// The controls of the last session of each key, until that is stopped.
+type Sessions<B> =
+    Arc<Watched<HashMap<<B as Backend>::Key, SessionControl<<B as Backend>::Event>, RandomState>>>;
 
 /// An act that no call has taken.
 struct Queued<B: Backend> {
@@ -70,6 +81,12 @@ impl<B: Backend> Script<B> {
             key: Some(key.clone()),
             ..self.clone()
         }
+    }
+
+    /// Returns what the last session of a key reaches by itself, from the beginning of its start to the beginning of its stop. For a
+    /// session that dies while it is idle: `script.session(&key).unwrap().discard("it has exited")`.
+    pub fn session(&self, key: &B::Key) -> Option<SessionControl<B::Event>> {
+        self.sessions.look(|sessions| sessions.get(key).cloned())
     }
 
     /// Returns the ledger, which records and checks all calls.
@@ -125,6 +142,9 @@ impl<B: Backend> Backend for Scripted<B> {
         cx: &TurnContext<B::Event>,
     ) -> impl Future<Output = Result<(ScriptedSession<B>, B::Handle), B::Error>> + Send {
         let incarnation = cx.incarnation();
+        let (own, session) = (key.clone(), cx.session());
+        let sessions = &self.script.sessions;
+        drop(sessions.change(|sessions| sessions.insert(own, session)));
         let call = Call::new(key.clone(), incarnation, Method::Start);
         let (call, act) = self.script.begin(call);
         let played = act.unwrap_or_else(Act::pass).play(cx.cancelled());
@@ -169,9 +189,15 @@ impl<B: Backend> Backend for Scripted<B> {
         session: ScriptedSession<B>,
         reason: StopReason,
     ) -> impl Future<Output = Result<(), B::Error>> + Send {
+        let incarnation = session.life.incarnation;
+        drop(self.script.sessions.change(|sessions| {
+            let last = sessions.get(key);
+            let same = last.is_some_and(|last| last.incarnation() == incarnation);
+            same.then(|| sessions.remove(key))
+        }));
         let call = Call {
             reason: Some(reason),
-            ..Call::new(key.clone(), session.life.incarnation, Method::Stop)
+            ..Call::new(key.clone(), incarnation, Method::Stop)
         };
         let (call, act) = self.script.begin(call);
         let played = act.unwrap_or_else(Act::pass).play(pending());
@@ -286,6 +312,7 @@ impl<B: Backend> Clone for Script<B> {
         Self {
             key: self.key.clone(),
             acts: Arc::clone(&self.acts),
+            sessions: Arc::clone(&self.sessions),
             ledger: self.ledger.clone(),
         }
     }

@@ -101,7 +101,12 @@ impl Agent for Soak {
     ) -> Result<(usize, u64), Mishap> {
         self.books.delivered(session.key, message);
         session.heard.push(message);
-        cx.emit(message);
+        // Half of them wait for a reader, if there is one.
+        if fastrand::bool() {
+            cx.emit(message);
+        } else {
+            cx.send(message).await;
+        }
         let mut act = choose(100, 20, 4, 4);
         // Half of them end when they are cancelled.
         if fastrand::bool() {

@@ -14,7 +14,11 @@ use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
-use turnwise::{SessionManager, manager::*, testing::Scripted};
+use turnwise::{
+    SessionManager,
+    manager::*,
+    testing::{Script, Scripted},
+};
 
 #[global_allocator]
 static ALLOCATOR: cap::Cap<std::alloc::System> = cap::Cap::new(std::alloc::System, usize::MAX);
@@ -61,15 +65,19 @@ async fn round(length: Duration) -> Result<usize, Box<dyn Error>> {
                 .start(Duration::from_millis(50))
                 .turn(Duration::from_millis(100))
                 .abort(Duration::from_millis(20))
-                .stop(Duration::from_millis(50)),
+                .stop(Duration::from_millis(50))
+                .quiet(Duration::from_millis(80))
+                .room(Duration::from_millis(200)),
         )
         .max_sessions(KEYS / 2, WhenFull::EvictIdle)
         .stop_idle_after(Duration::from_millis(400))
+        .max_age(Duration::from_secs(2))
+        .unread_events(8)
         .build()?;
     let until = Instant::now() + length;
     let callers: Vec<_> = (0..CALLERS)
         .map(|number| {
-            let caller = Caller::new(manager.clone(), Arc::clone(&books), number);
+            let caller = Caller::new(manager.clone(), script.clone(), Arc::clone(&books), number);
             tokio::spawn(caller.run(until))
         })
         .collect();
@@ -104,22 +112,31 @@ async fn round(length: Duration) -> Result<usize, Box<dyn Error>> {
 
 struct Caller {
     manager: SessionManager<Soaked>,
+    script: Script<Soak>,
     books: Arc<Books>,
     number: usize,
     random: fastrand::Rng,
     on_their_way: VecDeque<(usize, u64, Sending<Soaked>)>,
+    kept: VecDeque<KeepAlive<Soaked>>,
     /// The last message to each key.
     sent: Vec<u64>,
 }
 
 impl Caller {
-    fn new(manager: SessionManager<Soaked>, books: Arc<Books>, number: usize) -> Self {
+    fn new(
+        manager: SessionManager<Soaked>,
+        script: Script<Soak>,
+        books: Arc<Books>,
+        number: usize,
+    ) -> Self {
         Self {
             manager,
+            script,
             books,
             number,
             random: fastrand::Rng::with_seed(number as u64),
             on_their_way: VecDeque::new(),
+            kept: VecDeque::new(),
             sent: vec![0; KEYS / CALLERS],
         }
     }
@@ -180,7 +197,40 @@ impl Caller {
                 let cut = manager.with_turn(&key, async |_| std::future::pending::<()>().await);
                 drop(tokio::time::timeout(Duration::from_millis(1), cut).await);
             }
-            89..96 => drop(manager.status(&key)),
+            89..92 => drop(manager.status(&key)),
+            // Kept alive until two more are.
+            92 => {
+                self.kept.extend(manager.keep_alive(&key));
+                while self.kept.len() > 2 {
+                    self.kept.pop_front();
+                }
+            }
+            93 => {
+                if let Some(session) = self.script.session(&key) {
+                    session.emit(0);
+                    session.discard("by the soak");
+                }
+            }
+            94 => {
+                // Taken back by its number, wherever it stands.
+                if let Some(queued) = manager.queue(&key).pop() {
+                    manager.abort(&key, Some(queued.ticket));
+                }
+            }
+            95 => {
+                let options = match self.random.u32(..3) {
+                    0 => TurnOptions::existing(),
+                    1 => TurnOptions::first(),
+                    _ => TurnOptions::default().wait(Duration::from_millis(20)),
+                };
+                drop(
+                    manager
+                        .with(options)
+                        .turn(&key)
+                        .await
+                        .map(SessionTurn::done),
+                );
+            }
             96 => drop(manager.touch(&key)),
             97 => drop(manager.dismiss(&key)),
             98 => drop(manager.abort(&key, None)),
