@@ -149,14 +149,15 @@ fn a_wait_that_is_dropped() {
         let gives_up = {
             let (m, dropped) = (m.clone(), Arc::clone(&dropped));
             Box::pin(async move {
-                let mut waits = Box::pin(m.send_message(&1, idle()));
+                let mut waits = m.send_message(&1, idle());
                 poll_fn(|cx| {
-                    let _ = waits.as_mut().poll(cx);
+                    let _ = Pin::new(&mut waits).poll(cx);
                     Poll::Ready(())
                 })
                 .await;
                 step().await;
-                drop(waits);
+                // The message goes on, and nobody waits for it.
+                waits.detach();
                 dropped.store(true, Ordering::SeqCst);
                 // The other one waits for the end of this turn.
                 for _ in 0..3 {
