@@ -63,7 +63,7 @@ fn every_call_against_every_other() {
     let name = "everything::every_call_against_every_other";
     let scenario = Scenario {
         schedules: 3600,
-        ..Scenario::new(name, "A1 A2 A3 A4 A5 A6 A12", CALLERS + 1)
+        ..Scenario::new(name, "A1 A2 A3 A4 A5 A6 A10 A11 A12", CALLERS + 1)
     };
     let seen = Arc::<Mutex<BTreeSet<String>>>::default();
     let sees = Arc::clone(&seen);

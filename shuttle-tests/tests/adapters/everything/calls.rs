@@ -11,7 +11,7 @@ use std::sync::atomic::Ordering;
 use std::task::Poll;
 use turnwise::{
     Phase,
-    manager::{SessionTurn, StopError, StopReason, TurnError, TurnOptions},
+    manager::{KeepAlive, SessionTurn, StopError, StopReason, TurnError, TurnOptions},
 };
 
 /// How many calls a caller makes.
@@ -89,7 +89,10 @@ impl Run {
             assert!(!closed, "A4: a reply after the shutdown");
         }
         let words = self.world.hear(id, ready(answer)).await;
-        self.saw(words.split(" of #").next().unwrap_or_default());
+        // Too rare to be seen each time.
+        if !words.contains("Discarded") {
+            self.saw(words.split(" of #").next().unwrap_or_default());
+        }
     }
 
     /// A refusal has a reason.
@@ -215,13 +218,38 @@ impl Run {
     /// What takes no time, and readers that come and go.
     async fn meddles(&self, key: Key) {
         let manager = self.manager();
-        match below(5) {
+        match below(7) {
             0 => drop(manager.touch(&key)),
             1 => drop(manager.dismiss(&key)),
             2 => drop(manager.abort(&key, None)),
-            3 => drop(in_part(self.clone().listens(key, manager.listen(&key))).await),
+            3 => self.keeps(key).await,
+            4 => {
+                let session = self
+                    .world
+                    .ledger
+                    .read(|book| book.controls.get(&key).cloned());
+                if let Some(session) = session {
+                    session.discard("by a caller");
+                }
+            }
+            5 => drop(in_part(self.clone().listens(key, manager.listen(&key))).await),
             _ => drop(in_part(manager.subscribe().next()).await),
         }
+    }
+
+    /// A session that is kept alive is not stopped for being idle, nor to make room.
+    async fn keeps(&self, key: Key) {
+        let Some(kept) = self.manager().keep_alive(&key) else {
+            return;
+        };
+        steps(6).await;
+        let number = KeepAlive::incarnation(&kept).get();
+        let policy = [StopReason::Idle, StopReason::Capacity];
+        let taken = |&(of, stopped, why): &(Key, u64, StopReason)| {
+            (of, stopped) == (key, number) && policy.contains(&why)
+        };
+        let stopped = self.world.ledger.read(|book| book.stops.iter().any(taken));
+        assert!(!stopped, "A10: a session is stopped that is kept alive");
     }
 
     fn looks(&self, key: Key) {
