@@ -43,6 +43,7 @@ use std::{fmt, future::Future};
 /// | list a queue | [`queue`](Self::queue) | nothing | |
 /// | cancel a call; empty a queue | [`abort`](Self::abort); [`dismiss`](Self::dismiss) | nothing | |
 /// | stop a session | [`stop`](Self::stop) | the current turn, the stop | the stop continues |
+/// | stop a session whose turn hangs | [`force_stop`](Self::force_stop) | the turn, for a time; the stop | the stop continues |
 /// | replace a session | [`restart`](Self::restart) | the queue, the stop, a start | leaves the queue; stop and start continue |
 /// | stop idle sessions | [`cleanup_idle`](Self::cleanup_idle) | the stops | stops in progress continue; no more are begun |
 /// | restart the idle time of a session | [`touch`](Self::touch) | nothing | |

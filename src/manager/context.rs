@@ -2,7 +2,7 @@
 
 use crate::manager::{life::Life, switch::Switch, text};
 use crate::{Incarnation, Ticket, sync::Arc};
-use std::{fmt, future::Future, pin::Pin};
+use std::{any::Any, fmt, future::Future, pin::Pin};
 
 /// What the context of a start or a turn reaches: the switch that cancels it, the note of its call, and the readers of its events.
 pub(crate) trait Outlet<E>: Send + Sync {
@@ -23,6 +23,8 @@ pub(crate) trait Port<E>: Send + Sync {
     fn life(&self) -> &Life;
     fn emit(&self, event: E);
     fn discard(&self, reason: Arc<str>);
+    /// Stops a session that has lost its key, with the seat that it has.
+    fn stop_loose(&self, session: Box<dyn Any + Send>, seat: Box<dyn Any + Send>);
 }
 
 /// Lets a session speak, and end, at any time: while it is idle, too. [`TurnContext::session`] returns it. Clones are for the same
@@ -78,7 +80,8 @@ impl<E> SessionControl<E> {
     }
 
     /// Stops the session: at once if it is idle, otherwise at the end of its turn. That turn continues; the next call gets a new
-    /// session. A start that is under way counts as failed, with [`TurnError::Discarded`](crate::manager::TurnError::Discarded).
+    /// session. A session that is still being started is stopped when its start has ended, and its callers get
+    /// [`TurnError::Discarded`](crate::manager::TurnError::Discarded). In its stop this does nothing.
     ///
     /// The reason is for that error and for [`SessionEvent::Discarded`](crate::manager::SessionEvent::Discarded). It is cut to 1024
     /// bytes. The first reason stays. Never waits.
@@ -279,6 +282,10 @@ impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Port<I> for Mapped<E, F> {
 
     fn discard(&self, reason: Arc<str>) {
         self.port.discard(reason);
+    }
+
+    fn stop_loose(&self, session: Box<dyn Any + Send>, seat: Box<dyn Any + Send>) {
+        self.port.stop_loose(session, seat);
     }
 }
 

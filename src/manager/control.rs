@@ -50,15 +50,31 @@ impl<B: Backend> SessionManager<B> {
     /// A stop goes ahead of the queue. The queued calls get the next session. If a stop of this key is queued or running already,
     /// the call joins it, and both return the same result.
     ///
-    /// The turn or start has `Timeouts::abort` to end. A plain [`SessionTurn`] has no such limit: the stop waits until it is dropped.
+    /// The turn or start has `Timeouts::abort` to end. A plain [`SessionTurn`] has no such limit: after twice that time the future returns
+    /// [`StopError::Held`](crate::manager::StopError::Held), and the session is stopped when the turn is dropped.
     ///
     /// # Errors
     ///
-    /// The future returns a [`StopError`](crate::manager::StopError). The key is free also after an error.
+    /// The future returns a [`StopError`](crate::manager::StopError). The key is free also after an error, except `Held`.
     pub fn stop<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Stopping<B> {
         let only = self.options.only;
         let reason = StopReason::Requested;
         Stopping::begin(self.shared(), key, only, reason, Arc::clone(&self.owner))
+    }
+
+    /// Like [`stop`](Self::stop), but takes the key from a turn that has not ended after twice `Timeouts::abort`. The future then returns
+    /// true, and the next call gets a new session at once.
+    ///
+    /// **From then on two sessions of the key exist**, until the old turn is dropped: its session is stopped then, and keeps its place among
+    /// `max_sessions` until that stop has ended. This is the only call that does so. Use it for a turn that hangs, if two sessions do less
+    /// harm than none. [`SessionTurn::incarnation`] is a fencing token.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`stop`](Self::stop), except `Held`.
+    pub fn force_stop<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Stopping<B> {
+        let only = self.options.only;
+        Stopping::force(self.shared(), key, only, Arc::clone(&self.owner))
     }
 
     /// Stops the session, if there is one, starts a new one, and returns a turn of it. Waits in the queue like [`turn`](Self::turn).

@@ -178,7 +178,7 @@ impl<M, E: fmt::Display> fmt::Display for SendError<M, E> {
 
 impl<M, E: fmt::Debug + fmt::Display> Error for SendError<M, E> {}
 
-/// Why a session was not stopped cleanly. Its key is free nevertheless.
+/// Why a session was not stopped cleanly. Its key is free nevertheless, unless it is [`Held`](Self::Held).
 ///
 /// Its text contains the backend's error. It has no [`source`](Error::source), because the error of a backend need not be an [`Error`].
 #[derive(Debug)]
@@ -190,6 +190,10 @@ pub enum StopError<E> {
     Panicked,
     /// The backend's `stop` took longer than `Timeouts::stop`, and was dropped.
     Abandoned,
+    /// The turn was cancelled, and still has the key after twice `Timeouts::abort`: a plain turn that is not dropped, or a message that
+    /// blocks its thread. The stop remains ahead of the queue, and follows when the turn ends.
+    /// [`force_stop`](crate::SessionManager::force_stop) does not wait for that.
+    Held,
     /// The manager is shutting down, and stops the session itself. The turn was cancelled nevertheless.
     Closed,
 }
@@ -200,6 +204,7 @@ impl<E> Clone for StopError<E> {
             Self::Failed(error) => Self::Failed(Arc::clone(error)),
             Self::Panicked => Self::Panicked,
             Self::Abandoned => Self::Abandoned,
+            Self::Held => Self::Held,
             Self::Closed => Self::Closed,
         }
     }
@@ -214,6 +219,7 @@ impl<E: fmt::Display> fmt::Display for StopError<E> {
             Self::Failed(error) => return write!(f, "the session failed to stop: {error:#}"),
             Self::Panicked => "the stop of the session panicked",
             Self::Abandoned => "the stop of the session timed out",
+            Self::Held => "a turn still holds the session, which is stopped when that ends",
             Self::Closed => "the session manager is shut down",
         })
     }

@@ -54,6 +54,12 @@ impl Life {
         true
     }
 
+    /// Its stop begins, for whatever reason: to discard it then means nothing.
+    pub(crate) fn stops(&self) {
+        let mut words = self.words.lock();
+        words.doom.get_or_insert_with(|| "it stops".into());
+    }
+
     #[inline]
     pub(crate) fn is_doomed(&self) -> bool {
         self.doomed.load(Ordering::Acquire)

@@ -246,6 +246,12 @@ impl<B: Backend> Call<B> {
         self.switch.changed.found(|| self.refusal()).await
     }
 
+    /// The turn that held the key has ended after all.
+    pub(crate) fn is_held_no_more(&self) {
+        let mut given = self.answer.lock();
+        given.take_if(|answer| matches!(answer, Answer::Stopped(Err(StopError::Held))));
+    }
+
     /// Answers a stop. The first answer stays.
     pub(crate) fn end(&self, stopped: Result<bool, StopError<B::Error>>) {
         self.decide(Answer::Stopped(stopped));

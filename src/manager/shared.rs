@@ -49,6 +49,17 @@ impl<B: Backend> Resident<B> {
     }
 }
 
+/// A session that was not stopped in its slot has lost its key, by [`force_stop`](crate::SessionManager::force_stop). It is stopped now. At
+/// the end of the manager it is only dropped.
+impl<B: Backend> Drop for Resident<B> {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take() {
+            let seat = Box::new(self.seat.take());
+            quietly(|| self.own.port().stop_loose(Box::new(session), seat));
+        }
+    }
+}
+
 const THERE: &str = "a session is there until its stop takes it";
 
 /// The guards of the manager's registry.
@@ -147,8 +158,7 @@ impl<B: Backend> Shared<B> {
     }
 
     fn is_waited_for<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> bool {
-        let status = self.registry.status(key);
-        status.is_some_and(|status| status.waiting > 0)
+        self.registry.is_queued(key)
     }
 
     /// Takes all calls but stops out of the queue at one moment, gives each this answer, and returns their number.

@@ -1,5 +1,7 @@
 //! A context for a backend that a test calls itself.
 
+use std::any::Any;
+
 use crate::{
     Incarnation, Ticket, TurnContext,
     manager::{
@@ -32,6 +34,8 @@ impl<E> Port<E> for Nobody {
     fn emit(&self, _: E) {}
 
     fn discard(&self, _: Arc<str>) {}
+
+    fn stop_loose(&self, _: Box<dyn Any + Send>, _: Box<dyn Any + Send>) {}
 }
 
 impl<E> Outlet<E> for Nobody {

@@ -3,7 +3,7 @@
 use turnwise::{Phase, manager::*};
 
 use crate::script::{Act, Gate, Step, fail, obey, say, until};
-use crate::{MINUTE, SECOND, all_events, plain, seconds, settled};
+use crate::{SECOND, all_events, plain, seconds, settled};
 
 #[tokio::test(start_paused = true)]
 async fn an_abort_is_for_one_turn() {
@@ -115,7 +115,7 @@ async fn a_stop_waits_for_a_plain_turn_and_cuts_a_start_short() {
     let turn = m.turn("a").await.expect("free");
     let stop = m.stop("a");
     SessionTurn::cancelled(&turn).await;
-    stage.pass(MINUTE).await;
+    stage.pass(9 * SECOND).await;
     assert_eq!(stage.script.stops("a"), [], "it is its holder's");
     drop(turn);
     assert!(stop.await.expect("it stops"));

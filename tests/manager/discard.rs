@@ -12,13 +12,15 @@ use crate::{HOUR, MINUTE, SECOND, all_events, settled};
 
 /// Sessions whose controls the test has, and what was stopped.
 #[derive(Clone, Default)]
-struct Processes(Arc<Mutex<State>>);
+pub(crate) struct Processes(Arc<Mutex<State>>);
 
 #[derive(Default)]
-struct State {
+pub(crate) struct State {
     controls: BTreeMap<&'static str, SessionControl<u32>>,
     /// The next start waits for this gate.
     gate: Option<Gate>,
+    /// The next stop waits for this one.
+    pub(crate) stop: Option<Gate>,
     stops: Vec<(&'static str, StopReason)>,
 }
 
@@ -28,11 +30,16 @@ impl Processes {
         state.controls[key].clone()
     }
 
-    fn stops(&self) -> Vec<(&'static str, StopReason)> {
+    pub(crate) fn stops(&self) -> Vec<(&'static str, StopReason)> {
         self.0.lock().expect("nothing panics with it").stops.clone()
     }
 
-    fn manager(&self) -> SessionManager<Self> {
+    /// The next stop waits for this gate.
+    pub(crate) fn next_stop(&self, gate: &Gate) {
+        self.0.lock().expect("nothing panics with it").stop = Some(gate.clone());
+    }
+
+    pub(crate) fn manager(&self) -> SessionManager<Self> {
         let built = SessionManager::builder(self.clone()).build();
         built.expect("in a runtime")
     }
@@ -62,6 +69,10 @@ impl Backend for Processes {
     }
 
     async fn stop(&self, key: &&'static str, _: (), why: StopReason) -> Result<(), Infallible> {
+        let gate = self.0.lock().expect("nothing panics with it").stop.take();
+        if let Some(gate) = gate {
+            gate.pass().await;
+        }
         let mut state = self.0.lock().expect("nothing panics with it");
         state.stops.push((key, why));
         Ok(())
@@ -78,7 +89,7 @@ impl Agent for Processes {
     }
 }
 
-fn opened() -> Gate {
+pub(crate) fn opened() -> Gate {
     let gate = Gate::new();
     gate.open();
     gate

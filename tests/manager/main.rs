@@ -21,6 +21,7 @@ mod data;
 mod dirty;
 mod discard;
 mod events;
+mod force;
 mod handle;
 mod issue;
 mod kept;

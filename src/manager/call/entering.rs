@@ -143,14 +143,14 @@ impl<B: Backend> Free<B> {
             return Ok(begin(shared, turn, None, called));
         }
         let (own, ticket) = turn.own();
-        let mut look = Reused::new(looked(shared, turn));
+        let mut look = Reused::new(looked(shared, turn, true));
         let looked = in_runtime(own.runtime(), || Pin::new(&mut look).poll(cx));
-        let Poll::Ready((shared, turn, healthy)) = looked else {
+        let Poll::Ready((shared, turn, unfit)) = looked else {
             // Moved to a task with its session, since it belongs to the key.
             let call = Arc::clone(&own);
             let task = own.runtime().spawn(async move {
-                let (shared, turn, healthy) = look.await;
-                establish(shared, turn, call, Want::ANY, called, Some(healthy), |_| {}).await
+                let (shared, turn, unfit) = look.await;
+                establish(shared, turn, call, Want::ANY, called, Some(unfit), |_| {}).await
             });
             return Err(Box::pin(async move {
                 let task = async { task.await.ok() };
@@ -158,7 +158,7 @@ impl<B: Backend> Free<B> {
             }));
         };
         look.keep();
-        if healthy {
+        if unfit.is_none() {
             return Ok(begin(shared, turn, None, called).map(SessionTurn::taken));
         }
         let call = Arc::clone(&own);
@@ -166,7 +166,7 @@ impl<B: Backend> Free<B> {
         let awaited = || turn.spot().map(|call| Awaited { call, limited });
         let watch = watch(&shared, awaited);
         Err(Box::pin(async move {
-            let establish = establish(shared, turn, call, Want::ANY, called, Some(false), |_| {});
+            let establish = establish(shared, turn, call, Want::ANY, called, Some(unfit), |_| {});
             let found = uncut(own.runtime(), establish);
             watched(watch, pin!(ends_early(found, &own, ticket))).await
         }))

@@ -18,34 +18,43 @@ use crate::{Entry, Ticket, Turn, sync::Arc};
 use std::{future::Future, pin::pin};
 use tokio::time::Instant;
 
-/// Whether the session of this turn may have it: it is healthy, is not discarded, and has not become too old while it was idle.
+/// Why the session of this turn must end before it: it was discarded, has become too old while it was idle, or is not healthy. `None` if
+/// it may have the turn. `renews`: the call may start another one.
 pub(crate) fn looked<B: Backend>(
     shared: Arc<Shared<B>>,
     mut turn: Unused<B>,
-) -> impl Future<Output = (Arc<Shared<B>>, Unused<B>, bool)> + Send {
+    renews: bool,
+) -> impl Future<Output = (Arc<Shared<B>>, Unused<B>, Option<StopReason>)> + Send {
     async move {
-        let healthy = match &mut turn.0 {
-            Some(Entry::Occupied(turn)) if must_end(turn).is_some() => false,
+        let unfit = match &mut turn.0 {
             Some(Entry::Occupied(turn)) => {
-                let session = turn.session_mut();
-                let limit = shared.timeouts().start;
-                let look = bounded_here(limit, || shared.backend.is_healthy(session));
-                matches!(look.await, Ended::Done(true))
+                let unfit = must_end(&shared, turn, renews);
+                if unfit.is_some() {
+                    unfit
+                } else {
+                    let session = turn.session_mut();
+                    let limit = shared.timeouts().start;
+                    let look = bounded_here(limit, || shared.backend.is_healthy(session));
+                    let healthy = matches!(look.await, Ended::Done(true));
+                    (!healthy).then_some(StopReason::Unhealthy)
+                }
             }
-            _ => true,
+            _ => None,
         };
-        (shared, turn, healthy)
+        (shared, turn, unfit)
     }
 }
 
-/// Why a session must end before its next turn, whatever its health.
+/// Why a session must end before its next turn, whatever its health. Of age, the slot lock decides: a keep-alive comes before, and the
+/// session stays, or it comes too late and there is none.
 #[inline]
-fn must_end<B: Backend>(turn: &Held<B>) -> Option<StopReason> {
+fn must_end<B: Backend>(shared: &Shared<B>, turn: &Held<B>, renews: bool) -> Option<StopReason> {
     let life = turn.own.life();
     if life.is_doomed() {
         return Some(StopReason::Discarded);
     }
-    (life.is_old() && !Turn::is_kept(turn)).then_some(StopReason::Aged)
+    let ends = life.is_old() && renews && shared.accepts() && Turn::seal(turn);
+    ends.then_some(StopReason::Aged)
 }
 
 /// Turns what is held into the turn of a healthy session. What few calls do is in boxes, so that the future of the others is small.
@@ -59,7 +68,7 @@ pub(crate) fn establish<B: Backend>(
     call: Arc<Call<B>>,
     want: Want,
     called: Option<Instant>,
-    healthy: Option<bool>,
+    looked_at: Option<Option<StopReason>>,
     mut early: impl FnMut(TurnError<B::Error>) + Send,
 ) -> impl Future<Output = Taken<B>> + Send {
     async move {
@@ -74,12 +83,12 @@ pub(crate) fn establish<B: Backend>(
             let_go(entry);
             return Err(shared.refused(TurnError::NotAccepting));
         }
-        let (shared, mut entry, healthy) = match healthy {
-            Some(healthy) => (shared, entry, healthy),
+        let (shared, mut entry, unfit) = match looked_at {
+            Some(unfit) => (shared, entry, unfit),
             // Not even looked at, if the call was cancelled: the call that did so wants the session next.
-            None if restart || cancelled().is_some() => (shared, entry, true),
+            None if restart || cancelled().is_some() => (shared, entry, None),
             None => {
-                let mut look = pin!(looked(shared, entry));
+                let mut look = pin!(looked(shared, entry, !want.misses(None)));
                 match poll_once(look.as_mut()).await {
                     Some(looked) => looked,
                     None => {
@@ -89,16 +98,10 @@ pub(crate) fn establish<B: Backend>(
                 }
             }
         };
-        // What was found unhealthy is stopped in any case.
-        let restarted = (restart && cancelled().is_none()).then_some(StopReason::Restarted);
-        let taken = entry.0.take().expect(ONCE);
-        let reason = match &taken {
-            Entry::Occupied(turn) if !healthy => {
-                Some(must_end(turn).unwrap_or(StopReason::Unhealthy))
-            }
-            _ => restarted,
-        };
-        let (entry, kept) = match (taken, reason) {
+        // What was found unfit is stopped in any case.
+        let restarts = restart && cancelled().is_none();
+        let reason = unfit.or(restarts.then_some(StopReason::Restarted));
+        let (entry, kept) = match (entry.0.take().expect(ONCE), reason) {
             (Entry::Occupied(turn), Some(reason)) => {
                 let renew = renew(&shared, turn, &call, reason);
                 Box::pin(heed(renew, &call, ticket, &mut early)).await

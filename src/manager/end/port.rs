@@ -3,7 +3,7 @@
 use crate::manager::{
     backend::{Backend, StopReason},
     context::Port,
-    end::stop::Stopping,
+    end::stop::{self, Stopping},
     life::Life,
     listen::Outputs,
     report::reports::SessionEvent,
@@ -11,6 +11,7 @@ use crate::manager::{
     shared::Shared,
 };
 use crate::sync::{Arc, Weak};
+use std::any::Any;
 
 /// Weak, because the session has it, and the manager has the session.
 pub(crate) struct SessionPort<B: Backend> {
@@ -49,6 +50,22 @@ impl<B: Backend> Port<B::Event> for SessionPort<B> {
             self.life.alive();
             self.publish(event);
         }
+    }
+
+    /// In a task of its own. If the runtime is gone, the session is only dropped.
+    fn stop_loose(&self, session: Box<dyn Any + Send>, seat: Box<dyn Any + Send>) {
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
+        let session = session.downcast().expect("the port is its session's");
+        let (key, life) = (self.key.clone(), Arc::clone(&self.life));
+        let runtime = shared.runtime.clone();
+        runtime.spawn(async move {
+            let why = StopReason::Requested;
+            drop(stop::run(&shared, &key, life.incarnation, *session, why).await);
+            life.end();
+            drop(seat);
+        });
     }
 
     /// Marks the session first, and then stops it like a call of `stop` that cancels nothing: at once if it is idle, ahead of the queue

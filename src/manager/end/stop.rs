@@ -6,16 +6,17 @@ use crate::manager::{
     error::{StopEnd, StopError},
     reach::Call,
     report::reports::{SessionEvent, stop_text},
-    run::{Ended, bounded, let_go, quietly},
+    run::{Ended, bounded, let_go, quietly, within},
     shared::{Entered, Leaving, Shared, Vacant},
     switch::Cause,
 };
-use crate::{Entry, Incarnation, ToKey, Turn, sync::Arc};
+use crate::{Entry, Incarnation, Phase, ReplaceError, ToKey, Turn, sync::Arc};
 use std::{
     fmt,
     future::Future,
-    pin::Pin,
+    pin::{Pin, pin},
     task::{Context, Poll},
+    time::Duration,
 };
 use tokio::time::Instant;
 
@@ -26,11 +27,31 @@ pub(crate) async fn end<B: Backend>(
     mut closing: Leaving<B>,
     reason: StopReason,
 ) -> (Vacant<B>, StopEnd<B::Error>) {
-    let incarnation = closing.incarnation();
-    let begun = Instant::now();
     let session = closing.session_mut().session.take();
     let session = session.expect("a session is stopped once");
-    let key = closing.key();
+    closing.session_mut().own.life().stops();
+    let end = run(
+        shared,
+        closing.key(),
+        closing.incarnation(),
+        session,
+        reason,
+    )
+    .await;
+    closing.session_mut().own.end_session();
+    // First, so that the key is free if a drop panics.
+    (closing.closed(), end)
+}
+
+/// The backend's stop, and its report.
+pub(crate) async fn run<B: Backend>(
+    shared: &Shared<B>,
+    key: &B::Key,
+    incarnation: Incarnation,
+    session: B::Session,
+    reason: StopReason,
+) -> StopEnd<B::Error> {
+    let begun = Instant::now();
     let stop = || shared.backend.stop(key, session, reason);
     let end = match bounded(shared.timeouts().stop, stop).await {
         Ended::Done(end) => end.map_err(|error| StopError::Failed(Arc::new(error))),
@@ -48,9 +69,7 @@ pub(crate) async fn end<B: Backend>(
         took,
         error: error.clone(),
     });
-    closing.session_mut().own.end_session();
-    // First, so that the key is free if a drop panics.
-    (closing.closed(), end)
+    end
 }
 
 /// Stops a session in a task that owns it. The next caller waits for that.
@@ -89,9 +108,14 @@ impl<B: Backend> Stopping<B> {
         let call = Call::stop(only, reason);
         // Made before others can join: if the hash of a key panics, they still get an answer.
         let answers = Answers(Arc::clone(&call));
-        let registry = &shared.registry;
-        // One of another session may find nothing to stop where this one does, and one that cancels nothing may wait for long.
-        let joins = |call: &Call<B>| call.stops == Some(reason) && call.only == only;
+        let (registry, own) = (&shared.registry, key.to_key());
+        // In the queue, one of another session may find nothing to stop where this one does, and one that cancels nothing may wait for
+        // long. One that runs is joined if it is of the session that is there.
+        let joins = |call: &Call<B>, has: Option<Incarnation>| match (call.stops, has) {
+            (None, _) => false,
+            (Some(why), None) => why == reason && call.only == only,
+            (Some(_), has) => call.only.is_none() || call.only == has,
+        };
         let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins, only) {
             None => return Self { ended: None },
             Some(Err(other)) => other,
@@ -101,7 +125,21 @@ impl<B: Backend> Stopping<B> {
                 }
                 let stopping = Arc::clone(shared);
                 shared.runtime.spawn(async move {
-                    let Ok(entry) = enter.await else {
+                    let mut enter = pin!(enter);
+                    // A discard has cancelled nothing, so it waits for as long as the turn takes.
+                    let limit = (reason == StopReason::Requested).then(|| patience(&stopping));
+                    let entered = match within(limit, enter.as_mut()).await {
+                        Some(entered) => entered,
+                        None => {
+                            if is_held(&stopping, &own) {
+                                answers.0.end(Err(StopError::Held));
+                            }
+                            let entered = enter.await;
+                            answers.0.is_held_no_more();
+                            entered
+                        }
+                    };
+                    let Ok(entry) = entered else {
                         return; // the manager is shutting down
                     };
                     drop(keep);
@@ -113,6 +151,72 @@ impl<B: Backend> Stopping<B> {
         };
         let ended = Box::pin(async move { call.ended().await });
         Self { ended: Some(ended) }
+    }
+
+    /// Takes the key from its holder, if a stop does not end the session.
+    pub(crate) fn force<Q: ?Sized + ToKey<B::Key>>(
+        shared: &Arc<Shared<B>>,
+        key: &Q,
+        only: Option<Incarnation>,
+        keep: impl Send + 'static,
+    ) -> Self {
+        let own = key.to_key();
+        let stopping = Self::begin(shared, key, only, StopReason::Requested, keep);
+        if stopping.ended.is_none() {
+            return stopping;
+        }
+        let forced = shared
+            .runtime
+            .spawn(force(Arc::clone(shared), own, stopping));
+        let ended = Box::pin(async move { forced.await.unwrap_or(Err(StopError::Closed)) });
+        Self { ended: Some(ended) }
+    }
+}
+
+/// What a turn gets that a stop has cancelled. A message or a closure has ended after the abort timeout, which began a moment later than
+/// the stop's.
+fn patience<B: Backend>(shared: &Shared<B>) -> Duration {
+    shared.timeouts().abort.saturating_mul(2)
+}
+
+/// Whether a turn has the key. Starts, health checks and stops have limits of their own.
+fn is_held<B: Backend>(shared: &Shared<B>, key: &B::Key) -> bool {
+    let status = shared.registry.status(key);
+    status.is_some_and(|status| status.phase == Phase::Busy)
+}
+
+/// Stops the session, and takes its key from a turn that does not end.
+///
+/// The turn may end between the look and the replacement, and another one may begin. The replacement is of the incarnation that was
+/// seen: the stop in the queue goes before every other call, so the next turn is of the next incarnation. Schedules: `a16_force`.
+async fn force<B: Backend>(
+    shared: Arc<Shared<B>>,
+    key: B::Key,
+    stopping: Stopping<B>,
+) -> Stopped<B::Error> {
+    let mut stopping = pin!(stopping);
+    match within(Some(patience(&shared)), stopping.as_mut()).await {
+        Some(Err(StopError::Held)) | None => {}
+        Some(stopped) => return stopped,
+    }
+    loop {
+        let seen = shared
+            .registry
+            .observe(&key)
+            .filter(|seen| seen.status().phase == Phase::Busy);
+        let Some(seen) = seen else {
+            // A start, a health check or a stop ends by itself.
+            return stopping.await;
+        };
+        match seen.replace() {
+            // The session is stopped when its holder gives it back, or now if it was granted and not taken.
+            Ok(replaced) => {
+                let_go(replaced);
+                return Ok(true);
+            }
+            Err(ReplaceError::Moved) => {}
+            Err(_) => return Err(StopError::Closed),
+        }
     }
 }
 
@@ -132,7 +236,7 @@ async fn stop<B: Backend>(
     };
     if only.is_some_and(|only| only != Turn::incarnation(&turn)) {
         // A successor: it was idle, and is so again.
-        let_go(turn);
+        quietly(|| Turn::put_back(turn));
         return Ok(false);
     }
     let (vacancy, ended) = end(shared, Turn::vacate(turn), reason).await;

@@ -36,6 +36,7 @@ pub(crate) async fn sweep<B: Backend>(
         let status = seen.status();
         let age = status.age(shared.registry.now());
         let old = shared.settings.max_age.is_some()
+            && shared.accepts()
             && seen.handle().is_some_and(|own| own.life().is_old());
         let (idle_for, reason) = match (old, idle_for) {
             (true, _) => (Duration::ZERO, StopReason::Aged),
@@ -44,7 +45,7 @@ pub(crate) async fn sweep<B: Backend>(
         };
         let skip = match status.phase {
             Phase::Idle if age < idle_for => Skip::Young,
-            Phase::Idle => match seen.close_idle(idle_for) {
+            Phase::Idle => match seen.close_idle(idle_for, old) {
                 Ok(closing) => {
                     stops.push_back((key, stop_idle(&shared, closing, reason)));
                     continue;

@@ -121,7 +121,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         &self,
         key: &Q,
         handle: Arc<H>,
-        joins: impl Fn(&H) -> bool,
+        joins: impl Fn(&H, Option<Incarnation>) -> bool,
         only: Option<Incarnation>,
     ) -> Option<Result<(Enter<K, V, H>, Caller<H>), Arc<H>>> {
         let arrival = self.arrival(key, Priority::High, true);
@@ -216,6 +216,16 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         }
     }
 
+    /// Whether a call is in the queue of a key that is not of high priority. Takes the slot lock for a moment.
+    pub(crate) fn is_queued<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> bool {
+        let queued = self.with(key, |slot| {
+            let locked = slot.lock();
+            let rare = locked.state.rare.as_ref();
+            rare.is_some_and(|rare| rare.queue.has_others())
+        });
+        queued == Some(true)
+    }
+
     /// Empties the queue of a key at once, but for the calls of high priority, so that nobody in it is granted any more. The caller must answer each
     /// call, and then wake it. Returns an empty queue if the registry is closed: then only drains wait.
     pub(crate) fn take_queue<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Queue<H> {
@@ -261,14 +271,15 @@ impl<V, H> Locked<'_, V, H> {
         only.is_none_or(|only| only == self.status().incarnation)
     }
 
-    /// The handle of the next high-priority call or of the call that has the slot, if `joins` accepts it.
+    /// The handle of the next high-priority call or of the call that has the slot, if `joins` accepts it. Of the latter it gets the
+    /// incarnation that the call has.
     #[cfg(feature = "tokio")]
-    pub(crate) fn joined(&self, joins: impl Fn(&H) -> bool) -> Option<Arc<H>> {
+    pub(crate) fn joined(&self, joins: impl Fn(&H, Option<Incarnation>) -> bool) -> Option<Arc<H>> {
         let rare = self.state.rare.as_ref()?;
-        let mut calls = [rare.queue.first_caller(), rare.caller.as_ref()]
-            .into_iter()
-            .flatten();
-        calls.find(|caller| joins(caller)).cloned()
+        let queued = rare.queue.first_caller().filter(|call| joins(call, None));
+        let has = Some(self.status().incarnation);
+        let call = queued.or(rare.caller.as_ref().filter(|call| joins(call, has)));
+        call.cloned()
     }
 
     /// The position of a call that waits, or was granted the slot and has not taken it.

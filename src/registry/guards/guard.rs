@@ -86,10 +86,19 @@ impl<K, V, H> Turn<K, V, H> {
         this.hold.set_handle(handle);
     }
 
-    /// Whether a guard keeps the session alive.
+    /// Policy ends the session after this: no guard can keep it alive any more. False if one does.
     #[cfg(feature = "tokio")]
-    pub(crate) fn is_kept(this: &Self) -> bool {
-        this.hold.slot().lock().kept() > 0
+    pub(crate) fn seal(this: &Self) -> bool {
+        this.hold.slot().lock().seal()
+    }
+
+    /// Ends a turn in which the session was not used: it is idle since it was before.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn put_back(mut this: Self) {
+        let session = this.session.take();
+        if let Some(slot) = this.hold.disarm() {
+            put_back(session, slot);
+        }
     }
 
     /// When this phase of the slot began.

@@ -94,15 +94,21 @@ impl<K, V, H> Observed<K, V, H> {
     }
 
     /// Begins to close a session that has been idle for `idle_for`, as
-    /// [`cleanup_idle`](crate::Registry::cleanup_idle) would. The observation does not matter: all is decided now, under the slot
-    /// lock.
+    /// [`cleanup_idle`](crate::Registry::cleanup_idle) would. All is decided now, under the slot lock. Of the observation only the
+    /// incarnation matters, if `same` says so.
     #[cfg(feature = "tokio")]
     pub(crate) fn close_idle(
         &self,
         idle_for: std::time::Duration,
+        same: bool,
     ) -> Result<Closing<K, V, H>, Claim<()>> {
         let now = self.slot.home.now();
-        let claim = self.slot.lock().claim(idle_for, true, now);
+        let mut locked = self.slot.lock();
+        if same && locked.status().incarnation != self.status.incarnation {
+            return Err(Claim::Moved);
+        }
+        let claim = locked.claim(idle_for, true, now);
+        drop(locked);
         match claim {
             Claim::Taken(session) => Ok(Closing::claimed(&self.slot, session)),
             Claim::Young => Err(Claim::Young),

@@ -6,10 +6,25 @@ use crate::{
 };
 use std::time::Duration;
 
+/// The count of guards of a session that gets no more of them.
+const SEALED: u32 = u32::MAX;
+
 impl<V, H> Locked<'_, V, H> {
     /// The number of guards that keep the session alive.
     pub(crate) fn kept(&self) -> u32 {
-        self.state.rare.as_ref().map_or(0, |rare| rare.kept)
+        let rare = self.state.rare.as_ref();
+        let kept = rare.map_or(0, |rare| rare.kept);
+        if kept == SEALED { 0 } else { kept }
+    }
+
+    /// Policy ends the session of this turn: it gets no guard any more. False if it has one.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn seal(&mut self) -> bool {
+        let sealed = self.kept() == 0;
+        if sealed {
+            self.state.rare().kept = SEALED;
+        }
+        sealed
     }
 
     /// Keeps the session alive, if there is one that is not being closed. Returns its number.
@@ -19,6 +34,7 @@ impl<V, H> Locked<'_, V, H> {
             return None;
         }
         let rare = self.state.rare();
+        // `None` if it is sealed.
         rare.kept = rare.kept.checked_add(1)?;
         Some(number)
     }

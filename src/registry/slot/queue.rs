@@ -143,6 +143,13 @@ impl<H> Queue<H> {
         high.then_some(waiter.caller.as_ref())?
     }
 
+    /// Whether there is a call that is not of high priority.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn has_others(&self) -> bool {
+        let last = self.waiters.last_key_value();
+        last.is_some_and(|(place, _)| place.priority() != Priority::High)
+    }
+
     /// The next calls after this place, and their handles.
     #[cfg(feature = "tokio")]
     pub(crate) fn after(
