@@ -108,21 +108,28 @@ impl Life {
     }
 
     /// Resolves when no sign of life has come for this time, neither from the call nor from the session itself. One that comes between
-    /// the last look and the end of the turn comes too late. If a `send` waits then, the reader is lost instead, and the silence begins
-    /// anew.
+    /// the last look and the end of the turn comes too late. While a `send` waits, the silence is its reader's, which is given up after
+    /// the same time, whatever else gives a sign.
     pub(crate) async fn silent(&self, switch: &Switch, ticket: Ticket, limit: Option<Duration>) {
         let mut last = Instant::now();
+        let mut reader = None;
         loop {
-            let Some(moment) = limit.and_then(|limit| last.checked_add(limit)) else {
+            let from = reader.map_or(last, |reader| last.min(reader));
+            let Some((limit, moment)) =
+                limit.and_then(|limit| Some((limit, from.checked_add(limit)?)))
+            else {
                 return pending().await;
             };
             let left = moment.saturating_duration_since(Instant::now());
             timed(Some(left), pending::<()>()).await;
             let own = self.sign(None).filter(|sign| *sign > last);
-            let Some(sign) = own.or_else(|| switch.sign_after(ticket, last)) else {
+            let (sign, unread) = switch.signs(ticket, last, limit);
+            reader = unread;
+            if let Some(sign) = own.max(sign) {
+                last = sign;
+            } else if last.elapsed() >= limit {
                 return;
-            };
-            last = sign;
+            }
         }
     }
 }

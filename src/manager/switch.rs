@@ -9,6 +9,7 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// Why a call is cancelled. The first cause stays.
@@ -53,8 +54,9 @@ struct State {
     note: Option<Arc<str>>,
     /// When the last event or note came.
     sign: Option<Instant>,
-    /// How many calls of `send` wait for the sender's reader.
+    /// How many calls of `send` wait for the sender's reader, and since when that has taken nothing.
     sends: u32,
+    unread: Option<Instant>,
     /// The reader took nothing for too long.
     reader_lost: bool,
     /// The turn has ended. The stop of a dirty session may hold the slot for longer.
@@ -167,11 +169,23 @@ impl Switch {
         let mut state = self.state.lock();
         if let Some(state) = state.of(ticket) {
             state.sign = Some(now);
-            state.sends = if waits {
-                state.sends + 1
-            } else {
-                state.sends.saturating_sub(1)
+            state.sends = match waits {
+                true => state.sends + 1,
+                false => state.sends.saturating_sub(1),
             };
+            let first = waits && state.sends == 1;
+            if first || state.sends == 0 {
+                state.unread = first.then_some(now);
+            }
+        }
+    }
+
+    /// The reader for which a `send` waits has taken something.
+    pub(crate) fn read(&self, ticket: Ticket) {
+        let now = Instant::now();
+        let mut state = self.state.lock();
+        if let Some(state) = state.of(ticket).filter(|state| state.sends > 0) {
+            state.unread = Some(now);
         }
     }
 
@@ -188,20 +202,32 @@ impl Switch {
         self.changed.found(ends).await;
     }
 
-    /// The sign of life that came after this moment. Both looks are under one lock: a `send` that ends in between leaves its sign first.
-    pub(crate) fn sign_after(&self, ticket: Ticket, last: Instant) -> Option<Instant> {
+    /// The sign of life that came after this moment, and since when a reader has taken nothing for which a `send` waits: then the
+    /// silence is the reader's, and a reader that is silent for so long is lost. All this is one look under one lock: a `send` that ends
+    /// meanwhile leaves its sign first.
+    pub(crate) fn signs(
+        &self,
+        ticket: Ticket,
+        last: Instant,
+        limit: Duration,
+    ) -> (Option<Instant>, Option<Instant>) {
         let now = Instant::now();
         let mut state = self.state.lock();
-        let own = state.of(ticket)?;
-        let sign = own.sign.filter(|sign| *sign > last);
-        if sign.is_some() || own.sends == 0 {
-            return sign;
+        let Some(own) = state.of(ticket) else {
+            return (None, None);
+        };
+        let Some(unread) = own.unread else {
+            return (own.sign.filter(|sign| *sign > last), None);
+        };
+        if now.saturating_duration_since(unread) < limit {
+            return (Some(now), Some(unread));
         }
+        own.unread = None;
         own.reader_lost = true;
-        drop(state);
         self.used.store(true, Ordering::Release);
+        drop(state);
         self.changed.ring();
-        Some(now)
+        (Some(now), None)
     }
 
     pub(crate) fn note(&self, ticket: Ticket) -> Option<Arc<str>> {

@@ -349,3 +349,29 @@ async fn a_wait_that_was_given_up() {
         end(m).await;
     }
 }
+
+/// A part of an answer is waited for in vain, and then nothing is, though the message goes on.
+#[tokio::test(start_paused = true)]
+async fn a_part_that_was_given_up() {
+    let m = manager();
+    let busy = Gate::new();
+    let turn = {
+        let (m, work) = (m.clone(), until(&busy));
+        does(async move {
+            let mut sending = m.send_message(&B, work);
+            let part = tokio::time::timeout(SECOND, sending.next_event()).await;
+            assert!(part.is_err(), "it says nothing");
+            tokio::time::sleep(MINUTE).await;
+            sending.detach();
+            Ok("ended".to_owned())
+        })
+    };
+    let turn = m.send_message(&A, turn);
+    let waits = m.send_message(&B, ask(&m, A, idle()));
+    tokio::time::sleep(2 * SECOND).await;
+    busy.open();
+    in_words(turn.await).expect("it ends");
+    assert_eq!(in_words(waits.await).expect("it is answered"), "done");
+    assert_eq!(m.stats().refused.deadlock, 0);
+    end(m).await;
+}

@@ -303,3 +303,64 @@ async fn sessions_of_one_moment_do_not_end_in_one() {
     assert_eq!(processes.stops().len(), 20);
     m.shutdown(SECOND).await;
 }
+
+/// Behind a start that hangs, the stop of a discard waits. That is no call which wants the session.
+#[tokio::test(start_paused = true)]
+async fn an_abort_cuts_a_start_that_was_discarded() {
+    let processes = Processes::default();
+    let gate = Gate::new();
+    processes.0.lock().expect("unpoisoned").gate = Some(gate.clone());
+    let m = processes.manager();
+    let starts = tokio::spawn(m.turn(&"a"));
+    gate.reached().await;
+    processes.control("a").discard("dead");
+    settled().await;
+    assert!(m.abort(&"a", None));
+    let ended = starts.await.expect("it does not panic");
+    assert!(matches!(ended, Err(TurnError::Aborted)));
+    tokio::time::sleep(6 * SECOND).await;
+    assert_eq!(m.status(&"a"), None, "it was cut after the abort timeout");
+    m.shutdown(SECOND).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_joins_the_running_stop_of_a_discard() {
+    let processes = Processes::default();
+    let m = processes.manager();
+    drop(m.turn(&"a").await.expect("it starts"));
+    let gate = Gate::new();
+    processes.next_stop(&gate);
+    processes.control("a").discard("dead");
+    gate.reached().await;
+    let stop = m.stop(&"a");
+    processes
+        .control("a")
+        .discard("in its stop this does nothing");
+    settled().await;
+    gate.open();
+    assert!(stop.await.expect("it stops"));
+    assert_eq!(processes.stops(), [("a", StopReason::Discarded)]);
+    m.shutdown(SECOND).await;
+}
+
+/// Who cannot get a new one keeps the old one.
+#[tokio::test(start_paused = true)]
+async fn a_session_that_cannot_be_replaced_does_not_age() {
+    let processes = Processes::default();
+    let m = aging(&processes);
+    let first = m.send_message(&"a", opened()).await.expect("it starts");
+    m.accept_new(false);
+    tokio::time::sleep(HOUR).await;
+    let reply = m.send_message(&"a", opened()).await;
+    assert_eq!(reply.expect("it goes on"), first);
+    m.accept_new(true);
+    let kept = m.keep_alive(&"a").expect("there");
+    tokio::time::sleep(HOUR).await;
+    drop(kept);
+    let existing = m.with(TurnOptions::existing());
+    let reply = existing.send_message(&"a", opened()).await;
+    assert_eq!(reply.expect("it exists"), first);
+    let reply = m.send_message(&"a", opened()).await;
+    assert!(reply.expect("a new one") > first);
+    m.shutdown(SECOND).await;
+}

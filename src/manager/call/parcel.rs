@@ -290,7 +290,7 @@ impl<'a, A: Agent> Place<'a, A> {
         let (number, woken) = self.parcel.events.wait(self.number, waker);
         self.number = Some(number);
         if woken {
-            self.parcel.call.switch.alive(self.ticket);
+            self.parcel.call.switch.read(self.ticket);
         }
         number
     }

@@ -95,19 +95,22 @@ impl<A: Agent> Sending<A> {
     ///
     /// A [`TurnError`], never `Agent`. Await the `Sending` for the same error with the message.
     pub async fn started(&mut self) -> Result<(), TurnError<A::Error>> {
+        let mut part = Part(self);
         poll_fn(|cx| {
-            let mut polled = self.parcel.poll_started(cx);
-            if self.given_up(polled.is_pending()) {
-                polled = self.parcel.poll_started(cx);
+            let Part(this) = &mut part;
+            let mut polled = this.parcel.poll_started(cx);
+            if this.given_up(polled.is_pending()) {
+                polled = this.parcel.poll_started(cx);
             }
-            polled.map_err(|error| self.why(error))
+            polled.map_err(|error| this.why(error))
         })
         .await
     }
 
     /// Returns the next event of the answer, or `None` after the last one. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<Update<A::Event>> {
-        poll_fn(|cx| self.poll_event(cx)).await
+        let part = Part(self);
+        poll_fn(|cx| part.0.poll_event(cx)).await
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<Update<A::Event>>> {
@@ -204,6 +207,15 @@ impl<A: Agent> Sending<A> {
             TurnError::Aborted => self.wait.refused(&self.shared).unwrap_or(error),
             error => error,
         }
+    }
+}
+
+/// A wait for a part of what comes of a message. It ends with this, also if it is dropped: then nothing waits for the message.
+struct Part<'a, A: Agent>(&'a mut Sending<A>);
+
+impl<A: Agent> Drop for Part<'_, A> {
+    fn drop(&mut self) {
+        self.0.wait.end();
     }
 }
 

@@ -242,10 +242,11 @@ impl<E> Unread<E> {
             if event.sent {
                 queue.sent -= 1;
                 queue.sent_bytes -= event.bytes;
-                let sender = queue.first_sender();
-                drop(queue);
-                wake(sender);
             }
+            // Also without more room: the sender learns that somebody reads.
+            let sender = queue.first_sender();
+            drop(queue);
+            wake(sender);
             return Poll::Ready(Some(Update::Event(event.event)));
         }
         if queue.ended {

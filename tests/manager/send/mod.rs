@@ -355,3 +355,30 @@ async fn a_huge_event_passes_alone() {
     assert_eq!(read, (0..weights.len()).collect::<Vec<_>>());
     m.shutdown(HOUR).await;
 }
+
+/// What else the turn or its session does is no sign of the reader.
+#[tokio::test(start_paused = true)]
+async fn a_reader_is_given_up_though_its_turn_says_something() {
+    let timeouts = Timeouts::default().quiet(10 * SECOND);
+    let m = manager(|builder| builder.unread_events(2).timeouts(timeouts));
+    let body = runs(async |cx| {
+        let sends = async {
+            for number in 0..5 {
+                cx.send(line(number)).await;
+            }
+        };
+        let says = async {
+            loop {
+                cx.note("alive");
+                cx.session().note("alive");
+                tokio::time::sleep(SECOND).await;
+            }
+        };
+        tokio::select! { () = sends => {}, () = says => {} }
+    });
+    let sending = m.send_message(&"a", body);
+    tokio::time::sleep(MINUTE).await;
+    assert_eq!(m.stats().turns.done, 1, "the reader was given up");
+    sending.await.expect("the turn goes on");
+    m.shutdown(HOUR).await;
+}
