@@ -224,8 +224,9 @@ impl Switch {
         }
         own.unread = None;
         own.reader_lost = true;
-        self.used.store(true, Ordering::Release);
         drop(state);
+        // After the lock is no other moment: a `send` that looks in between is woken.
+        self.used.store(true, Ordering::Release);
         self.changed.ring();
         (Some(now), None)
     }

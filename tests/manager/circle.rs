@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use turnwise::manager::*;
 
 use crate::script::Gate;
-use crate::{SECOND, settled};
+use crate::{MINUTE, SECOND, settled};
 use doer::{A, B, C, D, ask, asks, does, end, idle, in_words, manager, refusal, starting, until};
 
 #[tokio::test(start_paused = true)]
