@@ -4,6 +4,7 @@ use crate::{
     agent::{Chat, Unkept},
     board::{Board, Exchange},
     limits,
+    metrics::Metrics,
     words::{begin_of, begin_of_shared, told},
 };
 use serde::Serialize;
@@ -22,6 +23,7 @@ pub(crate) struct Desk<A: Chat> {
     sessions: SessionManager<A>,
     agent: A,
     board: watch::Sender<Board>,
+    metrics: Metrics,
 }
 
 /// A message that waits.
@@ -43,16 +45,21 @@ impl<A: Chat> Clone for Desk<A> {
             sessions: self.sessions.clone(),
             agent: self.agent.clone(),
             board: self.board.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
 
 impl<A: Chat> Desk<A> {
+    /// In tokio's context: a task of its own counts.
     pub(crate) fn new(sessions: SessionManager<A>, agent: A) -> Self {
+        let metrics = Metrics::new();
+        tokio::spawn(metrics.clone().observe(sessions.subscribe()));
         Self {
             sessions,
             agent,
             board: watch::Sender::default(),
+            metrics,
         }
     }
 
@@ -99,6 +106,14 @@ impl<A: Chat> Desk<A> {
                 message: call.note,
             })
             .collect()
+    }
+
+    /// All that is counted, as Prometheus reads it. Waits for nothing.
+    pub(crate) fn metrics(&self) -> String {
+        let sessions = self.sessions.snapshot().into_iter();
+        let sessions = sessions.map(|(_, status)| (name(status.phase), status.waiting));
+        let sessions: Vec<_> = sessions.collect();
+        self.metrics.text(&self.sessions.stats(), &sessions)
     }
 
     /// Cancels the turn under way; with a ticket, that turn, or the message that waits for it.
@@ -168,13 +183,7 @@ impl<A: Chat> Desk<A> {
 
     fn view(&self, key: String, status: SessionStatus, board: &Board) -> View {
         View {
-            phase: match status.phase {
-                Phase::Starting => "starting",
-                Phase::Busy => "busy",
-                Phase::Idle => "idle",
-                Phase::Closing => "closing",
-                _ => "unknown",
-            },
+            phase: name(status.phase),
             elapsed_ms: u64::try_from(status.elapsed.as_millis()).unwrap_or(u64::MAX),
             waiting: status.waiting,
             incarnation: status.incarnation.get(),
@@ -189,6 +198,19 @@ impl<A: Chat> Desk<A> {
     fn changed(&self) {
         self.board.send_modify(|_| ());
     }
+}
+
+pub(crate) const PHASES: [&str; 5] = ["starting", "idle", "busy", "closing", "unknown"];
+
+fn name(phase: Phase) -> &'static str {
+    let place = match phase {
+        Phase::Starting => 0,
+        Phase::Idle => 1,
+        Phase::Busy => 2,
+        Phase::Closing => 3,
+        _ => 4,
+    };
+    PHASES[place]
 }
 
 /// The answer to a message, as it comes.

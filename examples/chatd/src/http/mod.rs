@@ -69,6 +69,7 @@ fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
             Call::Delete => delete(sessions::delete::<A>),
             Call::Feed => get(feed::feed).with_state(feed.clone()),
             Call::Health => get(health::<A>),
+            Call::Metrics => get(metrics::<A>),
             Call::Page => get(page),
         };
         let router = if route.open { &mut open } else { &mut closed };
@@ -117,6 +118,11 @@ async fn health<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
         health["trouble"] = trouble.into();
     }
     (code, Json(health))
+}
+
+async fn metrics<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
+    let kind = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+    ([(header::CONTENT_TYPE, kind)], desk.metrics())
 }
 
 /// One file, without a build step. It loads nothing, and may be framed by nobody.

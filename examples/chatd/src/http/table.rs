@@ -12,6 +12,7 @@ pub(crate) enum Call {
     Delete,
     Feed,
     Health,
+    Metrics,
     Page,
 }
 
@@ -137,6 +138,16 @@ pub(crate) const TABLE: &[Route] = &[
         does: "whether messages are accepted",
         answers: "200 `{\"status\": \"ok\"}`, or 503 `{\"status\": \"closing\"}` once it is asked to end; a `\"trouble\"` if \
                   conversations cannot be kept",
+        absent: (200, ""),
+    },
+    Route {
+        method: "GET",
+        path: "/metrics",
+        call: Call::Metrics,
+        open: false,
+        body: Body::Ignored,
+        does: "counters and histograms for Prometheus",
+        answers: "200, text",
         absent: (200, ""),
     },
     Route {

@@ -157,6 +157,7 @@ async fn a_token_is_asked_for() {
         for ask in [
             daemon.get("/sessions"),
             daemon.get("/events"),
+            daemon.get("/metrics"),
             daemon.say("a", "hello"),
         ] {
             let ask = match shown {

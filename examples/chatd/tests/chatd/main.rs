@@ -14,6 +14,7 @@ mod daemon;
 mod ends;
 mod limits;
 mod messages;
+mod metrics;
 mod routes;
 mod table;
 mod terminal;
