@@ -130,7 +130,12 @@ impl<A: Chat> Desk<A> {
     }
 
     /// Stops the session, and starts it anew, with a new conversation. Who waits in line goes on with that.
+    ///
+    /// Refused if no session may be started. If that begins after the look, the session is stopped, and the answer is the same.
     pub(crate) async fn afresh(&self, key: &str) -> Result<Kept, TurnError<A::Error>> {
+        if self.is_draining() {
+            return Err(TurnError::NotAccepting);
+        }
         let forgetting = self.agent.forget(key);
         let stopping = self.sessions.stop(key);
         self.board.send_if_modified(|board| board.forget(key));
@@ -158,6 +163,19 @@ impl<A: Chat> Desk<A> {
         self.changed();
         let kept = forgetting.await;
         ended.map(|was_there| (was_there, kept))
+    }
+
+    /// Whether new sessions are started. Those that are there go on.
+    pub(crate) fn accept_new(&self, accept: bool) {
+        // Under the board's lock, so that of two calls the same one is the last for both.
+        self.board.send_modify(|board| {
+            self.sessions.accept_new(accept);
+            board.draining = !accept;
+        });
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.board.borrow().draining
     }
 
     /// Admits nobody any more; when all sessions have ended, the report.

@@ -23,6 +23,8 @@ each line is a message; a line that begins with // is one that begins with /
 /stop      cancels the turn, and what waits behind it
 /new       stops the session and starts it afresh
 /use NAME  goes to another session
+/drain     refuses new sessions; those that are there go on
+/accept    accepts new sessions again
 /quit      ends all sessions and the daemon";
 
 pub(crate) struct Terminal<A: Chat> {
@@ -102,6 +104,8 @@ impl<A: Chat> Terminal<A> {
             ("/stop", "") => self.stop(),
             ("/new", "") => self.afresh(),
             ("/use", name) => self.go_to(name),
+            ("/drain", "") => self.accept_new(false, "new sessions are refused"),
+            ("/accept", "") => self.accept_new(true, "new sessions are accepted"),
             ("/quit", "") => return Wish::Quit,
             ("/help", "") => HELP.lines().for_each(|line| self.paper.line(line)),
             _ if line.starts_with("//") => self.send(&line[1..]),
@@ -144,6 +148,11 @@ impl<A: Chat> Terminal<A> {
             (waited, false) => format!("{waited} dismissed"),
         };
         self.paper.line(&line);
+    }
+
+    fn accept_new(&mut self, accept: bool, line: &str) {
+        self.desk.accept_new(accept);
+        self.paper.line(line);
     }
 
     fn afresh(&mut self) {

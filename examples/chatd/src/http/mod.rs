@@ -68,6 +68,8 @@ fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
             Call::Afresh => post(sessions::afresh::<A>),
             Call::Delete => delete(sessions::delete::<A>),
             Call::Feed => get(feed::feed).with_state(feed.clone()),
+            Call::Drain => post(drain::<A>),
+            Call::Accept => delete(accept::<A>),
             Call::Health => get(health::<A>),
             Call::Metrics => get(metrics::<A>),
             Call::Page => get(page),
@@ -106,10 +108,22 @@ async fn safe(mut response: Response) -> Response {
     response
 }
 
-/// 200 while messages are taken.
+async fn drain<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
+    desk.accept_new(false);
+    Json(json!({ "draining": true }))
+}
+
+async fn accept<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
+    desk.accept_new(true);
+    Json(json!({ "draining": false }))
+}
+
+/// 200 while messages are taken, those that start a session too.
 async fn health<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
     let (code, status) = if desk.is_closing() {
         (StatusCode::SERVICE_UNAVAILABLE, "closing")
+    } else if desk.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else {
         (StatusCode::OK, "ok")
     };

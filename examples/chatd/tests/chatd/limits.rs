@@ -123,7 +123,11 @@ async fn pages_of_other_origins_change_nothing() {
     for (name, value) in others {
         let say = daemon.say("a", "hello").header(name, value);
         assert_eq!(refused(&say.answer().await), (403, "other_origin"));
-        for (method, path) in [("DELETE", "/sessions/a"), ("POST", "/sessions/a/new")] {
+        for (method, path) in [
+            ("DELETE", "/sessions/a"),
+            ("POST", "/sessions/a/new"),
+            ("POST", "/admin/drain"),
+        ] {
             let ask = daemon.ask(method, path).header(name, value);
             assert_eq!(refused(&ask.answer().await), (403, "other_origin"));
         }
@@ -158,6 +162,7 @@ async fn a_token_is_asked_for() {
             daemon.get("/sessions"),
             daemon.get("/events"),
             daemon.get("/metrics"),
+            daemon.ask("POST", "/admin/drain"),
             daemon.say("a", "hello"),
         ] {
             let ask = match shown {

@@ -11,6 +11,7 @@ mod agents;
 mod client;
 mod crowds;
 mod daemon;
+mod drain;
 mod ends;
 mod limits;
 mod messages;
