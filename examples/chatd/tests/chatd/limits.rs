@@ -203,6 +203,8 @@ async fn bad_usage_is_told_at_the_start() {
         (&["--listen", "[::]:0"], "--token"),
         (&["--session", "a\nb"], "control characters"),
         (&["--turn-timeout", "0"], "more than 0"),
+        (&["--quiet", "0"], "more than 0"),
+        (&["--max-age", "0"], "more than 0"),
         (&["--delay=-1"], "--delay"),
         (&["--max-sessions", "0"], "--max-sessions"),
         (&["--what"], "--what"),
