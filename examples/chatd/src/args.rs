@@ -15,8 +15,8 @@ use tracing_subscriber::filter::Targets;
 
 /// A chat daemon: a terminal and an HTTP API over the same sessions, one turn at a time for each.
 ///
-/// Type a line to send it as a message. /status, /stop, /new, /use NAME, /drain, /accept and /quit are commands. The
-/// printed address serves the page and the API.
+/// Type a line to send it as a message. /help lists the commands, such as /status and /quit. The printed address serves
+/// the page and the API.
 ///
 /// SIGTERM, SIGINT (Ctrl-C), SIGHUP, SIGQUIT and /quit shut it down. Running turns get --drain seconds to finish, and then
 /// every session is stopped. A second signal ends the turns at once.

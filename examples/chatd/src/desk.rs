@@ -8,7 +8,7 @@ use crate::{
     words::{begin_of, begin_of_shared, told},
 };
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use turnwise::{
     Phase, SessionManager, Ticket,
@@ -31,9 +31,20 @@ pub(crate) struct Desk<A: Chat> {
 pub(crate) struct Queued {
     turn: Ticket,
     first: bool,
-    waited_ms: u128,
+    waited_ms: u64,
     /// Its beginning.
     message: Option<Arc<str>>,
+}
+
+/// For people.
+impl fmt::Display for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = Duration::from_millis(self.waited_ms).as_secs_f64();
+        write!(f, "{} waits for {seconds:.1} s", self.turn)?;
+        f.write_str(if self.first { ", first" } else { "" })?;
+        let message = self.message.as_ref();
+        message.map_or(Ok(()), |message| write!(f, ": {message}"))
+    }
 }
 
 /// Whether a conversation that was ended stays so after a restart of the daemon.
@@ -102,7 +113,7 @@ impl<A: Chat> Desk<A> {
             .map(|call| Queued {
                 turn: call.ticket,
                 first: call.first,
-                waited_ms: call.waited.as_millis(),
+                waited_ms: millis(call.waited),
                 message: call.note,
             })
             .collect()
@@ -202,7 +213,7 @@ impl<A: Chat> Desk<A> {
     fn view(&self, key: String, status: SessionStatus, board: &Board) -> View {
         View {
             phase: name(status.phase),
-            elapsed_ms: u64::try_from(status.elapsed.as_millis()).unwrap_or(u64::MAX),
+            elapsed_ms: millis(status.elapsed),
             waiting: status.waiting,
             incarnation: status.incarnation.get(),
             turn: status.turn.map(Ticket::get),
@@ -229,6 +240,10 @@ fn name(phase: Phase) -> &'static str {
         _ => 4,
     };
     PHASES[place]
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The answer to a message, as it comes.

@@ -83,6 +83,8 @@ async fn what_is_no_command_is_told() {
     for command in [
         "/status",
         "/stop",
+        "/queue",
+        "/back N",
         "/new",
         "/use NAME",
         "/drain",
