@@ -15,7 +15,7 @@ use tracing_subscriber::filter::Targets;
 
 /// A chat daemon: a terminal and an HTTP API over the same sessions, one turn at a time for each.
 ///
-/// Type a line to send it as a message. /status, /stop, /new, /use NAME and /quit are commands. The printed address serves
+/// Type a line to send it as a message. /help lists the commands, such as /status and /quit. The printed address serves
 /// the page and the API.
 ///
 /// SIGTERM, SIGINT (Ctrl-C), SIGHUP, SIGQUIT and /quit shut it down. Running turns get --drain seconds to finish, and then
@@ -56,6 +56,10 @@ pub(crate) struct Args {
     /// How long a session may be idle before it is stopped.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = some_seconds)]
     pub(crate) idle: Duration,
+    /// How long a session may be used before it is stopped, give or take a tenth. It is replaced between two turns, never in one.
+    /// Without it, there is no limit.
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
+    pub(crate) max_age: Option<Duration>,
     /// The most sessions at once. To make room for another, the least recently used one is stopped. If none is idle, a message waits.
     #[arg(long, value_name = "COUNT", default_value = "64", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_sessions: u16,
@@ -74,6 +78,9 @@ pub(crate) struct Args {
     /// How long a turn may take.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = some_seconds)]
     pub(crate) turn_timeout: Duration,
+    /// How long a turn or a start may be silent: without a part, and without a note. Without it, there is no limit.
+    #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
+    pub(crate) quiet: Option<Duration>,
     /// How long a cancelled turn may take to end by itself before its session is stopped.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_seconds)]
     pub(crate) abort_timeout: Duration,

@@ -18,6 +18,8 @@ pub(crate) struct Board {
     exchanges: HashMap<String, Exchange>,
     /// The daemon has been asked to end.
     pub(crate) closing: bool,
+    /// It starts no new sessions.
+    pub(crate) draining: bool,
 }
 
 /// A message and its answer, as far as they are kept.

@@ -154,9 +154,15 @@ fn sessions<A: Chat>(
         .wait(args.wait_timeout)
         .start(args.start_timeout)
         .turn(args.turn_timeout)
+        .quiet(args.quiet)
         .abort(args.abort_timeout)
         .stop(args.stop_timeout);
-    SessionManager::builder(agent)
+    let sessions = SessionManager::builder(agent);
+    let sessions = match args.max_age {
+        Some(age) => sessions.max_age(age),
+        None => sessions,
+    };
+    sessions
         .timeouts(timeouts)
         .max_sessions(usize::from(args.max_sessions), WhenFull::EvictIdle)
         .max_waiting(usize::from(args.max_waiting))

@@ -4,10 +4,11 @@ use crate::{
     agent::{Chat, Unkept},
     board::{Board, Exchange},
     limits,
+    metrics::Metrics,
     words::{begin_of, begin_of_shared, told},
 };
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 use tokio::sync::watch;
 use turnwise::{
     Phase, SessionManager, Ticket,
@@ -22,6 +23,7 @@ pub(crate) struct Desk<A: Chat> {
     sessions: SessionManager<A>,
     agent: A,
     board: watch::Sender<Board>,
+    metrics: Metrics,
 }
 
 /// A message that waits.
@@ -29,9 +31,20 @@ pub(crate) struct Desk<A: Chat> {
 pub(crate) struct Queued {
     turn: Ticket,
     first: bool,
-    waited_ms: u128,
+    waited_ms: u64,
     /// Its beginning.
     message: Option<Arc<str>>,
+}
+
+/// For people.
+impl fmt::Display for Queued {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = Duration::from_millis(self.waited_ms).as_secs_f64();
+        write!(f, "{} waits for {seconds:.1} s", self.turn)?;
+        f.write_str(if self.first { ", first" } else { "" })?;
+        let message = self.message.as_ref();
+        message.map_or(Ok(()), |message| write!(f, ": {message}"))
+    }
 }
 
 /// Whether a conversation that was ended stays so after a restart of the daemon.
@@ -43,16 +56,21 @@ impl<A: Chat> Clone for Desk<A> {
             sessions: self.sessions.clone(),
             agent: self.agent.clone(),
             board: self.board.clone(),
+            metrics: self.metrics.clone(),
         }
     }
 }
 
 impl<A: Chat> Desk<A> {
+    /// In tokio's context: a task of its own counts.
     pub(crate) fn new(sessions: SessionManager<A>, agent: A) -> Self {
+        let metrics = Metrics::new();
+        tokio::spawn(metrics.clone().observe(sessions.subscribe()));
         Self {
             sessions,
             agent,
             board: watch::Sender::default(),
+            metrics,
         }
     }
 
@@ -95,10 +113,18 @@ impl<A: Chat> Desk<A> {
             .map(|call| Queued {
                 turn: call.ticket,
                 first: call.first,
-                waited_ms: call.waited.as_millis(),
+                waited_ms: millis(call.waited),
                 message: call.note,
             })
             .collect()
+    }
+
+    /// All that is counted, as Prometheus reads it. Waits for nothing.
+    pub(crate) fn metrics(&self) -> String {
+        let sessions = self.sessions.snapshot().into_iter();
+        let sessions = sessions.map(|(_, status)| (name(status.phase), status.waiting));
+        let sessions: Vec<_> = sessions.collect();
+        self.metrics.text(&self.sessions.stats(), &sessions)
     }
 
     /// Cancels the turn under way; with a ticket, that turn, or the message that waits for it.
@@ -115,7 +141,12 @@ impl<A: Chat> Desk<A> {
     }
 
     /// Stops the session, and starts it anew, with a new conversation. Who waits in line goes on with that.
+    ///
+    /// Refused if no session may be started. If that begins after the look, the session is stopped, and the answer is the same.
     pub(crate) async fn afresh(&self, key: &str) -> Result<Kept, TurnError<A::Error>> {
+        if self.is_draining() {
+            return Err(TurnError::NotAccepting);
+        }
         let forgetting = self.agent.forget(key);
         let stopping = self.sessions.stop(key);
         self.board.send_if_modified(|board| board.forget(key));
@@ -145,6 +176,19 @@ impl<A: Chat> Desk<A> {
         ended.map(|was_there| (was_there, kept))
     }
 
+    /// Whether new sessions are started. Those that are there go on.
+    pub(crate) fn accept_new(&self, accept: bool) {
+        // Under the board's lock, so that of two calls the same one is the last for both.
+        self.board.send_modify(|board| {
+            self.sessions.accept_new(accept);
+            board.draining = !accept;
+        });
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.board.borrow().draining
+    }
+
     /// Admits nobody any more; when all sessions have ended, the report.
     pub(crate) async fn shut_down(&self, deadline: Duration) -> DrainReport<String> {
         let report = self.sessions.shutdown(deadline);
@@ -168,14 +212,8 @@ impl<A: Chat> Desk<A> {
 
     fn view(&self, key: String, status: SessionStatus, board: &Board) -> View {
         View {
-            phase: match status.phase {
-                Phase::Starting => "starting",
-                Phase::Busy => "busy",
-                Phase::Idle => "idle",
-                Phase::Closing => "closing",
-                _ => "unknown",
-            },
-            elapsed_ms: u64::try_from(status.elapsed.as_millis()).unwrap_or(u64::MAX),
+            phase: name(status.phase),
+            elapsed_ms: millis(status.elapsed),
             waiting: status.waiting,
             incarnation: status.incarnation.get(),
             turn: status.turn.map(Ticket::get),
@@ -189,6 +227,23 @@ impl<A: Chat> Desk<A> {
     fn changed(&self) {
         self.board.send_modify(|_| ());
     }
+}
+
+pub(crate) const PHASES: [&str; 5] = ["starting", "idle", "busy", "closing", "unknown"];
+
+fn name(phase: Phase) -> &'static str {
+    let place = match phase {
+        Phase::Starting => 0,
+        Phase::Idle => 1,
+        Phase::Busy => 2,
+        Phase::Closing => 3,
+        _ => 4,
+    };
+    PHASES[place]
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The answer to a message, as it comes.

@@ -7,6 +7,7 @@
 //! | `agent`, `echo`, `repl`, `pi` | what the sessions are made of |
 //! | `desk` | what both interfaces may do: all of turnwise that the daemon uses |
 //! | `board` | what there is to look at beside turnwise's status: what was asked last, and what was said |
+//! | `metrics` | how often, and how long, for Prometheus |
 //! | `terminal`, `input`, `paper` | interface one: lines in, lines out |
 //! | `http`, `listen` | interface two, and its page; a Unix socket for it |
 //! | `output`, `log` | what is written waits for nobody; the log |
@@ -34,6 +35,7 @@ mod listen;
 #[cfg(all(feature = "live-bytes", unix))]
 mod live;
 mod log;
+mod metrics;
 mod names;
 mod output;
 mod paper;

@@ -21,8 +21,12 @@ const HELP: &str = "\
 each line is a message; a line that begins with // is one that begins with /
 /status    what every session does
 /stop      cancels the turn, and what waits behind it
+/queue     the messages that wait, with their numbers
+/back N    takes message N back
 /new       stops the session and starts it afresh
 /use NAME  goes to another session
+/drain     refuses new sessions; those that are there go on
+/accept    accepts new sessions again
 /quit      ends all sessions and the daemon";
 
 pub(crate) struct Terminal<A: Chat> {
@@ -100,8 +104,12 @@ impl<A: Chat> Terminal<A> {
             ("", "") => {}
             ("/status", "") => self.status(),
             ("/stop", "") => self.stop(),
+            ("/queue", "") => self.queue(),
+            ("/back", number) => self.take_back(number),
             ("/new", "") => self.afresh(),
             ("/use", name) => self.go_to(name),
+            ("/drain", "") => self.accept_new(false, "new sessions are refused"),
+            ("/accept", "") => self.accept_new(true, "new sessions are accepted"),
             ("/quit", "") => return Wish::Quit,
             ("/help", "") => HELP.lines().for_each(|line| self.paper.line(line)),
             _ if line.starts_with("//") => self.send(&line[1..]),
@@ -144,6 +152,31 @@ impl<A: Chat> Terminal<A> {
             (waited, false) => format!("{waited} dismissed"),
         };
         self.paper.line(&line);
+    }
+
+    fn queue(&mut self) {
+        let queue = self.desk.queue(&self.key);
+        if queue.is_empty() {
+            self.paper.line("no messages wait");
+        }
+        for queued in queue {
+            self.paper.line(&queued.to_string());
+        }
+    }
+
+    /// If its turn has begun meanwhile, that is cancelled.
+    fn take_back(&mut self, number: &str) {
+        let line = match number.parse() {
+            Ok(turn) if self.desk.abort(&self.key, Some(turn)) => "taken back",
+            Ok(_) => "no such message",
+            Err(_) => "/back needs the number of a message; /queue lists them",
+        };
+        self.paper.line(line);
+    }
+
+    fn accept_new(&mut self, accept: bool, line: &str) {
+        self.desk.accept_new(accept);
+        self.paper.line(line);
     }
 
     fn afresh(&mut self) {

@@ -68,7 +68,10 @@ fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
             Call::Afresh => post(sessions::afresh::<A>),
             Call::Delete => delete(sessions::delete::<A>),
             Call::Feed => get(feed::feed).with_state(feed.clone()),
+            Call::Drain => post(drain::<A>),
+            Call::Accept => delete(accept::<A>),
             Call::Health => get(health::<A>),
+            Call::Metrics => get(metrics::<A>),
             Call::Page => get(page),
         };
         let router = if route.open { &mut open } else { &mut closed };
@@ -105,10 +108,22 @@ async fn safe(mut response: Response) -> Response {
     response
 }
 
-/// 200 while messages are taken.
+async fn drain<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
+    desk.accept_new(false);
+    Json(json!({ "draining": true }))
+}
+
+async fn accept<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
+    desk.accept_new(true);
+    Json(json!({ "draining": false }))
+}
+
+/// 200 while messages are taken, those that start a session too.
 async fn health<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
     let (code, status) = if desk.is_closing() {
         (StatusCode::SERVICE_UNAVAILABLE, "closing")
+    } else if desk.is_draining() {
+        (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else {
         (StatusCode::OK, "ok")
     };
@@ -117,6 +132,11 @@ async fn health<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
         health["trouble"] = trouble.into();
     }
     (code, Json(health))
+}
+
+async fn metrics<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
+    let kind = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
+    ([(header::CONTENT_TYPE, kind)], desk.metrics())
 }
 
 /// One file, without a build step. It loads nothing, and may be framed by nobody.

@@ -11,7 +11,10 @@ pub(crate) enum Call {
     Afresh,
     Delete,
     Feed,
+    Drain,
+    Accept,
     Health,
+    Metrics,
     Page,
 }
 
@@ -129,14 +132,44 @@ pub(crate) const TABLE: &[Route] = &[
         absent: (200, ""),
     },
     Route {
+        method: "POST",
+        path: "/admin/drain",
+        call: Call::Drain,
+        open: false,
+        body: Body::Ignored,
+        does: "refuses new sessions (503 `not_accepting`); those that are there go on",
+        answers: "200 `{\"draining\": true}`",
+        absent: (200, ""),
+    },
+    Route {
+        method: "DELETE",
+        path: "/admin/drain",
+        call: Call::Accept,
+        open: false,
+        body: Body::Ignored,
+        does: "accepts new sessions again",
+        answers: "200 `{\"draining\": false}`",
+        absent: (200, ""),
+    },
+    Route {
         method: "GET",
         path: "/health",
         call: Call::Health,
         open: true,
         body: Body::Ignored,
-        does: "whether messages are accepted",
-        answers: "200 `{\"status\": \"ok\"}`, or 503 `{\"status\": \"closing\"}` once it is asked to end; a `\"trouble\"` if \
-                  conversations cannot be kept",
+        does: "whether messages are accepted, for new sessions too",
+        answers: "200 `{\"status\": \"ok\"}`, or 503 `{\"status\": \"draining\"}` while new sessions are refused, or `\"closing\"` once it is \
+                  asked to end; a `\"trouble\"` if conversations cannot be kept",
+        absent: (200, ""),
+    },
+    Route {
+        method: "GET",
+        path: "/metrics",
+        call: Call::Metrics,
+        open: false,
+        body: Body::Ignored,
+        does: "counters and histograms for Prometheus",
+        answers: "200, text",
         absent: (200, ""),
     },
     Route {

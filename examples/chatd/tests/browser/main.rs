@@ -36,8 +36,8 @@ async fn two_tabs_show_the_same_sessions() {
     let mut daemon = Daemon::start(&["--delay", "0.02", "--max-waiting", "2"]).await;
     let address = format!("http://{}/", daemon.address);
     let mut browser = Chromium::start("tabs");
-    let one = browser.open(&address, 860, 980);
-    let two = browser.open(&address, 860, 980);
+    let one = browser.open(&address, 860, 1020);
+    let two = browser.open(&address, 860, 1020);
 
     // Sent on one tab; the other one shows it at work.
     say(&mut browser, &one, "demo", "!hold");
@@ -112,6 +112,17 @@ async fn two_tabs_show_the_same_sessions() {
         &two,
         &format!("{} === `2 waiting`", text("research", " .waiting")),
     );
+    for tab in [&one, &two] {
+        let row = " .queue li:nth-child(2)";
+        browser.until(tab, &there("research", row));
+        let message = text("research", &format!("{row} .message"));
+        browser.until(
+            tab,
+            &format!("{message} === `What else did they say about it?`"),
+        );
+        let waited = text("research", &format!("{row} .facts"));
+        browser.until(tab, &format!("/^[0-9]+ s$/.test({waited})"));
+    }
     browser.write(&one, &card("research", " [name=message]"), "one too many");
     browser.enter(&one);
     browser.until(
@@ -135,6 +146,20 @@ async fn two_tabs_show_the_same_sessions() {
     let small = browser.open(&address, 360, 980);
     browser.until(&small, &there("research", "[data-phase=busy]"));
     browser.picture(&small, "small.png");
+
+    // A message is taken back on the other tab.
+    browser.click(&two, &card("research", " .queue li:first-child button"));
+    for tab in [&one, &two] {
+        browser.until(
+            tab,
+            &format!("{} === `1 waiting`", text("research", " .waiting")),
+        );
+        browser.until(
+            tab,
+            &format!("!{}", there("research", " .queue li:nth-child(2)")),
+        );
+    }
+    browser.until(&two, &there("research", " .queue li"));
 
     browser.click(&one, &card("research", " .end"));
     browser.until(&two, &format!("!{}", there("research", "")));

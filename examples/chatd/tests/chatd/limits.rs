@@ -123,7 +123,11 @@ async fn pages_of_other_origins_change_nothing() {
     for (name, value) in others {
         let say = daemon.say("a", "hello").header(name, value);
         assert_eq!(refused(&say.answer().await), (403, "other_origin"));
-        for (method, path) in [("DELETE", "/sessions/a"), ("POST", "/sessions/a/new")] {
+        for (method, path) in [
+            ("DELETE", "/sessions/a"),
+            ("POST", "/sessions/a/new"),
+            ("POST", "/admin/drain"),
+        ] {
             let ask = daemon.ask(method, path).header(name, value);
             assert_eq!(refused(&ask.answer().await), (403, "other_origin"));
         }
@@ -157,6 +161,8 @@ async fn a_token_is_asked_for() {
         for ask in [
             daemon.get("/sessions"),
             daemon.get("/events"),
+            daemon.get("/metrics"),
+            daemon.ask("POST", "/admin/drain"),
             daemon.say("a", "hello"),
         ] {
             let ask = match shown {
@@ -197,6 +203,8 @@ async fn bad_usage_is_told_at_the_start() {
         (&["--listen", "[::]:0"], "--token"),
         (&["--session", "a\nb"], "control characters"),
         (&["--turn-timeout", "0"], "more than 0"),
+        (&["--quiet", "0"], "more than 0"),
+        (&["--max-age", "0"], "more than 0"),
         (&["--delay=-1"], "--delay"),
         (&["--max-sessions", "0"], "--max-sessions"),
         (&["--what"], "--what"),

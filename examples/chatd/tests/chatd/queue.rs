@@ -42,6 +42,38 @@ async fn a_queue_is_listed_and_a_message_taken_back() {
 }
 
 #[tokio::test]
+async fn the_terminal_lists_the_queue_and_takes_a_message_back() {
+    let mut daemon = Daemon::start(&[]).await;
+    daemon.types("/queue").await;
+    daemon.sees("no messages wait").await;
+    daemon.types("!hold").await;
+    daemon.until("main", busy(0)).await;
+    let afar = daemon.say("main", "from\u{1b} afar").later();
+    daemon.until("main", busy(1)).await;
+    let urgent = json!({ "message": "urgent", "first": true });
+    let urgent = daemon.post("/sessions/main/messages", &urgent).later();
+    daemon.until("main", busy(2)).await;
+    daemon.types("/queue").await;
+    let first = daemon.sees(" s, first: urgent").await;
+    let second = daemon.sees(r": from\u{1b} afar").await;
+    let number = |line: &str| line.split(' ').next().expect("a number").to_owned();
+    assert_ne!(number(&first), number(&second));
+
+    daemon.types(&format!("/back {}", number(&second))).await;
+    daemon.sees("taken back").await;
+    assert_eq!(refused(&afar.await.expect("an answer")), (409, "aborted"));
+    daemon.types(&format!("/back {}", number(&second))).await;
+    daemon.sees("no such message").await;
+    for bad in ["/back", "/back 0", "/back x"] {
+        daemon.types(bad).await;
+        daemon.sees("/back needs the number").await;
+    }
+    let abort = daemon.ask("POST", "/sessions/main/abort").answer().await;
+    assert_eq!(abort.0, 200);
+    assert_eq!(urgent.await.expect("an answer").1["reply"], "(2) urgent");
+}
+
+#[tokio::test]
 async fn a_message_may_start_nothing() {
     let daemon = Daemon::start(&[]).await;
     let existing = json!({ "message": "hello", "existing": true });

@@ -80,7 +80,17 @@ async fn what_is_no_command_is_told() {
     daemon.types(&format!("/use {}", "x".repeat(129))).await;
     daemon.sees("more than 128 bytes").await;
     daemon.types("/help").await;
-    for command in ["/status", "/stop", "/new", "/use NAME", "/quit"] {
+    for command in [
+        "/status",
+        "/stop",
+        "/queue",
+        "/back N",
+        "/new",
+        "/use NAME",
+        "/drain",
+        "/accept",
+        "/quit",
+    ] {
         daemon.sees(command).await;
     }
     daemon.types(&"x".repeat(70_000)).await;

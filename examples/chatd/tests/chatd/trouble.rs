@@ -49,6 +49,22 @@ async fn a_turn_that_does_not_hear_an_abort_is_cut_short() {
 }
 
 #[tokio::test]
+async fn a_turn_that_is_silent_is_ended() {
+    let daemon = Daemon::start(&["--quiet", "1"]).await;
+    let silent = daemon.say("a", "!hold").answer().await;
+    assert_eq!(refused(&silent), (504, "silent"));
+    assert_eq!(daemon.say("a", "next").answer().await.0, 200);
+}
+
+#[tokio::test]
+async fn a_session_that_is_too_old_is_replaced() {
+    let daemon = Daemon::start(&["--max-age", "0.01"]).await;
+    assert_eq!(daemon.say("a", "hello").answer().await.0, 200);
+    daemon.until("a", serde_json::Value::is_null).await;
+    assert_eq!(daemon.say("a", "who").answer().await.1["reply"], "(1) who");
+}
+
+#[tokio::test]
 async fn a_stop_that_does_not_end_is_told_and_its_key_is_free() {
     let daemon = Daemon::start(&["--stop-timeout", "0.01"]).await;
     assert_eq!(daemon.say("a", "!stuck").answer().await.0, 200);
