@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use turnwise::{
     Phase, SessionManager, Ticket,
     manager::{
-        DrainReport, EventId, Sending, SessionEvent, SessionStatus, StopError, Subscription, TurnError,
-        TurnOptions, Update,
+        DrainReport, EventId, Sending, SessionEvent, SessionStatus, StopError, Subscription,
+        TurnError, TurnOptions, Update,
     },
 };
 

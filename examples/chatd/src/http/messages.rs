@@ -149,7 +149,10 @@ pub(super) async fn listen<A: Chat>(
 }
 
 fn part(text: &str) -> sse::Event {
-    data(sse::Event::default().event("part"), &json!({ "text": text }))
+    data(
+        sse::Event::default().event("part"),
+        &json!({ "text": text }),
+    )
 }
 
 fn lagged(count: u64) -> sse::Event {
