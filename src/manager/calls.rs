@@ -48,7 +48,7 @@ use std::{fmt, future::Future};
 /// | stop idle sessions | [`cleanup_idle`](Self::cleanup_idle) | the stops | stops in progress continue; no more are begun |
 /// | restart the idle time of a session | [`touch`](Self::touch) | nothing | |
 /// | shut down | [`shutdown`](Self::shutdown) | turns until the deadline, all stops | the shutdown continues |
-/// | subscribe to output; to events | [`listen`](Self::listen); [`subscribe`](Self::subscribe) | nothing | |
+/// | subscribe to output; to events | [`listen`](Self::listen), [`listen_from`](Self::listen_from); [`subscribe`](Self::subscribe) | nothing | |
 ///
 /// Calls for one key wait in one FIFO queue. Calls for other keys never wait for it. Each call takes its position *when it is
 /// called*, and not when it is first polled. Its future is `'static`, so `tokio::spawn(manager.send_message("a", text))` keeps

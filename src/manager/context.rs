@@ -21,6 +21,8 @@ pub(crate) type Wait<'a> = Pin<Box<dyn Future<Output = ()> + Send + 'a>>;
 /// What a session reaches without a turn.
 pub(crate) trait Port<E>: Send + Sync {
     fn life(&self) -> &Life;
+    /// The session has ended.
+    fn end(&self);
     fn emit(&self, event: E);
     fn discard(&self, reason: Arc<str>);
     /// Stops a session that has lost its key, with the seat that it has.
@@ -272,6 +274,10 @@ struct Mapped<E, F> {
 impl<E, I, F: Fn(I) -> Option<E> + Send + Sync> Port<I> for Mapped<E, F> {
     fn life(&self) -> &Life {
         self.port.life()
+    }
+
+    fn end(&self) {
+        self.port.end();
     }
 
     fn emit(&self, event: I) {

@@ -10,6 +10,7 @@ use super::{
     report::{
         events::{Hub, Subscription},
         reports::{DrainReport, SessionEvent, SweepReport},
+        ring::EventId,
     },
     switch::Cause,
 };
@@ -147,9 +148,34 @@ impl<B: Backend> SessionManager<B> {
     /// Subscribes to the partial output of a key's sessions, whoever sends the messages, and to that of their starts. Ends with the
     /// shutdown.
     pub fn listen<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Subscription<B::Event> {
+        self.heard(key, None)
+    }
+
+    /// Subscribes like [`listen`](Self::listen), and catches up: first come the events after this one, as far as
+    /// [they are kept](ManagerBuilder::keep_events), also if the session is idle. No event is lost or comes twice.
+    ///
+    /// [`Subscription::last_id`] returns the id of an event. [`Update::Lagged`](crate::manager::Update::Lagged) stands where events are known to
+    /// be missing. It comes first, with at least 1, if the id is not of the session that is there: then all that this session has kept
+    /// follows. What was kept does not count for [`unread_bytes`](ManagerBuilder::unread_bytes).
+    pub fn listen_from<Q: ?Sized + ToKey<B::Key>>(
+        &self,
+        key: &Q,
+        after: EventId,
+    ) -> Subscription<B::Event> {
+        self.heard(key, Some(after))
+    }
+
+    fn heard<Q: ?Sized + ToKey<B::Key>>(
+        &self,
+        key: &Q,
+        after: Option<EventId>,
+    ) -> Subscription<B::Event> {
         let shared = self.shared();
         let bounds = shared.settings.unread;
-        let subscription = shared.outputs.subscribe(key.to_key(), bounds);
+        let (mut subscription, ring) = shared.outputs.subscribe(key.to_key(), bounds);
+        if let Some(after) = after {
+            subscription.catch_up(ring.as_deref(), after);
+        }
         // Either the shutdown ends all subscriptions after this line, and so this one; or it has set `over` before, and this ends it.
         if shared.ending.over() {
             subscription.end_all();

@@ -57,7 +57,7 @@
 //! | `switch` | what cancels a call |
 //! | `error`, `bell`, `run`, `text` | errors; waiting for a change; running user code; bounded and escaped text |
 //!
-//! **Locks.** There is one in each switch, call's answer, bell, message, event queue and hub, in the listeners and each of their parts,
+//! **Locks.** There is one in each switch, call's answer, bell, message, event queue, ring and hub, in the listeners and each of their parts,
 //! and in the ending. While one is held, no other is taken, nothing is awaited, and no waker runs. The one exception: a hub is locked under its
 //! part of the listeners. The only user code that runs under them is `Eq`, `Hash`, `Clone` and `Drop` of keys.
 //!
@@ -112,6 +112,7 @@ pub use self::{
         reports::{
             DrainReport, Outcome, QueuedCall, SessionEvent, SessionStatus, Skip, SweepReport,
         },
+        ring::EventId,
         stats::{Refused, Stats, Stops, Turns},
     },
     settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull},

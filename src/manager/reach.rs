@@ -216,7 +216,7 @@ impl<B: Backend> Call<B> {
 
     /// The session has been stopped. Its handle goes now, although calls may keep this for longer.
     pub(crate) fn end_session(&self) {
-        self.life().end();
+        self.port().end();
         let handle = self.session_of().handle.lock().take();
         quietly(|| drop(handle));
     }

@@ -258,6 +258,7 @@ pub(crate) struct Settings {
     pub(crate) stop_idle_after: Option<Duration>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) unread: Bounds,
+    pub(crate) keep_events: usize,
 }
 
 impl<B: Backend> ManagerBuilder<B> {
@@ -270,6 +271,7 @@ impl<B: Backend> ManagerBuilder<B> {
                 stop_idle_after: None,
                 max_age: None,
                 unread: Bounds::DEFAULT,
+                keep_events: 0,
             },
             max_waiting: None,
             first_incarnation: 1,
@@ -328,6 +330,17 @@ impl<B: Backend> ManagerBuilder<B> {
     /// Limits the number of unread events in the same way. Default: 1024.
     pub fn unread_events(mut self, most: usize) -> Self {
         self.settings.unread.events = most;
+        self
+    }
+
+    /// Keeps the last events of each session, of so many bytes of [`Backend::weight`](crate::Backend::weight) together, for listeners that
+    /// come late: [`listen_from`](crate::SessionManager::listen_from). Default: 0, nothing is kept.
+    ///
+    /// A new event pushes out the oldest ones. An event of more bytes than the limit is not kept. The events go with their session. Each
+    /// event costs an allocation, a clone and a lock more. If ids outlive the process, set
+    /// [`first_incarnation`](Self::first_incarnation), so that no number comes twice.
+    pub fn keep_events(mut self, bytes: usize) -> Self {
+        self.settings.keep_events = bytes;
         self
     }
 

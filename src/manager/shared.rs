@@ -193,7 +193,7 @@ impl<B: Backend> Shared<B> {
     pub(crate) fn tell(&self, event: impl Fn() -> SessionEvent<B::Key>) {
         quietly(|| {
             trace::event(&event);
-            self.events.publish(|| {
+            self.events.publish(None, || {
                 let event = event();
                 let bytes = event.weight();
                 (event, bytes)

@@ -225,7 +225,7 @@ impl Switch {
         own.unread = None;
         own.reader_lost = true;
         drop(state);
-        // After the lock is no other moment: a `send` that looks in between is woken.
+        // A `send` that looks before this store is woken by the ring.
         self.used.store(true, Ordering::Release);
         self.changed.ring();
         (Some(now), None)

@@ -31,6 +31,8 @@ impl<E> Port<E> for Nobody {
         &self.1
     }
 
+    fn end(&self) {}
+
     fn emit(&self, _: E) {}
 
     fn discard(&self, _: Arc<str>) {}

@@ -7,7 +7,13 @@ use crate::{
     terminal::Terminal, words::begin_of,
 };
 use axum::serve::Listener;
-use std::{error::Error, io, iter, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    io, iter,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 #[cfg(unix)]
 use std::{net::Ipv4Addr, path::Path};
 use tokio::{
@@ -157,6 +163,9 @@ fn sessions<A: Chat>(
         .quiet(args.quiet)
         .abort(args.abort_timeout)
         .stop(args.stop_timeout);
+    // So that the ids of an earlier run are not those of this one.
+    let started = SystemTime::now().duration_since(UNIX_EPOCH);
+    let started = started.map_or(1, |started| started.as_millis() as u64);
     let sessions = SessionManager::builder(agent);
     let sessions = match args.max_age {
         Some(age) => sessions.max_age(age),
@@ -167,6 +176,8 @@ fn sessions<A: Chat>(
         .max_sessions(usize::from(args.max_sessions), WhenFull::EvictIdle)
         .max_waiting(usize::from(args.max_waiting))
         .stop_idle_after(args.idle)
+        .keep_events(limits::KEPT)
+        .first_incarnation(started)
         .build()
 }
 

@@ -13,8 +13,8 @@ use tokio::sync::watch;
 use turnwise::{
     Phase, SessionManager, Ticket,
     manager::{
-        DrainReport, Sending, SessionEvent, SessionStatus, StopError, Subscription, TurnError,
-        TurnOptions, Update,
+        DrainReport, EventId, Sending, SessionEvent, SessionStatus, StopError, Subscription,
+        TurnError, TurnOptions, Update,
     },
 };
 
@@ -194,6 +194,14 @@ impl<A: Chat> Desk<A> {
         let report = self.sessions.shutdown(deadline);
         self.board.send_modify(|board| board.closing = true);
         report.await
+    }
+
+    /// What a session says: from now on, or after this part.
+    pub(crate) fn listen(&self, key: &str, after: Option<EventId>) -> Subscription<String> {
+        match after {
+            Some(after) => self.sessions.listen_from(key, after),
+            None => self.sessions.listen(key),
+        }
     }
 
     /// What to wait for before one looks again. Not everything announces itself: look now and then all the same.

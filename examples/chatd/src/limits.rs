@@ -19,6 +19,8 @@ pub(crate) const BODY_TIME: Duration = Duration::from_secs(10);
 /// Bytes that are kept to be looked at: of what was asked, its begin; of what was said, its end.
 pub(crate) const ASKED: usize = 400;
 pub(crate) const SAID: usize = 2000;
+/// Bytes of what each session has said that are kept, for clients that come back.
+pub(crate) const KEPT: usize = 1024 * 1024;
 /// Bytes of an error that are kept, shown, sent or printed, whatever the agent fails with.
 pub(crate) const ERROR: usize = 1000;
 /// Causes of an error that are told.

@@ -203,7 +203,7 @@ impl<A: Agent> Outlet<A::Event> for Parcel<A> {
 }
 
 impl<A: Agent> Parcel<A> {
-    /// Puts an event into the sender's queue, and then into those of the listeners. Returns it, and its weight, if the sender's has no
+    /// Puts an event into the sender's queue, and then into the ring and the queues of the listeners. Returns it, and its weight, if the sender's has no
     /// room.
     fn put(
         &self,
@@ -219,12 +219,12 @@ impl<A: Agent> Parcel<A> {
             self.call.switch.alive(ticket);
         }
         let bytes = bytes.unwrap_or_else(|| A::weight(&event));
-        let hub = self.outputs.find(&self.key);
-        let heard = hub.map(|hub| (hub, event.clone()));
+        let heard = self.outputs.find(&self.key);
+        let heard = heard.map(|heard| (heard, event.clone()));
         // The turn may have ended meanwhile. The sender's queue decides that for the listeners too.
         let put = put(event, bytes).map_err(|event| (event, bytes))?;
-        if let (true, Some((hub, event))) = (put, heard) {
-            hub.publish(|| (event, bytes));
+        if let (true, Some(((hub, ring), event))) = (put, heard) {
+            hub.emit(ring.as_deref(), event, bytes);
         }
         Ok(())
     }

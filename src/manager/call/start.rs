@@ -175,8 +175,11 @@ async fn run<B: Backend>(
     call: &Arc<Call<B>>,
 ) -> Begun<B> {
     let ticket = vacancy.ticket();
-    let key = match catch_unwind(AssertUnwindSafe(|| vacancy.key().clone())) {
-        Ok(key) => key,
+    let incarnation = vacancy.incarnation();
+    let life = Life::new(incarnation, shared.settings.ages(incarnation));
+    let port = || SessionPort::new(shared, vacancy.key().clone(), life);
+    let port = match catch_unwind(AssertUnwindSafe(port)) {
+        Ok(port) => port,
         Err(payload) => {
             discard(payload);
             return Begun::Not {
@@ -185,11 +188,6 @@ async fn run<B: Backend>(
             };
         }
     };
-    let life = Life::new(
-        vacancy.incarnation(),
-        shared.settings.ages(vacancy.incarnation()),
-    );
-    let port = SessionPort::new(shared, key, life);
     let starting = Arc::new(Starting {
         port: Arc::clone(&port),
         call: Arc::clone(call),
@@ -238,7 +236,7 @@ async fn run<B: Backend>(
         }
         None => (StartFailure::TimedOut, false),
     };
-    port.life.end();
+    port.end();
     Begun::Not {
         failure: (!is_cut).then_some(failure),
         is_clean,

@@ -6,7 +6,7 @@ use crate::manager::{
     end::stop::{self, Stopping},
     life::Life,
     listen::Outputs,
-    report::reports::SessionEvent,
+    report::{reports::SessionEvent, ring::Ring},
     run::quietly,
     shared::Shared,
 };
@@ -18,12 +18,22 @@ pub(crate) struct SessionPort<B: Backend> {
     shared: Weak<Shared<B>>,
     pub(crate) key: B::Key,
     outputs: Arc<Outputs<B::Key, B::Event>>,
+    /// If events are kept.
+    ring: Option<Arc<Ring<B::Event>>>,
     pub(crate) life: Arc<Life>,
 }
 
 impl<B: Backend> SessionPort<B> {
     pub(crate) fn new(shared: &Arc<Shared<B>>, key: B::Key, life: Arc<Life>) -> Arc<Self> {
+        let most = shared.settings.keep_events;
+        let ring = (most > 0).then(|| {
+            let ring = Ring::new(life.incarnation, most);
+            let bounds = shared.settings.unread;
+            shared.outputs.keep(key.clone(), bounds, Arc::clone(&ring));
+            ring
+        });
         Arc::new(Self {
+            ring,
             shared: Arc::downgrade(shared),
             key,
             outputs: Arc::clone(&shared.outputs),
@@ -31,11 +41,11 @@ impl<B: Backend> SessionPort<B> {
         })
     }
 
-    /// To all listeners.
+    /// To all listeners. The hub may be that of the next session, for which this is too late.
     pub(crate) fn publish(&self, event: B::Event) {
-        if let Some(hub) = self.outputs.find(&self.key) {
+        if let Some((hub, _)) = self.outputs.find(&self.key) {
             let bytes = B::weight(&event);
-            hub.publish(|| (event, bytes));
+            hub.emit(self.ring.as_deref(), event, bytes);
         }
     }
 }
@@ -43,6 +53,14 @@ impl<B: Backend> SessionPort<B> {
 impl<B: Backend> Port<B::Event> for SessionPort<B> {
     fn life(&self) -> &Life {
         &self.life
+    }
+
+    fn end(&self) {
+        self.life.end();
+        if let Some(ring) = &self.ring {
+            // The hash of a key may panic.
+            quietly(|| self.outputs.forget(&self.key, ring));
+        }
     }
 
     fn emit(&self, event: B::Event) {

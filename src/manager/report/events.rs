@@ -1,6 +1,9 @@
 //! Subscriptions: bounded and lossy. A slow reader loses events and receives their number. It never slows a turn.
 
-use super::unread::{Bounds, Unread};
+use super::{
+    ring::{EventId, Past, Ring},
+    unread::{Bounds, Unread},
+};
 use crate::sync::{
     Arc, Weak,
     atomic::{AtomicUsize, Ordering},
@@ -14,7 +17,7 @@ use std::{
     future::poll_fn,
     mem,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 /// An item of a [`Subscription`], or of the stream of a [`Sending`](crate::manager::Sending).
@@ -36,7 +39,7 @@ use std::{
 pub enum Update<E, R = Infallible> {
     /// The next event.
     Event(E),
-    /// The reader was too slow: this many events were dropped here.
+    /// The reader was too slow, or came too late: this many events were dropped here.
     Lagged(u64),
     /// The final result. It is the last item.
     Done(R),
@@ -53,16 +56,75 @@ pub enum Update<E, R = Infallible> {
 /// of its report, but without the heap memory of keys.
 #[must_use = "a subscription that is dropped receives nothing"]
 pub struct Subscription<E> {
-    queue: Arc<Unread<E>>,
+    queue: Queue<E>,
     hub: Arc<Hub<E>>,
     /// Names the queue in the hub.
     number: u64,
+    /// What is read before the queue.
+    past: Box<Past<E>>,
+    /// The last event that the past knows of. What the queue has up to this one is read already.
+    known: Option<EventId>,
+    last: Option<EventId>,
 }
+
+type Queue<E> = Arc<Unread<(E, Option<EventId>)>>;
 
 impl<E> Subscription<E> {
     /// Returns the next event, or `None` after the last one. Cancel-safe.
     pub async fn next(&mut self) -> Option<Update<E>> {
-        poll_fn(|cx| self.queue.poll_next(cx)).await
+        poll_fn(|cx| self.poll(cx)).await
+    }
+
+    /// Returns the id of the event that was returned last, for [`listen_from`](crate::SessionManager::listen_from). `None` before the first
+    /// one, and if the manager [keeps no events](crate::manager::ManagerBuilder::keep_events).
+    ///
+    /// The events of one task are returned in the order of their numbers. Those that two tasks emit at the same moment may change places.
+    pub fn last_id(&self) -> Option<EventId> {
+        self.last
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Update<E>>> {
+        match self.past.pop_front() {
+            Some(Update::Event((event, id))) => {
+                self.last = Some(id);
+                return Poll::Ready(Some(Update::Event(event)));
+            }
+            Some(Update::Lagged(count)) => return Poll::Ready(Some(Update::Lagged(count))),
+            None => {}
+        }
+        loop {
+            return Poll::Ready(match ready!(self.queue.poll_next(cx)) {
+                Some(Update::Event((_, Some(id)))) if self.knows(id) => continue,
+                Some(Update::Event((event, id))) => {
+                    self.last = id;
+                    Some(Update::Event(event))
+                }
+                Some(Update::Lagged(count)) => Some(Update::Lagged(count)),
+                None => None,
+            });
+        }
+    }
+
+    fn knows(&self, id: EventId) -> bool {
+        let known =
+            |known: EventId| id.incarnation == known.incarnation && id.number <= known.number;
+        self.known.is_some_and(known)
+    }
+
+    /// Reads the events of the ring after this one first. The queue is there already, so what comes after the copy is in the queue; what
+    /// is in both is left out there. Without a ring, something may be missed. Schedules: `a15_catch_up`.
+    ///
+    /// If more events than a queue may have come between the two, some count as dropped although the copy has them.
+    pub(crate) fn catch_up(&mut self, ring: Option<&Ring<E>>, after: EventId)
+    where
+        E: Clone,
+    {
+        let Some(ring) = ring else {
+            return self.past.push_back(Update::Lagged(1));
+        };
+        let (known, past) = ring.after(after);
+        self.known = Some(known);
+        *self.past = past;
     }
 }
 
@@ -70,7 +132,7 @@ impl<E> Stream for Subscription<E> {
     type Item = Update<E>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update<E>>> {
-        self.queue.poll_next(cx)
+        self.get_mut().poll(cx)
     }
 }
 
@@ -105,7 +167,7 @@ pub(crate) struct Hub<E> {
 
 struct Queues<E> {
     /// By number. The drop of a subscription removes its queue.
-    live: BTreeMap<u64, Arc<Unread<E>>>,
+    live: BTreeMap<u64, Queue<E>>,
     next: u64,
     /// No more events follow.
     ended: bool,
@@ -147,7 +209,14 @@ impl<E> Hub<E> {
         }
         drop(queues);
         let hub = Arc::clone(this);
-        Subscription { queue, hub, number }
+        Subscription {
+            queue,
+            hub,
+            number,
+            past: Box::default(),
+            known: None,
+            last: None,
+        }
     }
 
     /// A subscription is dropped. The destructors of its events run after the locks are released.
@@ -180,8 +249,21 @@ impl<E> Hub<E> {
 }
 
 impl<E: Clone> Hub<E> {
+    /// Keeps an event of so many bytes, if there is a ring, and gives it to each reader.
+    ///
+    /// Events that are kept at the same moment may be given in another order. A reader that comes after this one is kept has it from the
+    /// ring. One that came before its copy of the ring is found here, because the lock of the ring is between the two.
+    pub(crate) fn emit(&self, ring: Option<&Ring<E>>, event: E, bytes: usize) {
+        let Some(ring) = ring else {
+            return self.publish(None, || (event, bytes));
+        };
+        let event = Arc::new(event);
+        let id = ring.keep(&event, bytes);
+        self.publish(Some(id), || (E::clone(&event), bytes));
+    }
+
     /// Gives a clone of the event, with its weight, to each reader.
-    pub(crate) fn publish(&self, event: impl FnOnce() -> (E, usize)) {
+    pub(crate) fn publish(&self, id: Option<EventId>, event: impl FnOnce() -> (E, usize)) {
         if !self.has_readers() {
             return;
         }
@@ -191,8 +273,8 @@ impl<E: Clone> Hub<E> {
         };
         let (event, bytes) = event();
         for queue in live {
-            queue.emit(event.clone(), bytes);
+            queue.emit((event.clone(), id), bytes);
         }
-        last.emit(event, bytes);
+        last.emit((event, id), bytes);
     }
 }

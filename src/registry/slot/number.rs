@@ -60,14 +60,14 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// A number that no session or no call can have: 0, a ticket of 2^62 or more, or a text that is not a number.
+/// A number that no session, call or event can have: 0, a ticket of 2^62 or more, or a text that is not a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidNumber;
 
 impl fmt::Display for InvalidNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not the number of a session or of a call")
+        f.write_str("not the number of a session, a call or an event")
     }
 }
 

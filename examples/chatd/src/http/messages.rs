@@ -1,4 +1,4 @@
-//! Send a message; its answer, whole or in parts. A client that goes away cancels its message.
+//! Send a message; its answer, whole or in parts; what a session says. A client that goes away cancels its message.
 
 use super::{
     input::{Body, Key},
@@ -22,7 +22,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::json;
 use std::{convert::Infallible, time::Duration};
-use turnwise::manager::TurnOptions;
+use turnwise::manager::{EventId, TurnOptions, Update};
 
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,11 +119,52 @@ fn parts<A: Chat>(answer: Answer<A>) -> impl IntoResponse {
     Sse::new(parts).keep_alive(KeepAlive::default())
 }
 
+/// What a session says, whoever asks: `part` by part. A client that comes back goes on after the last one that it has.
+pub(super) async fn listen<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Key(key): Key,
+    headers: HeaderMap,
+) -> Result<impl IntoResponse, Refusal> {
+    let bad = || Refusal::bad_input("Last-Event-ID is not an id of this daemon");
+    let after = match headers.get("last-event-id") {
+        Some(id) => Some(
+            id.to_str()
+                .ok()
+                .and_then(|id| id.parse::<EventId>().ok())
+                .ok_or_else(bad)?,
+        ),
+        None => None,
+    };
+    let parts = stream::unfold(desk.listen(&key, after), |mut listener| async {
+        let event = match listener.next().await? {
+            Update::Event(text) => {
+                let id = listener.last_id().map(|id| id.to_string());
+                part(&text).id(id.unwrap_or_default())
+            }
+            Update::Lagged(count) => lagged(count),
+        };
+        Some((Ok::<_, Infallible>(event), listener))
+    });
+    Ok(Sse::new(parts).keep_alive(KeepAlive::default()))
+}
+
+fn part(text: &str) -> sse::Event {
+    data(
+        sse::Event::default().event("part"),
+        &json!({ "text": text }),
+    )
+}
+
+fn lagged(count: u64) -> sse::Event {
+    let event = sse::Event::default().event("lagged");
+    data(event, &json!({ "parts": count }))
+}
+
 fn event<E: std::error::Error + 'static>(step: &Step<E>) -> sse::Event {
     let event = sse::Event::default();
     match step {
-        Step::Part(text) => data(event.event("part"), &json!({ "text": text })),
-        Step::Lagged(count) => data(event.event("lagged"), &json!({ "parts": count })),
+        Step::Part(text) => part(text),
+        Step::Lagged(count) => lagged(*count),
         Step::Done(Ok(reply)) => data(event.event("done"), &json!({ "reply": reply })),
         Step::Done(Err(error)) => data(event.event("failed"), &json!(Refusal::turn(error))),
     }

@@ -7,7 +7,7 @@
 //! | `connections` | how many, and how long each may take |
 //! | `guard` | who may ask at all |
 //! | `input` | keys and bodies, as they come |
-//! | `messages` | send a message; its answer, whole or in parts |
+//! | `messages` | send a message; its answer, whole or in parts; what a session says |
 //! | `sessions` | look at sessions, abort their turns, end them |
 //! | `feed` | all sessions, as they change |
 //! | `refusal` | what goes wrong, as status and JSON |
@@ -67,6 +67,7 @@ fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
             Call::Abort => post(sessions::abort::<A>),
             Call::Afresh => post(sessions::afresh::<A>),
             Call::Delete => delete(sessions::delete::<A>),
+            Call::Listen => get(messages::listen::<A>),
             Call::Feed => get(feed::feed).with_state(feed.clone()),
             Call::Drain => post(drain::<A>),
             Call::Accept => delete(accept::<A>),

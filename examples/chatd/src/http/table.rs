@@ -10,6 +10,7 @@ pub(crate) enum Call {
     Abort,
     Afresh,
     Delete,
+    Listen,
     Feed,
     Drain,
     Accept,
@@ -88,6 +89,16 @@ pub(crate) const TABLE: &[Route] = &[
         does: "the messages that wait for a session",
         answers: "200, a list of `{\"turn\", \"first\", \"waited_ms\", \"message\"}` in the order of their turns, with the beginning of each \
                   message",
+        absent: (200, ""),
+    },
+    Route {
+        method: "GET",
+        path: "/sessions/{key}/events",
+        call: Call::Listen,
+        open: false,
+        body: Body::Ignored,
+        does: "server-sent events: what a session says from now on, whoever asks; with `Last-Event-ID`, after that event, as far as it is kept",
+        answers: "200, events `part` and `lagged`",
         absent: (200, ""),
     },
     Route {

@@ -125,6 +125,7 @@ impl Ask {
         Events {
             body: response.into_body(),
             text: String::new(),
+            id: None,
         }
     }
 }
@@ -133,6 +134,8 @@ impl Ask {
 pub(crate) struct Events {
     body: Incoming,
     text: String,
+    /// Of the last event that had one.
+    pub(crate) id: Option<String>,
 }
 
 impl Events {
@@ -147,6 +150,8 @@ impl Events {
                         serde_json::from_str(data).expect("the data is JSON"),
                     )
                 });
+                let id = field("id: ").map(str::to_owned);
+                self.id = id.or(self.id.take());
                 self.text = rest.to_owned();
                 if read.is_some() {
                     return read;

@@ -152,3 +152,31 @@ async fn who_detaches_a_message_need_not_stay() {
     assert_eq!(session["last"]["said"], "(1) hello there");
     assert_eq!(session["last"]["turn"], accepted["turn"]);
 }
+
+/// A client of a session's events whose connection breaks, and which comes back after the end of the turn.
+#[tokio::test]
+async fn who_comes_back_has_missed_nothing() {
+    let daemon = Daemon::start(&[]).await;
+    let mut events = daemon.get("/sessions/a/events").events().await;
+    let part = |text: &str| Some(("part".to_owned(), json!({ "text": text })));
+    assert_eq!(daemon.say("a", "one two").answer().await.0, 200);
+    assert_eq!(events.next().await, part("(1) "));
+    let id = events.id.clone().expect("each part has an id");
+    drop(events);
+    assert_eq!(daemon.say("a", "three").answer().await.0, 200);
+    let back = |id: &str| daemon.get("/sessions/a/events").header("last-event-id", id);
+    let mut events = back(&id).events().await;
+    for text in ["one ", "two", "(2) ", "three"] {
+        assert_eq!(events.next().await, part(text));
+    }
+    // Of another session it is told that it has missed something.
+    let anew = daemon.ask("POST", "/sessions/a/new").answer().await;
+    assert_eq!(anew.0, 200);
+    let mut late = back(&id).events().await;
+    let lagged = Some(("lagged".to_owned(), json!({ "parts": 1 })));
+    assert_eq!(late.next().await, lagged);
+    assert_eq!(daemon.say("a", "four").answer().await.0, 200);
+    assert_eq!(events.next().await, part("(1) "));
+    assert_eq!(late.next().await, part("(1) "));
+    assert_eq!(refused(&back("four").answer().await), (400, "bad_input"));
+}

@@ -91,7 +91,7 @@ async fn every_route_answers_every_input_as_the_table_says() {
                 }
                 assert_eq!(allowed, there, "{what}");
             }
-            if method == "HEAD" || path == "/events" && expected.0 == 200 {
+            if method == "HEAD" || path.ends_with("/events") && expected.0 == 200 {
                 assert_eq!(response.status(), expected.0, "{what}");
                 continue;
             }
