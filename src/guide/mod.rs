@@ -5,6 +5,7 @@
 //! | How do I embed the session manager in a daemon? | [`embedding`] |
 //! | How do I write a backend? | [`backend`] |
 //! | Which events arrive, and which may be lost? | [`events`] |
+//! | How do I reach a session without its turn, and keep it alive? | [`handles`] |
 //! | How do I serve sessions over HTTP, with server-sent events? | [`web`] |
 //! | What do I do with an error? How does it fit `anyhow`? | [`errors`] |
 //! | What if many callers use a session at once, or many sessions share a process? | [`shared`] |
@@ -32,6 +33,10 @@ pub mod backend {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("events.md")]
 pub mod events {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("handles.md")]
+pub mod handles {}
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("web.md")]
