@@ -6,6 +6,7 @@
 //! | How do I write a backend? | [`backend`] |
 //! | Which events arrive, and which may be lost? | [`events`] |
 //! | How do I reach a session without its turn, and keep it alive? | [`handles`] |
+//! | How are calls listed, cancelled and put first? | [`queues`] |
 //! | How do I serve sessions over HTTP, with server-sent events? | [`web`] |
 //! | What do I do with an error? How does it fit `anyhow`? | [`errors`] |
 //! | What if many callers use a session at once, or many sessions share a process? | [`shared`] |
@@ -37,6 +38,10 @@ pub mod events {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("handles.md")]
 pub mod handles {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("queues.md")]
+pub mod queues {}
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("web.md")]
