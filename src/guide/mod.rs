@@ -7,6 +7,7 @@
 //! | Which events arrive, and which may be lost? | [`events`] |
 //! | How do I reach a session without its turn, and keep it alive? | [`handles`] |
 //! | How are calls listed, cancelled and put first? | [`queues`] |
+//! | When is a session thrown away? | [`dirty`] |
 //! | How do I serve sessions over HTTP, with server-sent events? | [`web`] |
 //! | What do I do with an error? How does it fit `anyhow`? | [`errors`] |
 //! | What if many callers use a session at once, or many sessions share a process? | [`shared`] |
@@ -42,6 +43,10 @@ pub mod handles {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("queues.md")]
 pub mod queues {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("dirty.md")]
+pub mod dirty {}
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("web.md")]
