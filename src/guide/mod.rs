@@ -8,6 +8,7 @@
 //! | How do I reach a session without its turn, and keep it alive? | [`handles`] |
 //! | How are calls listed, cancelled and put first? | [`queues`] |
 //! | When is a session thrown away? | [`dirty`] |
+//! | How do I watch, count and log? | [`watching`] |
 //! | How do I serve sessions over HTTP, with server-sent events? | [`web`] |
 //! | What do I do with an error? How does it fit `anyhow`? | [`errors`] |
 //! | What if many callers use a session at once, or many sessions share a process? | [`shared`] |
@@ -47,6 +48,10 @@ pub mod queues {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("dirty.md")]
 pub mod dirty {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("watching.md")]
+pub mod watching {}
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("web.md")]
