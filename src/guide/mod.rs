@@ -18,7 +18,7 @@
 //! | Which clocks are there, and what if the machine sleeps? | [`clocks`] |
 //! | How do I test a program that embeds this? | [`testing`] |
 //! | How do I use the core alone, and close sessions asynchronously? | [`core`] |
-//! | What is wrong with my own map of sessions, and how do I replace it? | [`migrating`] |
+//! | How do I replace my own map of sessions, deadpool or bb8? | [`migrating`] |
 //! | What does it cost? | [`speed`] |
 
 #[cfg(feature = "tokio")]
