@@ -8,6 +8,7 @@
 //! | limit times, sessions, queues and memory | [`ManagerBuilder`] and [`Timeouts`]; for one call, [`TurnOptions`] |
 //! | watch | [`SessionStatus`], [`Subscription`], [`SessionEvent`] |
 //! | reach a session, and keep it | [`Backend::Handle`], [`KeepAlive`] |
+//! | let a session report, and end, by itself | [`SessionControl`] |
 //! | handle errors | [`TurnError`], [`SendError`], [`StopError`] |
 //!
 //! # Calls and states

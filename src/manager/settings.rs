@@ -27,10 +27,11 @@ pub struct Timeouts {
     /// finishes with a reply, the caller gets the reply; otherwise
     /// [`TurnError::TurnTimedOut`](crate::manager::TurnError::TurnTimedOut). A plain turn has no limit. Default: `None`, no limit.
     pub turn: Option<Duration>,
-    /// Limits the silence of a message or a start: the time without an event or a note of it. The time in which a
-    /// [`send`](crate::TurnContext::send) waits does not count; a reader that takes nothing for so long is given up. A message that exceeds it is cancelled,
-    /// and has `abort` to finish, as with `turn`; then its caller gets [`TurnError::Silent`](crate::manager::TurnError::Silent). A start
-    /// that exceeds it ends as if it had exceeded `start`. Default: `None`, no limit.
+    /// Limits the silence of a message or a start: the time without an event or a note of it. A message that
+    /// exceeds it is cancelled, and has `abort` to finish, as with `turn`; then its caller gets
+    /// [`TurnError::Silent`](crate::manager::TurnError::Silent). A start that exceeds it ends as if it had exceeded `start`. A
+    /// [`send`](crate::TurnContext::send) that waits is no silence; if its reader takes nothing for this time, the reader is given up.
+    /// Default: `None`, no limit.
     pub quiet: Option<Duration>,
     /// Limits how long a cancelled message, closure or start may continue. One that exceeds it is dropped, and its session is stopped, or
     /// its start cleaned up. Default: 5 s.
@@ -100,7 +101,7 @@ impl Timeouts {
 
 /// What a start does when the session limit is reached.
 ///
-/// A start that waits for room has its key, so other calls for that key wait behind it. All such starts wait in one FIFO queue. Each gets
+/// A start that waits for room holds its key, so other calls for that key wait behind it. All such starts wait in one FIFO queue. Each gets
 /// the room of the next session that has been stopped, whatever the reason. The wait is limited by [`Timeouts::room`] and
 /// [`Timeouts::wait`]. It ends at once if the call is cancelled, and at the beginning of a shutdown. See [the guide](crate::guide::room).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,8 +114,9 @@ pub enum WhenFull {
     /// The least recently used idle session is stopped to make room. If no session is idle, the start waits for one. Each start evicts at
     /// most one session.
     ///
-    /// Sessions that were touched since their last turn come last. A session that is in use or has a queue is never stopped for
-    /// this. Among sessions whose last turns ended within one tick of the clock (a few milliseconds), the choice is arbitrary.
+    /// Sessions that were touched since their last turn come last. A session that is in use, has a queue or is
+    /// [kept alive](crate::SessionManager::keep_alive) is never stopped for this. Among sessions whose last turns
+    /// ended within one tick of the clock (a few milliseconds), the choice is arbitrary.
     EvictIdle,
 }
 
@@ -306,10 +308,11 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// Stops sessions that are older than this, give or take a tenth, so that sessions of one moment do not end in one. Default: never.
+    /// Stops sessions that are older than this, which varies by up to a tenth, so that sessions that start together do not all stop together.
+    /// Default: never.
     ///
-    /// A session that is too old has no further turn: it is stopped in the background while it is idle, or by the next call, which
-    /// gets a new one. It is not stopped in a turn, nor while it is [kept alive](crate::SessionManager::keep_alive).
+    /// A session that is too old is stopped in the background while it is idle, or by the next call, which gets a new one. It is not stopped in a turn,
+    /// nor while it is [kept alive](crate::SessionManager::keep_alive).
     pub fn max_age(mut self, age: Duration) -> Self {
         self.settings.max_age = Some(age);
         self
@@ -319,7 +322,7 @@ impl<B: Backend> ManagerBuilder<B> {
     /// bytes of [`Backend::weight`](crate::Backend::weight). Default: 16 MiB.
     ///
     /// A new event pushes out the oldest ones. An event of more bytes than the limit is itself dropped. An event that was
-    /// [sent](crate::TurnContext::send) is neither pushed out nor dropped.
+    /// [sent](crate::TurnContext::send) is neither pushed out nor dropped: `send` waits for room instead.
     pub fn unread_bytes(mut self, most: usize) -> Self {
         self.settings.unread.bytes = most;
         self
