@@ -5,6 +5,10 @@
 //! | How do I embed the session manager in a daemon? | [`embedding`] |
 //! | How do I write a backend? | [`backend`] |
 //! | Which events arrive, and which may be lost? | [`events`] |
+//! | How do I reach a session without its turn, and keep it alive? | [`handles`] |
+//! | How are calls listed, cancelled and put first? | [`queues`] |
+//! | When is a session thrown away? | [`dirty`] |
+//! | How do I watch, count and log? | [`watching`] |
 //! | How do I serve sessions over HTTP, with server-sent events? | [`web`] |
 //! | What do I do with an error? How does it fit `anyhow`? | [`errors`] |
 //! | What if many callers use a session at once, or many sessions share a process? | [`shared`] |
@@ -14,7 +18,7 @@
 //! | Which clocks are there, and what if the machine sleeps? | [`clocks`] |
 //! | How do I test a program that embeds this? | [`testing`] |
 //! | How do I use the core alone, and close sessions asynchronously? | [`core`] |
-//! | What is wrong with my own map of sessions, and how do I replace it? | [`migrating`] |
+//! | How do I replace my own map of sessions, deadpool or bb8? | [`migrating`] |
 //! | What does it cost? | [`speed`] |
 
 #[cfg(feature = "tokio")]
@@ -32,6 +36,22 @@ pub mod backend {}
 #[cfg(feature = "tokio")]
 #[doc = include_str!("events.md")]
 pub mod events {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("handles.md")]
+pub mod handles {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("queues.md")]
+pub mod queues {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("dirty.md")]
+pub mod dirty {}
+
+#[cfg(feature = "tokio")]
+#[doc = include_str!("watching.md")]
+pub mod watching {}
 
 #[cfg(feature = "tokio")]
 #[doc = include_str!("web.md")]

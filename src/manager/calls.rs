@@ -10,13 +10,14 @@ use super::{
     },
     end::{shutdown, sweep},
     error::TurnError,
+    options::TurnOptions,
     reach::Call,
     report::{
         reports::{QueuedCall, SessionStatus},
         stats::Stats,
     },
     run,
-    settings::{self, BuildError, ManagerBuilder, TurnOptions},
+    settings::{self, BuildError, ManagerBuilder},
     shared::Shared,
     text,
 };
@@ -47,6 +48,7 @@ use std::{fmt, future::Future};
 /// | replace a session | [`restart`](Self::restart) | the queue, the stop, a start | leaves the queue; stop and start continue |
 /// | stop idle sessions | [`cleanup_idle`](Self::cleanup_idle) | the stops | stops in progress continue; no more are begun |
 /// | restart the idle time of a session | [`touch`](Self::touch) | nothing | |
+/// | set options for calls; refuse new sessions | [`with`](Self::with); [`accept_new`](Self::accept_new) | nothing | |
 /// | shut down | [`shutdown`](Self::shutdown) | turns until the deadline, all stops | the shutdown continues |
 /// | subscribe to output; to events | [`listen`](Self::listen), [`listen_from`](Self::listen_from); [`subscribe`](Self::subscribe) | nothing | |
 ///

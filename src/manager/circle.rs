@@ -1,15 +1,16 @@
 //! Which turn waits for which call, and whether such waits close a circle, in which nothing can go on.
 //!
 //! While the manager polls the code of a turn or of a start, the thread stores which call that is: the code's *scope*. A wait that is
-//! pending in a scope is an *edge*, from the call of the scope to the call that it waits for, or that has the key which that one
-//! waits for. Edges are stored in the handles of calls, and go with the futures that wait. A wait outside of a scope costs one look at the
-//! scope, and only when it is pending.
+//! pending in a scope is an *edge*, from the call of the scope to the call that it waits for. From there the walk goes on to the call
+//! that holds the key. An edge is stored in the handle of the call that waits, and is removed when the future that waits ends or is
+//! dropped. A wait outside of a scope reads the scope once each time it is pending, and costs nothing else.
 //!
-//! **Windows.** A call stores its edge, and then walks along the edges of others; one lock is held at a time. So of several waits
-//! that close a circle at the same moment, the edge that is stored last finds the circle, and more than one may. (Schedules:
-//! `a14_circle::both_at_once`, `three_at_once`.) A call that the walk has passed may end meanwhile only if its caller gives the wait
-//! up. A call that has ended is not passed: one look under the lock of its slot finds that it waits or has the key, and who has the
-//! key then. The edges of that holder are found by its ticket, so they are not those of the next turn. (`a14_circle::a_wait_that_is_dropped`)
+//! **Windows.** A call stores its edge, and then walks along the edges of others; one lock is held at a time. If several waits
+//! close a circle at the same moment, the one whose edge is stored last finds the circle. Others may find it too. (Schedules:
+//! `a14_circle::both_at_once`, `three_at_once`.) A call that the walk has passed can end meanwhile only if its caller gives up the
+//! wait. The walk does not pass a call that has ended: under the lock of the slot it checks that the call waits or holds the key, and
+//! reads the holder. It finds the edges of the holder by the ticket, so they are not those of the next turn.
+//! (`a14_circle::a_wait_that_is_dropped`)
 
 use crate::manager::{
     backend::Backend,

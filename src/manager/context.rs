@@ -29,8 +29,8 @@ pub(crate) trait Port<E>: Send + Sync {
     fn stop_loose(&self, session: Box<dyn Any + Send>, seat: Box<dyn Any + Send>);
 }
 
-/// Lets a session speak, and end, at any time: while it is idle, too. [`TurnContext::session`] returns it. Clones are for the same
-/// session.
+/// Lets a session emit events, set its note and end at any time, also while it is idle. [`TurnContext::session`] returns it. Clones
+/// are for the same session. [The guide](crate::guide::handles) has an example that runs.
 ///
 /// Keep it in the session, or in the task that reads from its process or connection. It does not keep the session or the manager
 /// alive. After the end of the session its methods do nothing.
@@ -71,12 +71,13 @@ impl<E> SessionControl<E> {
         self.port.life().incarnation
     }
 
-    /// Sends an event to all [listeners](crate::SessionManager::listen). Never waits. It counts as a sign of life of the turn, too.
+    /// Sends an event to all [listeners](crate::SessionManager::listen). Never waits. During a turn, it counts as a sign of life
+    /// of that turn.
     pub fn emit(&self, event: E) {
         self.port.emit(event);
     }
 
-    /// Sets a line for the status, while no turn has one of its own. Like [`TurnContext::note`].
+    /// Sets a text for the status. It is shown while no turn has a note of its own. It is cut like that of [`TurnContext::note`].
     pub fn note(&self, note: impl Into<Arc<str>>) {
         self.port.life().set_note(text::note(note.into()));
     }
@@ -85,8 +86,8 @@ impl<E> SessionControl<E> {
     /// session. A session that is still being started is stopped when its start has ended, and its callers get
     /// [`TurnError::Discarded`](crate::manager::TurnError::Discarded). In its stop this does nothing.
     ///
-    /// The reason is for that error and for [`SessionEvent::Discarded`](crate::manager::SessionEvent::Discarded). It is cut to 1024
-    /// bytes. The first reason stays. Never waits.
+    /// The reason appears in that error and in [`SessionEvent::Discarded`](crate::manager::SessionEvent::Discarded), in at most 1024
+    /// bytes. Only the first call has an effect. Never waits.
     pub fn discard(&self, reason: impl Into<Arc<str>>) {
         self.port.discard(text::note(reason.into()));
     }
@@ -129,7 +130,7 @@ impl<E> TurnContext<E> {
         self.ticket
     }
 
-    /// Returns what lets the session speak and end at any time, also after the turn.
+    /// Returns the control of the session, which emits events and ends the session at any time, also after the turn.
     pub fn session(&self) -> SessionControl<E> {
         SessionControl {
             port: Arc::clone(&self.port),
@@ -155,11 +156,11 @@ impl<E> TurnContext<E> {
     ///
     /// # Details
     ///
-    /// Calls that wait at the same time are served in the order in which they began to wait. The wait ends, and the rest is as with
-    /// `emit`, when
+    /// Calls that wait at the same time are served in the order in which they began to wait. The wait ends early in two cases. Then this
+    /// event and all later ones are emitted as by `emit`:
     ///
-    /// - the turn is cancelled: by an abort, a stop, a shutdown, or `Timeouts::turn`;
-    /// - the reader takes nothing for [`Timeouts::quiet`](crate::manager::Timeouts#structfield.quiet). From then on, it is a lossy reader.
+    /// - The turn is cancelled: by an abort, a stop, a shutdown, or `Timeouts::turn`.
+    /// - The reader takes nothing for [`Timeouts::quiet`](crate::manager::Timeouts#structfield.quiet). From then on, it is a lossy reader.
     ///   The wait does not count as silence of the turn. Without `quiet`, a slow reader holds the turn.
     ///
     /// # Cancel safety

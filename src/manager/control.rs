@@ -88,7 +88,8 @@ impl<B: Backend> SessionManager<B> {
         Entering::of(place, self.shared(), Arc::clone(&self.owner))
     }
 
-    /// Stops the sessions that nobody has used or touched for `idle_for`, and idle ones that are too old. Never waits for a turn.
+    /// Stops the sessions that nobody has used or touched for `idle_for`, and idle ones that are older than
+    /// [`max_age`](ManagerBuilder::max_age). Never waits for a turn.
     ///
     /// [`ManagerBuilder::stop_idle_after`] does this in the background.
     pub fn cleanup_idle(
@@ -136,11 +137,13 @@ impl<B: Backend> SessionManager<B> {
     /// Keeps a key's session alive, without its turn, and returns a guard with its [handle](Backend::Handle). Until the guard is
     /// dropped, the session is not stopped for being idle, for its age, or to make room for another one.
     ///
-    /// Returns `None` if there is no session: it is being started or stopped, or its key is absent. The guard is for one incarnation.
-    /// It does not keep off [`stop`](Self::stop), [`restart`](Self::restart), a [discard](crate::manager::SessionControl::discard), a
-    /// dirty turn, a failed health check and the shutdown. The drop of the last guard counts as activity. Waits for nothing.
+    /// Returns `None` if there is no session, also while one is being started or stopped. The guard is for one incarnation.
+    /// These end the session all the same: [`stop`](Self::stop), [`restart`](Self::restart), a
+    /// [discard](crate::manager::SessionControl::discard), a dirty turn, a failed health check and the shutdown. The drop of the last
+    /// guard counts as activity. Waits for nothing.
     ///
     /// [`handle`](Self::handle) alone does not protect the session: it may be stopped for being idle right after the call.
+    /// [The guide](crate::guide::handles) has an example.
     pub fn keep_alive<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<KeepAlive<B>> {
         self.shared().keep_alive(key)
     }

@@ -39,11 +39,11 @@ pub enum TurnError<E> {
     WaitTimedOut,
     /// [`SessionManager::dismiss`](crate::SessionManager::dismiss) removed the call from the queue.
     Dismissed,
-    /// The call would have waited for ever, in a circle: it was awaited in a turn or a start whose key must be free before the call can
-    /// end. The texts are the keys of the circle. The first is the key whose turn waits, the second the key that it waits for, if
-    /// that is another one.
+    /// The wait for this call would never have ended: a turn or a start awaited it, and it waits for the key of that turn or start,
+    /// directly or through other turns. The texts are the keys of the circle. The first is the key whose turn waits, the second the
+    /// key that it waits for, if that is another one.
     ///
-    /// [The guide](crate::guide::errors) says which circles are found, and what to do about them.
+    /// [The guide](crate::guide::errors#turns-that-wait-for-turns) lists which circles are found, and what to do about them.
     Deadlock(Arc<[Arc<str>]>),
     /// The session failed to start. All calls that waited for this start share the error.
     Start(Arc<E>),
@@ -51,7 +51,8 @@ pub enum TurnError<E> {
     StartTimedOut,
     /// The start panicked.
     StartPanicked,
-    /// The session was [discarded](crate::manager::SessionControl::discard) while it started, for this reason.
+    /// The session's own code [discarded](crate::manager::SessionControl::discard) it while it started, for this reason. All calls that
+    /// waited for this start share the error.
     Discarded(Arc<str>),
     /// The agent returned an error.
     Agent(E),

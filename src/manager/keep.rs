@@ -33,7 +33,7 @@ impl<B: Backend> KeepAlive<B> {
 impl<B: Backend> Shared<B> {
     pub(crate) fn keep_alive<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<KeepAlive<B>> {
         let kept = self.registry.keep_alive(key)?;
-        // The session may end after the first line, which nothing keeps off. Then its handle is gone, or goes now.
+        // A stop may end the session after the first line. Then its handle is gone already, or soon will be.
         let handle = kept.handle()?.handle()?;
         let handle = B::Handle::clone(&handle);
         Some(KeepAlive { handle, kept })

@@ -8,6 +8,7 @@
 //! | limit times, sessions, queues and memory | [`ManagerBuilder`] and [`Timeouts`]; for one call, [`TurnOptions`] |
 //! | watch | [`SessionStatus`], [`Subscription`], [`SessionEvent`] |
 //! | reach a session, and keep it | [`Backend::Handle`], [`KeepAlive`] |
+//! | let a session report, and end, by itself | [`SessionControl`] |
 //! | handle errors | [`TurnError`], [`SendError`], [`StopError`] |
 //!
 //! # Calls and states
@@ -48,7 +49,7 @@
 //! | `circle` | which turn waits for which call, and whether that is a circle |
 //! | `shared` | what all tasks of one manager share |
 //! | `listen` | the partial output of sessions |
-//! | `settings` | timeouts, limits, options |
+//! | `settings`, `options` | timeouts and limits; the options of one call |
 //! | `ending` | the progress of a shutdown, and the end of each session |
 //! | `report` | what the manager reports: log, values, subscriptions |
 //! | `reach` | how one call reaches another: the handle of a call |
@@ -87,6 +88,7 @@ mod keep;
 pub(crate) mod life;
 mod listen;
 mod look;
+mod options;
 mod reach;
 mod report;
 pub(crate) mod run;
@@ -107,6 +109,7 @@ pub use self::{
     end::stop::Stopping,
     error::{Causes, SendError, StopError, TurnError},
     keep::KeepAlive,
+    options::TurnOptions,
     report::{
         events::{Subscription, Update},
         reports::{
@@ -115,5 +118,5 @@ pub use self::{
         ring::EventId,
         stats::{Refused, Stats, Stops, Turns},
     },
-    settings::{BuildError, ManagerBuilder, Timeouts, TurnOptions, WhenFull},
+    settings::{BuildError, ManagerBuilder, Timeouts, WhenFull},
 };

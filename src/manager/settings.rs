@@ -1,10 +1,7 @@
 //! The settings of a manager, and the options of one call.
 
-use crate::manager::{backend::Backend, report::unread::Bounds, run::discard, text};
-use crate::{
-    Clock, Incarnation, Registry,
-    sync::{Arc, catch_unwind},
-};
+use crate::manager::{backend::Backend, report::unread::Bounds, run::discard};
+use crate::{Clock, Incarnation, Registry, sync::catch_unwind};
 use std::{error::Error, fmt, time::Duration};
 use tokio::{runtime::Handle, time::Instant};
 
@@ -27,10 +24,11 @@ pub struct Timeouts {
     /// finishes with a reply, the caller gets the reply; otherwise
     /// [`TurnError::TurnTimedOut`](crate::manager::TurnError::TurnTimedOut). A plain turn has no limit. Default: `None`, no limit.
     pub turn: Option<Duration>,
-    /// Limits the silence of a message or a start: the time without an event or a note of it. The time in which a
-    /// [`send`](crate::TurnContext::send) waits does not count; a reader that takes nothing for so long is given up. A message that exceeds it is cancelled,
-    /// and has `abort` to finish, as with `turn`; then its caller gets [`TurnError::Silent`](crate::manager::TurnError::Silent). A start
-    /// that exceeds it ends as if it had exceeded `start`. Default: `None`, no limit.
+    /// Limits the silence of a message or a start: the time without an event or a note of it. A message that
+    /// exceeds it is cancelled, and has `abort` to finish, as with `turn`; then its caller gets
+    /// [`TurnError::Silent`](crate::manager::TurnError::Silent). A start that exceeds it ends as if it had exceeded `start`. A
+    /// [`send`](crate::TurnContext::send) that waits is no silence; if its reader takes nothing for this time, the reader is given up.
+    /// Default: `None`, no limit.
     pub quiet: Option<Duration>,
     /// Limits how long a cancelled message, closure or start may continue. One that exceeds it is dropped, and its session is stopped, or
     /// its start cleaned up. Default: 5 s.
@@ -100,7 +98,7 @@ impl Timeouts {
 
 /// What a start does when the session limit is reached.
 ///
-/// A start that waits for room has its key, so other calls for that key wait behind it. All such starts wait in one FIFO queue. Each gets
+/// A start that waits for room holds its key, so other calls for that key wait behind it. All such starts wait in one FIFO queue. Each gets
 /// the room of the next session that has been stopped, whatever the reason. The wait is limited by [`Timeouts::room`] and
 /// [`Timeouts::wait`]. It ends at once if the call is cancelled, and at the beginning of a shutdown. See [the guide](crate::guide::room).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,98 +111,10 @@ pub enum WhenFull {
     /// The least recently used idle session is stopped to make room. If no session is idle, the start waits for one. Each start evicts at
     /// most one session.
     ///
-    /// Sessions that were touched since their last turn come last. A session that is in use or has a queue is never stopped for
-    /// this. Among sessions whose last turns ended within one tick of the clock (a few milliseconds), the choice is arbitrary.
+    /// Sessions that were touched since their last turn come last. A session that is in use, has a queue or is
+    /// [kept alive](crate::SessionManager::keep_alive) is never stopped for this. Among sessions whose last turns
+    /// ended within one tick of the clock (a few milliseconds), the choice is arbitrary.
     EvictIdle,
-}
-
-/// Options of calls. They override the manager's settings. [`SessionManager::with`](crate::SessionManager::with) takes them.
-///
-/// ```
-/// use std::time::Duration;
-/// use turnwise::manager::TurnOptions;
-///
-/// let options = TurnOptions::default().wait(Duration::from_secs(5)).turn(Duration::from_secs(60));
-/// # let _ = (options, TurnOptions::no_wait(), TurnOptions::existing());
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TurnOptions {
-    /// Does not queue: if the session is not free, the call ends with [`TurnError::Busy`](crate::manager::TurnError::Busy). If the
-    /// session limit is reached and no session can be evicted, or another start waits for room, it ends with
-    /// [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull).
-    pub no_wait: bool,
-    /// Overrides [`Timeouts::wait`](Timeouts#structfield.wait).
-    pub wait: Option<Duration>,
-    /// Overrides [`Timeouts::turn`](Timeouts#structfield.turn).
-    pub turn: Option<Duration>,
-    /// Starts no session: if the key has none, or its session is not healthy, the call ends with
-    /// [`TurnError::NotFound`](crate::manager::TurnError::NotFound).
-    pub existing: bool,
-    /// Goes before the queue, behind other such calls and behind stops. It cancels nobody. The limit of the queue counts it, and
-    /// [`dismiss`](crate::SessionManager::dismiss) removes it.
-    pub first: bool,
-    /// A text for the list of the [queue](crate::SessionManager::queue), in at most 1024 bytes.
-    pub note: Option<Arc<str>>,
-    /// Acts only on the session with this number. If the key has another one, or none, a turn, a message or a restart ends with
-    /// [`TurnError::NotFound`](crate::manager::TurnError::NotFound), and a stop and an abort return false. It is checked when the call is
-    /// made, and again when it has the key.
-    pub only: Option<Incarnation>,
-}
-
-impl TurnOptions {
-    /// Whether not any session will do.
-    pub(crate) fn seeks(&self) -> bool {
-        self.existing || self.only.is_some()
-    }
-
-    /// Returns options with [`no_wait`](Self#structfield.no_wait) set.
-    pub fn no_wait() -> Self {
-        Self {
-            no_wait: true,
-            ..Self::default()
-        }
-    }
-
-    /// Returns options with [`existing`](Self#structfield.existing) set.
-    pub fn existing() -> Self {
-        Self {
-            existing: true,
-            ..Self::default()
-        }
-    }
-
-    /// Returns options with [`first`](Self#structfield.first) set.
-    pub fn first() -> Self {
-        Self {
-            first: true,
-            ..Self::default()
-        }
-    }
-
-    /// Sets [`note`](Self#structfield.note). A note of more than 1024 bytes is cut, and then ends with the number of bytes cut.
-    pub fn note(mut self, note: impl Into<Arc<str>>) -> Self {
-        self.note = Some(text::note(note.into()));
-        self
-    }
-
-    /// Sets [`only`](Self#structfield.only).
-    pub fn only(mut self, incarnation: Incarnation) -> Self {
-        self.only = Some(incarnation);
-        self
-    }
-
-    /// Sets [`wait`](Self#structfield.wait).
-    pub fn wait(mut self, limit: Duration) -> Self {
-        self.wait = Some(limit);
-        self
-    }
-
-    /// Sets [`turn`](Self#structfield.turn).
-    pub fn turn(mut self, limit: Duration) -> Self {
-        self.turn = Some(limit);
-        self
-    }
 }
 
 /// Why [`ManagerBuilder::build`] failed.
@@ -308,10 +218,11 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// Stops sessions that are older than this, give or take a tenth, so that sessions of one moment do not end in one. Default: never.
+    /// Stops sessions that are older than this, which varies by up to a tenth, so that sessions that start together do not all stop together.
+    /// Default: never.
     ///
-    /// A session that is too old has no further turn: it is stopped in the background while it is idle, or by the next call, which
-    /// gets a new one. It is not stopped in a turn, nor while it is [kept alive](crate::SessionManager::keep_alive).
+    /// A session that is too old is stopped in the background while it is idle, or by the next call, which gets a new one. It is not stopped in a turn,
+    /// nor while it is [kept alive](crate::SessionManager::keep_alive).
     pub fn max_age(mut self, age: Duration) -> Self {
         self.settings.max_age = Some(age);
         self
@@ -321,7 +232,7 @@ impl<B: Backend> ManagerBuilder<B> {
     /// bytes of [`Backend::weight`](crate::Backend::weight). Default: 16 MiB.
     ///
     /// A new event pushes out the oldest ones. An event of more bytes than the limit is itself dropped. An event that was
-    /// [sent](crate::TurnContext::send) is neither pushed out nor dropped.
+    /// [sent](crate::TurnContext::send) is neither pushed out nor dropped: `send` waits for room instead.
     pub fn unread_bytes(mut self, most: usize) -> Self {
         self.settings.unread.bytes = most;
         self

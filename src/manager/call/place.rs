@@ -8,9 +8,9 @@ use crate::manager::{
         turn::SessionTurn,
     },
     error::TurnError,
+    options::TurnOptions,
     reach::{Awaited, Call},
     run::{either, inside, uncut, within},
-    settings::TurnOptions,
     shared::{Shared, Waiting},
 };
 use crate::{

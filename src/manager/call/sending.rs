@@ -9,10 +9,10 @@ use crate::manager::{
     },
     circle::{Wait, in_scope},
     error::{SendError, TurnError},
+    options::TurnOptions,
     reach::Awaited,
     report::events::Update,
     run::quietly,
-    settings::TurnOptions,
     shared::Shared,
     switch::Cause,
 };

@@ -193,7 +193,7 @@ pub enum SessionEvent<K> {
         /// Why the stop was not clean.
         error: Option<Arc<str>>,
     },
-    /// The session's own code [discards](crate::manager::SessionControl::discard) it. It stops now, or at the end of its turn.
+    /// The session's own code has [discarded](crate::manager::SessionControl::discard) it. It is stopped now, or at the end of its turn.
     Discarded {
         /// Its key.
         key: K,
