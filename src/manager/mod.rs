@@ -111,12 +111,13 @@ pub use self::{
     keep::KeepAlive,
     options::TurnOptions,
     report::{
-        events::{Subscription, Update},
+        events::Subscription,
         reports::{
             DrainReport, Outcome, QueuedCall, SessionEvent, SessionStatus, Skip, SweepReport,
         },
         ring::EventId,
         stats::{Refused, Stats, Stops, Turns},
+        unread::Update,
     },
     settings::{BuildError, ManagerBuilder, Timeouts, WhenFull},
 };

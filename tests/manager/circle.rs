@@ -367,6 +367,7 @@ async fn a_part_that_was_given_up() {
         })
     };
     let turn = m.send_message(&A, turn);
+    settled().await;
     let waits = m.send_message(&B, ask(&m, A, idle()));
     tokio::time::sleep(2 * SECOND).await;
     busy.open();

@@ -11,7 +11,7 @@ use crate::manager::{
     error::{SendError, TurnError},
     options::TurnOptions,
     reach::Awaited,
-    report::events::Update,
+    report::unread::Update,
     run::quietly,
     shared::Shared,
     switch::Cause,

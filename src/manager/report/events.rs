@@ -2,7 +2,7 @@
 
 use super::{
     ring::{EventId, Past, Ring},
-    unread::{Bounds, Unread},
+    unread::{Bounds, Unread, Update},
 };
 use crate::sync::{
     Arc, Weak,
@@ -12,7 +12,6 @@ use futures_core::Stream;
 use parking_lot::Mutex;
 use std::{
     collections::BTreeMap,
-    convert::Infallible,
     fmt,
     future::poll_fn,
     mem,
@@ -20,37 +19,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-/// An item of a [`Subscription`], or of the stream of a [`Sending`](crate::manager::Sending).
-///
-/// A `Subscription` never yields [`Done`](Self::Done), and a `match` on its updates needs no arm for it.
-///
-/// ```
-/// use turnwise::manager::Update;
-///
-/// fn show(update: Update<String>) -> String {
-///     match update {
-///         Update::Event(text) => text,
-///         Update::Lagged(count) => format!("[{count} events skipped]"),
-///     }
-/// }
-/// # assert_eq!(show(Update::Lagged(3)), "[3 events skipped]");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Update<E, R = Infallible> {
-    /// The next event.
-    Event(E),
-    /// The reader was too slow, or came too late: this many events were dropped here.
-    Lagged(u64),
-    /// The final result. It is the last item.
-    Done(R),
-}
-
 /// A stream of events. Await [`next`](Self::next), or use it as a [`Stream`]. It ends with the manager's shutdown.
 ///
 /// # Details
 ///
 /// At most [`unread_events`](crate::manager::ManagerBuilder::unread_events) wait to be read, of at most
-/// [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together. A new event pushes out as many of the oldest as necessary, and [`Update::Lagged`] reports their number. An event that
+/// [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together. A new event pushes out as many of the oldest as necessary,
+/// and [`Update::Lagged`] reports their number. An event that
 /// exceeds the limit by itself is dropped, and the others stay. An agent's event counts as
 /// [`Backend::weight`](crate::Backend::weight) bytes. A [`SessionEvent`](crate::manager::SessionEvent) counts with its texts and the lists
 /// of its report, but without the heap memory of keys.

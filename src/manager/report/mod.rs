@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `stats` | the counters |
 //! | `trace`, `reports` | the log; the values |
-//! | `events`, `unread`, `ring` | the subscriptions; the events that one reader has not read; the last events of a session |
+//! | `events`, `ring`, `unread` | the subscriptions; the last events of a session; the events that one reader has not read |
 
 pub(crate) mod events;
 pub(crate) mod reports;

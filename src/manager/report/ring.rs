@@ -1,6 +1,6 @@
 //! The last events of one incarnation, for listeners that come late.
 
-use super::events::Update;
+use super::unread::Update;
 use crate::{Incarnation, InvalidNumber, sync::Arc};
 use parking_lot::Mutex;
 use std::{collections::VecDeque, fmt, mem, str::FromStr};

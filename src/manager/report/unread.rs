@@ -1,13 +1,38 @@
 //! The unread events of one reader, and the calls of `send` that wait for room among them.
 
-use super::events::Update;
 use crate::manager::run::quietly;
 use parking_lot::Mutex;
 use std::{
     collections::{BTreeMap, VecDeque},
+    convert::Infallible,
     fmt, mem,
     task::{Context, Poll, Waker},
 };
+
+/// An item of a [`Subscription`](crate::manager::Subscription), or of the stream of a [`Sending`](crate::manager::Sending).
+///
+/// A `Subscription` never yields [`Done`](Self::Done), and a `match` on its updates needs no arm for it.
+///
+/// ```
+/// use turnwise::manager::Update;
+///
+/// fn show(update: Update<String>) -> String {
+///     match update {
+///         Update::Event(text) => text,
+///         Update::Lagged(count) => format!("[{count} events skipped]"),
+///     }
+/// }
+/// # assert_eq!(show(Update::Lagged(3)), "[3 events skipped]");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Update<E, R = Infallible> {
+    /// The next event.
+    Event(E),
+    /// The reader was too slow, or came too late: this many events were dropped here.
+    Lagged(u64),
+    /// The final result. It is the last item.
+    Done(R),
+}
 
 /// How many events may be unread, and of how many bytes together.
 #[derive(Clone, Copy, Debug)]
