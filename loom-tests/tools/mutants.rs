@@ -5,7 +5,7 @@
 //!     cargo run -p loom-tests --bin mutants -- --list   prints the table of all mutants, and runs none
 //!
 //! `mutant/mod.rs` has the format of a mutant. Its model must print every `expect`; `expect: timeout` is for a mutant that does
-//! not end. The model of a mutant in shuttle-tests is a history, and that of a manager's claim, A1 to A15, is a scenario. With
+//! not end. The model of a mutant in shuttle-tests is a history, and that of a manager's claim, A1 to A16, is a scenario. With
 //! `test: told` it is a test of that program of the root.
 //!
 //! A mutant is killed if its model, run in a process of its own, fails with the expected words. It survives if the model

@@ -60,7 +60,8 @@ impl<B: Backend> SessionManager<B> {
     pub fn stop<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Stopping<B> {
         let only = self.options.only;
         let reason = StopReason::Requested;
-        Stopping::begin(self.shared(), key, only, reason, Arc::clone(&self.owner))
+        let keep = Arc::clone(&self.owner);
+        Stopping::of(Stopping::begin(self.shared(), key, only, reason, keep))
     }
 
     /// Like [`stop`](Self::stop), but takes the key from a turn that has not ended after twice `Timeouts::abort`. The future then returns

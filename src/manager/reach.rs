@@ -266,10 +266,21 @@ impl<B: Backend> Call<B> {
         self.switch.changed.found(ended).await
     }
 
-    /// The first answer stays.
+    /// The same, but for a stop that is held.
+    pub(crate) async fn ended_at_last(&self) -> Result<bool, StopError<B::Error>> {
+        let ended = || match &*self.answer.lock() {
+            Some(Answer::Stopped(Err(StopError::Held))) => None,
+            Some(Answer::Stopped(stopped)) => Some(stopped.clone()),
+            _ => None,
+        };
+        self.switch.changed.found(ended).await
+    }
+
+    /// The first answer stays, but for that of a stop that is held.
     fn decide(&self, answer: Answer<B::Error>) {
         let mut given = self.answer.lock();
-        if given.is_some() {
+        let held = matches!(*given, Some(Answer::Stopped(Err(StopError::Held))));
+        if given.is_some() && !held {
             return drop(given); // before `answer` is dropped
         }
         *given = Some(answer);

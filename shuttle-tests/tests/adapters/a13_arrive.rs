@@ -95,9 +95,9 @@ fn the_silence_is_the_readers() {
         let world = world(1, Timeouts::default().quiet(LONG)).await;
         let sends = world.spawn("sends", {
             let world = world.clone();
-            async move { world.send(KEY, 1, Act::Send) }
+            async move { Some(world.send(KEY, 1, Act::Send)) }
         });
-        let mut sending = join(sends).await;
+        let mut sending = join(sends).await.expect("it is sent");
         let next = world.sends("next", KEY, 2, Act::Done);
         let next = world.end_in_time("sends", next).await;
         let read = read(&mut sending).await;

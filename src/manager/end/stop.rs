@@ -90,21 +90,23 @@ pub(crate) fn aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>, re
 #[must_use = "the stop continues by itself; await this future for its result"]
 pub struct Stopping<B: Backend> {
     /// `None` if there is nothing to stop.
-    ended: Option<Pin<Box<dyn Future<Output = Stopped<B::Error>> + Send>>>,
+    ended: Option<Ending<B>>,
 }
+
+type Ending<B> = Pin<Box<dyn Future<Output = Stopped<<B as Backend>::Error>> + Send>>;
 
 type Stopped<E> = Result<bool, StopError<E>>;
 
 impl<B: Backend> Stopping<B> {
     /// Joins the stop of this key that is queued or running. If there is none, takes the position ahead of the queue, and
-    /// cancels the current turn, unless the session is discarded.
+    /// cancels the current turn, unless the session is discarded. Returns the call of the stop, or `None` if there is nothing to stop.
     pub(crate) fn begin<Q: ?Sized + ToKey<B::Key>>(
         shared: &Arc<Shared<B>>,
         key: &Q,
         only: Option<Incarnation>,
         reason: StopReason,
         keep: impl Send + 'static,
-    ) -> Self {
+    ) -> Option<Arc<Call<B>>> {
         let call = Call::stop(only, reason);
         // Made before others can join: if the hash of a key panics, they still get an answer.
         let answers = Answers(Arc::clone(&call));
@@ -116,41 +118,46 @@ impl<B: Backend> Stopping<B> {
             (Some(why), None) => why == reason && call.only == only,
             (Some(_), has) => call.only.is_none() || call.only == has,
         };
-        let call = match registry.enter_first_or_join(key, Arc::clone(&call), joins, only) {
-            None => return Self { ended: None },
-            Some(Err(other)) => other,
-            Some(Ok((enter, before))) => {
-                if let (StopReason::Requested, Some((ticket, before))) = (reason, before) {
-                    shared.cancel(key, ticket, &before, Cause::Stop);
-                }
-                let stopping = Arc::clone(shared);
-                shared.runtime.spawn(async move {
-                    let mut enter = pin!(enter);
-                    // A discard has cancelled nothing, so it waits for as long as the turn takes.
-                    let limit = (reason == StopReason::Requested).then(|| patience(&stopping));
-                    let entered = match within(limit, enter.as_mut()).await {
-                        Some(entered) => entered,
-                        None => {
-                            if is_held(&stopping, &own) {
-                                answers.0.end(Err(StopError::Held));
+        Some(
+            match registry.enter_first_or_join(key, Arc::clone(&call), joins, only)? {
+                Err(other) => other,
+                Ok((enter, before)) => {
+                    if let (StopReason::Requested, Some((ticket, before))) = (reason, before) {
+                        shared.cancel(key, ticket, &before, Cause::Stop);
+                    }
+                    let stopping = Arc::clone(shared);
+                    shared.runtime.spawn(async move {
+                        let mut enter = pin!(enter);
+                        // A discard has cancelled nothing, so it waits for as long as the turn takes.
+                        let limit = (reason == StopReason::Requested).then(|| patience(&stopping));
+                        let entered = match within(limit, enter.as_mut()).await {
+                            Some(entered) => entered,
+                            None => {
+                                if is_held(&stopping, &own) {
+                                    answers.0.end(Err(StopError::Held));
+                                }
+                                let entered = enter.await;
+                                answers.0.is_held_no_more();
+                                entered
                             }
-                            let entered = enter.await;
-                            answers.0.is_held_no_more();
-                            entered
-                        }
-                    };
-                    let Ok(entry) = entered else {
-                        return; // the manager is shutting down
-                    };
-                    drop(keep);
-                    let stopped = stop(&stopping, entry, only, reason).await;
-                    answers.0.end(stopped);
-                });
-                call
-            }
-        };
-        let ended = Box::pin(async move { call.ended().await });
-        Self { ended: Some(ended) }
+                        };
+                        let Ok(entry) = entered else {
+                            return; // the manager is shutting down
+                        };
+                        drop(keep);
+                        let stopped = stop(&stopping, entry, only, reason).await;
+                        answers.0.end(stopped);
+                    });
+                    call
+                }
+            },
+        )
+    }
+
+    /// Resolves when this stop is answered.
+    pub(crate) fn of(call: Option<Arc<Call<B>>>) -> Self {
+        let ended = call.map(|call| Box::pin(async move { call.ended().await }) as Ending<B>);
+        Self { ended }
     }
 
     /// Takes the key from its holder, if a stop does not end the session.
@@ -161,15 +168,13 @@ impl<B: Backend> Stopping<B> {
         keep: impl Send + 'static,
     ) -> Self {
         let own = key.to_key();
-        let stopping = Self::begin(shared, key, only, StopReason::Requested, keep);
-        if stopping.ended.is_none() {
-            return stopping;
-        }
-        let forced = shared
-            .runtime
-            .spawn(force(Arc::clone(shared), own, stopping));
-        let ended = Box::pin(async move { forced.await.unwrap_or(Err(StopError::Closed)) });
-        Self { ended: Some(ended) }
+        let call = Self::begin(shared, key, only, StopReason::Requested, keep);
+        let ended = call.map(|call| {
+            let forced = force(Arc::clone(shared), own, call);
+            let forced = shared.runtime.spawn(forced);
+            Box::pin(async move { forced.await.unwrap_or(Err(StopError::Closed)) }) as Ending<B>
+        });
+        Self { ended }
     }
 }
 
@@ -192,30 +197,25 @@ fn is_held<B: Backend>(shared: &Shared<B>, key: &B::Key) -> bool {
 async fn force<B: Backend>(
     shared: Arc<Shared<B>>,
     key: B::Key,
-    stopping: Stopping<B>,
+    call: Arc<Call<B>>,
 ) -> Stopped<B::Error> {
-    let mut stopping = pin!(stopping);
-    match within(Some(patience(&shared)), stopping.as_mut()).await {
+    match within(Some(patience(&shared)), pin!(call.ended())).await {
         Some(Err(StopError::Held)) | None => {}
         Some(stopped) => return stopped,
     }
     loop {
-        let seen = shared
-            .registry
-            .observe(&key)
-            .filter(|seen| seen.status().phase == Phase::Busy);
-        let Some(seen) = seen else {
-            // A start, a health check or a stop ends by itself.
-            return stopping.await;
-        };
-        match seen.replace() {
+        let seen = shared.registry.observe(&key);
+        let held = seen.filter(|seen| seen.status().phase == Phase::Busy);
+        match held.map(|seen| seen.replace()) {
             // The session is stopped when its holder gives it back, or now if it was granted and not taken.
-            Ok(replaced) => {
+            Some(Ok(replaced)) => {
                 let_go(replaced);
                 return Ok(true);
             }
-            Err(ReplaceError::Moved) => {}
-            Err(_) => return Err(StopError::Closed),
+            Some(Err(ReplaceError::Closed)) => return Err(StopError::Closed),
+            Some(Err(_)) => {}
+            // The turn has ended after all. A start, a health check or a stop ends by itself.
+            None => return call.ended_at_last().await,
         }
     }
 }
