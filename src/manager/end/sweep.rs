@@ -12,8 +12,8 @@ use crate::{Phase, registry::slot::outcome::Claim, sync::Arc};
 use std::{collections::VecDeque, pin::pin, time::Duration};
 use tokio::task::JoinHandle;
 
-/// Claims sessions that were idle for so long, or are too old, and stops them, sixteen at a time. Never waits for a turn. If it is dropped, it claims no more, and the
-/// stops continue.
+/// Claims sessions that were idle for so long, or are too old, and stops them, sixteen at a time. Never waits for a turn. If it is
+/// dropped, it claims no more, and the stops continue.
 ///
 /// Between the snapshot and its claim, a session may have been used, touched or removed. The claim checks all that again under
 /// the slot lock.
@@ -95,7 +95,8 @@ async fn await_one<B: Backend>(
     }
 }
 
-/// Sweeps until the manager shuts down, four times in the shorter of idle time and age. Each sweep has a task of its own, so that a panic ends only that sweep.
+/// Sweeps until the manager shuts down, four times in the shorter of idle time and age. Each sweep has a task of its own, so that a
+/// panic ends only that sweep.
 pub(crate) async fn reap<B: Backend>(
     shared: Arc<Shared<B>>,
     shortest: Duration,

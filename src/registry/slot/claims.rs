@@ -1,4 +1,4 @@
-//! The transitions by which policy ends an idle session, and those that keep it off.
+//! The transitions by which policy ends an idle session, and those that prevent it.
 
 use crate::{
     Incarnation, Phase, Tick,
@@ -80,7 +80,7 @@ impl<V, H> Locked<'_, V, H> {
         (self.version() == version && self.kept() == 0).then(|| self.claim_if_idle(now))?
     }
 
-    /// Takes the turn of an idle session, for an end that nothing keeps off.
+    /// Takes the turn of an idle session, for an end that no guard prevents.
     pub(crate) fn claim_if_idle(&mut self, now: Tick) -> Option<V> {
         self.is_idle().then(|| self.take_free(now))?
     }

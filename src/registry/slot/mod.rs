@@ -2,7 +2,7 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `transitions`, `claims` | the transitions of a slot; those by which policy ends an idle session, and what keeps it off |
+//! | `transitions`, `claims` | the transitions of a slot; those by which policy ends an idle session, and what prevents that |
 //! | `outcome`, `state` | their results; its states, and the slot lock |
 //! | `queue`, `leaves`, `status` | the queue of a slot; what a call leaves for others; what anyone can read without the lock |
 //! | `number` | the numbers of sessions and of calls |

@@ -1,8 +1,8 @@
 //! The transitions of a slot. Each method of [`Locked`] is one of them, and contains all that it does.
 //!
 //! A transition returns what it sets free (a session, a waker, a handle), so that user code runs after the locks. The
-//! tables of states and transitions are at [`Slot`](crate::registry::slot::state::Slot). Those by which policy ends a session, and what keeps it
-//! off, are in `claims`.
+//! tables of states and transitions are at [`Slot`](crate::registry::slot::state::Slot). Those by which
+//! policy ends a session, and what prevents that, are in `claims`.
 
 use crate::{
     Incarnation, Phase, Tick, Ticket,
