@@ -191,8 +191,8 @@ pub enum StopError<E> {
     Panicked,
     /// The backend's `stop` took longer than `Timeouts::stop`, and was dropped.
     Abandoned,
-    /// The turn was cancelled, and still has the key after twice `Timeouts::abort`: a plain turn that is not dropped, or a message that
-    /// blocks its thread. The stop remains ahead of the queue, and follows when the turn ends.
+    /// The turn was cancelled, and still has the key after twice `Timeouts::abort`: a plain turn that is not dropped, a message that
+    /// blocks its thread, or a health check. The stop remains ahead of the queue, and follows when the turn ends.
     /// [`force_stop`](crate::SessionManager::force_stop) does not wait for that.
     Held,
     /// The manager is shutting down, and stops the session itself. The turn was cancelled nevertheless.

@@ -131,6 +131,7 @@ pub(crate) fn stopped(end: &Result<bool, StopError<Failure>>) -> End {
     match end {
         Ok(stopped) => End::Stopped(*stopped),
         Err(StopError::Closed) => End::StopClosed,
+        Err(StopError::Held) => End::StopHeld,
         Err(StopError::Panicked) => End::StopFailed(Ended::Panic),
         Err(StopError::Abandoned) => End::StopFailed(Ended::Overran),
         Err(_) => End::StopFailed(Ended::Fail),

@@ -4,7 +4,7 @@ use std::mem;
 
 use turnwise::manager::{Outcome, StopReason};
 
-use super::model::Model;
+use super::model::{Model, Stops};
 use super::words::*;
 
 /// One call, for as long as the program runs.
@@ -107,8 +107,17 @@ impl Model {
             _ if closed => self.end(id, End::StopClosed),
             At::Idle => return self.grant_stop(key, vec![id]),
             _ => match slot.stops.back_mut().filter(|_| joins) {
-                Some(stops) => stops.push(id),
-                None => slot.stops.push_back(vec![id]),
+                Some(stops) => {
+                    stops.ids.push(id);
+                    if stops.held {
+                        self.end(id, End::StopHeld);
+                    }
+                }
+                None => slot.stops.push_back(Stops {
+                    ids: vec![id],
+                    patience: Some(now + 2 * ABORT),
+                    held: false,
+                }),
             },
         }
         let patient = self.lie == Some(Lie::StopIsPatient);

@@ -1,6 +1,6 @@
 //! The model's time: timers, sweeps, and the end of all.
 
-use super::model::Model;
+use super::model::{Model, Stops};
 use super::words::*;
 
 /// A cleanup, by a caller or by the reaper.
@@ -39,6 +39,8 @@ pub(crate) enum Timer {
     Key(usize),
     Wait(Id),
     Room(usize),
+    /// Stops look whether a turn still has the key.
+    Stop(usize),
     Sweep,
     Deadline,
     Patience,
@@ -50,7 +52,7 @@ impl Timer {
             Self::Key(0) => "0 goes on",
             Self::Key(1) => "1 goes on",
             Self::Key(_) => "2 goes on",
-            Self::Wait(_) | Self::Room(_) => "a wait is over",
+            Self::Wait(_) | Self::Room(_) | Self::Stop(_) => "a wait is over",
             Self::Sweep => "the reaper sweeps",
             Self::Deadline => "the deadline",
             Self::Patience => "the end of patience",
@@ -75,6 +77,8 @@ impl Model {
             let moments = [ends, slot.limit, slot.cut].into_iter().flatten();
             timers.extend(moments.map(|moment| (moment, Timer::Key(key))));
             timers.extend(slot.room.map(|moment| (moment, Timer::Room(key))));
+            let patience = slot.stops.iter().filter_map(|stops| stops.patience);
+            timers.extend(patience.map(|moment| (moment, Timer::Stop(key))));
         }
         let waits = self.calls.iter().enumerate();
         timers.extend(waits.filter_map(|(id, call)| Some((call.wait?, Timer::Wait(id)))));
@@ -94,6 +98,7 @@ impl Model {
                 self.slots[key].queue.retain(|&waits| waits != id);
                 self.end(id, End::Failed(Why::WaitTimedOut));
             }
+            Timer::Stop(key) => self.stops_look(key),
             Timer::Room(key) => self.leave_room(key, End::Failed(Why::RegistryFull)),
             Timer::Sweep => {
                 self.next_sweep = None;
@@ -116,6 +121,28 @@ impl Model {
                 }
                 self.report();
             }
+        }
+    }
+
+    fn stops_look(&mut self, key: usize) {
+        let now = self.now;
+        let slot = &mut self.slots[key];
+        // A call that has not been polled has the turn too, if there is a session.
+        let busy = match slot.at {
+            At::Granted { .. } => slot.session,
+            at => matches!(at, At::Running | At::Health),
+        };
+        let due = |stops: &&mut Stops| stops.patience.is_some_and(|moment| moment <= now);
+        let mut held = Vec::new();
+        for stops in slot.stops.iter_mut().filter(due) {
+            stops.patience = None;
+            stops.held = busy;
+            if busy {
+                held.extend(stops.ids.iter().copied());
+            }
+        }
+        for id in held {
+            self.end(id, End::StopHeld);
         }
     }
 
@@ -191,7 +218,7 @@ impl Model {
             let queue = std::mem::take(&mut slot.queue);
             stops
                 .into_iter()
-                .flatten()
+                .flat_map(|stops| stops.ids)
                 .for_each(|id| self.end(id, End::StopClosed));
             for id in queue {
                 self.end(id, End::Failed(Why::Closed));

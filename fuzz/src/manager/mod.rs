@@ -183,7 +183,7 @@ impl Program {
         let mut seen = Vec::new();
         for timer in timers {
             let key = match timer {
-                Timer::Key(key) | Timer::Room(key) => key,
+                Timer::Key(key) | Timer::Room(key) | Timer::Stop(key) => key,
                 Timer::Wait(id) => self.model.calls[id].key,
                 Timer::Sweep | Timer::Deadline | Timer::Patience => usize::MAX,
             };

@@ -10,6 +10,16 @@ use turnwise::manager::{Outcome, StopReason};
 use super::calls::Call;
 use super::words::*;
 
+/// The stops that wait together.
+#[derive(Clone, Debug)]
+pub(crate) struct Stops {
+    pub(crate) ids: Vec<Id>,
+    /// When they report a turn that still has the key. `None`: they have looked.
+    pub(crate) patience: Option<Ms>,
+    /// They have reported it.
+    pub(crate) held: bool,
+}
+
 /// One key.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Slot {
@@ -17,7 +27,7 @@ pub(crate) struct Slot {
     /// The call that has the key.
     pub(crate) holder: Option<Id>,
     /// Stops ahead of the queue. Each joins the last that waits.
-    pub(crate) stops: VecDeque<Vec<Id>>,
+    pub(crate) stops: VecDeque<Stops>,
     pub(crate) queue: VecDeque<Id>,
     /// What is under way ends so.
     pub(crate) ends: Option<(Ms, Ended)>,
@@ -141,7 +151,7 @@ impl Model {
         slot.holder = None;
         (slot.ends, slot.limit, slot.cut) = (None, None, None);
         if let Some(stops) = slot.stops.pop_front() {
-            return self.grant_stop(key, stops);
+            return self.grant_stop(key, stops.ids);
         }
         let next = match lie {
             Some(Lie::LastGoesFirst) => slot.queue.pop_back(),

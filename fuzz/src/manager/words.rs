@@ -109,6 +109,8 @@ pub(crate) enum End {
     /// True if a session was stopped.
     Stopped(bool),
     StopFailed(Ended),
+    /// A turn still has the key.
+    StopHeld,
     StopClosed,
     /// Keys that were stopped, whose stop failed, whose stop was abandoned; then those that were passed over, and why.
     Report([Vec<usize>; 3], Vec<(usize, Skip)>),

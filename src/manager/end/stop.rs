@@ -184,7 +184,7 @@ fn patience<B: Backend>(shared: &Shared<B>) -> Duration {
     shared.timeouts().abort.saturating_mul(2)
 }
 
-/// Whether a turn has the key. Starts, health checks and stops have limits of their own.
+/// Whether a turn or a health check has the key. Starts and stops have limits of their own.
 fn is_held<B: Backend>(shared: &Shared<B>, key: &B::Key) -> bool {
     let status = shared.registry.status(key);
     status.is_some_and(|status| status.phase == Phase::Busy)
@@ -214,7 +214,7 @@ async fn force<B: Backend>(
             }
             Some(Err(ReplaceError::Closed)) => return Err(StopError::Closed),
             Some(Err(_)) => {}
-            // The turn has ended after all. A start, a health check or a stop ends by itself.
+            // The turn has ended after all. A start or a stop ends by itself.
             None => return call.ended_at_last().await,
         }
     }
