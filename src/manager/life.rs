@@ -114,21 +114,21 @@ impl Life {
         let mut last = Instant::now();
         let mut reader = None;
         loop {
-            let from = reader.map_or(last, |reader| last.min(reader));
-            let Some((limit, moment)) =
-                limit.and_then(|limit| Some((limit, from.checked_add(limit)?)))
-            else {
+            // Whose time passes first. The timer decides that it has passed, and not another reading of the clock.
+            let of_reader = reader.filter(|reader| *reader < last);
+            let from = of_reader.unwrap_or(last);
+            let Some(moment) = limit.and_then(|limit| from.checked_add(limit)) else {
                 return pending().await;
             };
             let left = moment.saturating_duration_since(Instant::now());
             timed(Some(left), pending::<()>()).await;
             let own = self.sign(None).filter(|sign| *sign > last);
-            let (sign, unread) = switch.signs(ticket, last, limit);
+            let (sign, unread) = switch.signs(ticket, last, of_reader);
             reader = unread;
-            if let Some(sign) = own.max(sign) {
-                last = sign;
-            } else if last.elapsed() >= limit {
-                return;
+            match own.max(sign) {
+                Some(sign) => last = sign,
+                None if of_reader.is_none() => return,
+                None => {}
             }
         }
     }

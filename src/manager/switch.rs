@@ -9,7 +9,6 @@ use crate::{
     },
 };
 use parking_lot::Mutex;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// Why a call is cancelled. The first cause stays.
@@ -203,13 +202,13 @@ impl Switch {
     }
 
     /// The sign of life that came after this moment, and since when a reader has taken nothing for which a `send` waits: then the
-    /// silence is the reader's, and a reader that is silent for so long is lost. All this is one look under one lock: a `send` that ends
+    /// silence is the reader's. It is lost if it has taken nothing since `expired`. All this is one look under one lock: a `send` that ends
     /// meanwhile leaves its sign first.
     pub(crate) fn signs(
         &self,
         ticket: Ticket,
         last: Instant,
-        limit: Duration,
+        expired: Option<Instant>,
     ) -> (Option<Instant>, Option<Instant>) {
         let now = Instant::now();
         let mut state = self.state.lock();
@@ -219,7 +218,7 @@ impl Switch {
         let Some(unread) = own.unread else {
             return (own.sign.filter(|sign| *sign > last), None);
         };
-        if now.saturating_duration_since(unread) < limit {
+        if expired != Some(unread) {
             return (Some(now), Some(unread));
         }
         own.unread = None;
