@@ -113,7 +113,10 @@ async fn who_is_used_or_waited_for_never_gives_way() {
     stage.hand.advance(MINUTE);
     assert!(is_full(&now, "next").await);
     drop(waited_for);
-    assert!(is_full(&now, "next").await, "it was granted to who waits");
+    assert!(
+        is_full(&now, "next").await,
+        "it was granted to the queued call"
+    );
     drop(waits.await.expect("its turn comes"));
     drop(m.turn("next").await.expect("now one rests"));
     assert_eq!(stage.script.stops("waited for"), [StopReason::Capacity]);

@@ -28,7 +28,7 @@ impl Clone for Word {
     }
 }
 
-/// A session emits 1 and 2 as it starts, and then what it is told.
+/// A session emits 1 and 2 as it starts, and then what the test sends.
 #[derive(Clone, Default)]
 struct Speakers(Arc<Mutex<State>>);
 

@@ -3,7 +3,7 @@
 use crate::backend::{Act, Call, Script, step};
 use crate::world::{Scenario, World, join};
 use std::time::Duration;
-use turnwise::manager::SessionTurn;
+use turnwise::manager::{KeepAlive, SessionTurn};
 
 const KEY: u8 = 0;
 
@@ -67,5 +67,49 @@ fn a_drop_against_a_restart() {
         drop(next);
         world.end().await;
         "kept".to_owned()
+    });
+}
+
+/// Each session is too old at once, and a call is about to replace it, or a sweep to stop it. A guard that comes in time prevents both,
+/// and one that comes too late is none.
+#[test]
+fn a_keep_alive_against_age() {
+    let ends = &["kept", "kept the next one", "none"];
+    Scenario::new("a10_kept::a_keep_alive_against_age", "A10", 2).ends_in(ends, || async {
+        let world = World::built(Script::new(), None, |builder| {
+            builder.max_age(Duration::from_nanos(10))
+        });
+        let turn = world.manager.turn(&KEY).await.expect("it starts");
+        let first = SessionTurn::incarnation(&turn);
+        SessionTurn::done(turn);
+        let keeping = world.spawn("keeps", {
+            let world = world.clone();
+            async move {
+                step().await;
+                world.manager.keep_alive(&KEY)
+            }
+        });
+        let turn = world.manager.turn(&KEY).await.expect("it starts");
+        SessionTurn::done(turn);
+        let kept = join(keeping).await;
+        let number = kept.as_ref().map(KeepAlive::incarnation);
+        for _ in 0..3 {
+            step().await;
+        }
+        let stops = world.ledger.read(|book| book.stops.clone());
+        let stopped =
+            |&(_, stopped, _): &(_, u64, _)| number.is_some_and(|number| number.get() == stopped);
+        assert!(
+            !stops.iter().any(stopped),
+            "A10: a session is stopped that is kept alive"
+        );
+        drop(kept);
+        world.end().await;
+        match number {
+            Some(number) if number == first => "kept",
+            Some(_) => "kept the next one",
+            None => "none",
+        }
+        .to_owned()
     });
 }

@@ -64,7 +64,7 @@ fn a_listener_against_an_emitter() {
 }
 
 /// A session that has emitted a number is replaced by one that emits another, while a listener comes that has read neither. Without the
-/// first session, it is told that something is missing.
+/// first session, `Lagged` comes first.
 #[test]
 fn a_listener_against_a_restart() {
     let ends = &["1 2", "-1 2"];

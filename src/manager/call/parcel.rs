@@ -50,7 +50,7 @@ pub(crate) struct Post<A: Agent> {
 }
 
 impl<A: Agent> Post<A> {
-    /// Nobody reads the events any more. Returns whether a `send` may wait for a reader: then the queue is to be told. One that comes
+    /// Nobody reads the events any more. Returns whether a `send` may wait for a reader: then the queue must be notified. One that comes
     /// later finds this here.
     fn deafen(&mut self) -> bool {
         self.deaf = true;
@@ -234,7 +234,7 @@ impl<A: Agent> Parcel<A> {
     /// The waker is stored before the look at the queue, so a reader that takes an event between the two wakes it. The bell of the
     /// switch does the same with a cancellation. A reader that goes away sets `deaf` and takes `sends` under one lock, and a `send`
     /// looks at `deaf` and sets `sends` under the same lock. So either the call finds that nobody reads, or the reader finds that a call
-    /// may wait, and tells the queue. Schedules: `a13_arrive`.
+    /// may wait, and notifies the queue. Schedules: `a13_arrive`.
     async fn wait(&self, ticket: Ticket, event: A::Event, bytes: usize) {
         let mut event = Some(event);
         {

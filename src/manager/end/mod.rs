@@ -3,7 +3,7 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `shutdown`, `sweep` | all sessions; the idle ones |
-//! | `port` | a session that ends itself, and what it says while it is idle |
+//! | `port` | a session that ends itself, and what it emits while it is idle |
 //! | `stop` | one session |
 
 pub(crate) mod port;

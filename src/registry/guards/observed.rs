@@ -304,3 +304,22 @@ impl<K, V, H> fmt::Debug for Old<K, V, H> {
         }
     }
 }
+
+#[cfg(all(test, feature = "tokio", not(feature = "model")))]
+mod tests {
+    use crate::{Registry, Turn, registry::slot::outcome::Claim};
+    use std::time::Duration;
+
+    /// The next session has the key of the one that was observed, in the same slot.
+    #[test]
+    fn a_close_of_what_was_observed_leaves_the_next_one() {
+        let sessions: Registry<&str, u32> = Registry::new();
+        let turn = sessions.enter_blocking(&"a").expect("open").or_insert(1);
+        let seen = sessions.observe(&"a").expect("it is there");
+        drop(Turn::vacate(turn).closed().fill(2));
+        let closed = seen.close_idle(Duration::ZERO, true);
+        assert!(matches!(closed, Err(Claim::Moved)), "it is another one");
+        let closed = seen.close_idle(Duration::ZERO, false);
+        assert!(closed.is_ok_and(|mut closing| *closing.session_mut() == 2));
+    }
+}

@@ -169,7 +169,7 @@ async fn who_comes_back_has_missed_nothing() {
     for text in ["one ", "two", "(2) ", "three"] {
         assert_eq!(events.next().await, part(text));
     }
-    // Of another session it is told that it has missed something.
+    // For an event of another session, `lagged` comes first.
     let anew = daemon.ask("POST", "/sessions/a/new").answer().await;
     assert_eq!(anew.0, 200);
     let mut late = back(&id).events().await;
