@@ -26,7 +26,7 @@ use crate::{
     registry::guards::send_fn,
     sync::{Arc, resume_unwind},
 };
-use std::{fmt, future::Future};
+use std::{fmt, future::Future, pin::pin};
 
 /// Runs one session per key, and gives it to one caller at a time.
 ///
@@ -224,10 +224,12 @@ impl<B: Backend> SessionManager<B> {
             let mut turn = entering.await?;
             let (session, of_turn, shared) = SessionTurn::session(&mut turn);
             let limit = own_limit.or(shared.timeouts().turn);
-            let call = || send_fn::call(f, session);
-            // A closure has no context, so nobody can expect a sign of it.
-            let drove = drive(shared, call, of_turn, limit, None);
-            let drove = run::inside(&shared.runtime, drove).await;
+            let drove = {
+                let work = pin!(Some(run::caught(|| send_fn::call(f, session))));
+                // A closure has no context, so nobody can expect a sign of it.
+                let drove = drive(shared, work, of_turn, limit, None);
+                run::inside(&shared.runtime, drove).await
+            };
             SessionTurn::drove(&mut turn, &drove);
             run::let_go(turn);
             match drove {

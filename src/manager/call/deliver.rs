@@ -3,6 +3,7 @@
 use crate::manager::{
     backend::Agent,
     call::{
+        establish::establish,
         parcel::Parcel,
         place::Place,
         turn::{Drove, SessionTurn, drive},
@@ -10,11 +11,11 @@ use crate::manager::{
     context::{Outlet, TurnContext},
     error::{SendError, TurnError},
     report::trace,
-    run::{discard, let_go, quietly},
+    run::{caught, discard, let_go, quietly},
     shared::Shared,
 };
 use crate::sync::Arc;
-use std::{future::Future, mem, time::Duration};
+use std::{future::Future, mem, pin::pin, time::Duration};
 
 /// The message on its way. The sender receives an end, whatever becomes of the task.
 pub(crate) struct Told<A: Agent> {
@@ -91,12 +92,25 @@ pub(crate) fn deliver<A: Agent>(
     mut told: Told<A>,
     keep: impl Send + 'static,
 ) -> impl Future<Output = ()> + Send + 'static {
+    let Place { call, want, state } = place;
     async move {
-        // Not in a task of its own: nobody cuts this one short.
-        let taken = place.establish(shared, |error| told.end(Err(error))).await;
-        let reply = match taken {
-            Ok(turn) => run(turn, &mut told, limit).await,
-            Err(error) => Err(error),
+        let reply = 'reply: {
+            // Each is moved as a whole, so that the future has room for one of them.
+            let entry = match state.entry(&call, &want, &shared).await {
+                Ok(entry) => entry,
+                Err(error) => break 'reply Err(error),
+            };
+            let early = |error| told.end(Err(error));
+            // Not in a task of its own: nobody cuts this one short.
+            let mut turn = match establish(shared, entry, call, &want, None, early).await {
+                Ok(turn) => SessionTurn::taken(turn),
+                Err(error) => break 'reply Err(error),
+            };
+            let reply = run(&mut turn, &mut told, limit).await;
+            // The events end before the turn, and the turn ends before its reply is sent.
+            told.end_events();
+            let_go(turn);
+            reply
         };
         told.end(reply);
         drop((told, keep));
@@ -105,7 +119,7 @@ pub(crate) fn deliver<A: Agent>(
 
 /// The message in its turn.
 fn run<A: Agent>(
-    mut turn: SessionTurn<A>,
+    turn: &mut SessionTurn<A>,
     told: &mut Told<A>,
     limit: Option<Duration>,
 ) -> impl Future<Output = Result<A::Reply, TurnError<A::Error>>> + Send {
@@ -114,25 +128,27 @@ fn run<A: Agent>(
         let message = told.message.take().expect("it is sent once");
         let parcel = Arc::clone(&told.parcel);
         let cx = TurnContext {
-            incarnation: SessionTurn::incarnation(&turn),
-            ticket: SessionTurn::ticket(&turn),
+            incarnation: SessionTurn::incarnation(turn),
+            ticket: SessionTurn::ticket(turn),
             first: parcel.call.first,
             out: parcel as Arc<dyn Outlet<A::Event>>,
-            port: Arc::clone(SessionTurn::port(&turn)),
+            port: Arc::clone(SessionTurn::port(turn)),
         };
-        let (session, of_turn, shared) = SessionTurn::session(&mut turn);
-        let work = || {
-            let work = shared.backend.send(session, message, &cx);
-            trace::in_turn(&told.parcel.key, cx.incarnation, cx.ticket, work)
+        let (session, of_turn, shared) = SessionTurn::session(turn);
+        let drove = {
+            let work = pin!(Some(caught(|| {
+                let work = shared.backend.send(session, message, &cx);
+                trace::in_turn(&told.parcel.key, cx.incarnation, cx.ticket, work)
+            })));
+            let quiet = shared.timeouts().quiet;
+            drive(shared, work, of_turn, limit, quiet).await
         };
-        let quiet = shared.timeouts().quiet;
-        let drove = drive(shared, work, of_turn, limit, quiet).await;
-        let cause = of_turn.cause();
-        SessionTurn::drove(&mut turn, &drove);
-        let reply = match drove {
+        let cause = SessionTurn::cause(turn);
+        SessionTurn::drove(turn, &drove);
+        match drove {
             Drove::Done(Ok(reply)) => Ok(reply),
             Drove::Done(Err(error)) => {
-                SessionTurn::failed(&mut turn, cause);
+                SessionTurn::failed(turn, cause);
                 Err(match cause {
                     None => TurnError::Agent(error),
                     Some(cause) => {
@@ -146,10 +162,6 @@ fn run<A: Agent>(
                 discard(payload);
                 Err(TurnError::Panicked)
             }
-        };
-        // The events end before the turn, and the turn ends before its reply is sent.
-        told.end_events();
-        let_go(turn);
-        reply
+        }
     }
 }

@@ -1,9 +1,9 @@
 //! The future of a plain turn. If the session is idle and healthy, it needs neither a task, a timer nor an allocation.
 
 use crate::manager::{
-    backend::Backend,
+    backend::{Backend, StopReason},
     call::{
-        establish::{begin, establish, looked},
+        establish::{Looked, begin, establish, looked},
         held::{Taken, Unused, Want},
         place::Place,
         turn::SessionTurn,
@@ -85,14 +85,15 @@ impl<B: Backend> Future for Entering<B> {
     type Output = Result<SessionTurn<B>, TurnError<B::Error>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let polled = match mem::replace(&mut self.state, State::Over) {
-            State::Free(free) => match free.poll(cx) {
-                Ok(turn) => return Poll::Ready(turn),
-                Err(going) => State::Going(going),
-            },
-            other => other,
-        };
-        self.state = polled;
+        if let State::Free(_) = self.state {
+            let State::Free(free) = mem::replace(&mut self.state, State::Over) else {
+                unreachable!("it is free");
+            };
+            let taken = free.poll(cx, &mut self.state);
+            if taken.is_ready() {
+                return taken;
+            }
+        }
         match &mut self.state {
             State::Going(going) => going.as_mut().poll(cx),
             _ => panic!("`Entering` was polled after it was ready"),
@@ -131,8 +132,8 @@ impl<B: Backend> Free<B> {
         })
     }
 
-    /// The turn, if the session is healthy at once: then without a task, a timer or an allocation. Else the future that goes on.
-    fn poll(self, cx: &mut Context<'_>) -> Result<Taken<B>, Going<B>> {
+    /// The turn, if the session is healthy at once: then without a task, a timer or an allocation. Else stores the future that goes on.
+    fn poll(self, cx: &mut Context<'_>, state: &mut State<B>) -> Poll<Taken<B>> {
         let Self {
             turn,
             called,
@@ -140,36 +141,71 @@ impl<B: Backend> Free<B> {
         } = self;
         // Not even looked at: the call that cancelled this one wants the session next.
         if turn.is_cancelled() {
-            return Ok(begin(shared, turn, None, called));
+            return Poll::Ready(begin(shared, turn, None, called));
         }
         let (own, ticket) = turn.own();
         let mut look = Reused::new(looked(shared, turn, true));
-        let looked = in_runtime(own.runtime(), || Pin::new(&mut look).poll(cx));
-        let Poll::Ready((shared, turn, unfit)) = looked else {
-            // Moved to a task with its session, since it belongs to the key.
-            let call = Arc::clone(&own);
-            let task = own.runtime().spawn(async move {
-                let (shared, turn, unfit) = look.await;
-                establish(shared, turn, call, Want::ANY, called, Some(unfit), |_| {}).await
-            });
-            return Err(Box::pin(async move {
-                let task = async { task.await.ok() };
-                ends_early(task, &own, ticket).await
-            }));
+        let going = match in_runtime(own.runtime(), || Pin::new(&mut look).poll(cx)) {
+            Poll::Ready((shared, turn, None)) => {
+                look.keep();
+                return Poll::Ready(begin(shared, turn, None, called).map(SessionTurn::taken));
+            }
+            Poll::Ready((shared, turn, Some(unfit))) => {
+                look.keep();
+                Self::renews(shared, turn, unfit, own, ticket, called)
+            }
+            Poll::Pending => Self::looks(look, own, ticket, called),
         };
-        look.keep();
-        if unfit.is_none() {
-            return Ok(begin(shared, turn, None, called).map(SessionTurn::taken));
-        }
+        *state = State::Going(going);
+        Poll::Pending
+    }
+
+    /// The check goes on in a task, with the session, since that belongs to the key.
+    #[cold]
+    fn looks(
+        look: Reused<impl Future<Output = Looked<B>> + Send + 'static>,
+        own: Arc<Call<B>>,
+        ticket: Ticket,
+        called: Option<Instant>,
+    ) -> Going<B> {
+        let call = Arc::clone(&own);
+        let task = own.runtime().spawn(async move {
+            let (shared, turn, unfit) = look.await;
+            let want = Want {
+                called,
+                ..Want::ANY
+            };
+            establish(shared, turn, call, want, Some(unfit), |_| {}).await
+        });
+        Box::pin(async move {
+            let task = async { task.await.ok() };
+            ends_early(task, &own, ticket).await
+        })
+    }
+
+    /// The session is unfit.
+    #[cold]
+    fn renews(
+        shared: Arc<Shared<B>>,
+        turn: Unused<B>,
+        unfit: StopReason,
+        own: Arc<Call<B>>,
+        ticket: Ticket,
+        called: Option<Instant>,
+    ) -> Going<B> {
         let call = Arc::clone(&own);
         let limited = false;
         let awaited = || turn.spot().map(|call| Awaited { call, limited });
         let watch = watch(&shared, awaited);
-        Err(Box::pin(async move {
-            let establish = establish(shared, turn, call, Want::ANY, called, Some(unfit), |_| {});
+        Box::pin(async move {
+            let want = Want {
+                called,
+                ..Want::ANY
+            };
+            let establish = establish(shared, turn, call, want, Some(Some(unfit)), |_| {});
             let found = uncut(own.runtime(), establish);
             watched(watch, pin!(ends_early(found, &own, ticket))).await
-        }))
+        })
     }
 }
 

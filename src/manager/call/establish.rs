@@ -15,8 +15,11 @@ use crate::manager::{
     switch::Cause,
 };
 use crate::{Entry, Ticket, Turn, sync::Arc};
-use std::{future::Future, pin::pin};
+use std::{borrow::Borrow, future::Future, pin::pin};
 use tokio::time::Instant;
+
+/// The manager, the turn, and why its session must end before it.
+pub(crate) type Looked<B> = (Arc<Shared<B>>, Unused<B>, Option<StopReason>);
 
 /// Why the session of this turn must end before it: it was discarded, has become too old while it was idle, or is not healthy. `None` if
 /// it may have the turn. `renews`: the call may start another one.
@@ -24,7 +27,7 @@ pub(crate) fn looked<B: Backend>(
     shared: Arc<Shared<B>>,
     mut turn: Unused<B>,
     renews: bool,
-) -> impl Future<Output = (Arc<Shared<B>>, Unused<B>, Option<StopReason>)> + Send {
+) -> impl Future<Output = Looked<B>> + Send {
     async move {
         let unfit = match &mut turn.0 {
             Some(Entry::Occupied(turn)) => {
@@ -66,12 +69,12 @@ pub(crate) fn establish<B: Backend>(
     shared: Arc<Shared<B>>,
     entry: Unused<B>,
     call: Arc<Call<B>>,
-    want: Want,
-    called: Option<Instant>,
+    want: impl Borrow<Want> + Send,
     looked_at: Option<Option<StopReason>>,
     mut early: impl FnMut(TurnError<B::Error>) + Send,
 ) -> impl Future<Output = Taken<B>> + Send {
     async move {
+        let want: &Want = want.borrow();
         let ticket = entry.ticket().expect(ONCE);
         let cancelled = || call.switch.cause(ticket);
         if want.misses(entry.incarnation()) {
@@ -121,7 +124,7 @@ pub(crate) fn establish<B: Backend>(
                 return Err(shared.refused(TurnError::NotFound));
             }
             Entry::Vacant(vacancy) => {
-                let start = start(&shared, vacancy, kept, &call, &want, called);
+                let start = start(&shared, vacancy, kept, &call, want);
                 match Box::pin(heed(start, &call, ticket, &mut early)).await {
                     Ok(turn) => turn,
                     Err((vacancy, error)) => {
@@ -134,7 +137,7 @@ pub(crate) fn establish<B: Backend>(
                 }
             }
         };
-        begin(shared, Unused::new(turn), Some(call), called)
+        begin(shared, Unused::new(turn), Some(call), want.called)
     }
 }
 
@@ -159,6 +162,7 @@ async fn heed<B: Backend, T>(
 const ONCE: &str = "an entry is used once";
 
 /// Begins a turn, unless its call was cancelled.
+#[inline]
 pub(crate) fn begin<B: Backend>(
     shared: Arc<Shared<B>>,
     mut entry: Unused<B>,

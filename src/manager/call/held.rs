@@ -14,7 +14,7 @@ use tokio::time::Instant;
 /// The turn of a call, or why it got none.
 pub(crate) type Taken<B> = Result<SessionTurn<B>, TurnError<<B as Backend>::Error>>;
 
-/// The session that a call wants, and how long it waits.
+/// The session that a call wants, how long it waits, and since when.
 #[derive(Clone, Copy)]
 pub(crate) struct Want {
     /// A new one in place of that which is there.
@@ -27,6 +27,8 @@ pub(crate) struct Want {
     pub(crate) no_wait: bool,
     /// Limits the wait in the queue and for room, from the call on.
     pub(crate) wait: Option<Duration>,
+    /// When the call was made: if it was queued or is to start a session, and of each call while somebody listens.
+    pub(crate) called: Option<Instant>,
 }
 
 impl Want {
@@ -37,6 +39,7 @@ impl Want {
         only: None,
         no_wait: false,
         wait: None,
+        called: None,
     };
 
     /// Whether this is not the session that is wanted. A vacancy has none.
@@ -47,9 +50,11 @@ impl Want {
         }
     }
 
-    /// How long a call that was made at this moment may still wait.
-    pub(crate) fn wait_left(&self, called: Option<Instant>) -> Option<Duration> {
-        let waited = called.map_or(Duration::ZERO, |called| called.elapsed());
+    /// How long the call may still wait.
+    pub(crate) fn wait_left(&self) -> Option<Duration> {
+        let waited = self
+            .called
+            .map_or(Duration::ZERO, |called| called.elapsed());
         Some(self.wait?.saturating_sub(waited))
     }
 }

@@ -18,19 +18,17 @@ use crate::{
     registry::slot::{leaves::Lazy, queue::Priority},
     sync::Arc,
 };
-use std::{future::Future, pin::pin, time::Duration};
+use std::pin::pin;
 use tokio::time::Instant;
 
 /// What a call holds from its beginning: a position in the queue, or the key. A drop gives it to the next caller, without a trace.
 pub(crate) struct Place<B: Backend> {
     pub(crate) call: Arc<Call<B>>,
-    want: Want,
-    /// Of a call that was queued or is to start a session, and of each call while somebody listens.
-    called: Option<Instant>,
-    state: State<B>,
+    pub(crate) want: Want,
+    pub(crate) state: State<B>,
 }
 
-enum State<B: Backend> {
+pub(crate) enum State<B: Backend> {
     Taken(Unused<B>),
     Waits(Waiting<B>),
     Busy,
@@ -53,12 +51,13 @@ impl<B: Backend> Place<B> {
             false => Priority::Normal,
         };
         let make = || Call::turn(options.first, options.note.clone());
-        let want = Want {
+        let mut want = Want {
             restart,
             existing: options.existing,
             only: options.only,
             no_wait: options.no_wait,
             wait: options.wait.or(shared.timeouts().wait),
+            called: None,
         };
         // Its key gets no slot, not even for a moment. The session may come or go after this look: `establish` looks again when
         // the call has the key. Schedules: `a8_seen`. A closed registry refuses the call below.
@@ -66,7 +65,6 @@ impl<B: Backend> Place<B> {
             return Self {
                 call: call.unwrap_or_else(make),
                 want,
-                called: None,
                 state: State::NotFound,
             };
         }
@@ -79,18 +77,13 @@ impl<B: Backend> Place<B> {
             call.set_queued(shared.registry.now());
         }
         let starts = matches!(entered, Ok(Entry::Vacant(_)));
-        let called = (queued || starts || shared.listens()).then(Instant::now);
+        want.called = (queued || starts || shared.listens()).then(Instant::now);
         let state = match entered {
             Ok(entry) => State::Taken(Unused(Some(entry))),
             Err(Some(enter)) => State::Waits(enter),
             Err(None) => State::Busy,
         };
-        Self {
-            call,
-            want,
-            called,
-            state,
-        }
+        Self { call, want, state }
     }
 
     pub(crate) fn ticket(&self) -> Option<Ticket> {
@@ -117,27 +110,43 @@ impl<B: Backend> Place<B> {
         call.map(|call| Awaited { call, limited })
     }
 
-    /// Waits in the queue, then for the session. A drop in the queue leaves the queue. After that, a start or a stop continues for
-    /// the next caller.
+    /// The turn. What must not be cut short moves to a task of its own, unless it ends at once.
+    pub(crate) async fn turn(self, shared: Arc<Shared<B>>) -> Taken<B> {
+        let Self { call, want, state } = self;
+        let entry = state.entry(&call, &want, &shared).await?;
+        let runtime = shared.runtime.clone();
+        let _leaves = Leaves(&call);
+        let establish = establish(shared, entry, Arc::clone(&call), want, None, |_| {});
+        let found = pin!(uncut(&runtime, establish));
+        match either(found, call.refused()).await {
+            Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
+            // The session is for the next caller.
+            Err(refused) => Err(refused),
+        }
+    }
+}
+
+impl<B: Backend> State<B> {
+    /// Waits in the queue. A drop leaves it.
     ///
     /// An abort, a stop, a dismissal or a failed start may take the position away, in the queue or granted. A call whose position is
     /// gone waits for the reason, which is stored already or follows at once.
-    async fn entry(
-        state: State<B>,
+    pub(crate) async fn entry(
+        self,
         call: &Call<B>,
+        want: &Want,
         shared: &Shared<B>,
-        wait: impl FnOnce() -> Option<Duration>,
     ) -> Result<Unused<B>, TurnError<B::Error>> {
-        let enter = match state {
-            State::Busy => return Err(shared.refused(TurnError::Busy)),
-            State::NotFound => return Err(shared.refused(TurnError::NotFound)),
-            State::Taken(entry) => return Ok(entry),
-            State::Waits(enter) => enter,
+        let enter = match self {
+            Self::Busy => return Err(shared.refused(TurnError::Busy)),
+            Self::NotFound => return Err(shared.refused(TurnError::NotFound)),
+            Self::Taken(entry) => return Ok(entry),
+            Self::Waits(enter) => enter,
         };
         let waits = async move {
             let mut enter = pin!(enter);
             let turn = pin!(either(enter.as_mut(), call.refused()));
-            match within(wait(), turn).await {
+            match within(want.wait_left(), turn).await {
                 Some(Ok(Ok(entry))) => Ok(Unused(Some(entry))),
                 // The call that has taken the position away stores the reason, now or in a moment.
                 Some(Ok(Err(EnterError::Dismissed))) => Err(call.refused().await),
@@ -148,43 +157,6 @@ impl<B: Backend> Place<B> {
         };
         let entry = Box::pin(inside(&shared.runtime, waits)).await;
         entry.map_err(|error| shared.refused(error))
-    }
-
-    /// The turn. What must not be cut short moves to a task of its own, unless it ends at once.
-    pub(crate) async fn turn(self, shared: Arc<Shared<B>>) -> Taken<B> {
-        let (call, want, called) = (self.call, self.want, self.called);
-        let left = || want.wait_left(called);
-        let entry = Self::entry(self.state, &call, &shared, left).await?;
-        let runtime = shared.runtime.clone();
-        let _leaves = Leaves(&call);
-        let establish = establish(shared, entry, Arc::clone(&call), want, called, None, |_| {});
-        let found = pin!(uncut(&runtime, establish));
-        match either(found, call.refused()).await {
-            Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
-            // The session is for the next caller.
-            Err(refused) => Err(refused),
-        }
-    }
-
-    /// Returns the turn, for a task that nobody cuts short. `early` is called if the call is cancelled while it waits for more than the
-    /// queue.
-    pub(crate) fn establish(
-        self,
-        shared: Arc<Shared<B>>,
-        early: impl FnMut(TurnError<B::Error>) + Send,
-    ) -> impl Future<Output = Taken<B>> + Send {
-        let Self {
-            call,
-            want,
-            called,
-            state,
-        } = self;
-        async move {
-            let left = || want.wait_left(called);
-            let entry = Self::entry(state, &call, &shared, left).await?;
-            let turn = establish(shared, entry, call, want, called, None, early);
-            Ok(SessionTurn::taken(turn.await?))
-        }
     }
 }
 

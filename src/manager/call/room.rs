@@ -12,7 +12,7 @@ use crate::manager::{
 };
 use crate::{Ticket, sync::Arc};
 use std::{future::poll_fn, pin::pin, task::Poll, time::Duration};
-use tokio::{task::unconstrained, time::Instant};
+use tokio::task::unconstrained;
 
 /// Takes a seat for one more session, now or when there is room.
 ///
@@ -22,7 +22,6 @@ pub(crate) async fn seat<B: Backend>(
     call: &Call<B>,
     ticket: Ticket,
     want: &Want,
-    called: Option<Instant>,
 ) -> Result<Seat, TurnError<B::Error>> {
     let Some(room) = &shared.room else {
         return Ok(None);
@@ -30,7 +29,7 @@ pub(crate) async fn seat<B: Backend>(
     if let Some(seat) = room.free() {
         return Ok(Some(seat));
     }
-    let of_call = want.wait_left(called);
+    let of_call = want.wait_left();
     let limit = [of_call, shared.timeouts().room]
         .into_iter()
         .flatten()

@@ -40,7 +40,6 @@ pub(crate) async fn start<B: Backend>(
     kept: Seat,
     call: &Arc<Call<B>>,
     want: &Want,
-    called: Option<Instant>,
 ) -> Result<Held<B>, (Vacant<B>, TurnError<B::Error>)> {
     // Before the wait, so that nothing is evicted in vain, and after it.
     let refuses = || shared.refused(TurnError::NotAccepting);
@@ -49,7 +48,7 @@ pub(crate) async fn start<B: Backend>(
     }
     let seat = match kept {
         Some(_) => Ok(kept),
-        None => Box::pin(seat(shared, call, vacancy.ticket(), want, called)).await,
+        None => Box::pin(seat(shared, call, vacancy.ticket(), want)).await,
     };
     let seat = match seat {
         Ok(seat) => seat,

@@ -8,7 +8,7 @@ use crate::manager::{
     life::Life,
     reach::Call,
     report::reports::{Outcome, SessionEvent},
-    run::{Payload, caught, either, end_here, here, poll_once, polled, timed, within},
+    run::{Payload, either, end_here, here, poll_once, polled, timed, within},
     shared::{Held, Place, Shared},
     switch::{Cause, Switch},
 };
@@ -57,6 +57,7 @@ pub struct SessionTurn<B: Backend> {
 }
 
 impl<B: Backend> SessionTurn<B> {
+    #[inline]
     pub(crate) fn begin(
         shared: Arc<Shared<B>>,
         turn: Held<B>,
@@ -124,8 +125,12 @@ impl<B: Backend> SessionTurn<B> {
 
     /// Returns whether the turn is cancelled.
     pub fn is_cancelled(this: &Self) -> bool {
+        Self::cause(this).is_some()
+    }
+
+    pub(crate) fn cause(this: &Self) -> Option<Cause> {
         let switch = &Self::call(this).switch;
-        switch.cause(Self::ticket(this)).is_some()
+        switch.cause(Self::ticket(this))
     }
 
     /// Ends the turn, and gives the session to the next caller.
@@ -207,17 +212,17 @@ pub(crate) enum Drove<T> {
     Panicked(Payload),
 }
 
-/// Runs user code to its end. After its limit or its cancellation, it has the abort timeout to end. It is dropped before this returns.
-pub(crate) fn drive<B: Backend, F: Future>(
+/// Runs user code to its end; its panics are [caught](crate::manager::run::caught). After its limit or its cancellation, it has the abort timeout to end. It is
+/// dropped before this returns.
+pub(crate) fn drive<B: Backend, T, F: Future<Output = Result<T, Payload>>>(
     shared: &Shared<B>,
-    call: impl FnOnce() -> F,
+    mut work: Pin<&mut Option<F>>,
     of_turn: OfTurn<'_, B>,
     limit: Option<Duration>,
     quiet: Option<Duration>,
-) -> impl Future<Output = Drove<F::Output>> {
+) -> impl Future<Output = Drove<T>> {
     async move {
-        let mut future = pin!(Some(caught(call)));
-        let mut scoped = Scoped::<_, _, true>::new(shared, of_turn.slot, here(future.as_mut()));
+        let mut scoped = Scoped::<_, _, true>::new(shared, of_turn.slot, here(work.as_mut()));
         let ended = match poll_once(Pin::new(&mut scoped)).await {
             // In a box: most of the memory is for this, and a message is copied on its way into its task.
             None => {
@@ -227,7 +232,7 @@ pub(crate) fn drive<B: Backend, F: Future>(
             ended => ended,
         };
         drop(scoped);
-        let dropped = end_here(future);
+        let dropped = end_here(work);
         match (ended, dropped) {
             (Some(Err(payload)), _) | (_, Err(payload)) => Drove::Panicked(payload),
             (Some(Ok(value)), Ok(())) => Drove::Done(value),
