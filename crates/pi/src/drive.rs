@@ -14,9 +14,7 @@ use crate::{
     PiError,
     builder::Settings,
     dialog::{Answer, PiDialog},
-    lines::{LineError, Lines},
     message::PiMessage,
-    process::{Ended, Process, REST},
     protocol::{Protocol, Report},
 };
 use futures_core::Stream;
@@ -26,16 +24,21 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     process::ExitStatus,
+    time::Duration,
 };
 use std::{panic::catch_unwind, sync::Arc};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{self, AsyncWriteExt},
     process::ChildStdout,
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::{bytes::Bytes, codec::FramedRead};
 use turnwise::Incarnation;
+use turnwise_process::{Ended, LineError, Lines, Process};
+
+/// For output that was written before the process ended. If it takes longer, another process has the pipe.
+const REST: Duration = Duration::from_secs(1);
 
 /// What a session wants of its process. When nobody can want anything any more, it is killed.
 #[derive(Debug)]
@@ -55,7 +58,18 @@ pub(crate) enum Order {
 pub(crate) enum Phase {
     Serves,
     Ends,
-    Gone(Ended),
+    Gone(Gone),
+}
+
+/// How a process ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Gone {
+    /// `None` if it could not be found out.
+    pub(crate) status: Option<ExitStatus>,
+    /// It had to be killed.
+    pub(crate) killed: bool,
+    /// What it wrote that it should not have written. It was ended for that.
+    pub(crate) fault: Option<Arc<str>>,
 }
 
 /// See the module.
@@ -81,7 +95,7 @@ pub(crate) struct Driver {
 enum Over {
     Stop,
     Dropped,
-    Exited(Option<ExitStatus>),
+    Exited,
     /// A pipe is closed.
     Closed,
     Overdue,
@@ -95,7 +109,7 @@ enum Fault {
 
 impl Driver {
     pub(crate) fn new(
-        (process, stdout): (Process, ChildStdout),
+        mut process: Process,
         orders: mpsc::UnboundedReceiver<Order>,
         phase: watch::Sender<Phase>,
         settings: Arc<Settings>,
@@ -103,9 +117,10 @@ impl Driver {
         incarnation: Incarnation,
     ) -> Self {
         let (answer, answers) = mpsc::unbounded_channel();
+        let lines = process.lines(settings.line_limit);
         Self {
             process,
-            lines: FramedRead::new(stdout, Lines::new(settings.line_limit)),
+            lines: lines.expect("nobody has taken them"),
             protocol: Protocol::new(settings.dialogs.is_some()),
             orders,
             hears: None,
@@ -126,9 +141,9 @@ impl Driver {
             }
         };
         self.phase.send_replace(Phase::Ends);
-        let ended = self.end(over).await;
+        let gone = self.end(over).await;
         // What was ordered meanwhile hears that the process is gone: its senders go with this.
-        self.phase.send_replace(Phase::Gone(ended));
+        self.phase.send_replace(Phase::Gone(gone));
     }
 
     /// Waits for one thing to happen. Each is cancel-safe: what does not happen now is not lost.
@@ -144,23 +159,19 @@ impl Driver {
             ..
         } = self;
         let (out, told) = (&mut protocol.out, &protocol.told);
-        let mut bytes = [0; 4 << 10];
+        let exited = process.exited();
         tokio::select! {
             order = self.orders.recv() => return self.order(order),
             Some((id, answer)) = self.answers.recv() => self.protocol.answer(&id, answer),
             // The next line is read when what the last one told is heard: a turn that is slow slows pi, and nothing grows.
             line = next(lines), if told.is_empty() => return self.line(line),
             listens = room(self.hears.as_ref()), if !told.is_empty() => self.tell(listens),
-            read = of(&mut process.stderr, async |pipe| pipe.read(&mut bytes).await) => match read {
-                Ok(read @ 1..) => self.process.tail.lock().push(&bytes[..read]),
-                _ => self.process.stderr = None,
-            },
             written = of(&mut process.stdin, async |pipe| pipe.write_buf(out).await), if !out.is_empty() => {
                 if written.is_err() {
                     return Some(Over::Closed);
                 }
             }
-            status = process.child.wait() => return Some(Over::Exited(status.ok())),
+            _ = exited => return Some(Over::Exited),
             () = at(self.deadline) => return Some(Over::Overdue),
         }
         None
@@ -227,53 +238,67 @@ impl Driver {
     }
 
     /// Ends the process, whatever it does.
-    async fn end(&mut self, over: Over) -> Ended {
+    async fn end(&mut self, over: Over) -> Gone {
         if let Over::Overdue = over {
             let limit = self.settings.abort;
             self.end_turn(PiError::AbortTimedOut { limit }).await;
         }
-        // Nobody asked for the end of a process that had ended before the order to stop.
-        self.process.asked = matches!(over, Over::Stop) && !self.process.has_ended();
-        let mut ended = match over {
-            Over::Exited(status) => {
-                // Its children may hold its pipes open.
-                self.process.end_children().await;
-                drop(timeout(REST, self.rest()).await);
-                self.process.ended(status, false).await
+        match over {
+            // What it leaves running then, it leaves on purpose.
+            Over::Stop => {}
+            Over::Exited => drop(timeout(REST, self.rest()).await),
+            Over::Closed => {
+                self.process.keep_children(false);
+                self.process.stdin = None;
+                drop(timeout(self.settings.grace, self.rest()).await);
             }
-            Over::Dropped => {
-                let stdout = self.lines.get_mut();
-                self.process
-                    .end(stdout, self.settings.grace, async {})
-                    .await
-            }
-            _ => {
-                if let Over::Closed = over {
-                    self.process.stdin = None;
-                    drop(timeout(self.settings.grace, self.rest()).await);
-                }
-                // With the drop of the session there is no more time.
-                let orders = &mut self.orders;
-                let dropped = async { while orders.recv().await.is_some() {} };
-                let stdout = self.lines.get_mut();
-                self.process.end(stdout, self.settings.grace, dropped).await
-            }
-        };
-        let stderr = self.process.tail.lock().text();
+            Over::Dropped | Over::Overdue | Over::Fault(_) => self.process.keep_children(false),
+        }
+        let Ended { status, killed, .. } = self.ended().await;
+        let mut fault = None;
+        let stderr = self.process.stderr().text();
         let error = match over {
             Over::Fault(Fault::Protocol(what)) => {
-                ended.fault = Some(what.as_str().into());
+                fault = Some(what.as_str().into());
                 PiError::Protocol { what, stderr }
             }
             Over::Fault(Fault::Line(LineError::TooLong(limit))) => PiError::LineTooLong { limit },
             Over::Fault(Fault::Line(LineError::Io(error))) => PiError::Io(error),
-            _ => PiError::Exited {
-                status: ended.status,
-                stderr,
-            },
+            _ => PiError::Exited { status, stderr },
         };
         self.end_turn(error).await;
-        ended
+        Gone {
+            status,
+            killed,
+            fault,
+        }
+    }
+
+    /// Stops it, if it has not ended. With the drop of the session there is no more time. What it writes meanwhile is read.
+    async fn ended(&mut self) -> Ended {
+        let Self {
+            process,
+            lines,
+            orders,
+            ..
+        } = self;
+        let reads = async {
+            let _ = io::copy(lines.get_mut(), &mut io::sink()).await;
+            pending().await
+        };
+        let dropped = async { while orders.recv().await.is_some() {} };
+        let ends = async {
+            tokio::select! {
+                biased;
+                ended = process.stop() => return ended,
+                () = dropped => {}
+            }
+            process.kill().await
+        };
+        tokio::select! {
+            ended = ends => ended,
+            never = reads => never,
+        }
     }
 
     /// What it wrote before its end counts: first what is told of it already, then its lines.

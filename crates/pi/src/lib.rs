@@ -73,10 +73,9 @@
 //! | `session` | a running pi, from the side of its turns |
 //! | `drive` | the task of one pi, which does all its I/O |
 //! | `protocol`, `work`, `questions` | what may be sent to pi at which time, without I/O; which records belong to a turn; the questions of extensions |
-//! | `process`, `tail`, `leftovers` | how a process is created, ended and reaped; its stderr; the processes that its tools leave |
 //! | `builder` | the settings |
 //! | `dialog` | a question and its answer |
-//! | `record`, `lines` | a parsed line; bytes as lines |
+//! | `record` | a parsed line |
 //! | `message`, `error` | messages and replies; errors |
 //! | `session_id`, `words` | ids from keys; bounds of texts |
 
@@ -87,16 +86,12 @@ mod builder;
 mod dialog;
 mod drive;
 mod error;
-mod leftovers;
-mod lines;
 mod message;
-mod process;
 mod protocol;
 mod questions;
 mod record;
 mod session;
 mod session_id;
-mod tail;
 mod words;
 mod work;
 
@@ -110,12 +105,15 @@ pub use session::PiSession;
 #[doc(hidden)]
 pub mod wire {
     pub use crate::dialog::Answer;
-    pub use crate::lines::{LineError, Lines};
     pub use crate::protocol::{Protocol, Report};
     pub use tokio_util::{bytes::BytesMut, codec::Decoder};
+    pub use turnwise_process::{LineError, Lines};
 }
 
-use self::{builder::Settings, drive::Phase, process::Ended};
+use self::{
+    builder::Settings,
+    drive::{Gone, Phase},
+};
 use parking_lot::Mutex;
 use std::{collections::HashMap, fmt, sync::Arc};
 use tokio::{sync::watch, time::timeout};
@@ -175,7 +173,7 @@ impl Backend for PiAgent {
     ) -> Result<(PiSession, ()), PiError> {
         let incarnation = cx.incarnation();
         self.make_session_dir().await?;
-        let mut session = PiSession::spawn(&self.settings, key, incarnation)?;
+        let mut session = PiSession::spawn(&self.settings, key, incarnation).await?;
         let starting = (key.clone(), incarnation);
         self.starting
             .lock()
@@ -214,7 +212,7 @@ impl Backend for PiAgent {
         mut session: PiSession,
         reason: StopReason,
     ) -> Result<(), PiError> {
-        let Ended { killed, fault, .. } = session.stop().await;
+        let Gone { killed, fault, .. } = session.stop().await;
         let stderr = session.stderr();
         match (reason, fault) {
             // A turn has reported this error already.

@@ -2,22 +2,21 @@
 use crate::{
     PiError,
     builder::Settings,
-    drive::{Driver, Order, Phase},
+    drive::{Driver, Gone, Order, Phase},
     message::{PiEvent, PiMessage, PiReply},
-    process::{Ended, Process},
     protocol::Report,
-    tail::Tail,
     words::{self, bounded},
 };
-use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use std::sync::Arc;
-use std::{fmt, pin::pin};
+use std::{ffi::OsString, fmt, pin::pin};
 use tokio::{
+    process::Command,
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 use turnwise::{Incarnation, TurnContext};
+use turnwise_process::{Launcher, Process, SpawnError, Stderr};
 
 /// The most events that wait for a slow turn.
 const HEARD: usize = 64;
@@ -25,32 +24,39 @@ const HEARD: usize = 64;
 /// A running pi with its conversation: the session of a [`PiAgent`](super::PiAgent). A drop kills its process.
 pub struct PiSession {
     id: String,
-    pid: Option<u32>,
+    pid: u32,
     orders: mpsc::UnboundedSender<Order>,
     phase: watch::Receiver<Phase>,
-    tail: Arc<Mutex<Tail>>,
+    stderr: Stderr,
 }
 
 impl PiSession {
     /// Creates the process and the task that owns it. The process is not ready yet.
-    pub(crate) fn spawn(
+    pub(crate) async fn spawn(
         settings: &Arc<Settings>,
         key: &str,
         incarnation: Incarnation,
     ) -> Result<Self, PiError> {
         let id = super::session_id::of(key);
-        let made = Process::spawn(settings, key, &id)?;
+        let process = launch(settings, key, &id).await?;
         let (orders, ordered) = mpsc::unbounded_channel();
         let (sets, phase) = watch::channel(Phase::Serves);
         let session = Self {
             id,
-            pid: made.0.child.id(),
+            pid: process.id(),
             orders,
             phase,
-            tail: Arc::clone(&made.0.tail),
+            stderr: process.stderr().clone(),
         };
         let settings = Arc::clone(settings);
-        let driver = Driver::new(made, ordered, sets, settings, key.to_owned(), incarnation);
+        let driver = Driver::new(
+            process,
+            ordered,
+            sets,
+            settings,
+            key.to_owned(),
+            incarnation,
+        );
         tokio::spawn(driver.run());
         Ok(session)
     }
@@ -61,13 +67,13 @@ impl PiSession {
     }
 
     /// Returns the id of the process, which is also that of its process group.
-    pub fn pid(&self) -> Option<u32> {
+    pub fn pid(&self) -> u32 {
         self.pid
     }
 
     /// Returns the end of its stderr, at most 16 KiB.
     pub fn stderr(&self) -> String {
-        self.tail.lock().text()
+        self.stderr.text()
     }
 
     /// Sends a command of pi's RPC, such as `get_session_stats` or `set_model`, and returns the data of its response. Use it in
@@ -146,7 +152,7 @@ impl PiSession {
     }
 
     /// Stops the process, and waits for its end.
-    pub(crate) async fn stop(&mut self) -> Ended {
+    pub(crate) async fn stop(&mut self) -> Gone {
         self.order(Order::Stop);
         self.gone().await
     }
@@ -156,12 +162,12 @@ impl PiSession {
         let Self {
             orders,
             mut phase,
-            tail,
+            stderr,
             ..
         } = self;
         drop(orders);
         gone(&mut phase).await;
-        tail.lock().text()
+        stderr.text()
     }
 
     /// To wait for its end without the session.
@@ -174,7 +180,7 @@ impl PiSession {
         drop(self.orders.send(order));
     }
 
-    async fn gone(&mut self) -> Ended {
+    async fn gone(&mut self) -> Gone {
         gone(&mut self.phase).await
     }
 
@@ -188,19 +194,50 @@ impl PiSession {
 }
 
 /// Waits for the end of a process. Cancel-safe.
-pub(crate) async fn gone(phase: &mut watch::Receiver<Phase>) -> Ended {
+pub(crate) async fn gone(phase: &mut watch::Receiver<Phase>) -> Gone {
     let seen = phase
         .wait_for(|phase| matches!(phase, Phase::Gone(_)))
         .await;
     match seen.as_deref() {
-        Ok(Phase::Gone(ended)) => ended.clone(),
+        Ok(Phase::Gone(gone)) => gone.clone(),
         // Its task is gone, and has killed it.
-        _ => Ended {
+        _ => Gone {
             status: None,
             killed: true,
             fault: None,
         },
     }
+}
+
+/// Starts the process.
+async fn launch(settings: &Settings, key: &str, id: &str) -> Result<Process, PiError> {
+    let mut command = Command::new(&settings.program);
+    if settings.clear_environment {
+        command.env_clear();
+    }
+    command.args(&settings.arguments);
+    command.args(["--mode", "rpc", "--session-id", id]);
+    if let Some(folder) = &settings.session_dir {
+        command.arg("--session-dir").arg(folder);
+    }
+    if let Some(folder) = &settings.working_dir {
+        command.current_dir(folder);
+    }
+    let set = |(name, value): &(_, _)| (OsString::clone(name), OsString::clone(value));
+    command.envs(settings.environment.iter().map(set));
+    if let Some(configure) = &settings.configure {
+        configure(key, &mut command);
+    }
+    let launcher = Launcher::new()
+        .input_grace(settings.grace)
+        .term_grace(settings.grace)
+        .keep_children(true)
+        .mark("TURNWISE_PI");
+    let spawned = launcher.spawn(&mut command).await;
+    spawned.map_err(|SpawnError { source, .. }| PiError::Spawn {
+        program: settings.program.clone().into(),
+        source,
+    })
 }
 
 impl fmt::Debug for PiSession {

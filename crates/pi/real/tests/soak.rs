@@ -169,7 +169,7 @@ async fn one(
             Ok(turn) => {
                 let pid = turn.pid();
                 SessionTurn::done(turn);
-                pid
+                Some(pid)
             }
             Err(_) => None,
         },

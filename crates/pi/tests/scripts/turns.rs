@@ -307,7 +307,7 @@ async fn commands_between_messages() {
             .await
             .expect("it answers");
         assert_eq!(state["sessionId"], pi.session_id());
-        pi.pid().expect("it runs").to_string()
+        pi.pid().to_string()
     }))
     .await;
     let pid = end.expect("it has a turn");

@@ -1,8 +1,4 @@
-//! What a pi leaves running when it ends: the children of its tools.
-//!
-//! Some are in its process group. Others have sessions and groups of their own, and their parent is gone. So each pi has a mark of
-//! its own in its environment, which its children inherit. A child that left the group with another environment is not found.
-//! On Linux only; elsewhere they run to their end.
+//! What a process leaves running when it ends. See the root of the documentation.
 
 use std::hash::BuildHasher;
 use std::sync::{
@@ -10,23 +6,30 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// The name of the mark.
-pub(crate) const MARK: &str = "TURNWISE_PI";
+/// An environment variable that no other process has.
+#[derive(Clone, Debug)]
+pub(crate) struct Mark {
+    pub(crate) name: Arc<str>,
+    pub(crate) value: Arc<str>,
+}
 
-/// A mark that no other process has: of this one, its number, and what cannot be guessed.
-pub(crate) fn mark() -> Arc<str> {
+/// A mark of this process, its number, and what cannot be guessed.
+pub(crate) fn mark(name: &str) -> Mark {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let random = std::hash::RandomState::new().hash_one(count);
-    format!("{}-{count}-{random:016x}", std::process::id()).into()
+    Mark {
+        name: name.into(),
+        value: format!("{}-{count}-{random:016x}", std::process::id()).into(),
+    }
 }
 
-/// By which the children of a pi are known.
+/// By which the children of a process are known.
 #[derive(Clone, Debug)]
 #[cfg_attr(not(target_os = "linux"), allow(dead_code))] // nothing looks for children there
 pub(crate) struct Children {
-    pub(crate) mark: Arc<str>,
-    /// The number of its process group: that of pi itself, which has ended.
+    pub(crate) mark: Mark,
+    /// The number of its process group: that of the process itself, which has ended.
     pub(crate) group: Option<u32>,
 }
 
@@ -76,7 +79,8 @@ pub(crate) fn end(children: &Children) {
 fn kill(children: &Children) -> Vec<std::os::fd::OwnedFd> {
     use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-    let line = format!("{MARK}={}", children.mark);
+    let Mark { name, value } = &children.mark;
+    let line = format!("{name}={value}");
     // With its leader alive, the number is that of another group: ours was empty, and the number given away.
     let group = children.group.filter(|group| group_of(*group).is_none());
     let mut killed = Vec::new();
@@ -117,13 +121,20 @@ fn group_of(pid: u32) -> Option<u32> {
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {
-    use super::{Children, MARK, end, mark};
+    use super::{Children, Mark, end};
     use std::os::unix::process::CommandExt;
     use std::process::{Child, Command, Stdio};
 
-    fn sleeps(mark: &str, group: i32) -> Child {
+    fn mark() -> Mark {
+        super::mark("TURNWISE_TEST")
+    }
+
+    fn sleeps(mark: &Mark, group: i32) -> Child {
         let mut command = Command::new("sleep");
-        command.arg("600").env(MARK, mark).stdin(Stdio::null());
+        command
+            .arg("600")
+            .env(&*mark.name, &*mark.value)
+            .stdin(Stdio::null());
         let child = command.process_group(group).spawn();
         child.expect("`sleep` can be run")
     }
@@ -131,7 +142,7 @@ mod tests {
     #[test]
     fn the_marked_are_killed_and_no_others() {
         let (ours, others) = (mark(), mark());
-        assert_ne!(ours, others);
+        assert_ne!(ours.value, others.value);
         let (mut first, mut second) = (sleeps(&ours, 0), sleeps(&ours, 0));
         let mut other = sleeps(&others, 0);
         let children = Children {

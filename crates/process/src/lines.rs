@@ -9,9 +9,9 @@ use tokio_util::{
 /// Room of a line that is kept for the next ones.
 const LONG: usize = 64 << 10;
 
-/// A decoder of pi's output. U+2028 and CR are part of a line; what follows the last LF is not one.
+/// A decoder of lines. Only LF ends a line: U+2028 and CR are part of it. What follows the last LF is not a line.
 ///
-/// Not more than twice the limit is kept of what was read.
+/// At most twice the limit is buffered.
 #[derive(Debug)]
 pub struct Lines {
     codec: AnyDelimiterCodec,
@@ -19,7 +19,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Lines of so many bytes at most.
+    /// Returns a decoder of lines of at most so many bytes.
     pub fn new(limit: usize) -> Self {
         Self {
             codec: AnyDelimiterCodec::new_with_max_length(b"\n".to_vec(), Vec::new(), limit),

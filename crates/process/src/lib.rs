@@ -1,0 +1,65 @@
+//! Child processes that end when they should, with everything that they started. For whoever keeps a process per user, chat or
+//! session: a REPL, an agent, a browser. Unix only.
+//!
+//! ```
+//! use tokio::{io::AsyncWriteExt, process::Command};
+//! use tokio_stream::StreamExt;
+//! use turnwise_process::Launcher;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut cat = Launcher::new().spawn(&mut Command::new("cat")).await?;
+//! let mut lines = cat.lines(1 << 20).ok_or("stdout was taken")?;
+//! let stdin = cat.stdin.as_mut().ok_or("stdin was taken")?;
+//! stdin.write_all(b"hello\n").await?;
+//! assert_eq!(lines.next().await.ok_or("it has ended")??, "hello");
+//!
+//! // Closes its input, which ends `cat`. Other programs get SIGTERM, and then SIGKILL.
+//! let ended = cat.stop().await;
+//! assert!(ended.status.is_some_and(|status| status.success()));
+//! # Ok(()) }
+//! ```
+//!
+//! # What a process gets
+//!
+//! - A group of its own, so a Ctrl-C at your terminal does not reach it.
+//! - A [stop](Process::stop) in steps: end of input, SIGTERM, SIGKILL. Each step has its own time. The process is always reaped.
+//! - An end for everything that it started, also for what left its group: see [below](#what-a-process-leaves-running).
+//! - Its stderr is read all the time, and [its end](Stderr::text) is kept, so it never blocks on a full pipe.
+//! - [Lines](Process::lines) with a limit in bytes.
+//! - A [report of its end](Process::exited), which you can await while the process is idle.
+//!
+//! # What a process leaves running
+//!
+//! Some children stay in the group of the process. Others have sessions and groups of their own, and their parent is gone. So each
+//! process has a mark in its environment, which its children inherit. When the process has ended, everything in its group and
+//! everything with its mark is killed. A child that left the group and has another environment is not found. Linux only: elsewhere,
+//! such children run to their end.
+//!
+//! A program may start something on purpose, such as a server that is to outlive it. [`Launcher::keep_children`] keeps what runs
+//! when the process has obeyed a stop. After any other end, everything is killed.
+//!
+//! # Layout of the source
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `launcher` | the settings, and how a process is started |
+//! | `process` | a running process, from the side of its user |
+//! | `supervisor` | the task that owns the process, ends and reaps it |
+//! | `leftovers` | what a process leaves running |
+//! | `lines`, `tail` | lines with a limit; the end of stderr |
+
+#![cfg(unix)]
+#![forbid(unsafe_code)]
+
+mod launcher;
+mod leftovers;
+mod lines;
+mod process;
+mod supervisor;
+mod tail;
+
+pub use launcher::{Launcher, SpawnError};
+pub use lines::{LineError, Lines};
+pub use process::{Ended, Process};
+pub use tail::Stderr;

@@ -1,0 +1,142 @@
+//! A running process, from the side of its user.
+
+use crate::{
+    lines::Lines,
+    supervisor::{Reins, Want},
+    tail::Stderr,
+};
+use std::{fmt, future::Future, process::ExitStatus};
+use tokio::{
+    io,
+    process::{ChildStdin, ChildStdout},
+};
+use tokio_util::codec::FramedRead;
+
+/// A running process. [`Launcher::spawn`](crate::Launcher::spawn) starts one. A drop kills it, and everything that it started.
+#[must_use = "a drop kills the process"]
+#[derive(Debug)]
+pub struct Process {
+    /// Its input. Drop it for the end of input. If you take it, drop it before [`stop`](Self::stop): a process that waits for the end
+    /// of its input ends by SIGTERM otherwise.
+    pub stdin: Option<ChildStdin>,
+    /// Its output. If you take it, read it until the end of the process: a process whose output nobody reads is blocked.
+    pub stdout: Option<ChildStdout>,
+    stderr: Stderr,
+    reins: Reins,
+}
+
+impl Process {
+    pub(crate) fn new(
+        stdin: Option<ChildStdin>,
+        stdout: Option<ChildStdout>,
+        stderr: Stderr,
+        reins: Reins,
+    ) -> Self {
+        Self {
+            stdin,
+            stdout,
+            stderr,
+            reins,
+        }
+    }
+
+    /// Returns the id of the process, which is also that of its group.
+    pub fn id(&self) -> u32 {
+        self.reins.id
+    }
+
+    /// Returns what it wrote to stderr. A clone of it can be read after the end of the process.
+    pub fn stderr(&self) -> &Stderr {
+        &self.stderr
+    }
+
+    /// Takes its output, as lines of at most so many bytes. `None` if it was taken before.
+    pub fn lines(&mut self, limit: usize) -> Option<FramedRead<ChildStdout, Lines>> {
+        let stdout = self.stdout.take()?;
+        Some(FramedRead::new(stdout, Lines::new(limit)))
+    }
+
+    /// Resolves when the process has ended and its children are gone. The future does not borrow the process.
+    ///
+    /// ```
+    /// # use tokio::process::Command;
+    /// # use turnwise_process::Launcher;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let process = Launcher::new().spawn(Command::new("sh").args(["-c", "exit 3"])).await?;
+    /// let exited = process.exited();
+    /// let watch = tokio::spawn(async move { exited.await.status.and_then(|status| status.code()) });
+    /// assert_eq!(watch.await?, Some(3));
+    /// # Ok(()) }
+    /// ```
+    pub fn exited(&self) -> impl Future<Output = Ended> + Send + Sync + use<> + 'static {
+        let mut reins = self.reins.watch();
+        async move { reins.ended().await }
+    }
+
+    /// Returns how it ended, if it has ended.
+    pub fn ended(&self) -> Option<Ended> {
+        self.reins.look()
+    }
+
+    /// Changes [`Launcher::keep_children`] for this process.
+    pub fn keep_children(&mut self, keep: bool) {
+        self.reins.keep(keep);
+    }
+
+    /// Closes its input, and waits; then sends SIGTERM to its group, and waits; then sends SIGKILL. Discards what it writes to stdout
+    /// meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, the stop continues. Another call waits for its end.
+    pub async fn stop(&mut self) -> Ended {
+        self.end(Want::Stop).await
+    }
+
+    /// Sends SIGKILL to its group at once, also in the middle of a stop.
+    ///
+    /// # Cancel safety
+    ///
+    /// As of [`stop`](Self::stop).
+    pub async fn kill(&mut self) -> Ended {
+        self.end(Want::Kill).await
+    }
+
+    async fn end(&mut self, want: Want) -> Ended {
+        self.stdin = None;
+        self.reins.want(want);
+        let stdout = &mut self.stdout;
+        let reads = async {
+            if let Some(pipe) = stdout {
+                let _ = io::copy(pipe, &mut io::sink()).await;
+            }
+            std::future::pending().await
+        };
+        tokio::select! {
+            ended = self.reins.ended() => ended,
+            never = reads => never,
+        }
+    }
+}
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ended {
+    /// Its exit status. `None` if it is unknown, for example because the runtime has ended.
+    pub status: Option<ExitStatus>,
+    /// It ended after a [stop](Process::stop) or a [kill](Process::kill) was asked for.
+    pub asked: bool,
+    /// It was killed by SIGKILL, because it did not obey the stop, or because nobody gave it time.
+    pub killed: bool,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => status.fmt(f),
+            None => f.write_str("unknown exit status"),
+        }
+    }
+}
