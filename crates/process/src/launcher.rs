@@ -1,22 +1,25 @@
 //! The settings, and how a process is started.
 
+#[cfg(target_os = "linux")]
+use crate::cgroup::Cgroup;
 use crate::{
     leftovers::{self, Children},
     process::Process,
-    supervisor::Supervisor,
+    supervisor::{Settings, Supervisor},
     tail::Stderr,
 };
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 use std::{error::Error, ffi::OsString, fmt, io, process::Stdio, time::Duration};
 use tokio::process::Command;
 
 /// Starts processes, with settings for how they are ended.
 #[derive(Clone, Debug)]
 pub struct Launcher {
-    pub(crate) input: Duration,
-    pub(crate) term: Duration,
-    pub(crate) keeps: bool,
+    settings: Settings,
     stderr: usize,
     mark: String,
+    cgroup: bool,
 }
 
 impl Default for Launcher {
@@ -29,30 +32,33 @@ impl Launcher {
     /// Returns a launcher with the defaults.
     pub fn new() -> Self {
         Self {
-            input: Duration::from_secs(2),
-            term: Duration::from_secs(2),
-            keeps: false,
+            settings: Settings {
+                input: Duration::from_secs(2),
+                term: Duration::from_secs(2),
+                keeps: false,
+            },
             stderr: 16 << 10,
             mark: "TURNWISE_PROCESS".to_owned(),
+            cgroup: false,
         }
     }
 
     /// Sets how long a [stop](Process::stop) waits after the end of input, before SIGTERM. Default: 2 s.
     pub fn input_grace(mut self, grace: Duration) -> Self {
-        self.input = grace;
+        self.settings.input = grace;
         self
     }
 
     /// Sets how long a [stop](Process::stop) waits after SIGTERM, before SIGKILL. Default: 2 s.
     pub fn term_grace(mut self, grace: Duration) -> Self {
-        self.term = grace;
+        self.settings.term = grace;
         self
     }
 
     /// Sets whether children may outlive a process that obeys a [stop](Process::stop): one that exits with status 0, or with 143 after
     /// SIGTERM. Default: no.
     pub fn keep_children(mut self, keep: bool) -> Self {
-        self.keeps = keep;
+        self.settings.keeps = keep;
         self
     }
 
@@ -69,11 +75,20 @@ impl Launcher {
         self
     }
 
+    /// Sets whether each process gets a cgroup of its own, below that of this program. Then children are found whatever they do. Default:
+    /// no. Linux only, with cgroups of version 2 that this program may change: as root, or where systemd delegates them.
+    ///
+    /// A cgroup is removed when its process has ended. If this program is killed, an empty one is left.
+    pub fn cgroup(mut self, cgroup: bool) -> Self {
+        self.cgroup = cgroup;
+        self
+    }
+
     /// Starts a process. Its stdin, stdout and stderr are pipes, whatever the command says about them.
     ///
     /// # Errors
     ///
-    /// The program cannot be run.
+    /// The program cannot be run, or the [cgroup](Self::cgroup) cannot be made.
     ///
     /// # Cancel safety
     ///
@@ -92,36 +107,55 @@ impl Launcher {
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = command.spawn().map_err(|source| SpawnError {
-            program: command.as_std().get_program().to_owned(),
-            source,
-        })?;
+        let program = command.as_std().get_program().to_owned();
+        let failed = |source| SpawnError { program, source };
+        #[cfg(target_os = "linux")]
+        let cgroup = match self.cgroup.then(|| Cgroup::make(&mark)).transpose() {
+            Ok(cgroup) => cgroup.map(Arc::new),
+            Err(source) => return Err(failed(source)),
+        };
+        #[cfg(not(target_os = "linux"))]
+        if self.cgroup {
+            return Err(failed(io::ErrorKind::Unsupported.into()));
+        }
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(source) => return Err(failed(source)),
+        };
+        // What it starts before this is found by its group and its mark.
+        #[cfg(target_os = "linux")]
+        if let (Some(cgroup), Some(pid)) = (&cgroup, child.id()) {
+            cgroup.enter(pid).map_err(failed)?;
+        }
         let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let children = Children {
             mark,
             group: child.id(),
+            #[cfg(target_os = "linux")]
+            cgroup,
         };
         let stderr = Stderr::new(self.stderr);
-        let (supervisor, reins) = Supervisor::new(child, children, stderr.clone(), self);
+        let (supervisor, reins) =
+            Supervisor::new(child, children, stderr.clone(), self.settings.clone());
         tokio::spawn(supervisor.run());
         Ok(Process::new(stdin, stdout, stderr, reins))
     }
 }
 
-/// A program that cannot be run.
+/// A process that cannot be started.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpawnError {
     /// The program.
     pub program: OsString,
-    /// Why it cannot be run.
+    /// Why not.
     pub source: io::Error,
 }
 
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The name is escaped.
-        write!(f, "cannot run {:?}: {}", self.program, self.source)
+        write!(f, "cannot start {:?}: {}", self.program, self.source)
     }
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Children {
     pub(crate) mark: Mark,
     /// The number of its process group: that of the process itself, which has ended.
     pub(crate) group: Option<u32>,
+    #[cfg(target_os = "linux")]
+    pub(crate) cgroup: Option<Arc<crate::cgroup::Cgroup>>,
 }
 
 /// Kills every one of these, until there is none. Looks through all processes: not for a thread of the runtime.
@@ -57,8 +59,9 @@ pub(crate) fn end(children: &Children) {
     };
     let mut none = false;
     for _ in 0..ROUNDS {
+        let empty = children.cgroup.as_ref().is_none_or(|cgroup| cgroup.kill());
         let killed = kill(children);
-        if killed.is_empty() {
+        if killed.is_empty() && empty {
             if none {
                 return;
             }
@@ -149,6 +152,7 @@ mod tests {
             mark: ours,
             // Of a group whose leader lives: the number was given away.
             group: Some(other.id()),
+            cgroup: None,
         };
         // A spawn returns when the environment is that of the program.
         end(&children);
@@ -172,6 +176,7 @@ mod tests {
         end(&Children {
             mark: mark(),
             group: Some(leader.id()),
+            cgroup: None,
         });
         assert!(!member.wait().expect("it is ours").success());
         assert!(other.try_wait().expect("it is ours").is_none(), "it runs");

@@ -8,13 +8,13 @@
 //! | the runtime ends, or this task panics | SIGKILL, in the drop | killed |
 
 use crate::{
-    launcher::Launcher,
     leftovers::{self, Children},
-    process::Ended,
     tail::Stderr,
 };
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::{
+    fmt,
+    future::pending,
     process::ExitStatus,
     sync::{
         Arc,
@@ -25,12 +25,44 @@ use std::{
 use tokio::{
     io::AsyncReadExt,
     process::{Child, ChildStderr},
-    sync::watch,
+    sync::{Notify, watch},
     time::timeout,
 };
 
 /// For output that was written before the end of the process. If it takes longer, another process has the pipe.
 const REST: Duration = Duration::from_secs(1);
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ended {
+    /// Its exit status. `None` if it is unknown, for example because the runtime has ended.
+    pub status: Option<ExitStatus>,
+    /// It ended after a [stop](crate::Process::stop) or a [kill](crate::Process::kill) was asked for.
+    pub asked: bool,
+    /// It was killed by SIGKILL, because it did not obey the stop, or because nobody gave it time.
+    pub killed: bool,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => status.fmt(f),
+            None => f.write_str("unknown exit status"),
+        }
+    }
+}
+
+/// How a process is ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// After the end of input, before SIGTERM.
+    pub(crate) input: Duration,
+    /// After SIGTERM, before SIGKILL.
+    pub(crate) term: Duration,
+    /// What it left running may stay, if it obeyed.
+    pub(crate) keeps: bool,
+}
 
 /// What the user wants of the process. It only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -46,6 +78,7 @@ pub(crate) struct Reins {
     pub(crate) id: u32,
     want: watch::Sender<Want>,
     keeps: Arc<AtomicBool>,
+    interrupt: Arc<Notify>,
     watch: Watch,
 }
 
@@ -64,6 +97,18 @@ impl Reins {
 
     pub(crate) fn keep(&self, keep: bool) {
         self.keeps.store(keep, Ordering::Relaxed);
+    }
+
+    pub(crate) fn interrupt(&self) {
+        self.interrupt.notify_one();
+    }
+
+    /// It is reaped by the task alone, so a look must not reap it. After that there is no such child.
+    pub(crate) fn is_running(&self) -> bool {
+        let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let pid = i32::try_from(self.id).ok().and_then(Pid::from_raw);
+        let waits = |pid| waitid(WaitId::Pid(pid), looks);
+        self.look().is_none() && matches!(pid.map(waits), Some(Ok(None)))
     }
 
     pub(crate) fn watch(&self) -> Watch {
@@ -100,9 +145,9 @@ pub(crate) struct Supervisor {
     stderr: Stderr,
     /// By which its children are known, while they may have to be ended.
     children: Option<Children>,
-    input: Duration,
-    term: Duration,
+    settings: Settings,
     keeps: Arc<AtomicBool>,
+    interrupt: Arc<Notify>,
     want: watch::Receiver<Want>,
     ended: watch::Sender<Option<Ended>>,
 }
@@ -112,15 +157,17 @@ impl Supervisor {
         mut child: Child,
         children: Children,
         stderr: Stderr,
-        launcher: &Launcher,
+        settings: Settings,
     ) -> (Self, Reins) {
-        let keeps = Arc::new(AtomicBool::new(launcher.keeps));
+        let keeps = Arc::new(AtomicBool::new(settings.keeps));
+        let interrupt = Arc::new(Notify::new());
         let (want, wanted) = watch::channel(Want::Run);
         let (ended, end) = watch::channel(None);
         let reins = Reins {
             id: child.id().expect("it was not reaped yet"),
             want,
             keeps: Arc::clone(&keeps),
+            interrupt: Arc::clone(&interrupt),
             watch: Watch(end),
         };
         let supervisor = Self {
@@ -128,9 +175,9 @@ impl Supervisor {
             child,
             stderr,
             children: Some(children),
-            input: launcher.input,
-            term: launcher.term,
+            settings,
             keeps,
+            interrupt,
             want: wanted,
             ended,
         };
@@ -159,7 +206,8 @@ impl Supervisor {
             asked: true,
             killed,
         };
-        for (signal, grace) in [(None, self.input), (Some(Signal::TERM), self.term)] {
+        let Settings { input, term, .. } = self.settings;
+        for (signal, grace) in [(None, input), (Some(Signal::TERM), term)] {
             if let Some(signal) = signal {
                 self.signal(signal);
             }
@@ -177,10 +225,15 @@ impl Supervisor {
     /// Its end, unless so much is wanted before. Nobody is left to want something: then it is to be killed.
     async fn exit_before(&mut self, want: Want) -> Option<Option<ExitStatus>> {
         let mut wants = self.want.clone();
-        tokio::select! {
-            biased;
-            status = self.exit() => Some(status),
-            _ = wants.wait_for(|now| *now >= want) => None,
+        let interrupt = Arc::clone(&self.interrupt);
+        loop {
+            tokio::select! {
+                biased;
+                status = self.exit() => return Some(status),
+                _ = wants.wait_for(|now| *now >= want) => return None,
+                () = interrupt.notified() => {}
+            }
+            self.signal(Signal::INT);
         }
     }
 
@@ -194,7 +247,7 @@ impl Supervisor {
         } = self;
         let reads = async {
             drain(pipe, stderr).await;
-            std::future::pending().await
+            pending().await
         };
         tokio::select! {
             status = child.wait() => status.ok(),

@@ -1,0 +1,57 @@
+//! A cgroup of a process and of everything that it starts. A child cannot leave it without being allowed to.
+
+use crate::leftovers::Mark;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+/// A drop removes it. While a process is in it, the system refuses that.
+#[derive(Debug)]
+pub(crate) struct Cgroup(PathBuf);
+
+impl Cgroup {
+    /// Makes one below that of this program, named by the mark.
+    pub(crate) fn make(mark: &Mark) -> io::Result<Self> {
+        let none = || {
+            io::Error::new(
+                io::ErrorKind::NotFound,
+                "this program has no cgroup of version 2",
+            )
+        };
+        let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+        let own = fs::read_to_string("/proc/self/cgroup")?;
+        let mount = mounts.lines().find_map(mount_of).ok_or_else(none)?;
+        let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
+        let path = Path::new(mount).join(own.ok_or_else(none)?);
+        let path = path.join(format!("{}-{}", mark.name, mark.value));
+        fs::create_dir(&path)?;
+        Ok(Self(path))
+    }
+
+    /// Moves a process into it. What it starts from now on is in it too.
+    pub(crate) fn enter(&self, pid: u32) -> io::Result<()> {
+        fs::write(self.0.join("cgroup.procs"), pid.to_string())
+    }
+
+    /// Kills everything in it, if the system can do that at once (Linux 5.14). True if nothing is left in it.
+    pub(crate) fn kill(&self) -> bool {
+        let _ = fs::write(self.0.join("cgroup.kill"), "1");
+        let events = fs::read_to_string(self.0.join("cgroup.events"));
+        events.is_ok_and(|events| events.lines().any(|line| line == "populated 0"))
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// The mount point of version 2. Spaces in it are escaped there; such a path is not found.
+fn mount_of(line: &str) -> Option<&str> {
+    let (before, after) = line.split_once(" - ")?;
+    after
+        .starts_with("cgroup2 ")
+        .then(|| before.split(' ').nth(4))?
+}
