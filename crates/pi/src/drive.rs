@@ -8,13 +8,15 @@
 //! | it writes what it should not | the error, when the process is gone | as by `stop` |
 //! | a turn does not end after its abort | `AbortTimedOut`, at once | as by `stop` |
 //!
+//! An end that nobody asked for discards the session, so that the next message has a new one.
+//!
 //! After a `stop` that pi obeys, what it left running may run on. After any other end all its children are ended.
 
 use crate::{
     PiError,
     builder::Settings,
     dialog::{Answer, PiDialog},
-    message::PiMessage,
+    message::{PiEvent, PiMessage},
     protocol::{Protocol, Report},
 };
 use futures_core::Stream;
@@ -34,7 +36,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::{bytes::Bytes, codec::FramedRead};
-use turnwise::Incarnation;
+use turnwise::manager::SessionControl;
 use turnwise_process::{Ended, LineError, Lines, Process};
 
 /// For output that was written before the process ended. If it takes longer, another process has the pipe.
@@ -88,7 +90,7 @@ pub(crate) struct Driver {
     phase: watch::Sender<Phase>,
     settings: Arc<Settings>,
     key: String,
-    incarnation: Incarnation,
+    control: SessionControl<PiEvent>,
 }
 
 /// Why it does not serve any more.
@@ -100,6 +102,19 @@ enum Over {
     Closed,
     Overdue,
     Fault(Fault),
+}
+
+impl Over {
+    /// Of an end that nobody asked for.
+    fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::Stop | Self::Dropped => None,
+            Self::Exited => Some("pi has ended"),
+            Self::Closed => Some("pi has closed a pipe"),
+            Self::Overdue => Some("pi has not ended an aborted turn in time"),
+            Self::Fault(_) => Some("pi has broken its protocol"),
+        }
+    }
 }
 
 enum Fault {
@@ -114,7 +129,7 @@ impl Driver {
         phase: watch::Sender<Phase>,
         settings: Arc<Settings>,
         key: String,
-        incarnation: Incarnation,
+        control: SessionControl<PiEvent>,
     ) -> Self {
         let (answer, answers) = mpsc::unbounded_channel();
         let lines = process.lines(settings.line_limit);
@@ -130,7 +145,7 @@ impl Driver {
             phase,
             settings,
             key,
-            incarnation,
+            control,
         }
     }
 
@@ -141,6 +156,9 @@ impl Driver {
             }
         };
         self.phase.send_replace(Phase::Ends);
+        if let Some(why) = over.why() {
+            self.control.discard(why);
+        }
         let gone = self.end(over).await;
         // What was ordered meanwhile hears that the process is gone: its senders go with this.
         self.phase.send_replace(Phase::Gone(gone));
@@ -229,7 +247,7 @@ impl Driver {
         };
         while let Some(question) = self.protocol.question() {
             let (key, answer) = (self.key.clone(), self.answer.clone());
-            let dialog = PiDialog::new(question, key, self.incarnation, answer);
+            let dialog = PiDialog::new(question, key, self.control.incarnation(), answer);
             // A panic drops the dialog: nobody answers. The panic hook has told it.
             if let Err(payload) = catch_unwind(AssertUnwindSafe(|| dialogs(dialog))) {
                 std::mem::forget(payload); // its drop may panic too

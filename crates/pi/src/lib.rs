@@ -47,7 +47,7 @@
 //! |---|---|
 //! | end of a turn | pi reports that nothing follows. Tool calls, retries and compaction belong to the turn |
 //! | abort | sent when pi has accepted the message; open dialogs are answered, and queued messages are cleared. If the turn does not end within [`abort_timeout`](PiBuilder::abort_timeout), the process is ended |
-//! | crash | the turn fails with [`PiError::Exited`] and the end of stderr. The queue stays, and the next turn starts a new pi |
+//! | crash | the turn fails with [`PiError::Exited`] and the end of stderr. An idle session is gone at once. The queue stays, and the next turn starts a new pi |
 //! | stop | closes pi's input, which ends pi and its tools in any state, and saves the partial answer. Then SIGTERM, then SIGKILL |
 //! | pi ends unasked, is killed, or breaks its protocol | the processes of its tools are found by their group and their environment, and killed (Linux only) |
 //! | this program ends, even by SIGKILL | pi's input is closed, as by a stop |
@@ -56,8 +56,8 @@
 //!
 //! An extension may begin work between two messages, and an agent may continue after its end. Such output cannot be separated from
 //! the answer to the next message. So the process is ended, and the next message resumes the conversation with a new one. A
-//! turn that is running fails with [`PiError::Protocol`]. Without one, the stop of the session, as [`StopReason::Unhealthy`],
-//! reports the error. Work that an extension's command begins belongs to the turn of that command.
+//! turn that is running fails with [`PiError::Protocol`]. Without one, the stop of the session reports the error, as
+//! [`StopReason::Discarded`]. Work that an extension's command begins belongs to the turn of that command.
 //!
 //! # Limits
 //!
@@ -173,7 +173,7 @@ impl Backend for PiAgent {
     ) -> Result<(PiSession, ()), PiError> {
         let incarnation = cx.incarnation();
         self.make_session_dir().await?;
-        let mut session = PiSession::spawn(&self.settings, key, incarnation).await?;
+        let mut session = PiSession::spawn(&self.settings, key, cx.session()).await?;
         let starting = (key.clone(), incarnation);
         self.starting
             .lock()
@@ -218,12 +218,12 @@ impl Backend for PiAgent {
             // A turn has reported this error already.
             (StopReason::Dirty, _) => Ok(()),
             // It happened between turns, so nothing else reports it.
-            (StopReason::Unhealthy, Some(what)) => Err(PiError::Protocol {
+            (StopReason::Unhealthy | StopReason::Discarded, Some(what)) => Err(PiError::Protocol {
                 what: String::from(&*what),
                 stderr,
             }),
             // A kill is expected then.
-            (StopReason::Unhealthy, None) => Ok(()),
+            (StopReason::Unhealthy | StopReason::Discarded, None) => Ok(()),
             _ if killed => Err(PiError::Killed { stderr }),
             _ => Ok(()),
         }

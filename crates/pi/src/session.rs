@@ -15,7 +15,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
-use turnwise::{Incarnation, TurnContext};
+use turnwise::{TurnContext, manager::SessionControl};
 use turnwise_process::{Launcher, Process, SpawnError, Stderr};
 
 /// The most events that wait for a slow turn.
@@ -35,7 +35,7 @@ impl PiSession {
     pub(crate) async fn spawn(
         settings: &Arc<Settings>,
         key: &str,
-        incarnation: Incarnation,
+        control: SessionControl<PiEvent>,
     ) -> Result<Self, PiError> {
         let id = super::session_id::of(key);
         let process = launch(settings, key, &id).await?;
@@ -49,14 +49,7 @@ impl PiSession {
             stderr: process.stderr().clone(),
         };
         let settings = Arc::clone(settings);
-        let driver = Driver::new(
-            process,
-            ordered,
-            sets,
-            settings,
-            key.to_owned(),
-            incarnation,
-        );
+        let driver = Driver::new(process, ordered, sets, settings, key.to_owned(), control);
         tokio::spawn(driver.run());
         Ok(session)
     }

@@ -78,6 +78,8 @@ impl Launcher {
     /// Sets whether each process gets a cgroup of its own, below that of this program. Then children are found whatever they do. Default:
     /// no. Linux only, with cgroups of version 2 that this program may change: as root, or where systemd delegates them.
     ///
+    /// A process enters its cgroup a moment after its start. What it starts before that is found by its group and its mark alone.
+    ///
     /// A cgroup is removed when its process has ended. If this program is killed, an empty one is left.
     pub fn cgroup(mut self, cgroup: bool) -> Self {
         self.cgroup = cgroup;

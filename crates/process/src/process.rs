@@ -115,8 +115,9 @@ impl Process {
     }
 
     async fn end(&mut self, want: Want) -> Ended {
-        self.stdin = None;
+        // In this order: the end of input may end it at once, and that was asked for.
         self.reins.want(want);
+        self.stdin = None;
         let stdout = &mut self.stdout;
         let reads = async {
             if let Some(pipe) = stdout {

@@ -38,7 +38,7 @@ const REST: Duration = Duration::from_secs(1);
 pub struct Ended {
     /// Its exit status. `None` if it is unknown, for example because the runtime has ended.
     pub status: Option<ExitStatus>,
-    /// It ended after a [stop](crate::Process::stop) or a [kill](crate::Process::kill) was asked for.
+    /// A [stop](crate::Process::stop) or a [kill](crate::Process::kill) was called while it was running.
     pub asked: bool,
     /// It was killed by SIGKILL, because it did not obey the stop, or because nobody gave it time.
     pub killed: bool,
@@ -78,6 +78,7 @@ pub(crate) struct Reins {
     pub(crate) id: u32,
     want: watch::Sender<Want>,
     keeps: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
     interrupt: Arc<Notify>,
     watch: Watch,
 }
@@ -87,7 +88,12 @@ pub(crate) struct Reins {
 pub(crate) struct Watch(watch::Receiver<Option<Ended>>);
 
 impl Reins {
+    /// What has exited before is not asked for. The end of the process may come right after that look: then it is one of those that
+    /// come by chance in the middle of a stop.
     pub(crate) fn want(&self, want: Want) {
+        if self.is_running() {
+            self.asked.store(true, Ordering::Relaxed);
+        }
         self.want.send_if_modified(|before| {
             let more = want > *before;
             *before = want.max(*before);
@@ -147,6 +153,7 @@ pub(crate) struct Supervisor {
     children: Option<Children>,
     settings: Settings,
     keeps: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
     interrupt: Arc<Notify>,
     want: watch::Receiver<Want>,
     ended: watch::Sender<Option<Ended>>,
@@ -160,6 +167,7 @@ impl Supervisor {
         settings: Settings,
     ) -> (Self, Reins) {
         let keeps = Arc::new(AtomicBool::new(settings.keeps));
+        let asked = Arc::new(AtomicBool::new(false));
         let interrupt = Arc::new(Notify::new());
         let (want, wanted) = watch::channel(Want::Run);
         let (ended, end) = watch::channel(None);
@@ -167,6 +175,7 @@ impl Supervisor {
             id: child.id().expect("it was not reaped yet"),
             want,
             keeps: Arc::clone(&keeps),
+            asked: Arc::clone(&asked),
             interrupt: Arc::clone(&interrupt),
             watch: Watch(end),
         };
@@ -177,6 +186,7 @@ impl Supervisor {
             children: Some(children),
             settings,
             keeps,
+            asked,
             interrupt,
             want: wanted,
             ended,
@@ -185,41 +195,34 @@ impl Supervisor {
     }
 
     pub(crate) async fn run(mut self) {
-        let by_itself = self.exit_before(Want::Stop).await;
-        // A process that had ended before the stop is not one that obeyed it.
-        let by_itself = by_itself.or_else(|| self.child.try_wait().ok().flatten().map(Some));
-        let ended = match by_itself {
-            Some(status) => Ended {
-                status,
-                asked: false,
-                killed: false,
-            },
+        let (status, killed) = match self.exit_before(Want::Stop).await {
+            Some(status) => (status, false),
             None => self.end().await,
+        };
+        let ended = Ended {
+            status,
+            asked: self.asked.load(Ordering::Relaxed),
+            killed,
         };
         self.rest(&ended).await;
         self.ended.send_replace(Some(ended));
     }
 
-    async fn end(&mut self) -> Ended {
-        let grown = |status, killed| Ended {
-            status,
-            asked: true,
-            killed,
-        };
+    /// Its status, and whether it was killed.
+    async fn end(&mut self) -> (Option<ExitStatus>, bool) {
         let Settings { input, term, .. } = self.settings;
         for (signal, grace) in [(None, input), (Some(Signal::TERM), term)] {
             if let Some(signal) = signal {
                 self.signal(signal);
             }
             match timeout(grace, self.exit_before(Want::Kill)).await {
-                Ok(Some(status)) => return grown(status, false),
+                Ok(Some(status)) => return (status, false),
                 Ok(None) => break,
                 Err(_) => {}
             }
         }
         self.signal(Signal::KILL);
-        let status = self.exit().await;
-        grown(status, true)
+        (self.exit().await, true)
     }
 
     /// Its end, unless so much is wanted before. Nobody is left to want something: then it is to be killed.

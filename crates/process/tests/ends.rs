@@ -7,7 +7,10 @@ extern crate deadline as tokio;
 extern crate deadline_attribute;
 
 use std::{fs, future::Future, io::ErrorKind, os::unix::process::ExitStatusExt, time::Duration};
-use tokio::{io::AsyncReadExt, process::Command};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Command,
+};
 use tokio_stream::StreamExt;
 use turnwise_process::{Ended, Launcher, LineError, Process};
 
@@ -295,32 +298,40 @@ async fn a_program_that_is_not_there_is_named() {
 /// A child that has a session, a parent and an environment of its own is in the cgroup still.
 #[tokio::test]
 async fn a_cgroup_finds_what_hides() {
-    let text = "c=$( (setsid env -i sleep 600 >/dev/null & echo $!) ); echo $$ $c; cat";
+    // It is in the cgroup when it has an input.
+    let text =
+        "echo $$; read -r go; c=$( (setsid env -i sleep 600 >/dev/null & echo $!) ); echo $c; cat";
+    let hides = async |process: &mut Process| {
+        let stdin = process.stdin.as_mut().expect("it is there");
+        stdin.write_all(b"go\n").await.expect("it reads");
+        let mut lines = process.lines(1 << 10).expect("they are there");
+        let pid = lines.next().await.expect("it writes").expect("it is short");
+        let pid = String::from_utf8(pid.to_vec()).expect("it is a number");
+        let program = format!("/proc/{pid}/comm");
+        while fs::read_to_string(&program).expect("it runs") != "sleep\n" {
+            tokio::task::yield_now().await;
+        }
+        pid
+    };
     let launcher = patient().cgroup(true);
     let command = &mut Command::new("true");
     if let Err(error) = within(launcher.spawn(command)).await {
         eprintln!("CANNOT RUN a_cgroup_finds_what_hides: {error}");
         return;
     }
-    let hides = async |pid: &str| {
-        let program = format!("/proc/{pid}/comm");
-        while fs::read_to_string(&program).expect("it runs") != "sleep\n" {
-            tokio::task::yield_now().await;
-        }
-    };
-    let (mut process, pids) = script(&launcher, text).await;
-    within(hides(&pids[1])).await;
-    let own = fs::read_to_string(format!("/proc/{}/cgroup", pids[1])).expect("it runs");
+    let (mut process, _) = script(&launcher, text).await;
+    let pid = within(hides(&mut process)).await;
+    let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("it runs");
     assert!(own.contains("/TURNWISE_PROCESS-"), "{own}");
     within(process.stop()).await;
-    none_runs(&pids);
+    assert!(!runs(&pid), "{pid} is left");
     // Without a cgroup it is not found, so this test can fail.
-    let (mut process, pids) = script(&patient(), text).await;
-    within(hides(&pids[1])).await;
+    let (mut process, _) = script(&patient(), text).await;
+    let pid = within(hides(&mut process)).await;
     within(process.stop()).await;
-    assert!(runs(&pids[1]));
+    assert!(runs(&pid));
     let killed = std::process::Command::new("kill")
-        .args(["-9", &pids[1]])
+        .args(["-9", &pid])
         .status();
     assert!(killed.expect("`kill` can be run").success());
 }
