@@ -161,9 +161,21 @@ impl fmt::Display for SpawnError {
     }
 }
 
-impl Error for SpawnError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // Its text is in that of this one.
-        self.source.source()
+/// Without a source: its text is in that of this one.
+impl Error for SpawnError {}
+
+#[cfg(test)]
+mod tests {
+    use super::Launcher;
+    use std::time::Duration;
+
+    #[test]
+    fn each_time_is_that_of_its_step() {
+        let [input, term] = [Duration::from_secs(7), Duration::from_secs(11)];
+        let launcher = Launcher::new().input_grace(input).term_grace(term);
+        assert_eq!(
+            (launcher.settings.input, launcher.settings.term),
+            (input, term)
+        );
     }
 }
