@@ -1,4 +1,4 @@
-//! The wire to pi, without a process: bytes as lines, what is said to pi when, and what a turn hears.
+//! The wire to pi, without a process: lines that are no records, what is said to pi when, and what a turn hears.
 #![cfg(unix)]
 
 // A test that hangs fails within a minute, and is named.
@@ -6,9 +6,9 @@
 extern crate deadline_attribute;
 
 mod dialogs;
-mod lines;
 mod oracle;
 mod orders;
+mod records;
 mod turns;
 
 use serde_json::{Value, json};
