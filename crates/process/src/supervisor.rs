@@ -94,11 +94,7 @@ impl Reins {
         if self.is_running() {
             self.asked.store(true, Ordering::Relaxed);
         }
-        self.want.send_if_modified(|before| {
-            let more = want > *before;
-            *before = want.max(*before);
-            more
-        });
+        self.want.send_modify(|now| *now = want.max(*now));
     }
 
     pub(crate) fn keep(&self, keep: bool) {

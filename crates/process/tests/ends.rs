@@ -80,6 +80,7 @@ async fn the_end_of_its_input_is_the_first_step() {
     let ended = within(process.stop()).await;
     assert_eq!(status(&ended).code(), Some(3));
     assert!(ended.asked && !ended.killed, "{ended:?}");
+    assert_eq!(ended.to_string(), "exit status: 3");
     assert_eq!(process.ended(), Some(ended));
     assert!(!runs(&pids[0]));
 }

@@ -9,6 +9,15 @@ const SECRET: &str = "correct horse";
 const LOOKS: &str = r#"cat "/proc/$PPID/environ" "/proc/$PPID/cmdline" /proc/$$/environ; cat <"/dev/fd/${SECRET_OF_A_TEST_FD:-0}""#;
 
 fn main() -> Result<(), Box<dyn Error>> {
+    if env::args().nth(1).as_deref() == Some("--has-one-of") {
+        let length: usize = env::args().nth(2).ok_or("no length")?.parse()?;
+        let taken = secret::take(VARIABLE);
+        match length {
+            ..=4096 => assert_eq!(taken?.map(|taken| taken.len()), Some(length)),
+            _ => assert!(taken.is_err(), "{taken:?}"),
+        }
+        return Ok(());
+    }
     if env::args().nth(1).as_deref() == Some("--has-a-secret") {
         let taken = secret::take(VARIABLE)?;
         assert_eq!(taken.as_deref(), Some(SECRET.as_ref()));
@@ -18,11 +27,22 @@ fn main() -> Result<(), Box<dyn Error>> {
         assert!(found.contains("--has-a-secret"), "it has looked: {found}");
         assert!(!found.contains("correct"), "{found}");
         secret::close_memory();
+        #[cfg(target_os = "linux")]
+        assert_eq!(
+            rustix::process::dumpable_behavior()?,
+            rustix::process::DumpableBehavior::NotDumpable
+        );
         return Ok(());
     }
     let mut again = Command::new(env::current_exe()?);
     let again = again.arg("--has-a-secret").env(VARIABLE, SECRET);
     assert!(again.status()?.success(), "see above");
+    for length in [0, 4096, 4097, 100_000] {
+        let mut again = Command::new(env::current_exe()?);
+        again.args(["--has-one-of", &length.to_string()]);
+        let again = again.env(VARIABLE, "x".repeat(length));
+        assert!(again.status()?.success(), "of {length} bytes: see above");
+    }
     assert_eq!(secret::take("NO_SUCH_SECRET")?, None);
     files()?;
     println!("secret: it is found by nobody else");
