@@ -1,13 +1,17 @@
 //! The settings, and how a process is started.
 
+#[cfg(target_os = "linux")]
+use crate::guard::{Guarded, Start};
 use crate::{
-    leftovers::{self, Children},
+    guard::{Guard, GuardError},
+    leader::Leader,
+    leftovers::{self, Children, Mark},
     process::Process,
-    supervisor::Supervisor,
+    supervisor::{Reins, Supervisor},
     tail::Stderr,
 };
 use std::{error::Error, ffi::OsString, fmt, io, process::Stdio, time::Duration};
-use tokio::process::Command;
+use tokio::process::{ChildStderr, Command};
 
 /// Starts processes, with settings for how they are ended.
 #[derive(Clone, Debug)]
@@ -17,6 +21,7 @@ pub struct Launcher {
     pub(crate) keeps: bool,
     stderr: usize,
     mark: String,
+    guard: Option<Guard>,
 }
 
 impl Default for Launcher {
@@ -34,6 +39,7 @@ impl Launcher {
             keeps: false,
             stderr: 16 << 10,
             mark: "TURNWISE_PROCESS".to_owned(),
+            guard: None,
         }
     }
 
@@ -69,11 +75,17 @@ impl Launcher {
         self
     }
 
+    /// Gives each process a guard, which ends the process when this program is killed or stopped. Default: none. Linux only.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
     /// Starts a process. Its stdin, stdout and stderr are pipes, whatever the command says about them.
     ///
     /// # Errors
     ///
-    /// The program cannot be run.
+    /// The program cannot be run, or it cannot be [guarded](Self::guard).
     ///
     /// # Cancel safety
     ///
@@ -82,29 +94,65 @@ impl Launcher {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its I/O and its timers.
-    #[expect(clippy::unused_async, reason = "a guarded start awaits its guard")]
     pub async fn spawn(&self, command: &mut Command) -> Result<Process, SpawnError> {
         let mark = leftovers::mark(&self.mark);
+        command.env(&*mark.name, &*mark.value);
+        let spawned = match &self.guard {
+            None => self.own(command, mark),
+            #[cfg(target_os = "linux")]
+            Some(guard) => self.guarded(command.as_std_mut(), guard, mark).await,
+            #[cfg(not(target_os = "linux"))]
+            Some(_) => Err(GuardError::Unsupported.into()),
+        };
+        spawned.map_err(|source| SpawnError {
+            program: command.as_std().get_program().to_owned(),
+            source,
+        })
+    }
+
+    fn own(&self, command: &mut Command, mark: Mark) -> io::Result<Process> {
         command
-            .env(&*mark.name, &*mark.value)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = command.spawn().map_err(|source| SpawnError {
-            program: command.as_std().get_program().to_owned(),
-            source,
-        })?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let children = Children {
-            mark,
-            group: child.id(),
-        };
-        let stderr = Stderr::new(self.stderr);
-        let (supervisor, reins) = Supervisor::new(child, children, stderr.clone(), self);
+        let mut child = command.spawn()?;
+        let (stdin, stdout, pipe) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let (supervisor, stderr, reins) = self.supervise(Leader::Own(child), pipe, mark);
         tokio::spawn(supervisor.run());
         Ok(Process::new(stdin, stdout, stderr, reins))
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn guarded(
+        &self,
+        command: &mut std::process::Command,
+        guard: &Guard,
+        mark: Mark,
+    ) -> io::Result<Process> {
+        let (guarded, start) = Guarded::begin(guard, &mark).await?;
+        let (stdin, stdout, pipe, its) = Start::pipes()?;
+        let (mut supervisor, stderr, reins) =
+            self.supervise(Leader::Guarded(guarded), Some(pipe), mark);
+        supervisor.begin(start.run(command, its)).await?;
+        tokio::spawn(supervisor.run());
+        Ok(Process::new(Some(stdin), Some(stdout), stderr, reins))
+    }
+
+    fn supervise(
+        &self,
+        leader: Leader,
+        pipe: Option<ChildStderr>,
+        mark: Mark,
+    ) -> (Supervisor, Stderr, Reins) {
+        let children = Children {
+            mark,
+            group: leader.id(),
+        };
+        let stderr = Stderr::new(self.stderr);
+        let (supervisor, reins) = Supervisor::new(leader, pipe, children, stderr.clone(), self);
+        (supervisor, stderr, reins)
     }
 }
 
@@ -116,6 +164,13 @@ pub struct SpawnError {
     pub program: OsString,
     /// Why it cannot be run.
     pub source: io::Error,
+}
+
+impl SpawnError {
+    /// Returns why it cannot be guarded, if that is why it was not started.
+    pub fn guard(&self) -> Option<&GuardError> {
+        self.source.get_ref()?.downcast_ref()
+    }
 }
 
 impl fmt::Display for SpawnError {

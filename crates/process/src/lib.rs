@@ -52,13 +52,16 @@
 #![cfg(unix)]
 #![forbid(unsafe_code)]
 
+mod guard;
 mod launcher;
+mod leader;
 mod leftovers;
 mod lines;
 mod process;
 mod supervisor;
 mod tail;
 
+pub use guard::{BootTime, Guard, GuardDeadline, GuardError};
 pub use launcher::{Launcher, SpawnError};
 pub use lines::{LineError, Lines};
 pub use process::{Ended, Process};

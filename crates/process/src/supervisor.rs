@@ -9,12 +9,14 @@
 
 use crate::{
     launcher::Launcher,
+    leader::Leader,
     leftovers::{self, Children},
     process::Ended,
     tail::Stderr,
 };
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::Signal;
 use std::{
+    io,
     process::ExitStatus,
     sync::{
         Arc,
@@ -22,12 +24,7 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{
-    io::AsyncReadExt,
-    process::{Child, ChildStderr},
-    sync::watch,
-    time::timeout,
-};
+use tokio::{io::AsyncReadExt, process::ChildStderr, sync::watch, time::timeout};
 
 /// For output that was written before the end of the process. If it takes longer, another process has the pipe.
 const REST: Duration = Duration::from_secs(1);
@@ -95,7 +92,7 @@ impl Watch {
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    child: Child,
+    leader: Leader,
     pipe: Option<ChildStderr>,
     stderr: Stderr,
     /// By which its children are known, while they may have to be ended.
@@ -109,7 +106,8 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     pub(crate) fn new(
-        mut child: Child,
+        leader: Leader,
+        pipe: Option<ChildStderr>,
         children: Children,
         stderr: Stderr,
         launcher: &Launcher,
@@ -118,14 +116,14 @@ impl Supervisor {
         let (want, wanted) = watch::channel(Want::Run);
         let (ended, end) = watch::channel(None);
         let reins = Reins {
-            id: child.id().expect("it was not reaped yet"),
+            id: leader.id().expect("it was not reaped yet"),
             want,
             keeps: Arc::clone(&keeps),
             watch: Watch(end),
         };
         let supervisor = Self {
-            pipe: child.stderr.take(),
-            child,
+            leader,
+            pipe,
             stderr,
             children: Some(children),
             input: launcher.input,
@@ -137,10 +135,34 @@ impl Supervisor {
         (supervisor, reins)
     }
 
+    /// Waits until a guarded process runs. If it cannot run, or this is dropped, so is all of this, and kills what there is.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn begin(
+        &mut self,
+        start: impl Future<Output = io::Result<()>>,
+    ) -> io::Result<()> {
+        let mut start = std::pin::pin!(start);
+        let started = tokio::select! {
+            biased;
+            started = &mut start => started,
+            // It has ended already: then it is known what became of the start. Until then, this renews the deadline.
+            _ = self.leader.wait() => start.await,
+        };
+        if started.is_err() {
+            // Nothing has run that could have left something.
+            self.children = None;
+            self.leader.signal(Signal::KILL);
+            self.leader.release().await;
+        }
+        started
+    }
+
     pub(crate) async fn run(mut self) {
-        let by_itself = self.exit_before(Want::Stop).await;
-        // A process that had ended before the stop is not one that obeyed it.
-        let by_itself = by_itself.or_else(|| self.child.try_wait().ok().flatten().map(Some));
+        let by_itself = match self.exit_before(Want::Stop).await {
+            // A process that had ended before the stop is not one that obeyed it.
+            None => self.leader.try_wait().await,
+            ended => ended,
+        };
         let ended = match by_itself {
             Some(status) => Ended {
                 status,
@@ -161,7 +183,7 @@ impl Supervisor {
         };
         for (signal, grace) in [(None, self.input), (Some(Signal::TERM), self.term)] {
             if let Some(signal) = signal {
-                self.signal(signal);
+                self.leader.signal(signal);
             }
             match timeout(grace, self.exit_before(Want::Kill)).await {
                 Ok(Some(status)) => return grown(status, false),
@@ -169,7 +191,7 @@ impl Supervisor {
                 Err(_) => {}
             }
         }
-        self.signal(Signal::KILL);
+        self.leader.signal(Signal::KILL);
         let status = self.exit().await;
         grown(status, true)
     }
@@ -187,7 +209,7 @@ impl Supervisor {
     /// Its end. What it writes to stderr until then is read. Cancel-safe.
     async fn exit(&mut self) -> Option<ExitStatus> {
         let Self {
-            child,
+            leader,
             pipe,
             stderr,
             ..
@@ -197,7 +219,7 @@ impl Supervisor {
             std::future::pending().await
         };
         tokio::select! {
-            status = child.wait() => status.ok(),
+            status = leader.wait() => status,
             never = reads => never,
         }
     }
@@ -217,23 +239,16 @@ impl Supervisor {
                 self.children = None;
             }
         }
+        // Before the rest is read, during which no deadline is renewed: what is kept is to live.
+        self.leader.release().await;
         let _ = timeout(REST, drain(&mut self.pipe, &self.stderr)).await;
-    }
-
-    /// To the whole group. It has its number as long as the child is not reaped, and tokio says when that is.
-    fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
-        if let Some(group) = pid.and_then(Pid::from_raw) {
-            // It may have ended in this moment.
-            let _ = kill_process_group(group, signal);
-        }
     }
 }
 
 /// The task was cut short, by the end of the runtime or a panic. tokio kills the process then, but not its children.
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.leader.signal(Signal::KILL);
         if let Some(children) = self.children.take() {
             leftovers::end(&children);
         }
