@@ -192,6 +192,8 @@ impl Supervisor {
             }
         }
         self.leader.signal(Signal::KILL);
+        // Before its status is known: a guard that is stopped does not report it, and what is left would act meanwhile.
+        self.clear().await;
         let status = self.exit().await;
         grown(status, true)
     }
@@ -232,6 +234,14 @@ impl Supervisor {
         if obeyed && self.keeps.load(Ordering::Relaxed) {
             self.children = None;
         }
+        self.clear().await;
+        // Before the rest is read, during which no deadline is renewed: what is kept is to live.
+        self.leader.release().await;
+        let _ = timeout(REST, drain(&mut self.pipe, &self.stderr)).await;
+    }
+
+    /// Ends what it left running.
+    async fn clear(&mut self) {
         if let Some(children) = self.children.clone() {
             // It fails when the runtime ends: then the drop of this does it.
             let ended = tokio::task::spawn_blocking(move || leftovers::end(&children)).await;
@@ -239,9 +249,6 @@ impl Supervisor {
                 self.children = None;
             }
         }
-        // Before the rest is read, during which no deadline is renewed: what is kept is to live.
-        self.leader.release().await;
-        let _ = timeout(REST, drain(&mut self.pipe, &self.stderr)).await;
     }
 }
 

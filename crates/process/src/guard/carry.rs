@@ -24,6 +24,14 @@ impl Carried {
         if has_identity(command) {
             return Err(GuardError::Identity.into());
         }
+        // What std puts in place of a text with a NUL, for which it has no call either: it would be run.
+        const NUL: &str = "<string-with-nul>";
+        let directory = command.get_current_dir().map(|path| path.into());
+        let arguments: Vec<_> = command.get_args().map(OsStr::to_owned).collect();
+        let mut texts = arguments.iter().chain(&directory);
+        if command.get_program() == NUL || texts.any(|text| text == NUL) {
+            return Err(io::ErrorKind::InvalidInput.into());
+        }
         let mut environment: Vec<_> = match is_cleared(command) {
             true => Vec::new(),
             false => std::env::vars_os().collect(),
@@ -34,8 +42,8 @@ impl Carried {
         }
         Ok(Self {
             program: command.get_program().to_owned(),
-            directory: command.get_current_dir().map(|path| path.into()),
-            arguments: command.get_args().map(OsStr::to_owned).collect(),
+            directory,
+            arguments,
             environment,
         })
     }

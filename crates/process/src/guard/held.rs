@@ -323,7 +323,7 @@ impl Renewal {
                         return;
                     }
                 }
-                pending().await;
+                pending::<()>().await;
             };
             // By tokio, which sees that there is no room.
             let send =

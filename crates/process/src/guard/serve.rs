@@ -291,3 +291,51 @@ fn shim(guard: Option<i32>) -> Option<()> {
     let errno = error.raw_os_error().unwrap_or(Errno::INVAL.raw_os_error());
     start.write_all(&errno.to_ne_bytes()).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{BootTime, Order, Orders, orders};
+    use crate::guard::Term;
+    use std::{os::unix::net::UnixStream, time::Duration};
+
+    /// What a guard does that reads these at once, and the deadline that it has then.
+    fn read(terms: &[Term], until: &mut Option<BootTime>) -> Orders {
+        let (daemon, guard) = UnixStream::pair().expect("it can be made");
+        for term in terms {
+            Order::Renew(*term).send(&daemon).expect("there is room");
+        }
+        orders(&guard, until)
+    }
+
+    #[test]
+    fn a_row_of_deadlines_is_unbroken_or_over() {
+        let second = Duration::from_secs(1);
+        // One each nine seconds, of ten seconds each. Far ahead, as the machine may have been started just now.
+        let row: Vec<Term> = (0..10)
+            .map(|number| BootTime::now() + second * (600 + number * 9))
+            .map(|made| Term {
+                made,
+                until: made + second * 10,
+            })
+            .collect();
+        let mut until = None;
+        assert!(matches!(read(&row, &mut until), Orders::Stands));
+        assert_eq!(until, Some(row[9].until));
+        // One is missing: it was not made in time.
+        let broken = [&row[..5], &row[6..]].concat();
+        assert!(matches!(read(&broken, &mut None), Orders::Over));
+        // The next one was made in the very moment at which the last one passed.
+        let mut until = Some(row[9].made);
+        assert!(matches!(read(&row[9..], &mut until), Orders::Over));
+        // None came since.
+        let now = Term::new(BootTime::now());
+        assert!(matches!(read(&[now], &mut None), Orders::Over));
+        // Its end is heard after what was sent before.
+        let (daemon, guard) = UnixStream::pair().expect("it can be made");
+        assert!(matches!(orders(&guard, &mut None), Orders::Stands));
+        Order::Release.send(&daemon).expect("there is room");
+        drop(daemon);
+        assert!(matches!(orders(&guard, &mut None), Orders::Released));
+        assert!(matches!(orders(&guard, &mut None), Orders::Over));
+    }
+}
