@@ -5,10 +5,13 @@
 //! | `carry` | a command, as bytes that a shim reads |
 //! | `wire` | the records between the daemon and its guard, and descriptors in a message |
 //! | `serve` | the guard and the shim: the program, started again |
+//! | `family` | all descendants of a guard |
 //! | `held` | a guarded process, from the side of the daemon |
 
 #[cfg(target_os = "linux")]
 mod carry;
+#[cfg(target_os = "linux")]
+mod family;
 #[cfg(target_os = "linux")]
 mod held;
 #[cfg(target_os = "linux")]
@@ -25,12 +28,14 @@ use tokio::sync::watch;
 /// Ends a process when this program is killed or stopped. [`Launcher::guard`](crate::Launcher::guard) sets it. Linux only.
 ///
 /// Without a guard, the process goes on after `kill -9` of this program, and acts while this program is stopped. A guard is a small
-/// parent of the process, outside of the process group of this program. It holds a deadline, which this program renews. It kills
-/// the process and everything that the process started:
-/// - when the deadline passes on CLOCK_BOOTTIME, which also counts the time that the machine is suspended;
+/// parent of the process, outside of the process group of this program. It has a deadline, which this program renews. It kills the
+/// process and everything that the process started:
+/// - when the deadline passes on CLOCK_BOOTTIME, which counts the time that the machine is suspended;
 /// - at once when this program ends, in whatever way.
 ///
 /// If the guard itself is killed, the kernel kills the process, and this program ends what the process left running.
+///
+/// A guard also finds children that left the group and have another environment: they are its descendants.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;
@@ -55,16 +60,18 @@ use tokio::sync::watch;
 /// # Details
 ///
 /// - The guard is this program, started again with a mark in its environment. [`init`](Self::init) finds the mark. So there is no
-///   second binary to install, to find, or to be of another version: `/proc/self/exe` is the very file that this program runs from,
-///   also after an upgrade has put another in its place.
-/// - The kernel kills a process at the death of the *thread* that forked it. The guard has one thread, and forks from it.
-/// - The deadline is renewed by the task of the process. A runtime whose threads are all blocked for so long counts as stopped.
-/// - A deadline that has passed is final. When the whole machine was paused, the guard kills the process once it runs again. Until
-///   then the process may act: only the resource that it acts upon can refuse that.
-/// - Of the command, the guard runs the program with its arguments, its environment and its directory. A command with a user id, a
-///   group id or groups is refused. `arg0` and `pre_exec` have no effect, and cannot be seen here.
-/// - The kernel forgets the wish to die with the guard when it runs a program that is set-user-ID or has capabilities.
-/// - Nothing remains to end the children of the process if this program and the guard are killed at once. The process itself ends.
+///   second binary to install, to find, or to have another version: `/proc/self/exe` is the file that this program runs from, also
+///   after an upgrade has replaced it.
+/// - The deadline is renewed by a task of the runtime. A runtime that runs no task for so long counts as stopped.
+/// - A suspended machine does not renew a deadline. After a suspend that was longer, the process is killed.
+/// - A deadline that has passed is final. If the whole machine was paused, the process may act until its guard runs again, for an
+///   instant. Only the resource that it acts on can refuse that.
+/// - The kernel kills a process at the death of the thread that forked it. The guard forks from its main thread.
+/// - The guard runs the program of the command with its arguments, its environment and its directory. A command with a user id, a
+///   group id or groups is refused. `arg0` and `pre_exec` have no effect.
+/// - A program that is set-user-ID or has file capabilities does not die with a guard that is killed.
+/// - If this program and the guard are killed in the same instant, the process dies, and its children do not.
+/// - An orphan of the process has the guard as its parent, not process 1.
 #[derive(Clone, Debug)]
 pub struct Guard(pub(crate) Source);
 

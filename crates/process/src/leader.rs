@@ -60,16 +60,16 @@ impl Leader {
         }
     }
 
-    /// After its end, and that of its children: its guard ends too.
+    /// After its end: its guard ends too, with all that the process left running, unless that is kept.
     #[cfg_attr(
         not(target_os = "linux"),
         expect(clippy::unused_async, reason = "a guard ends")
     )]
-    pub(crate) async fn release(&mut self) {
+    pub(crate) async fn release(&mut self, keep: bool) {
         match self {
             Self::Own(_) => {}
             #[cfg(target_os = "linux")]
-            Self::Guarded(guarded) => guarded.release().await,
+            Self::Guarded(guarded) => guarded.release(keep).await,
         }
     }
 }

@@ -28,12 +28,14 @@
 //! - Its stderr is read all the time, and [its end](Stderr::text) is kept, so it never blocks on a full pipe.
 //! - [Lines](Process::lines) with a limit in bytes.
 //! - A [report of its end](Process::exited), which you can await while the process is idle.
+//! - On request, a [guard](Guard): the process ends when your program is killed or stopped.
 //!
 //! # What a process leaves running
 //!
 //! Some children stay in the group of the process. Others have sessions and groups of their own, and their parent is gone. So each
 //! process has a mark in its environment, which its children inherit. When the process has ended, everything in its group and
-//! everything with its mark is killed. A child that left the group and has another environment is not found. Linux only: elsewhere,
+//! everything with its mark is killed. A child that left the group and has another environment is found only by
+//! a [guard](Guard). Linux only: elsewhere,
 //! such children run to their end.
 //!
 //! A program may start something on purpose, such as a server that is to outlive it. [`Launcher::keep_children`] keeps what runs
@@ -46,6 +48,8 @@
 //! | `launcher` | the settings, and how a process is started |
 //! | `process` | a running process, from the side of its user |
 //! | `supervisor` | the task that owns the process, ends and reaps it |
+//! | `leader` | the process, as a child of this program or of its guard |
+//! | `guard` | the end of a process whose program is killed or stopped |
 //! | `leftovers` | what a process leaves running |
 //! | `lines`, `tail` | lines with a limit; the end of stderr |
 

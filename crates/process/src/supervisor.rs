@@ -152,7 +152,7 @@ impl Supervisor {
             // Nothing has run that could have left something.
             self.children = None;
             self.leader.signal(Signal::KILL);
-            self.leader.release().await;
+            self.leader.release(false).await;
         }
         started
     }
@@ -231,12 +231,13 @@ impl Supervisor {
         // 143: by SIGTERM, which it heeds.
         let in_order = |status: ExitStatus| status.success() || status.code() == Some(143);
         let obeyed = ended.asked && !ended.killed && ended.status.is_some_and(in_order);
-        if obeyed && self.keeps.load(Ordering::Relaxed) {
+        let keep = obeyed && self.keeps.load(Ordering::Relaxed);
+        if keep {
             self.children = None;
         }
         self.clear().await;
         // Before the rest is read, during which no deadline is renewed: what is kept is to live.
-        self.leader.release().await;
+        self.leader.release(keep).await;
         let _ = timeout(REST, drain(&mut self.pipe, &self.stderr)).await;
     }
 

@@ -147,9 +147,9 @@ impl Guarded {
         poll(&mut process, Some(&Timespec::default())) == Ok(0)
     }
 
-    /// Lets go of the guard, after the end of the process and of its children. What runs yet is kept.
-    pub(crate) async fn release(&mut self) {
-        let _ = Order::Release.send(&self.control);
+    /// Lets go of the guard, after the end of the process.
+    pub(crate) async fn release(&mut self, keep: bool) {
+        let _ = Order::Release { keep }.send(&self.control);
         // With a status, it is not stopped, or was not just now.
         let patience = match self.status.flatten() {
             Some(_) => PATIENCE,

@@ -13,6 +13,7 @@
 use super::{
     BootTime,
     carry::Carried,
+    family,
     wire::{Order, Report, receive_with},
 };
 use crate::leftovers::{self, Children, Mark};
@@ -20,7 +21,7 @@ use rustix::{
     event::{PollFd, PollFlags, poll},
     io::Errno,
     process::{
-        Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, getppid, kill_process_group,
+        Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, getpid, getppid, kill_process_group, nice,
         pidfd_open, set_parent_process_death_signal, waitid,
     },
     stdio,
@@ -127,6 +128,8 @@ impl Ward {
         // With the command goes the last copy of the shim's socket here: its end must reach the daemon.
         drop(command);
         stdio::dup2_stdout(File::open("/dev/null")?)?;
+        // While the shim waits for its command, and nothing of the process runs.
+        family::adopt();
         // It would keep a file system busy.
         env::set_current_dir("/")?;
         let pid = i32::try_from(shim.id()).ok().and_then(Pid::from_raw);
@@ -152,7 +155,13 @@ impl Ward {
             // The first act after each pause, of the guard or of the machine.
             match orders(control, &mut until) {
                 Orders::Stands => {}
-                Orders::Released => return Ok(()),
+                Orders::Released { keep } => {
+                    // By their mark, the daemon has ended them. These have another environment.
+                    if !keep {
+                        family::end();
+                    }
+                    return Ok(());
+                }
                 Orders::Over => break,
             }
             if let Some(until) = until {
@@ -161,6 +170,7 @@ impl Ward {
             if !has_ended && self.report()? {
                 has_ended = true;
             }
+            family::reap(self.pid);
             let mut files = vec![
                 PollFd::new(&control, PollFlags::IN),
                 PollFd::new(&self.timer, PollFlags::IN),
@@ -174,6 +184,9 @@ impl Ward {
             }
         }
         let _ = kill_process_group(self.pid, Signal::KILL);
+        family::end();
+        // What is marked and no descendant. With many guards, this takes long: those that have their descendants before them go first.
+        let _ = nice(10);
         leftovers::end(&self.children);
         if !has_ended {
             self.report()?;
@@ -215,7 +228,9 @@ impl Ward {
 
 enum Orders {
     Stands,
-    Released,
+    Released {
+        keep: bool,
+    },
     /// The deadline has passed, or the daemon is gone.
     Over,
 }
@@ -232,7 +247,7 @@ fn orders(control: impl AsFd, until: &mut Option<BootTime>) -> Orders {
             Ok(Order::Renew(term)) if until.is_none_or(|until| term.made < until) => {
                 *until = Some(term.until);
             }
-            Ok(Order::Release) => return Orders::Released,
+            Ok(Order::Release { keep }) => return Orders::Released { keep },
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
             Ok(Order::Renew(_)) | Err(_) => return Orders::Over,
@@ -252,6 +267,8 @@ fn heed_no_signals() -> io::Result<()> {
     let runtime = { runtime }.enable_io().build()?;
     let _inside = runtime.enter();
     let kinds = [
+        // This one wakes the guard, which reaps its orphans.
+        SignalKind::child(),
         SignalKind::hangup(),
         SignalKind::interrupt(),
         SignalKind::quit(),
@@ -333,9 +350,11 @@ mod tests {
         // Its end is heard after what was sent before.
         let (daemon, guard) = UnixStream::pair().expect("it can be made");
         assert!(matches!(orders(&guard, &mut None), Orders::Stands));
-        Order::Release.send(&daemon).expect("there is room");
+        let release = Order::Release { keep: true };
+        release.send(&daemon).expect("there is room");
         drop(daemon);
-        assert!(matches!(orders(&guard, &mut None), Orders::Released));
+        let read = orders(&guard, &mut None);
+        assert!(matches!(read, Orders::Released { keep: true }));
         assert!(matches!(orders(&guard, &mut None), Orders::Over));
     }
 }

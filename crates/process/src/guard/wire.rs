@@ -25,8 +25,10 @@ const FILES: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
     Renew(Term),
-    /// The process has ended, and what it left running is ended or kept: the guard exits.
-    Release,
+    /// The process has ended: the guard exits, and ends what the process left running, unless that is kept.
+    Release {
+        keep: bool,
+    },
 }
 
 /// From the guard to the daemon.
@@ -44,7 +46,7 @@ impl Order {
     pub(super) fn send(self, socket: impl AsFd) -> io::Result<()> {
         let (made, until) = match self {
             Self::Renew(Term { made, until }) => (made.to_nanos(), until.to_nanos()),
-            Self::Release => (u64::MAX, u64::MAX),
+            Self::Release { keep } => (u64::MAX, u64::from(keep)),
         };
         let mut bytes = [0; 16];
         bytes[..8].copy_from_slice(&made.to_ne_bytes());
@@ -67,7 +69,7 @@ impl Order {
             u64::from_ne_bytes(number)
         });
         if made == u64::MAX {
-            return Ok(Self::Release);
+            return Ok(Self::Release { keep: until > 0 });
         }
         let [made, until] = [made, until].map(BootTime::from_nanos);
         Ok(Self::Renew(Term { made, until }))

@@ -3,6 +3,7 @@
 use crate::world::*;
 use rustix::process::Signal;
 use std::{os::unix::process::ExitStatusExt, path::Path, time::Duration};
+use turnwise_process::{BootTime, Guard, GuardDeadline, Launcher};
 
 /// Prints a measurement.
 fn report(what: &str, last: Duration, since: Duration) {
@@ -167,4 +168,40 @@ pub(crate) async fn signals_to_the_guard() {
     let status = within(process.exited()).await.status;
     // It does not inherit that.
     assert_eq!(status.and_then(|status| status.signal()), Some(15));
+}
+
+/// It has left the group, its parents are gone, and it has no mark. Only the guard knows that it is a descendant.
+pub(crate) async fn a_child_with_another_environment() {
+    for way in ["exit", "kill", "deadline"] {
+        let deadline = GuardDeadline::new(BootTime::now() + LONG);
+        let launcher = Launcher::new().guard(Guard::until(&deadline));
+        let script = "(setsid env -i sh -c 'echo $$; exec sleep 600' &); cat";
+        let process = launcher.spawn(&mut sh(script)).await;
+        let mut process = process.expect("it can be started");
+        let mut lines = process.lines(100).expect("it was not taken");
+        let pid = number(&mut lines).await;
+        assert!(runs(pid));
+        match way {
+            "exit" => process.stdin = None,
+            "kill" => assert!(within(process.kill()).await.killed),
+            _ => deadline.set(BootTime::now()),
+        }
+        within(process.exited()).await;
+        assert!(!runs(pid), "{way}");
+    }
+}
+
+/// As `init` would.
+pub(crate) async fn an_orphan_that_ends_is_reaped() {
+    let script = "(setsid sh -c 'echo $$; read line' <&0 &); cat >&2";
+    let process = guarded(LONG).spawn(&mut sh(script)).await;
+    let mut process = process.expect("it can be started");
+    let guard = guard_of(&process);
+    let mut lines = process.lines(100).expect("it was not taken");
+    let pid = number(&mut lines).await;
+    assert_eq!(stat(pid).map(|(_, parent)| parent), Some(guard));
+    signal(pid, Signal::KILL);
+    until(|| stat(pid).is_none()).await;
+    assert_eq!(process.ended(), None);
+    within(process.stop()).await;
 }

@@ -71,7 +71,9 @@ mod harness {
             a_stopped_guard_and_an_end,
             a_stopped_guard_that_goes_on,
             all_stopped_together,
-            signals_to_the_guard;
+            signals_to_the_guard,
+            a_child_with_another_environment,
+            an_orphan_that_ends_is_reaped;
         deadlines:
             renewals_keep_it,
             its_owner_sets_it,

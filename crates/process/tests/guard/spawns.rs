@@ -175,9 +175,7 @@ pub(crate) async fn children_that_are_kept() {
         .await;
     let mut process = process.expect("it runs");
     let mut lines = process.lines(100).expect("it was not taken");
-    let line = within(tokio_stream::StreamExt::next(&mut lines)).await;
-    let pid = line.expect("it says so").expect("it is text");
-    let pid = String::from_utf8_lossy(&pid).parse().expect("a number");
+    let pid = number(&mut lines).await;
     let guard = guard_of(&process);
     drop(lines);
     assert!(

@@ -20,6 +20,8 @@ use tokio::{
     process::{Child, ChildStdout, Command},
     time::{sleep, timeout},
 };
+use tokio_stream::StreamExt;
+use tokio_util::codec::FramedRead;
 use turnwise_process::{Guard, Launcher, Process};
 
 /// For what takes no time, on a machine that is busy.
@@ -203,6 +205,13 @@ pub(crate) fn this() -> i32 {
 
 pub(crate) fn guarded(limit: Duration) -> Launcher {
     Launcher::new().guard(Guard::new(limit))
+}
+
+/// The number in the next line.
+pub(crate) async fn number(lines: &mut FramedRead<ChildStdout, turnwise_process::Lines>) -> i32 {
+    let line = within(lines.next()).await.expect("it writes one");
+    let text = String::from_utf8_lossy(&line.expect("it is short")).into_owned();
+    text.trim().parse().expect("a number")
 }
 
 /// A daemon with one guarded process, which is to be killed or stopped.
