@@ -63,7 +63,7 @@ impl Leader {
     /// After its end: its guard ends too, with all that the process left running, unless that is kept.
     #[cfg_attr(
         not(target_os = "linux"),
-        expect(clippy::unused_async, reason = "a guard ends")
+        expect(clippy::unused_async, unused_variables, reason = "a guard ends")
     )]
     pub(crate) async fn release(&mut self, keep: bool) {
         match self {

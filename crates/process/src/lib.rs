@@ -34,9 +34,8 @@
 //!
 //! Some children stay in the group of the process. Others have sessions and groups of their own, and their parent is gone. So each
 //! process has a mark in its environment, which its children inherit. When the process has ended, everything in its group and
-//! everything with its mark is killed. A child that left the group and has another environment is found only by
-//! a [guard](Guard). Linux only: elsewhere,
-//! such children run to their end.
+//! everything with its mark is killed. A child that left the group and has another environment is found only by a [guard](Guard).
+//! Linux only: elsewhere, such children run to their end.
 //!
 //! A program may start something on purpose, such as a server that is to outlive it. [`Launcher::keep_children`] keeps what runs
 //! when the process has obeyed a stop. After any other end, everything is killed.

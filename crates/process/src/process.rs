@@ -79,7 +79,7 @@ impl Process {
         self.reins.look()
     }
 
-    /// Changes [`Launcher::keep_children`] for this process.
+    /// Changes [`Launcher::keep_children`](crate::Launcher::keep_children) for this process.
     pub fn keep_children(&mut self, keep: bool) {
         self.reins.keep(keep);
     }
@@ -124,7 +124,8 @@ impl Process {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
-    /// Its exit status. `None` if it is unknown, for example because the runtime has ended.
+    /// Its exit status. `None` if it is unknown, for example because the runtime has ended, or because its
+    /// [guard](crate::Guard) was killed.
     pub status: Option<ExitStatus>,
     /// It ended after a [stop](Process::stop) or a [kill](Process::kill) was asked for.
     pub asked: bool,

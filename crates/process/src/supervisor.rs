@@ -16,7 +16,6 @@ use crate::{
 };
 use rustix::process::Signal;
 use std::{
-    io,
     process::ExitStatus,
     sync::{
         Arc,
@@ -139,8 +138,8 @@ impl Supervisor {
     #[cfg(target_os = "linux")]
     pub(crate) async fn begin(
         &mut self,
-        start: impl Future<Output = io::Result<()>>,
-    ) -> io::Result<()> {
+        start: impl Future<Output = std::io::Result<()>>,
+    ) -> std::io::Result<()> {
         let mut start = std::pin::pin!(start);
         let started = tokio::select! {
             biased;

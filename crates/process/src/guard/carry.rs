@@ -77,7 +77,7 @@ impl Carried {
             put(name);
             put(value);
         }
-        let length = bytes.len() - 8;
+        let length = bytes.len() as u64 - 8;
         bytes[..8].copy_from_slice(&length.to_ne_bytes());
         bytes
     }

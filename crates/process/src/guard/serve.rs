@@ -298,8 +298,8 @@ fn shim(guard: Option<i32>) -> Option<()> {
     let mut start = File::from(start);
     start.read_exact(length.get_mut(read..)?).ok()?;
     let mut bytes = Vec::new();
-    let length = usize::from_ne_bytes(length);
-    (&start).take(length as u64).read_to_end(&mut bytes).ok()?;
+    let length = u64::from_ne_bytes(length);
+    (&start).take(length).read_to_end(&mut bytes).ok()?;
     let mut command = Carried::decode(&bytes)?.command();
     command.stdin(stdin).stdout(stdout).stderr(stderr);
     start.write_all(&[EXECUTES]).ok()?;

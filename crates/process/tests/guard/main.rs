@@ -107,6 +107,9 @@ mod harness {
             filters.is_empty() || filters.iter().any(|filter| name.contains(**filter))
         });
         let chosen: Vec<_> = chosen.map(|(name, _)| *name).collect();
+        if env::args().any(|word| word == "--list") {
+            return chosen.iter().for_each(|name| println!("{name}: test"));
+        }
         println!("\nrunning {} tests", chosen.len());
         let (queue, failed) = (Mutex::new(chosen.iter()), Mutex::new(0));
         let this = env::current_exe().expect("it has a path");
