@@ -1,8 +1,10 @@
 //! A cgroup of a process and of everything that it starts. A child cannot leave it without being allowed to.
 
 use crate::leftovers::Mark;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::{
     fs, io,
+    os::fd::OwnedFd,
     path::{Path, PathBuf},
 };
 
@@ -34,11 +36,24 @@ impl Cgroup {
         fs::write(self.0.join("cgroup.procs"), pid.to_string())
     }
 
-    /// Kills everything in it, if the system can do that at once (Linux 5.14). True if nothing is left in it.
-    pub(crate) fn kill(&self) -> bool {
+    /// Kills everything in it, and returns what was not dead yet.
+    pub(crate) fn kill(&self) -> Vec<OwnedFd> {
+        // All at once, with what is in cgroups below it (since Linux 5.14).
         let _ = fs::write(self.0.join("cgroup.kill"), "1");
-        let events = fs::read_to_string(self.0.join("cgroup.events"));
-        events.is_ok_and(|events| events.lines().any(|line| line == "populated 0"))
+        let members = || fs::read_to_string(self.0.join("cgroup.procs")).unwrap_or_default();
+        let pids = members();
+        let pids = pids
+            .lines()
+            .filter_map(|pid| Pid::from_raw(pid.parse().ok()?));
+        let opened = pids.filter_map(|pid| Some((pid, pidfd_open(pid, PidfdFlags::empty()).ok()?)));
+        let opened: Vec<_> = opened.collect();
+        // Opened before this look: so each that is a member still is what was opened.
+        let members = members();
+        let is_member = |pid: Pid| members.lines().any(|member| member == pid.to_string());
+        let killed = opened.into_iter().filter(|(pid, process)| {
+            is_member(*pid) && pidfd_send_signal(process, Signal::KILL).is_ok()
+        });
+        killed.map(|(_, process)| process).collect()
     }
 }
 

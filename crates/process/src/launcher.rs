@@ -1,17 +1,22 @@
 //! The settings, and how a process is started.
 
 #[cfg(target_os = "linux")]
-use crate::cgroup::Cgroup;
 use crate::{
-    leftovers::{self, Children},
+    cgroup::Cgroup,
+    guard::{Guarded, Start},
+};
+use crate::{
+    guard::{Guard, GuardError},
+    leader::Leader,
+    leftovers::{self, Children, Mark},
     process::Process,
-    supervisor::{Settings, Supervisor},
+    supervisor::{Reins, Settings, Supervisor},
     tail::Stderr,
 };
 #[cfg(target_os = "linux")]
 use std::sync::Arc;
 use std::{error::Error, ffi::OsString, fmt, io, process::Stdio, time::Duration};
-use tokio::process::Command;
+use tokio::process::{ChildStderr, Command};
 
 /// Starts processes, with settings for how they are ended.
 #[derive(Clone, Debug)]
@@ -20,6 +25,7 @@ pub struct Launcher {
     stderr: usize,
     mark: String,
     cgroup: bool,
+    guard: Option<Guard>,
 }
 
 impl Default for Launcher {
@@ -40,6 +46,7 @@ impl Launcher {
             stderr: 16 << 10,
             mark: "TURNWISE_PROCESS".to_owned(),
             cgroup: false,
+            guard: None,
         }
     }
 
@@ -78,7 +85,8 @@ impl Launcher {
     /// Sets whether each process gets a cgroup of its own, below that of this program. Then children are found whatever they do. Default:
     /// no. Linux only, with cgroups of version 2 that this program may change: as root, or where systemd delegates them.
     ///
-    /// A process enters its cgroup a moment after its start. What it starts before that is found by its group and its mark alone.
+    /// Without a [guard](Self::guard), a process enters its cgroup a moment after its start. What it starts before that is found by its
+    /// group and its mark alone.
     ///
     /// A cgroup is removed when its process has ended. If this program is killed, an empty one is left.
     pub fn cgroup(mut self, cgroup: bool) -> Self {
@@ -86,11 +94,17 @@ impl Launcher {
         self
     }
 
+    /// Gives each process a guard, which ends the process when this program is killed or stopped. Default: none. Linux only.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
     /// Starts a process. Its stdin, stdout and stderr are pipes, whatever the command says about them.
     ///
     /// # Errors
     ///
-    /// The program cannot be run, or the [cgroup](Self::cgroup) cannot be made.
+    /// The program cannot be run, its [cgroup](Self::cgroup) cannot be made, or it cannot be [guarded](Self::guard).
     ///
     /// # Cancel safety
     ///
@@ -99,48 +113,82 @@ impl Launcher {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its I/O and its timers.
-    #[expect(clippy::unused_async, reason = "a guarded start awaits its guard")]
     pub async fn spawn(&self, command: &mut Command) -> Result<Process, SpawnError> {
         let mark = leftovers::mark(&self.mark);
+        command.env(&*mark.name, &*mark.value);
+        let spawned = match &self.guard {
+            None => self.own(command, mark),
+            #[cfg(target_os = "linux")]
+            Some(guard) => self.guarded(command.as_std_mut(), guard, mark).await,
+            #[cfg(not(target_os = "linux"))]
+            Some(_) => Err(GuardError::Unsupported.into()),
+        };
+        spawned.map_err(|source| SpawnError {
+            program: command.as_std().get_program().to_owned(),
+            source,
+        })
+    }
+
+    fn own(&self, command: &mut Command, mark: Mark) -> io::Result<Process> {
         command
-            .env(&*mark.name, &*mark.value)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        let program = command.as_std().get_program().to_owned();
-        let failed = |source| SpawnError { program, source };
+        let mut child = command.spawn()?;
+        let (stdin, stdout, pipe) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let supervised = self.supervise(Leader::Own(child), pipe, mark);
+        let (supervisor, stderr, reins) = supervised?;
+        tokio::spawn(supervisor.run());
+        Ok(Process::new(stdin, stdout, stderr, reins))
+    }
+
+    #[cfg(target_os = "linux")]
+    async fn guarded(
+        &self,
+        command: &mut std::process::Command,
+        guard: &Guard,
+        mark: Mark,
+    ) -> io::Result<Process> {
+        let (guarded, start) = Guarded::begin(guard, &mark).await?;
+        let (stdin, stdout, pipe, its) = Start::pipes()?;
+        let (mut supervisor, stderr, reins) =
+            self.supervise(Leader::Guarded(guarded), Some(pipe), mark)?;
+        supervisor.begin(start.run(command, its)).await?;
+        tokio::spawn(supervisor.run());
+        Ok(Process::new(Some(stdin), Some(stdout), stderr, reins))
+    }
+
+    fn supervise(
+        &self,
+        leader: Leader,
+        pipe: Option<ChildStderr>,
+        mark: Mark,
+    ) -> io::Result<(Supervisor, Stderr, Reins)> {
         #[cfg(target_os = "linux")]
-        let cgroup = match self.cgroup.then(|| Cgroup::make(&mark)).transpose() {
-            Ok(cgroup) => cgroup.map(Arc::new),
-            Err(source) => return Err(failed(source)),
+        let cgroup = match (self.cgroup, leader.id()) {
+            (true, Some(pid)) => {
+                let cgroup = Cgroup::make(&mark)?;
+                cgroup.enter(pid)?;
+                Some(Arc::new(cgroup))
+            }
+            _ => None,
         };
         #[cfg(not(target_os = "linux"))]
         if self.cgroup {
-            return Err(failed(io::ErrorKind::Unsupported.into()));
+            return Err(io::ErrorKind::Unsupported.into());
         }
-        let mut child = match command.spawn() {
-            Ok(child) => child,
-            Err(source) => return Err(failed(source)),
-        };
-        // What it starts before this is found by its group and its mark.
-        #[cfg(target_os = "linux")]
-        if let (Some(cgroup), Some(pid)) = (&cgroup, child.id()) {
-            cgroup.enter(pid).map_err(failed)?;
-        }
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
         let children = Children {
             mark,
-            group: child.id(),
+            group: leader.id(),
             #[cfg(target_os = "linux")]
             cgroup,
         };
         let stderr = Stderr::new(self.stderr);
-        let (supervisor, reins) =
-            Supervisor::new(child, children, stderr.clone(), self.settings.clone());
-        tokio::spawn(supervisor.run());
-        Ok(Process::new(stdin, stdout, stderr, reins))
+        let settings = self.settings.clone();
+        let (supervisor, reins) = Supervisor::new(leader, pipe, children, stderr.clone(), settings);
+        Ok((supervisor, stderr, reins))
     }
 }
 
@@ -152,6 +200,13 @@ pub struct SpawnError {
     pub program: OsString,
     /// Why not.
     pub source: io::Error,
+}
+
+impl SpawnError {
+    /// Returns why it cannot be guarded, if that is why it was not started.
+    pub fn guard(&self) -> Option<&GuardError> {
+        self.source.get_ref()?.downcast_ref()
+    }
 }
 
 impl fmt::Display for SpawnError {

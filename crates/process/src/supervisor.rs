@@ -8,10 +8,18 @@
 //! | the runtime ends, or this task panics | SIGKILL, in the drop | killed |
 
 use crate::{
+    leader::Leader,
     leftovers::{self, Children},
     tail::Stderr,
 };
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use rustix::process::{Pid, Signal};
+#[cfg(not(target_os = "linux"))]
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+#[cfg(target_os = "linux")]
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{PidfdFlags, pidfd_open},
+};
 use std::{
     fmt,
     future::pending,
@@ -22,9 +30,11 @@ use std::{
     },
     time::Duration,
 };
+#[cfg(target_os = "linux")]
+use std::{io, os::fd::OwnedFd, pin::pin};
 use tokio::{
     io::AsyncReadExt,
-    process::{Child, ChildStderr},
+    process::ChildStderr,
     sync::{Notify, watch},
     time::timeout,
 };
@@ -36,7 +46,7 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
-    /// Its exit status. `None` if it is unknown, for example because the runtime has ended.
+    /// Its exit status. `None` if it is unknown, for example because the runtime has ended, or because its [guard](crate::Guard) was killed.
     pub status: Option<ExitStatus>,
     /// A [stop](crate::Process::stop) or a [kill](crate::Process::kill) was called while it was running.
     pub asked: bool,
@@ -76,6 +86,7 @@ pub(crate) enum Want {
 #[derive(Debug)]
 pub(crate) struct Reins {
     pub(crate) id: u32,
+    process: Process,
     want: watch::Sender<Want>,
     keeps: Arc<AtomicBool>,
     asked: Arc<AtomicBool>,
@@ -105,12 +116,8 @@ impl Reins {
         self.interrupt.notify_one();
     }
 
-    /// It is reaped by the task alone, so a look must not reap it. After that there is no such child.
     pub(crate) fn is_running(&self) -> bool {
-        let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        let pid = i32::try_from(self.id).ok().and_then(Pid::from_raw);
-        let waits = |pid| waitid(WaitId::Pid(pid), looks);
-        self.look().is_none() && matches!(pid.map(waits), Some(Ok(None)))
+        self.look().is_none() && self.process.is_running()
     }
 
     pub(crate) fn watch(&self) -> Watch {
@@ -139,10 +146,49 @@ impl Watch {
     }
 }
 
+/// To look at the process without reaping it, also if it is the child of its guard.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Process(Option<OwnedFd>);
+
+#[cfg(target_os = "linux")]
+impl Process {
+    /// Of a process that is not reaped yet.
+    fn of(pid: Pid) -> Self {
+        Self(pidfd_open(pid, PidfdFlags::empty()).ok())
+    }
+
+    fn is_running(&self) -> bool {
+        // Readable from its end on.
+        let look = |process| {
+            let mut process = [PollFd::new(process, PollFlags::IN)];
+            poll(&mut process, Some(&Timespec::default())) == Ok(0)
+        };
+        self.0.as_ref().is_none_or(look)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+struct Process(Pid);
+
+#[cfg(not(target_os = "linux"))]
+impl Process {
+    fn of(pid: Pid) -> Self {
+        Self(pid)
+    }
+
+    /// After it is reaped there is no such child.
+    fn is_running(&self) -> bool {
+        let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(waitid(WaitId::Pid(self.0), looks), Ok(None))
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    child: Child,
+    leader: Leader,
     pipe: Option<ChildStderr>,
     stderr: Stderr,
     /// By which its children are known, while they may have to be ended.
@@ -157,7 +203,8 @@ pub(crate) struct Supervisor {
 
 impl Supervisor {
     pub(crate) fn new(
-        mut child: Child,
+        leader: Leader,
+        pipe: Option<ChildStderr>,
         children: Children,
         stderr: Stderr,
         settings: Settings,
@@ -167,8 +214,11 @@ impl Supervisor {
         let interrupt = Arc::new(Notify::new());
         let (want, wanted) = watch::channel(Want::Run);
         let (ended, end) = watch::channel(None);
+        let id = leader.id().expect("it was not reaped yet");
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
         let reins = Reins {
-            id: child.id().expect("it was not reaped yet"),
+            id,
+            process: Process::of(pid.expect("it is the number of a process")),
             want,
             keeps: Arc::clone(&keeps),
             asked: Arc::clone(&asked),
@@ -176,8 +226,8 @@ impl Supervisor {
             watch: Watch(end),
         };
         let supervisor = Self {
-            pipe: child.stderr.take(),
-            child,
+            leader,
+            pipe,
             stderr,
             children: Some(children),
             settings,
@@ -188,6 +238,28 @@ impl Supervisor {
             ended,
         };
         (supervisor, reins)
+    }
+
+    /// Waits until a guarded process runs. If it cannot run, or this is dropped, so is all of this, and kills what there is.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn begin(
+        &mut self,
+        start: impl Future<Output = io::Result<()>>,
+    ) -> io::Result<()> {
+        let mut start = pin!(start);
+        let started = tokio::select! {
+            biased;
+            started = &mut start => started,
+            // It has ended already: then it is known what became of the start. Until then, this renews the deadline.
+            _ = self.leader.wait() => start.await,
+        };
+        if started.is_err() {
+            // Nothing has run that could have left something.
+            self.children = None;
+            self.leader.signal(Signal::KILL);
+            self.leader.release(false).await;
+        }
+        started
     }
 
     pub(crate) async fn run(mut self) {
@@ -209,7 +281,7 @@ impl Supervisor {
         let Settings { input, term, .. } = self.settings;
         for (signal, grace) in [(None, input), (Some(Signal::TERM), term)] {
             if let Some(signal) = signal {
-                self.signal(signal);
+                self.leader.signal(signal);
             }
             match timeout(grace, self.exit_before(Want::Kill)).await {
                 Ok(Some(status)) => return (status, false),
@@ -217,7 +289,9 @@ impl Supervisor {
                 Err(_) => {}
             }
         }
-        self.signal(Signal::KILL);
+        self.leader.signal(Signal::KILL);
+        // Before its status is known: a guard that is stopped does not report it, and what is left would act meanwhile.
+        self.clear().await;
         (self.exit().await, true)
     }
 
@@ -232,14 +306,14 @@ impl Supervisor {
                 _ = wants.wait_for(|now| *now >= want) => return None,
                 () = interrupt.notified() => {}
             }
-            self.signal(Signal::INT);
+            self.leader.signal(Signal::INT);
         }
     }
 
     /// Its end. What it writes to stderr until then is read. Cancel-safe.
     async fn exit(&mut self) -> Option<ExitStatus> {
         let Self {
-            child,
+            leader,
             pipe,
             stderr,
             ..
@@ -249,7 +323,7 @@ impl Supervisor {
             pending().await
         };
         tokio::select! {
-            status = child.wait() => status.ok(),
+            status = leader.wait() => status,
             never = reads => never,
         }
     }
@@ -259,9 +333,18 @@ impl Supervisor {
         // 143: by SIGTERM, which it heeds.
         let in_order = |status: ExitStatus| status.success() || status.code() == Some(143);
         let obeyed = ended.asked && !ended.killed && ended.status.is_some_and(in_order);
-        if obeyed && self.keeps.load(Ordering::Relaxed) {
+        let keep = obeyed && self.keeps.load(Ordering::Relaxed);
+        if keep {
             self.children = None;
         }
+        self.clear().await;
+        // Before the rest is read, during which no deadline is renewed: what is kept is to live.
+        self.leader.release(keep).await;
+        let _ = timeout(REST, drain(&mut self.pipe, &self.stderr)).await;
+    }
+
+    /// Ends what it left running.
+    async fn clear(&mut self) {
         if let Some(children) = self.children.clone() {
             // It fails when the runtime ends: then the drop of this does it.
             let ended = tokio::task::spawn_blocking(move || leftovers::end(&children)).await;
@@ -269,23 +352,13 @@ impl Supervisor {
                 self.children = None;
             }
         }
-        let _ = timeout(REST, drain(&mut self.pipe, &self.stderr)).await;
-    }
-
-    /// To the whole group. It has its number as long as the child is not reaped, and tokio says when that is.
-    fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
-        if let Some(group) = pid.and_then(Pid::from_raw) {
-            // It may have ended in this moment.
-            let _ = kill_process_group(group, signal);
-        }
     }
 }
 
 /// The task was cut short, by the end of the runtime or a panic. tokio kills the process then, but not its children.
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.leader.signal(Signal::KILL);
         if let Some(children) = self.children.take() {
             leftovers::end(&children);
         }
