@@ -1,6 +1,5 @@
 //! A cgroup of a process and of everything that it starts. A child cannot leave it without being allowed to.
 
-use crate::leftovers::Mark;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::{
     fs, io,
@@ -13,8 +12,8 @@ use std::{
 pub(crate) struct Cgroup(PathBuf);
 
 impl Cgroup {
-    /// Makes one below that of this program, named by the mark.
-    pub(crate) fn make(mark: &Mark) -> io::Result<Self> {
+    /// Makes one of this name, below that of this program.
+    pub(crate) fn make(name: &str) -> io::Result<Self> {
         let none = || {
             io::Error::new(
                 io::ErrorKind::NotFound,
@@ -26,7 +25,7 @@ impl Cgroup {
         let mount = mounts.lines().find_map(mount_of).ok_or_else(none)?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::/"));
         let path = Path::new(mount).join(own.ok_or_else(none)?);
-        let path = path.join(format!("{}-{}", mark.name, mark.value));
+        let path = path.join(name);
         fs::create_dir(&path)?;
         Ok(Self(path))
     }

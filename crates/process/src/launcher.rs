@@ -169,7 +169,7 @@ impl Launcher {
         #[cfg(target_os = "linux")]
         let cgroup = match (self.cgroup, leader.id()) {
             (true, Some(pid)) => {
-                let cgroup = Cgroup::make(&mark)?;
+                let cgroup = Cgroup::make(&format!("{}-{}", mark.name, mark.value))?;
                 cgroup.enter(pid)?;
                 Some(Arc::new(cgroup))
             }

@@ -85,7 +85,7 @@ impl Process {
         self.reins.look()
     }
 
-    /// Changes [`Launcher::keep_children`] for this process.
+    /// Changes [`Launcher::keep_children`](crate::Launcher::keep_children) for this process.
     pub fn keep_children(&mut self, keep: bool) {
         self.reins.keep(keep);
     }

@@ -1,7 +1,7 @@
 //! A command, as bytes that a shim reads. They go over a socket, where only the two can read them: an argument of the shim or its
 //! environment could be read in `/proc` by others.
 
-use super::GuardError;
+use super::error::GuardError;
 use std::{
     ffi::{OsStr, OsString},
     io,

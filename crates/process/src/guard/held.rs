@@ -1,9 +1,11 @@
 //! A guarded process, from the side of the daemon.
 
 use super::{
-    BootTime, Guard, GuardError, Source, Term,
     carry::Carried,
+    deadline::{BootTime, Term},
+    error::GuardError,
     serve::{ASKED, EXECUTES, PROGRAM, is_initialized},
+    setting::{Guard, Source},
     wire::{Order, Report, send_with},
 };
 use crate::leftovers::Mark;

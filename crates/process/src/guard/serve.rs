@@ -313,7 +313,7 @@ fn shim(guard: Option<i32>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::{BootTime, Order, Orders, orders};
-    use crate::guard::Term;
+    use crate::guard::deadline::Term;
     use std::{os::unix::net::UnixStream, time::Duration};
 
     /// What a guard does that reads these at once, and the deadline that it has then.

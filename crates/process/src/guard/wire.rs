@@ -3,7 +3,7 @@
 //! The two speak over a socket without a name, made by `socketpair`. It is the guard's stdin, so nothing has to be inherited that other
 //! children of the daemon could inherit too, and nobody else can connect. Its end is the end of the daemon.
 
-use super::{BootTime, Term};
+use super::deadline::{BootTime, Term};
 use rustix::{
     cmsg_space,
     io::Errno,
