@@ -26,7 +26,7 @@ use std::{
     },
 };
 use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
-use turnwise_pi::{PiAgent, PiError, PiEvent, PiSession};
+use turnwise_pi::{PiAgent, PiError, PiEvent, PiHandle, PiSession};
 
 #[derive(Clone, Debug)]
 pub(crate) struct PiChat(Arc<Inner>);
@@ -59,7 +59,7 @@ impl PiChat {
 impl Backend for PiChat {
     type Key = String;
     type Session = PiSession;
-    type Handle = ();
+    type Handle = PiHandle;
     type Event = String;
     type Error = ChatError;
 
@@ -67,7 +67,7 @@ impl Backend for PiChat {
         &self,
         key: &String,
         cx: &TurnContext<Self::Event>,
-    ) -> Result<(PiSession, ()), ChatError> {
+    ) -> Result<(PiSession, PiHandle), ChatError> {
         let incarnation = cx.incarnation();
         let name = self.0.conversations.begin_start(key);
         self.0.starting.lock().insert(incarnation, name.clone());
