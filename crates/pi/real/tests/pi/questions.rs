@@ -139,17 +139,3 @@ async fn an_abort_while_a_question_is_open() {
     assert_eq!(pid(&sessions, "a").await, first, "pi is well");
     world.ends(sessions).await;
 }
-
-/// One that asks while it starts: nobody can answer it yet.
-#[tokio::test]
-async fn a_question_does_not_hold_the_start() {
-    let world = World::new().await;
-    let path = world.path("work/early.js");
-    let early = r#"export default (pi) => pi.on("session_start", async (_, ctx) => {
-        await ctx.ui.confirm("Begin?", "");
-    });"#;
-    fs::write(&path, early).expect("the folder is there");
-    let sessions = World::manage(world.pi().arg("-e").arg(path).question_timeout(LONG));
-    assert_eq!(said(&sessions, "a", "hello").await, "hello");
-    world.ends(sessions).await;
-}
