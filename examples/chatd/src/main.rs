@@ -18,6 +18,9 @@
 //! | `live` (feature `live-bytes`) | how many bytes are allocated, for a script that measures |
 //! | `limits`, `names`, `words` | how long texts may be; which names sessions may have; how a text is cut |
 
+// Without pi no agent asks.
+#![cfg_attr(not(all(feature = "pi", unix)), allow(dead_code))]
+
 mod agent;
 mod args;
 mod asked;
