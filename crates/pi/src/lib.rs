@@ -73,8 +73,8 @@
 //! # }
 //! ```
 //!
-//! pi works only in a turn, so the end and the abort of the turn cancel its open questions. At most 64 are open, with 1 MiB of
-//! texts; more are cancelled at once.
+//! The end and the abort of the turn cancel its open questions. A question during the start is cancelled at once: nobody has the
+//! handle yet. At most 64 are open, with 1 MiB of texts; more are cancelled at once.
 //!
 //! # pi works only in a turn
 //!

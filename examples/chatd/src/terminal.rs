@@ -20,16 +20,16 @@ use turnwise::manager::TurnOptions;
 
 const HELP: &str = "\
 each line is a message; a line that begins with // is one that begins with /
-/status    what every session does
-/stop      cancels the turn, and what waits behind it
-/queue     the messages that wait, with their numbers
-/back N    takes message N back
+/status         what every session does
+/stop           cancels the turn, and what waits behind it
+/queue          the messages that wait, with their numbers
+/back N         takes message N back
 /answer N TEXT  answers question N of the session; /status lists them
-/new       stops the session and starts it afresh
-/use NAME  goes to another session
-/drain     refuses new sessions; those that are there go on
-/accept    accepts new sessions again
-/quit      ends all sessions and the daemon";
+/new            stops the session and starts it afresh
+/use NAME       goes to another session
+/drain          refuses new sessions; those that are there go on
+/accept         accepts new sessions again
+/quit           ends all sessions and the daemon";
 
 pub(crate) struct Terminal<A: Chat> {
     desk: Desk<A>,
