@@ -5,6 +5,7 @@ use crate::{
     drive::{Driver, Gone, Order, Phase},
     message::{PiEvent, PiMessage, PiReply},
     protocol::Report,
+    questions::PiHandle,
     words::{self, bounded},
 };
 use serde_json::{Map, Value};
@@ -36,7 +37,7 @@ impl PiSession {
         settings: &Arc<Settings>,
         key: &str,
         control: SessionControl<PiEvent>,
-    ) -> Result<Self, PiError> {
+    ) -> Result<(Self, PiHandle), PiError> {
         let id = super::session_id::of(key);
         let process = launch(settings, key, &id).await?;
         let (orders, ordered) = mpsc::unbounded_channel();
@@ -49,9 +50,10 @@ impl PiSession {
             stderr: process.stderr().clone(),
         };
         let settings = Arc::clone(settings);
-        let driver = Driver::new(process, ordered, sets, settings, key.to_owned(), control);
+        let driver = Driver::new(process, ordered, sets, settings, control);
+        let handle = driver.handle();
         tokio::spawn(driver.run());
-        Ok(session)
+        Ok((session, handle))
     }
 
     /// Returns pi's id of the conversation. When this process has ended, `pi --session-id ID` in the same directory resumes it.

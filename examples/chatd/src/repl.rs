@@ -3,7 +3,12 @@
 //! A message is its input. After each message it gets a line that prints a mark, where the output of the message ends. Each line of
 //! output arrives, however slowly it is read: a full queue stops the reading here, and a full pipe stops the REPL.
 
-use crate::{agent::Chat, args::ReplArgs, limits, words::add_keeping_end};
+use crate::{
+    agent::{Chat, Part},
+    args::ReplArgs,
+    limits,
+    words::add_keeping_end,
+};
 use std::{
     error::Error,
     fmt,
@@ -40,10 +45,10 @@ impl Backend for ReplAgent {
     type Key = String;
     type Session = Repl;
     type Handle = ();
-    type Event = String;
+    type Event = Part;
     type Error = ReplError;
 
-    async fn start(&self, _: &String, cx: &TurnContext<String>) -> Result<(Repl, ()), ReplError> {
+    async fn start(&self, _: &String, cx: &TurnContext<Part>) -> Result<(Repl, ()), ReplError> {
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("exec {}", self.args.command));
         let mut process = Launcher::new().spawn(&mut command).await?;
@@ -74,8 +79,8 @@ impl Backend for ReplAgent {
         Ok(())
     }
 
-    fn weight(event: &String) -> usize {
-        size_of::<String>() + event.len()
+    fn weight(event: &Part) -> usize {
+        event.weight()
     }
 }
 
@@ -88,7 +93,7 @@ impl Agent for ReplAgent {
         &self,
         repl: &mut Repl,
         message: String,
-        cx: &TurnContext<String>,
+        cx: &TurnContext<Part>,
     ) -> Result<String, ReplError> {
         let mark = format!("chatd-{:016x}", RandomState::new().build_hasher().finish());
         let input = format!("{message}\n{}\n", self.args.end.replace("{}", &mark));
@@ -119,7 +124,7 @@ impl Agent for ReplAgent {
 async fn output(
     stdout: &mut BufReader<ChildStdout>,
     mark: &[u8],
-    cx: &TurnContext<String>,
+    cx: &TurnContext<Part>,
 ) -> Result<String, ReplError> {
     let mut reply = String::new();
     let mut line = Vec::new();
@@ -147,7 +152,7 @@ async fn output(
         line.drain(..most);
         if !text.is_empty() {
             add_keeping_end(&mut reply, &text, limits::BODY);
-            cx.send(text).await;
+            cx.send(Part::Text(text)).await;
         }
         if over {
             return Ok(reply);
