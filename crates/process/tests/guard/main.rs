@@ -158,7 +158,7 @@ mod harness {
         let mut child = test.stdout(file).spawn().expect("it can be started");
         let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
         let status = child.wait().expect("it is ours");
-        // Most tests leave nothing.
+        // Most tests leave nothing. Reaped just now, its number is not another's before all others were given away.
         let _ = kill_process_group(group.expect("it is not zero"), Signal::KILL);
         let text = fs::read(&path).expect("it was written");
         fs::remove_file(&path).expect("it is there");
