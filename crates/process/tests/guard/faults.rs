@@ -81,7 +81,8 @@ pub(crate) async fn a_stopped_guard_and_a_kill() {
     let kill = tokio::spawn(async move { within(process.kill()).await });
     let last = witness.over().await;
     report("SIGSTOP of the guard, and a kill", last, begin);
-    assert!(last < begin + SLACK);
+    // Not only when the daemon has given up its guard.
+    assert!(last < begin + Duration::from_secs(2));
     let ended = kill.await.expect("it ends");
     assert!(!runs(guard));
     assert!(
@@ -158,6 +159,13 @@ pub(crate) async fn signals_to_the_guard() {
     for ignored in [Signal::HUP, Signal::INT, Signal::QUIT, Signal::TERM] {
         signal(guard, ignored);
     }
+    let pid = rustix::process::Pid::from_raw(guard);
+    let group = rustix::process::getpgid(pid).expect("it runs");
+    assert_eq!(
+        Some(group),
+        pid,
+        "a signal to the daemon's group is none to it"
+    );
     let directory = std::fs::read_link(format!("/proc/{guard}/cwd"));
     assert_eq!(directory.expect("it runs"), Path::new("/"));
     process.stdin = None;

@@ -45,8 +45,17 @@ fn main() {
 #[cfg(target_os = "linux")]
 mod harness {
     use super::{deadlines, faults, spawns};
+    use rustix::process::{Pid, Signal, kill_process_group};
     use std::{
-        env, future::Future, pin::Pin, process::Command, process::exit, sync::Mutex, thread,
+        env,
+        fs::{self, File},
+        future::Future,
+        os::unix::process::CommandExt,
+        path::Path,
+        pin::Pin,
+        process::{self, Command, ExitStatus, Stdio, exit},
+        sync::Mutex,
+        thread,
     };
 
     type Test = (&'static str, fn() -> Pin<Box<dyn Future<Output = ()>>>);
@@ -119,17 +128,13 @@ mod harness {
                     loop {
                         let next = queue.lock().expect("nobody panics").next();
                         let Some(name) = next else { return };
-                        let run = Command::new(&this).args(["test", name]).output();
-                        let run = run.expect("it can be started");
-                        if run.status.success() {
+                        let (status, text) = run(&this, name);
+                        if status.success() {
                             // Measurements.
-                            let text = String::from_utf8_lossy(&run.stdout);
                             let text = text.trim_end().replace('\n', "\n    ");
                             println!("test {name} ... ok {text}");
                         } else {
-                            let text = [run.stdout, run.stderr].concat();
-                            let text = String::from_utf8_lossy(&text);
-                            println!("test {name} ... FAILED: {}\n{text}", run.status);
+                            println!("test {name} ... FAILED: {status}\n{text}");
                             *failed.lock().expect("nobody panics") += 1;
                         }
                     }
@@ -139,6 +144,25 @@ mod harness {
         let failed = failed.into_inner().expect("nobody panics");
         println!("\n{} passed; {failed} failed", chosen.len() - failed);
         exit(i32::from(failed > 0));
+    }
+
+    /// In a process of its own, which writes into a file: what a failed test leaves running would keep a pipe open. Most of that is
+    /// in its group, such as a daemon that it has stopped.
+    fn run(this: &Path, name: &str) -> (ExitStatus, String) {
+        let path = env::temp_dir().join(format!("turnwise-{}-{name}", process::id()));
+        let file = File::create(&path).expect("it can be created");
+        let mut test = Command::new(this);
+        test.args(["test", name]).process_group(0);
+        test.stdin(Stdio::null());
+        test.stderr(file.try_clone().expect("it is open"));
+        let mut child = test.stdout(file).spawn().expect("it can be started");
+        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let status = child.wait().expect("it is ours");
+        // Most tests leave nothing. Reaped just now, its number is not another's before all others were given away.
+        let _ = kill_process_group(group.expect("it is not zero"), Signal::KILL);
+        let text = fs::read(&path).expect("it was written");
+        fs::remove_file(&path).expect("it is there");
+        (status, String::from_utf8_lossy(&text).into_owned())
     }
 
     /// In this process.

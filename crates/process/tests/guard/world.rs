@@ -55,11 +55,13 @@ pub(crate) fn sh(script: &str) -> Command {
     command
 }
 
-/// The role of an actor: it writes its name and the time, and heeds nothing.
+/// The role of an actor: it writes its name and the time, and heeds nothing, for longer than a test takes.
 pub(crate) fn act(name: &str, file: &str) {
     let file = OpenOptions::new().append(true).create(true).open(file);
     let mut file = file.expect("it can be opened");
-    loop {
+    // A test that fails may leave it.
+    let end = now() + Duration::from_secs(120);
+    while now() < end {
         let line = format!("{name} {}\n", now().as_micros());
         file.write_all(line.as_bytes()).expect("it can be written");
         std::thread::sleep(Duration::from_millis(3));
