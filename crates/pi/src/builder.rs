@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 use tokio::process::Command;
+use turnwise_process::Guard;
 
 pub(crate) type Configure = dyn Fn(&str, &mut Command) + Send + Sync;
 
@@ -26,6 +27,7 @@ pub(crate) struct Settings {
     pub(crate) abort: Duration,
     pub(crate) grace: Duration,
     pub(crate) line_limit: usize,
+    pub(crate) guard: Option<Guard>,
 }
 
 impl Default for Settings {
@@ -44,6 +46,7 @@ impl Default for Settings {
             abort: Duration::from_secs(3),
             grace: Duration::from_secs(2),
             line_limit: 64 << 20,
+            guard: None,
         }
     }
 }
@@ -148,6 +151,13 @@ impl PiBuilder {
     /// Sets the time between the steps of a stop: pi's input is closed, then SIGTERM, then SIGKILL. Default: 2 s.
     pub fn stop_grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
+        self
+    }
+
+    /// Gives each pi a guard, which ends it when this program is killed or stopped. Default: none. Linux only. Call [`Guard::init`] at the top
+    /// of `main`.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.settings.guard = Some(guard);
         self
     }
 

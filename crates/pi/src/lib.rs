@@ -50,7 +50,7 @@
 //! | crash | the turn fails with [`PiError::Exited`] and the end of stderr. An idle session is gone at once. The queue stays, and the next turn starts a new pi |
 //! | stop | closes pi's input, which ends pi and its tools in any state, and saves the partial answer. Then SIGTERM, then SIGKILL |
 //! | pi ends unasked, is killed, or breaks its protocol | the processes of its tools are found by their group and their environment, and killed (Linux only) |
-//! | this program ends, even by SIGKILL | pi's input is closed, as by a stop |
+//! | this program ends, even by SIGKILL | pi's input is closed, as by a stop. With a [guard](PiBuilder::guard), pi and its tools are killed, also when this program is stopped by SIGSTOP |
 //!
 //! # Questions of extensions
 //!
@@ -122,6 +122,7 @@ pub use error::PiError;
 pub use message::{PiAnswer, PiEvent, PiImage, PiMessage, PiQuestion, PiReply, PiStop, PiUsage};
 pub use questions::PiHandle;
 pub use session::PiSession;
+pub use turnwise_process::{BootTime, Guard, GuardDeadline};
 
 /// For the fuzzer: the parts that need no process. Not part of the public interface.
 #[doc(hidden)]

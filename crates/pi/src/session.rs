@@ -228,6 +228,10 @@ async fn launch(settings: &Settings, key: &str, id: &str) -> Result<Process, PiE
         .term_grace(settings.grace)
         .keep_children(true)
         .mark("TURNWISE_PI");
+    let launcher = match &settings.guard {
+        Some(guard) => launcher.guard(guard.clone()),
+        None => launcher,
+    };
     let spawned = launcher.spawn(&mut command).await;
     spawned.map_err(|SpawnError { source, .. }| PiError::Spawn {
         program: settings.program.clone().into(),

@@ -12,6 +12,8 @@ use std::{
     time::Duration,
 };
 use tracing_subscriber::filter::Targets;
+#[cfg(unix)]
+use turnwise_process::Guard;
 
 /// A chat daemon: a terminal and an HTTP API over the same sessions, one turn at a time for each.
 ///
@@ -91,6 +93,11 @@ pub(crate) struct Args {
     /// How long a session may take to stop.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_seconds)]
     pub(crate) stop_timeout: Duration,
+    /// How long the processes of sessions may go on when this daemon was stopped by SIGSTOP. When it is killed, they are killed at
+    /// once. 0: they have no guard. Linux only.
+    #[cfg(unix)]
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    guard: Duration,
     /// How long running turns may go on after shutdown begins. A second signal ends them at once.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) drain: Duration,
@@ -157,6 +164,12 @@ impl Args {
         let elsewhere = false;
         let usual = || (!elsewhere).then_some((Ipv4Addr::LOCALHOST, 8484).into());
         self.listen.or_else(usual)
+    }
+
+    /// What ends the processes of sessions if this daemon cannot.
+    #[cfg(unix)]
+    pub(crate) fn guard(&self) -> Option<Guard> {
+        (cfg!(target_os = "linux") && !self.guard.is_zero()).then(|| Guard::new(self.guard))
     }
 
     /// The token, if there is one; ends the program with 2 if there should be one. May start the program anew.

@@ -70,6 +70,8 @@ use tokio::runtime::Runtime;
 
 /// 0: all went well. 1: something failed, or a session was abandoned. 2: bad usage.
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    turnwise_process::Guard::init();
     let args = Args::read();
     let token = args.take_token();
     let outputs = Outputs::start().and_then(|outputs| Ok((outputs, runtime()?)));
@@ -110,7 +112,7 @@ fn run(
         }
         #[cfg(unix)]
         AgentKind::Repl => {
-            let agent = repl::ReplAgent::new(args.repl.clone());
+            let agent = repl::ReplAgent::new(args.repl.clone(), args.guard());
             runtime.block_on(daemon::run(agent, args, token, out))
         }
         #[cfg(not(unix))]

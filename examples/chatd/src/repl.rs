@@ -21,16 +21,22 @@ use tokio::{
     process::{ChildStdin, ChildStdout, Command},
 };
 use turnwise::{Agent, Backend, TurnContext, manager::StopReason};
-use turnwise_process::{Launcher, Process, SpawnError};
+use turnwise_process::{Guard, Launcher, Process, SpawnError};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ReplAgent {
     args: ReplArgs,
+    launcher: Launcher,
 }
 
 impl ReplAgent {
-    pub(crate) fn new(args: ReplArgs) -> Self {
-        Self { args }
+    pub(crate) fn new(args: ReplArgs, guard: Option<Guard>) -> Self {
+        let launcher = Launcher::new();
+        let launcher = match guard {
+            Some(guard) => launcher.guard(guard),
+            None => launcher,
+        };
+        Self { args, launcher }
     }
 }
 
@@ -51,7 +57,7 @@ impl Backend for ReplAgent {
     async fn start(&self, _: &String, cx: &TurnContext<Part>) -> Result<(Repl, ()), ReplError> {
         let mut command = Command::new("sh");
         command.arg("-c").arg(format!("exec {}", self.args.command));
-        let mut process = Launcher::new().spawn(&mut command).await?;
+        let mut process = self.launcher.spawn(&mut command).await?;
         let pipes = process.stdin.take().zip(process.stdout.take());
         let (stdin, stdout) = pipes.ok_or(ReplError::Ended)?;
         let (exited, session) = (process.exited(), cx.session());

@@ -46,6 +46,10 @@ impl PiArgs {
             .ready_timeout(args.start_timeout.mul_f64(0.9))
             .abort_timeout(args.abort_timeout.mul_f64(0.6))
             .stop_grace(args.stop_timeout.mul_f64(0.4));
+        let pi = match args.guard() {
+            Some(guard) => pi.guard(guard),
+            None => pi,
+        };
         match &self.cwd {
             Some(folder) => pi.working_dir(folder),
             None => pi,

@@ -23,6 +23,7 @@ mod trouble;
 
 #[cfg(unix)]
 mod background;
+mod guarded;
 #[cfg(unix)]
 mod held;
 #[cfg(unix)]

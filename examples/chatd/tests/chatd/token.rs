@@ -6,8 +6,9 @@ use tokio::time::timeout;
 
 const SECRET: &str = "secret-of-the-daemon";
 
-/// What the agent finds about the daemon, and about itself.
-const LOOKS: &str = r#"{ cat "/proc/$PPID/environ" "/proc/$PPID/cmdline" "/proc/$$/environ"
+/// What the agent finds about the daemon, about its guard, and about itself.
+const LOOKS: &str = r#"while read -r name value; do case $name in PPid:) daemon=$value; esac; done <"/proc/$PPID/status"
+{ for pid in "$daemon" "$PPID"; do cat "/proc/$pid/environ" "/proc/$pid/cmdline"; done; cat "/proc/$$/environ"
 for given in /proc/$$/fd/*; do timeout 1 cat <"$given"; done; } >"${0%/*}/found" 2>/dev/null
 exit 1"#;
 

@@ -1,0 +1,92 @@
+//! A daemon that is killed or stopped, and its processes, which must not act without it.
+#![cfg(target_os = "linux")]
+
+use crate::daemon::Daemon;
+use std::{fs, path::PathBuf};
+
+/// In a session of its own: a tool that appends its time to a file again and again. Its parent waits for input.
+const ACTS: &str =
+    "setsid sh -c 'while :; do cut -d\" \" -f1 /proc/uptime >>\"$0\"; done' WITNESS & echo $!";
+
+/// The state of a process: `None` if it is gone, or dead and not reaped.
+fn state(pid: &str) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let state = stat.rsplit(") ").next()?.chars().next()?;
+    (!"ZX".contains(state)).then_some(state)
+}
+
+fn uptime() -> f64 {
+    let text = fs::read_to_string("/proc/uptime").expect("it is Linux");
+    let first = text.split(' ').next().and_then(|first| first.parse().ok());
+    first.expect("it is a number")
+}
+
+struct Witness(PathBuf);
+
+impl Witness {
+    /// When it acted last.
+    fn last(&self) -> f64 {
+        let acts = fs::read_to_string(&self.0).unwrap_or_default();
+        let last = acts.lines().rev().find_map(|line| line.parse().ok());
+        last.expect("it has acted")
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// How long it acted on after this was done to its daemon, in seconds.
+async fn acts_after(signal: &str) -> f64 {
+    let name = format!("chatd-witness-{signal}-{}", std::process::id());
+    let witness = Witness(std::env::temp_dir().join(name));
+    let shell = [
+        "--agent",
+        "repl",
+        "--repl-command",
+        "sh",
+        "--repl-end",
+        "echo {}",
+        "--guard",
+        "1",
+    ];
+    let daemon = Daemon::start(&shell).await;
+    let path = witness.0.to_str().expect("it is text");
+    let (status, answer) = daemon
+        .say("a", &ACTS.replace("WITNESS", path))
+        .answer()
+        .await;
+    assert_eq!(status, 200, "{answer}");
+    let pid = answer["reply"].as_str().expect("text").trim().to_owned();
+    while fs::metadata(&witness.0).map_or(0, |facts| facts.len()) < 100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(state(&pid).is_some(), "it runs");
+    let begun = uptime();
+    daemon.signal(signal).await;
+    while state(&pid).is_some() {
+        tokio::task::yield_now().await;
+    }
+    if signal == "STOP" {
+        // It was not the daemon that ended it.
+        assert_eq!(state(&daemon.id().to_string()), Some('T'));
+        daemon.signal("CONT").await;
+        let (status, answer) = daemon.say("a", "echo anew").answer().await;
+        assert_eq!(status, 200, "{answer}");
+    }
+    witness.last() - begun
+}
+
+#[tokio::test]
+async fn of_a_daemon_that_is_killed_nothing_acts() {
+    let after = acts_after("KILL").await;
+    println!("its last act came {after:.2} s after SIGKILL");
+}
+
+#[tokio::test]
+async fn of_a_daemon_that_is_stopped_nothing_acts_after_the_deadline() {
+    let after = acts_after("STOP").await;
+    println!("its last act came {after:.2} s after SIGSTOP");
+}
