@@ -28,7 +28,7 @@ use std::{
 use tokio::{
     io::{self, AsyncWriteExt},
     process::{ChildStdout, Command},
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, mpsc::error::TrySendError, oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::{bytes::Bytes, codec::FramedRead};
@@ -56,7 +56,14 @@ pub(crate) enum Order {
 #[derive(Debug)]
 pub(crate) struct Hears {
     pub(crate) events: mpsc::Sender<Report>,
-    pub(crate) end: oneshot::Sender<Result<AcpReply, AcpError>>,
+    pub(crate) end: Option<oneshot::Sender<Result<AcpReply, AcpError>>>,
+}
+
+impl Hears {
+    /// It was told its end, and has not read it yet. What follows must not overtake what it has still to read.
+    fn is_ending(&self) -> bool {
+        self.end.is_none() && !self.events.is_closed()
+    }
 }
 
 /// How far a process is.
@@ -136,7 +143,10 @@ pub(crate) async fn run(
                 }
             }
             protocol.ended(&error);
-            Gone { killed: false, error }
+            Gone {
+                killed: false,
+                error,
+            }
         }
     };
     // Replies to what was ordered meanwhile are dropped, which shows that the process is gone.
@@ -148,7 +158,12 @@ async fn launch(settings: &Settings) -> Result<Process, AcpError> {
     if settings.clear_environment {
         command.env_clear();
     }
-    let set = |(name, value): &(_, _)| (std::ffi::OsString::clone(name), std::ffi::OsString::clone(value));
+    let set = |(name, value): &(_, _)| {
+        (
+            std::ffi::OsString::clone(name),
+            std::ffi::OsString::clone(value),
+        )
+    };
     command
         .args(&settings.arguments)
         .current_dir(&settings.working_dir)
@@ -170,7 +185,13 @@ impl Driver {
         self.protocol.tick(Instant::now());
         self.deliver();
         let deadline = self.protocol.deadline();
-        let Self { process, lines, protocol, orders, live } = self;
+        let Self {
+            process,
+            lines,
+            protocol,
+            orders,
+            live,
+        } = self;
         let (out, told) = (&mut protocol.out, &protocol.told);
         let exited = process.exited();
         tokio::select! {
@@ -201,7 +222,13 @@ impl Driver {
             Order::Stop => return Some(Over::Stop),
             Order::Kill => return Some(Over::Kill),
             Order::Open(token, opening, control) => {
-                self.live.insert(token, Live { control, hears: None });
+                self.live.insert(
+                    token,
+                    Live {
+                        control,
+                        hears: None,
+                    },
+                );
                 protocol.open(token, opening);
             }
             Order::Prompt(token, blocks, hears) => {
@@ -226,26 +253,29 @@ impl Driver {
     /// Delivers reports in their order, as far as there is room.
     fn deliver(&mut self) {
         while let Some((token, report)) = self.protocol.told.pop_front() {
-            let Some(live) = self.live.get_mut(&token) else {
-                continue;
-            };
-            match report {
-                Report::Unasked(event) => live.control.emit(event),
-                Report::Over(reason) => live.control.discard(reason),
-                Report::End(end) => {
-                    if let Some(hears) = live.hears.take() {
-                        drop(hears.end.send(end));
-                    }
-                }
-                report => {
-                    let Some(hears) = &live.hears else { continue };
-                    if let Err(mpsc::error::TrySendError::Full(report)) = hears.events.try_send(report) {
-                        self.protocol.told.push_front((token, report));
-                        return;
-                    }
-                }
+            if let Some(report) = self.deliver_one(token, report) {
+                return self.protocol.told.push_front((token, report));
             }
         }
+    }
+
+    /// Returns the report if there is no room for it.
+    fn deliver_one(&mut self, token: u64, report: Report) -> Option<Report> {
+        let live = self.live.get_mut(&token)?;
+        match (report, &mut live.hears) {
+            (report @ Report::Unasked(_), Some(hears)) if hears.is_ending() => return Some(report),
+            (Report::Unasked(event), _) => live.control.emit(event),
+            (Report::Over(reason), _) => live.control.discard(reason),
+            (Report::End(end), Some(hears)) => drop(hears.end.take().map(|it| it.send(end))),
+            (Report::End(_), None) => {}
+            (report, Some(hears)) => {
+                if let Err(TrySendError::Full(report)) = hears.events.try_send(report) {
+                    return Some(report);
+                }
+            }
+            (_, None) => {}
+        }
+        None
     }
 
     /// Ends the process, whatever it does.
@@ -262,18 +292,20 @@ impl Driver {
         let stderr = self.process.stderr().text();
         let error = match over {
             Over::Fault(error) => error.with_stderr(stderr),
-            _ => AcpError::Exited { status: ended.status, stderr },
+            _ => AcpError::Exited {
+                status: ended.status,
+                stderr,
+            },
         };
         self.protocol.ended(&error);
-        self.deliver();
-        // A turn that is slower than that receives its end all the same.
+        // A turn without room for its last events receives its end all the same.
         for (token, report) in std::mem::take(&mut self.protocol.told) {
-            if !matches!(report, Report::Event(_) | Report::Note(_)) {
-                self.protocol.told.push_back((token, report));
-            }
+            self.deliver_one(token, report);
         }
-        self.deliver();
-        Gone { killed: ended.killed, error }
+        Gone {
+            killed: ended.killed,
+            error,
+        }
     }
 
     /// What it wrote before its end counts.
@@ -293,14 +325,18 @@ impl Driver {
 
     /// Stops it, if it has not ended. If nobody waits for that any more, it is killed. What it writes meanwhile is read.
     async fn ended(&mut self, kill: bool) -> turnwise_process::Ended {
-        let Self { process, lines, orders, .. } = self;
+        let Self {
+            process,
+            lines,
+            orders,
+            ..
+        } = self;
         let reads = async {
             let _ = io::copy(lines.get_mut(), &mut io::sink()).await;
             pending().await
         };
-        let dropped = async {
-            while !kill && !matches!(orders.recv().await, None | Some(Order::Kill)) {}
-        };
+        let dropped =
+            async { while !kill && !matches!(orders.recv().await, None | Some(Order::Kill)) {} };
         let ends = async {
             tokio::select! {
                 biased;
@@ -323,8 +359,10 @@ async fn next(lines: &mut FramedRead<ChildStdout, Lines>) -> Option<Result<Bytes
 /// The turn of this session has room, or does not listen any more.
 async fn room(live: &HashMap<u64, Live>, token: Option<u64>) {
     let live = token.and_then(|token| live.get(&token));
-    if let Some(hears) = live.and_then(|live| live.hears.as_ref()) {
-        drop(hears.events.reserve().await);
+    match live.and_then(|live| live.hears.as_ref()) {
+        Some(hears) if hears.is_ending() => hears.events.closed().await,
+        Some(hears) => drop(hears.events.reserve().await),
+        None => {}
     }
 }
 

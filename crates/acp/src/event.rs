@@ -157,7 +157,9 @@ impl AcpEvent {
     pub(crate) fn read(update: Value) -> Option<Self> {
         let kind = update["sessionUpdate"].as_str()?;
         let known = match kind {
-            "agent_message_chunk" => Chunk::deserialize(&update).map(|it| Self::Text(it.content.text)),
+            "agent_message_chunk" => {
+                Chunk::deserialize(&update).map(|it| Self::Text(it.content.text))
+            }
             "agent_thought_chunk" => {
                 Chunk::deserialize(&update).map(|it| Self::Thought(it.content.text))
             }
@@ -186,7 +188,9 @@ impl AcpEvent {
             Self::ToolCall(call) | Self::ToolUpdate(call) => call.weight(),
             Self::Plan(entries) => entries
                 .iter()
-                .map(|it| size_of_val(it) + it.content.len() + text(&it.priority) + text(&it.status))
+                .map(|it| {
+                    size_of_val(it) + it.content.len() + text(&it.priority) + text(&it.status)
+                })
                 .sum(),
             Self::Permission(asked) => {
                 let bytes =

@@ -135,15 +135,13 @@ impl AcpAgent {
         AcpBuilder::new(program.as_ref())
     }
 
-    async fn open(
-        &self,
-        key: &str,
-        cx: &TurnContext<AcpEvent>,
-    ) -> Result<AcpSession, AcpError> {
+    async fn open(&self, key: &str, cx: &TurnContext<AcpEvent>) -> Result<AcpSession, AcpError> {
         let saved = self.stored(key, |store, key| store.get(key)).await?;
         let lease = self.pool.lease(&self.settings, key);
         let link = Arc::clone(&lease.link);
-        self.starting.lock().insert((key.to_owned(), cx.incarnation()), link);
+        self.starting
+            .lock()
+            .insert((key.to_owned(), cx.incarnation()), link);
         let opened = AcpSession::open(lease, saved, &self.settings, key, cx).await;
         let mut session = match opened {
             Ok(session) => session,
@@ -169,7 +167,8 @@ impl AcpAgent {
             session.set_model(model).await?;
         }
         let id = session.id().to_owned();
-        self.stored(key, move |store, key| store.set(key, &id)).await
+        self.stored(key, move |store, key| store.set(key, &id))
+            .await
     }
 
     async fn stored<T: Send + 'static>(
@@ -202,7 +201,10 @@ impl Backend for AcpAgent {
             opened = timeout(limit, self.open(key, cx)) => opened,
             () = cx.cancelled() => Ok(Err(AcpError::Aborted)),
         };
-        let link = self.starting.lock().remove(&(key.clone(), cx.incarnation()));
+        let link = self
+            .starting
+            .lock()
+            .remove(&(key.clone(), cx.incarnation()));
         match started {
             Ok(Ok(mut session)) => {
                 if let Some(event) = session.lost() {
@@ -216,7 +218,9 @@ impl Backend for AcpAgent {
                 let mut stderr = String::new();
                 if let Some(link) = link {
                     let gone = link.gone_if_unused().await;
-                    stderr = gone.and_then(|gone| gone.error.stderr().map(str::to_owned)).unwrap_or_default();
+                    stderr = gone
+                        .and_then(|gone| gone.error.stderr().map(str::to_owned))
+                        .unwrap_or_default();
                 }
                 match failed {
                     Ok(Err(error)) => Err(error),

@@ -35,7 +35,12 @@ impl Link {
         let (sets, phase) = watch::channel(Phase::Serves(None));
         tokio::spawn(drive::run(Arc::clone(settings), ordered, sets));
         let users = AtomicUsize::new(0);
-        Arc::new(Self { orders, phase, class, users })
+        Arc::new(Self {
+            orders,
+            phase,
+            class,
+            users,
+        })
     }
 
     pub(crate) fn serves(&self) -> bool {
@@ -60,13 +65,18 @@ impl Link {
     /// Waits for the end of the process. Cancel-safe.
     pub(crate) async fn gone(&self) -> Gone {
         let mut phase = self.phase.clone();
-        let seen = phase.wait_for(|phase| matches!(phase, Phase::Gone(_))).await;
+        let seen = phase
+            .wait_for(|phase| matches!(phase, Phase::Gone(_)))
+            .await;
         match seen.as_deref() {
             Ok(Phase::Gone(gone)) => gone.clone(),
             // Its task is gone, and has killed it.
             _ => Gone {
                 killed: true,
-                error: AcpError::Exited { status: None, stderr: String::new() },
+                error: AcpError::Exited {
+                    status: None,
+                    stderr: String::new(),
+                },
             },
         }
     }
@@ -126,8 +136,13 @@ impl Lease {
     }
 
     fn retire_in(&self, links: &mut HashMap<String, Arc<Link>>) {
-        let Some(class) = &self.link.class else { return };
-        if links.get(class).is_some_and(|link| Arc::ptr_eq(link, &self.link)) {
+        let Some(class) = &self.link.class else {
+            return;
+        };
+        if links
+            .get(class)
+            .is_some_and(|link| Arc::ptr_eq(link, &self.link))
+        {
             links.remove(class);
         }
     }
@@ -172,6 +187,10 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.leave();
-        self.order(if self.last { Order::Kill } else { Order::Close(self.token, None) });
+        self.order(if self.last {
+            Order::Kill
+        } else {
+            Order::Close(self.token, None)
+        });
     }
 }

@@ -50,7 +50,11 @@ impl Protocol {
         let method = match &opening.saved {
             Some(id) if lost.is_none() && (can.resume || can.load) => {
                 params["sessionId"] = id.as_str().into();
-                if can.resume { "session/resume" } else { "session/load" }
+                if can.resume {
+                    "session/resume"
+                } else {
+                    "session/load"
+                }
             }
             _ => "session/new",
         };
@@ -121,7 +125,10 @@ impl Protocol {
         let opened = Opened {
             id,
             resumed: resumes,
-            lost: opening.saved.filter(|_| !resumes).map(|id| (id, lost.unwrap_or_default())),
+            lost: opening
+                .saved
+                .filter(|_| !resumes)
+                .map(|id| (id, lost.unwrap_or_default())),
             info,
             can: Arc::clone(&self.can),
             questions,

@@ -150,9 +150,14 @@ impl Protocol {
     /// The turn is to end soon.
     pub(crate) fn cancel(&mut self, token: u64, now: Instant) {
         let limit = self.settings.abort;
-        if let Some(Session { turn: Some(turn), .. }) = self.sessions.get_mut(&token) {
+        if let Some(Session {
+            turn: Some(turn), ..
+        }) = self.sessions.get_mut(&token)
+        {
             turn.cancel = Some(Cancel {
-                until: now.checked_add(limit).unwrap_or(now + Duration::from_secs(1 << 20)),
+                until: now
+                    .checked_add(limit)
+                    .unwrap_or(now + Duration::from_secs(1 << 20)),
                 again: now + AGAIN,
                 pause: AGAIN,
             });
@@ -213,7 +218,11 @@ impl Protocol {
 
     pub(crate) fn close_id(&mut self, id: &str, reply: Option<oneshot::Sender<()>>) {
         if self.can.close {
-            self.call("session/close", &json!({"sessionId": id}), Call::Close(reply));
+            self.call(
+                "session/close",
+                &json!({"sessionId": id}),
+                Call::Close(reply),
+            );
         }
     }
 
@@ -255,7 +264,10 @@ impl Protocol {
     fn update(&mut self, id: &str, event: AcpEvent) {
         let Some(token) = self.token(id) else { return };
         let limit = self.settings.line_limit;
-        let turn = self.sessions.get_mut(&token).and_then(|it| it.turn.as_mut());
+        let turn = self
+            .sessions
+            .get_mut(&token)
+            .and_then(|it| it.turn.as_mut());
         if let (Some(turn), AcpEvent::Text(text)) = (turn, &event) {
             let room = limit.saturating_sub(turn.text.len());
             turn.text.push_str(words::cut(text, room));
@@ -265,7 +277,8 @@ impl Protocol {
 
     fn question(&mut self, request: &Value, params: &Value, now: Instant) -> Result<(), AcpError> {
         let token = params["sessionId"].as_str().and_then(|id| self.token(id));
-        let Some((token, session)) = token.and_then(|it| Some((it, self.sessions.get(&it)?))) else {
+        let Some((token, session)) = token.and_then(|it| Some((it, self.sessions.get(&it)?)))
+        else {
             return self.refuse(request, -32602, "no such session");
         };
         let turn = session.turn.as_ref();
@@ -277,9 +290,7 @@ impl Protocol {
         let policy = self.settings.policy;
         match session.questions.ask(policy, request, params, until) {
             None => self.refuse(request, -32602, "no tool call or no options"),
-            Some(Verdict::Answer(option)) => {
-                self.reply(&wire::outcome(request, option.as_deref()))
-            }
+            Some(Verdict::Answer(option)) => self.reply(&wire::outcome(request, option.as_deref())),
             Some(Verdict::Ask(permission)) => {
                 self.asked(token, permission);
                 Ok(())
@@ -288,7 +299,11 @@ impl Protocol {
     }
 
     fn asked(&mut self, token: u64, permission: AcpPermission) {
-        if self.sessions.get(&token).is_some_and(|it| it.turn.is_some()) {
+        if self
+            .sessions
+            .get(&token)
+            .is_some_and(|it| it.turn.is_some())
+        {
             let title = permission.tool.title.clone().unwrap_or_default();
             let note = bounded(format!("asks for permission: {title}"), words::SHORT);
             self.tell(token, Report::Note(note));
@@ -351,23 +366,33 @@ impl Protocol {
 
     /// When [`tick`](Self::tick) has something to do.
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        let cancels = self.sessions.values().filter_map(|it| it.turn.as_ref()?.cancel.as_ref());
+        let cancels = self
+            .sessions
+            .values()
+            .filter_map(|it| it.turn.as_ref()?.cancel.as_ref());
         let questions = self.sessions.values().filter_map(|it| it.questions.until());
-        cancels.map(|it| it.until.min(it.again)).chain(questions).min()
+        cancels
+            .map(|it| it.until.min(it.again))
+            .chain(questions)
+            .min()
     }
 
     /// What is due: questions that nobody answered, and cancels that had no effect.
     pub(crate) fn tick(&mut self, now: Instant) {
         let tokens: Vec<u64> = self.sessions.keys().copied().collect();
         for token in tokens {
-            let Some(session) = self.sessions.get_mut(&token) else { continue };
+            let Some(session) = self.sessions.get_mut(&token) else {
+                continue;
+            };
             let due = session.questions.take(|asked| asked.until <= now);
             let cancel = session.turn.as_mut().and_then(|turn| turn.cancel.as_mut());
             match cancel {
                 Some(cancel) if cancel.until <= now => {
                     let turn = session.turn.take();
                     drop(turn.and_then(|turn| self.calls.remove(&turn.call)));
-                    let error = AcpError::AbortTimedOut { limit: self.settings.abort };
+                    let error = AcpError::AbortTimedOut {
+                        limit: self.settings.abort,
+                    };
                     let reason = error.to_string();
                     self.tell(token, Report::End(Err(error)));
                     self.tell(token, Report::Over(reason));
@@ -388,7 +413,9 @@ impl Protocol {
 
     /// The process has ended: so have all turns, calls and sessions.
     pub(crate) fn ended(&mut self, error: &AcpError) {
-        let not_started = || AcpError::NotStarted { source: Box::new(error.clone()) };
+        let not_started = || AcpError::NotStarted {
+            source: Box::new(error.clone()),
+        };
         for (_, opening) in self.waiting.drain(..) {
             drop(opening.reply.send(Err(not_started())));
         }
@@ -401,9 +428,11 @@ impl Protocol {
         }
         for (token, session) in std::mem::take(&mut self.sessions) {
             if session.turn.is_some() {
-                self.told.push_back((token, Report::End(Err(error.clone()))));
+                self.told
+                    .push_back((token, Report::End(Err(error.clone()))));
             }
-            self.told.push_back((token, Report::Over(error.to_string())));
+            self.told
+                .push_back((token, Report::Over(error.to_string())));
         }
     }
 
@@ -413,12 +442,23 @@ impl Protocol {
             return AcpError::AuthRequired { message, methods };
         }
         let method = method.to_owned();
-        AcpError::Refused { method, code, message }
+        AcpError::Refused {
+            method,
+            code,
+            message,
+        }
     }
 
     fn event(&mut self, token: u64, event: AcpEvent) {
-        let in_turn = self.sessions.get(&token).is_some_and(|it| it.turn.is_some());
-        let report = if in_turn { Report::Event } else { Report::Unasked };
+        let in_turn = self
+            .sessions
+            .get(&token)
+            .is_some_and(|it| it.turn.is_some());
+        let report = if in_turn {
+            Report::Event
+        } else {
+            Report::Unasked
+        };
         self.tell(token, report(event));
     }
 

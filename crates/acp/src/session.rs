@@ -46,7 +46,11 @@ impl AcpSession {
         let (reply, opened) = oneshot::channel();
         let dir = settings.session_dir.as_ref();
         let folder = dir.map_or_else(|| settings.working_dir.clone(), |dir| dir(key));
-        let opening = Opening { saved, folder, reply };
+        let opening = Opening {
+            saved,
+            folder,
+            reply,
+        };
         lease.order(Order::Open(lease.token, opening, cx.session()));
         match opened.await {
             Ok(Ok(opened)) => Ok(Self { lease, opened }),
@@ -90,7 +94,11 @@ impl AcpSession {
             Some(option) => choices(&option["options"], "value", &option["currentValue"]),
             None => {
                 let models = &self.info()["models"];
-                choices(&models["availableModels"], "modelId", &models["currentModelId"])
+                choices(
+                    &models["availableModels"],
+                    "modelId",
+                    &models["currentModelId"],
+                )
             }
         }
     }
@@ -106,7 +114,9 @@ impl AcpSession {
     ///
     /// Those of [`request`](Self::request).
     pub async fn set_mode(&mut self, id: &str) -> Result<(), AcpError> {
-        self.request("session/set_mode", json!({"modeId": id})).await.map(drop)
+        self.request("session/set_mode", json!({"modeId": id}))
+            .await
+            .map(drop)
     }
 
     /// Sets the model: by the option of that category, or as older agents do it.
@@ -140,10 +150,14 @@ impl AcpSession {
     ///
     /// If `params` is not an object.
     pub async fn request(&mut self, method: &str, params: Value) -> Result<Value, AcpError> {
-        assert!(params.is_object(), "the params of {method} are not an object");
+        assert!(
+            params.is_object(),
+            "the params of {method} are not an object"
+        );
         let (reply, replied) = oneshot::channel();
         let method = method.to_owned();
-        self.lease.order(Order::Request(self.lease.token, method, params, reply));
+        self.lease
+            .order(Order::Request(self.lease.token, method, params, reply));
         match replied.await {
             Ok(result) => result,
             Err(_) => Err(self.lease.link.gone().await.error),
@@ -176,24 +190,34 @@ impl AcpSession {
         message.check(&self.opened.can)?;
         let token = self.lease.token;
         let (events, mut heard) = mpsc::channel(HEARD);
-        let (end, ended) = oneshot::channel();
-        self.lease.order(Order::Prompt(token, message.0, Hears { events, end }));
+        let (end, mut ended) = oneshot::channel();
+        self.lease.order(Order::Prompt(
+            token,
+            message.0,
+            Hears {
+                events,
+                end: Some(end),
+            },
+        ));
         let mut cancelled = pin!(cx.cancelled());
         let mut told = false;
-        loop {
+        let end = loop {
             tokio::select! {
-                next = heard.recv() => match next {
-                    Some(Report::Event(event)) => cx.send(event).await, // a slow reader slows the agent
-                    Some(Report::Note(note)) => cx.note(note),
-                    _ => break,
-                },
+                // What was reported before the end comes before it.
+                biased;
                 () = cancelled.as_mut(), if !told => {
                     told = true;
                     self.lease.order(Order::Cancel(token));
                 }
+                Some(report) = heard.recv() => match report {
+                    Report::Event(event) => cx.send(event).await, // a slow reader slows the agent
+                    Report::Note(note) => cx.note(note),
+                    Report::End(_) | Report::Unasked(_) | Report::Over(_) => {}
+                },
+                end = &mut ended => break end,
             }
-        }
-        let end = match ended.await {
+        };
+        let end = match end {
             Ok(end) => end,
             Err(_) => Err(self.lease.link.gone().await.error),
         };

@@ -92,7 +92,10 @@ impl SessionStore for FileStore {
             return Ok(());
         }
         ids.insert(key.to_owned(), id.to_owned());
-        let text: Value = ids.iter().map(|(key, id)| (key.clone(), id.clone())).collect();
+        let text: Value = ids
+            .iter()
+            .map(|(key, id)| (key.clone(), id.clone()))
+            .collect();
         let mut new = self.path.clone().into_os_string();
         new.push(".new");
         let file = fs::File::create(&new)?;

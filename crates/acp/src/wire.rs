@@ -149,7 +149,11 @@ impl Capabilities {
         let session = |name: &str| can["sessionCapabilities"][name].is_object();
         let prompt = |name: &str| can["promptCapabilities"][name] == true;
         let methods = result["authMethods"].as_array().into_iter().flatten();
-        let id = |method: &Value| Method::deserialize(method).ok().map(|it| bounded(it.id, words::SHORT));
+        let id = |method: &Value| {
+            Method::deserialize(method)
+                .ok()
+                .map(|it| bounded(it.id, words::SHORT))
+        };
         Ok(Self {
             load: can["loadSession"] == true,
             resume: session("resume"),
