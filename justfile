@@ -125,6 +125,27 @@ pi-tests *FILTER: (needs-pi "pi-tests")
     cargo test -q -p pi-tests --test pi -- {{ FILTER }}
     cargo test -q -p chatd --test pi -- {{ FILTER }}
 
+# Exactly what the lock file names, with its sums. pi-acp drives pi; those that are Node's programs run with pi's Node.
+# real agents that speak ACP, from npm, into target/acp, with pi and its Node; nothing if they are there already
+acp:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    fail() { echo "CANNOT RUN acp: $1" >&2; exit 1; }
+    {{ just_executable() }} pi || fail "there is no pi, and no Node"
+    mkdir -p target/acp && cd target/acp
+    lock=../../crates/acp/real
+    cmp -s installed "$lock/package-lock.json" && exit 0
+    rm -rf installed node_modules
+    cp "$lock/package.json" "$lock/package-lock.json" .
+    # Not `npm ci`: it wants entries for platforms that these agents are not built for.
+    npm install --silent --no-audit --no-fund --ignore-scripts || fail "npm cannot get the agents of $lock/package-lock.json"
+    cp "$lock/package-lock.json" installed
+
+# real agents of five makes against a stub of their models' services, under the manager; FILTER chooses tests by name
+acp-tests *FILTER:
+    @{{ just_executable() }} acp || { echo "CANNOT RUN acp-tests: there are no agents" >&2; exit 1; }
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p acp-tests --test acp -- {{ FILTER }}
+
 # so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
 pi-soak TURNS="200": (needs-pi "pi-soak")
     TURNWISE_TEST_SECONDS=36000 TURNWISE_TURNS={{ TURNS }} cargo test -q -p pi-tests --test soak -- --nocapture

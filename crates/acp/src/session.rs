@@ -84,28 +84,26 @@ impl AcpSession {
 
     /// Returns the modes that the session may have.
     pub fn modes(&self) -> Vec<AcpChoice> {
-        let modes = &self.info()["modes"];
-        choices(&modes["availableModes"], "id", &modes["currentModeId"])
+        self.choices("mode", "modes", "availableModes", "id", "currentModeId")
     }
 
     /// Returns the models that the session may have.
     pub fn models(&self) -> Vec<AcpChoice> {
-        match self.model_option() {
+        let old = "availableModels";
+        self.choices("model", "models", old, "modelId", "currentModelId")
+    }
+
+    /// Agents report both as options, or as older versions of the protocol have it.
+    fn choices(&self, of: &str, old: &str, list: &str, id: &str, current: &str) -> Vec<AcpChoice> {
+        match self.option(of) {
             Some(option) => choices(&option["options"], "value", &option["currentValue"]),
-            None => {
-                let models = &self.info()["models"];
-                choices(
-                    &models["availableModels"],
-                    "modelId",
-                    &models["currentModelId"],
-                )
-            }
+            None => choices(&self.info()[old][list], id, &self.info()[old][current]),
         }
     }
 
-    fn model_option(&self) -> Option<&Value> {
+    fn option(&self, category: &str) -> Option<&Value> {
         let options = self.info()["configOptions"].as_array()?;
-        options.iter().find(|option| option["category"] == "model")
+        options.iter().find(|it| it["category"] == category)
     }
 
     /// Sets the mode.
@@ -114,23 +112,25 @@ impl AcpSession {
     ///
     /// Those of [`request`](Self::request).
     pub async fn set_mode(&mut self, id: &str) -> Result<(), AcpError> {
-        self.request("session/set_mode", json!({"modeId": id}))
-            .await
-            .map(drop)
+        self.set("mode", id, "session/set_mode", "modeId").await
     }
 
-    /// Sets the model: by the option of that category, or as older agents do it.
+    /// Sets the model.
     ///
     /// # Errors
     ///
     /// Those of [`request`](Self::request).
     pub async fn set_model(&mut self, id: &str) -> Result<(), AcpError> {
-        let (method, params) = match self.model_option() {
+        self.set("model", id, "session/set_model", "modelId").await
+    }
+
+    async fn set(&mut self, of: &str, id: &str, old: &str, name: &str) -> Result<(), AcpError> {
+        let (method, params) = match self.option(of) {
             Some(option) => {
                 let params = json!({"configId": option["id"], "value": id});
                 ("session/set_config_option", params)
             }
-            None => ("session/set_model", json!({"modelId": id})),
+            None => (old, json!({name: id})),
         };
         self.request(method, params).await.map(drop)
     }
