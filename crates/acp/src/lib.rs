@@ -65,7 +65,7 @@
 //! | `session` | a session, from the side of its turns |
 //! | `link` | the processes, and which sessions use them |
 //! | `drive` | the task of one process, which does all its I/O |
-//! | `opening`, `protocol` | how sessions begin; what may be sent at which time, without I/O |
+//! | `opening`, `due`, `protocol` | how sessions begin; what waits for an answer or an end; what may be sent at which time. Without I/O |
 //! | `permission` | questions of the agent, and who answers them |
 //! | `builder`, `store` | the settings; which conversation a key has |
 //! | `message`, `event`, `wire` | messages and replies; events; one line |
@@ -76,12 +76,15 @@
 
 mod builder;
 mod drive;
+mod due;
 mod error;
 mod event;
 mod link;
 mod message;
 mod opening;
 mod permission;
+#[doc(hidden)]
+pub mod probe;
 mod protocol;
 mod session;
 mod store;

@@ -11,16 +11,15 @@
 //! | any other request: files, terminals, extensions | refused with -32601 | the same |
 //! | a request without what it must have | refused with -32602 | the same |
 //! | a fault of `wire`; an update without session or kind; a response without what it must have | the process is ended | the same |
-//!
-//! A `session/cancel` that arrives before the agent has begun the turn may have no effect. So it is repeated until the turn ends.
 
 use crate::{
     AcpError,
     builder::Settings,
-    event::{AcpEvent, AcpPermission},
+    due::Cancel,
+    event::AcpEvent,
     message::{AcpReply, AcpStop, AcpUsage},
     opening::Opening,
-    permission::{Asked, Questions, Verdict, refusal},
+    permission::Questions,
     wire::{self, Capabilities, Incoming, Refusal},
     words::{self, bounded},
 };
@@ -29,15 +28,12 @@ use serde_json::{Value, json};
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
-    time::Duration,
 };
 use tokio::{sync::oneshot, time::Instant};
 use tokio_util::bytes::BytesMut;
 
 /// How many bytes of answers may wait for the agent to read them.
 const OWED: usize = 1 << 20;
-/// The pause before the first repetition of a cancel. It doubles.
-const AGAIN: Duration = Duration::from_millis(200);
 /// The code of an agent that wants an account.
 pub(crate) const AUTH_REQUIRED: i64 = -32000;
 
@@ -77,17 +73,9 @@ pub(crate) struct Session {
 
 #[derive(Debug)]
 pub(crate) struct Turn {
-    call: u64,
+    pub(crate) call: u64,
     text: String,
-    cancel: Option<Cancel>,
-}
-
-#[derive(Debug)]
-struct Cancel {
-    /// When the turn must have ended.
-    until: Instant,
-    again: Instant,
-    pause: Duration,
+    pub(crate) cancel: Option<Cancel>,
 }
 
 /// See the module.
@@ -101,7 +89,7 @@ pub(crate) struct Protocol {
     /// Sessions that are opened when it is ready.
     pub(crate) waiting: Vec<(u64, Opening)>,
     pub(crate) sessions: HashMap<u64, Session>,
-    calls: HashMap<u64, Call>,
+    pub(crate) calls: HashMap<u64, Call>,
     count: u64,
     /// So many bytes, at most, of what the agent has not read are answers.
     owed: usize,
@@ -147,37 +135,6 @@ impl Protocol {
         }
     }
 
-    /// The turn is to end soon.
-    pub(crate) fn cancel(&mut self, token: u64, now: Instant) {
-        let limit = self.settings.abort;
-        if let Some(Session {
-            turn: Some(turn), ..
-        }) = self.sessions.get_mut(&token)
-        {
-            turn.cancel = Some(Cancel {
-                until: now
-                    .checked_add(limit)
-                    .unwrap_or(now + Duration::from_secs(1 << 20)),
-                again: now + AGAIN,
-                pause: AGAIN,
-            });
-            self.stop_turn(token);
-        }
-    }
-
-    /// Tells the agent to end the turn, and answers what it asks.
-    fn stop_turn(&mut self, token: u64) {
-        let Some(Session { id, questions, .. }) = self.sessions.get(&token) else {
-            return;
-        };
-        let (id, open) = (Arc::clone(id), questions.take(|_| true));
-        let params = json!({"sessionId": &*id});
-        self.write(&wire::notification("session/cancel", &params));
-        for asked in open {
-            self.close_question(token, &asked, None);
-        }
-    }
-
     /// A request of the user.
     pub(crate) fn request(&mut self, token: u64, method: String, mut params: Value, reply: Done) {
         if let Some(session) = self.sessions.get(&token) {
@@ -189,20 +146,6 @@ impl Protocol {
         }
     }
 
-    /// An answer that was chosen.
-    pub(crate) fn answer(&mut self, token: u64, asked: &Asked, option: &str) {
-        self.close_question(token, asked, Some(option));
-        let session = self.sessions.get(&token);
-        if session.is_some_and(|it| it.turn.is_some() && it.questions.is_empty()) {
-            self.tell(token, Report::Note("running".to_owned()));
-        }
-    }
-
-    fn close_question(&mut self, token: u64, asked: &Asked, option: Option<&str>) {
-        self.write(&wire::outcome(&asked.request, option));
-        self.event(token, AcpEvent::PermissionClosed(asked.permission.id));
-    }
-
     /// Forgets a session. `reply` receives when the agent has closed it.
     pub(crate) fn close(&mut self, token: u64, reply: Option<oneshot::Sender<()>>) {
         self.waiting.retain(|(waits, _)| *waits != token);
@@ -211,6 +154,7 @@ impl Protocol {
             self.calls.remove(&turn.call);
             self.stop_turn(token);
         }
+        self.refuse_all(token);
         if let Some(session) = self.sessions.remove(&token) {
             self.close_id(&session.id, reply);
         }
@@ -245,8 +189,11 @@ impl Protocol {
                 self.refuse(&id, -32601, &format!("this client does not offer {method}"))
             }
             Incoming::Notification(method, mut params) if method == "session/update" => {
-                let update = params["update"].take();
-                match (params["sessionId"].as_str(), AcpEvent::read(update)) {
+                let update = params.get_mut("update").map(Value::take);
+                match (
+                    params["sessionId"].as_str(),
+                    update.and_then(AcpEvent::read),
+                ) {
                     (Some(id), Some(event)) => self.update(id, event),
                     _ => return Err(AcpError::protocol("an update without session or kind")),
                 }
@@ -275,42 +222,6 @@ impl Protocol {
         self.event(token, event);
     }
 
-    fn question(&mut self, request: &Value, params: &Value, now: Instant) -> Result<(), AcpError> {
-        let token = params["sessionId"].as_str().and_then(|id| self.token(id));
-        let Some((token, session)) = token.and_then(|it| Some((it, self.sessions.get(&it)?)))
-        else {
-            return self.refuse(request, -32602, "no such session");
-        };
-        let turn = session.turn.as_ref();
-        if turn.is_some_and(|turn| turn.cancel.is_some()) {
-            return self.reply(&wire::outcome(request, None));
-        }
-        let until = now.checked_add(self.settings.answer);
-        let until = until.unwrap_or(now + Duration::from_secs(1 << 30));
-        let policy = self.settings.policy;
-        match session.questions.ask(policy, request, params, until) {
-            None => self.refuse(request, -32602, "no tool call or no options"),
-            Some(Verdict::Answer(option)) => self.reply(&wire::outcome(request, option.as_deref())),
-            Some(Verdict::Ask(permission)) => {
-                self.asked(token, permission);
-                Ok(())
-            }
-        }
-    }
-
-    fn asked(&mut self, token: u64, permission: AcpPermission) {
-        if self
-            .sessions
-            .get(&token)
-            .is_some_and(|it| it.turn.is_some())
-        {
-            let title = permission.tool.title.clone().unwrap_or_default();
-            let note = bounded(format!("asks for permission: {title}"), words::SHORT);
-            self.tell(token, Report::Note(note));
-        }
-        self.event(token, AcpEvent::Permission(permission));
-    }
-
     fn response(&mut self, call: Call, result: Result<Value, Refusal>) -> Result<(), AcpError> {
         match call {
             Call::Initialize => return self.initialized(result),
@@ -331,84 +242,32 @@ impl Protocol {
     }
 
     fn prompted(&mut self, token: u64, result: Result<Value, Refusal>) -> Result<(), AcpError> {
-        let Some(session) = self.sessions.get_mut(&token) else {
-            return Ok(());
+        let word = match &result {
+            Ok(result) => match result["stopReason"].as_str() {
+                Some(word) => bounded(word.to_owned(), words::SHORT),
+                None => return Err(AcpError::protocol("the end of a turn without a reason")),
+            },
+            Err(_) => String::new(),
         };
-        let Some(turn) = session.turn.take() else {
+        let session = self.sessions.get_mut(&token);
+        let Some(turn) = session.and_then(|session| session.turn.take()) else {
             return Ok(());
         };
         // The agent has given up waiting for their answers.
-        for asked in session.questions.take(|_| true) {
-            self.close_question(token, &asked, None);
-        }
+        self.refuse_all(token);
         let end = match result {
             // Some agents end a cancelled turn with an error.
             Err(_) if turn.cancel.is_some() => Err(AcpError::Aborted),
+            Ok(_) if turn.cancel.is_some() && word == "cancelled" => Err(AcpError::Aborted),
             Err(refusal) => Err(self.refused("session/prompt", refusal)),
-            Ok(result) => {
-                let Some(word) = result["stopReason"].as_str() else {
-                    return Err(AcpError::protocol("the end of a turn without a reason"));
-                };
-                if word == "cancelled" && turn.cancel.is_some() {
-                    Err(AcpError::Aborted)
-                } else {
-                    Ok(AcpReply {
-                        text: turn.text,
-                        stop: AcpStop::of(&bounded(word.to_owned(), words::SHORT)),
-                        usage: AcpUsage::deserialize(&result["usage"]).ok(),
-                    })
-                }
-            }
+            Ok(result) => Ok(AcpReply {
+                text: turn.text,
+                stop: AcpStop::of(&word),
+                usage: AcpUsage::deserialize(&result["usage"]).ok(),
+            }),
         };
         self.tell(token, Report::End(end));
         Ok(())
-    }
-
-    /// When [`tick`](Self::tick) has something to do.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let cancels = self
-            .sessions
-            .values()
-            .filter_map(|it| it.turn.as_ref()?.cancel.as_ref());
-        let questions = self.sessions.values().filter_map(|it| it.questions.until());
-        cancels
-            .map(|it| it.until.min(it.again))
-            .chain(questions)
-            .min()
-    }
-
-    /// What is due: questions that nobody answered, and cancels that had no effect.
-    pub(crate) fn tick(&mut self, now: Instant) {
-        let tokens: Vec<u64> = self.sessions.keys().copied().collect();
-        for token in tokens {
-            let Some(session) = self.sessions.get_mut(&token) else {
-                continue;
-            };
-            let due = session.questions.take(|asked| asked.until <= now);
-            let cancel = session.turn.as_mut().and_then(|turn| turn.cancel.as_mut());
-            match cancel {
-                Some(cancel) if cancel.until <= now => {
-                    let turn = session.turn.take();
-                    drop(turn.and_then(|turn| self.calls.remove(&turn.call)));
-                    let error = AcpError::AbortTimedOut {
-                        limit: self.settings.abort,
-                    };
-                    let reason = error.to_string();
-                    self.tell(token, Report::End(Err(error)));
-                    self.tell(token, Report::Over(reason));
-                }
-                Some(cancel) if cancel.again <= now => {
-                    cancel.pause *= 2;
-                    cancel.again = now + cancel.pause;
-                    self.stop_turn(token);
-                }
-                _ => {}
-            }
-            for asked in due {
-                let option = refusal(&asked.permission.options);
-                self.close_question(token, &asked, option.as_deref());
-            }
-        }
     }
 
     /// The process has ended: so have all turns, calls and sessions.
@@ -449,7 +308,7 @@ impl Protocol {
         }
     }
 
-    fn event(&mut self, token: u64, event: AcpEvent) {
+    pub(crate) fn event(&mut self, token: u64, event: AcpEvent) {
         let in_turn = self
             .sessions
             .get(&token)
@@ -462,7 +321,7 @@ impl Protocol {
         self.tell(token, report(event));
     }
 
-    fn tell(&mut self, token: u64, report: Report) {
+    pub(crate) fn tell(&mut self, token: u64, report: Report) {
         self.told.push_back((token, report));
     }
 
@@ -473,12 +332,12 @@ impl Protocol {
         self.count
     }
 
-    fn refuse(&mut self, id: &Value, code: i64, message: &str) -> Result<(), AcpError> {
+    pub(crate) fn refuse(&mut self, id: &Value, code: i64, message: &str) -> Result<(), AcpError> {
         self.reply(&wire::refuse(id, code, message))
     }
 
     /// An answer, at once. The agent must read them.
-    fn reply(&mut self, line: &Value) -> Result<(), AcpError> {
+    pub(crate) fn reply(&mut self, line: &Value) -> Result<(), AcpError> {
         let before = self.out.len();
         self.owed = self.owed.min(before);
         if self.owed > OWED {
@@ -490,7 +349,7 @@ impl Protocol {
     }
 
     /// A line, with its LF; `serde_json` escapes those inside.
-    fn write(&mut self, line: &Value) {
+    pub(crate) fn write(&mut self, line: &Value) {
         self.out.extend_from_slice(line.to_string().as_bytes());
         self.out.extend_from_slice(b"\n");
     }

@@ -128,12 +128,14 @@ impl World {
         let of_node = |path: &str| AcpAgent::builder(node()).arg(module(path));
         let agent = match self.make {
             // As root it refuses to begin a session, unless it is told that it is in a sandbox.
-            Make::Claude => of_node("@zed-industries/claude-agent-acp/dist/index.js")
+            Make::Claude => of_node("@agentclientprotocol/claude-agent-acp/dist/index.js")
                 .env("CLAUDE_CONFIG_DIR", self.path("home/claude"))
                 .env("ANTHROPIC_API_KEY", "not-a-key")
                 .env("ANTHROPIC_BASE_URL", self.url(""))
                 .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
-                .env("IS_SANDBOX", "1"),
+                .env("IS_SANDBOX", "1")
+                // In its own default, a model decides about permissions.
+                .mode("default"),
             // Of a model that it does not know it warns in each answer. Its sandbox wants a program that may not be there.
             Make::Codex => AcpAgent::builder(module(&format!("@zed-industries/codex-acp-linux-{arch}/bin/codex-acp")))
                 .args(["-c", "model_provider=stub", "-c"])

@@ -41,8 +41,8 @@ makes! {
         permissions[granted refused unanswered]
         aborts[before_the_first_byte in_an_answer in_a_question in_a_tool at_once]
         crashes[in_an_answer idle in_a_tool] resumes[after_a_stop_and_a_restart] ends[a_shutdown];
-    // pi has no permissions.
-    Pi pi: turns[an_answer two_keys a_model_and_a_mode a_shared_process]
+    // pi has no permissions. pi-acp closes the process of every other session when a new one is created.
+    Pi pi: turns[an_answer two_keys a_model_and_a_mode]
         aborts[before_the_first_byte in_an_answer in_a_tool at_once]
         crashes[in_an_answer idle in_a_tool] resumes[after_a_stop_and_a_restart] ends[a_shutdown];
     Qwen qwen: turns[an_answer two_keys a_model_and_a_mode a_shared_process]
@@ -74,7 +74,9 @@ async fn event(sending: &mut Sending<AcpAgent>, is_it: impl Fn(&AcpEvent) -> boo
         loop {
             match sending.next_event().await {
                 Some(Update::Event(event)) if is_it(&event) => return event,
-                Some(event) => seen.push(event),
+                Some(event) => {
+                    seen.push(format!("{event:?}").chars().take(300).collect::<String>())
+                }
                 None => panic!("it ended without that: {seen:?}"),
             }
         }
