@@ -45,7 +45,7 @@ pub(crate) enum Order {
     Prompt(u64, Vec<Value>, Hears),
     Cancel(u64),
     Request(u64, String, Value, oneshot::Sender<Result<Value, AcpError>>),
-    Answer(u64, Asked, String),
+    Answer(u64, Box<Asked>, String),
     /// The receiver is told when the agent has closed the session.
     Close(u64, Option<oneshot::Sender<()>>),
     Stop,
@@ -234,7 +234,7 @@ impl Driver {
             Order::Prompt(token, blocks, hears) => {
                 if let Some(live) = self.live.get_mut(&token) {
                     live.hears = Some(hears);
-                    protocol.prompt(token, blocks);
+                    protocol.prompt(token, &blocks);
                 }
             }
             Order::Cancel(token) => protocol.cancel(token, Instant::now()),

@@ -101,7 +101,7 @@ impl Protocol {
             None => self.refuse(request, -32602, "no tool call or no options"),
             Some(Verdict::Answer(option)) => self.reply(&wire::outcome(request, option.as_deref())),
             Some(Verdict::Ask(permission)) => {
-                self.asked(token, permission);
+                self.asked(token, *permission);
                 Ok(())
             }
         }

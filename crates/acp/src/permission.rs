@@ -50,7 +50,7 @@ pub(crate) struct Questions(Arc<Mutex<Vec<Asked>>>);
 /// What becomes of a question.
 pub(crate) enum Verdict {
     Answer(Option<String>),
-    Ask(AcpPermission),
+    Ask(Box<AcpPermission>),
 }
 
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ impl Questions {
                 request: request.clone(),
                 until,
             });
-            return Some(Verdict::Ask(permission));
+            return Some(Verdict::Ask(Box::new(permission)));
         }
         let allowed = policy == AcpPolicy::AllowReads && reads;
         let allow = || option(&options, "allow_once");
@@ -163,7 +163,7 @@ impl AcpHandle {
         let Some(asked) = taken.into_iter().next() else {
             return false;
         };
-        let order = Order::Answer(self.token, asked, option.to_owned());
+        let order = Order::Answer(self.token, Box::new(asked), option.to_owned());
         // If this fails, the process is gone, and the question with it.
         self.orders.send(order).is_ok()
     }

@@ -58,7 +58,7 @@ impl Probe {
 
     /// Sends a prompt.
     pub fn prompt(&mut self, token: u64) {
-        self.protocol.prompt(token, Vec::new());
+        self.protocol.prompt(token, &[]);
     }
 
     /// Cancels a turn.

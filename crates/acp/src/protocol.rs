@@ -118,7 +118,7 @@ impl Protocol {
         protocol
     }
 
-    pub(crate) fn prompt(&mut self, token: u64, blocks: Vec<Value>) {
+    pub(crate) fn prompt(&mut self, token: u64, blocks: &[Value]) {
         let id = match self.sessions.get(&token) {
             Some(session) if session.turn.is_none() => Arc::clone(&session.id),
             // The manager has one turn at a time, and none of a session that is closed.

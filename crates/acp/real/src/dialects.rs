@@ -196,8 +196,8 @@ fn id() -> String {
 /// The last text of a message.
 fn text(content: &Value) -> String {
     let last = |blocks: &Vec<Value>| {
-        let texts = blocks.iter().filter_map(|block| block["text"].as_str());
-        texts.last().unwrap_or_default().trim().to_owned()
+        let mut texts = blocks.iter().filter_map(|block| block["text"].as_str());
+        texts.next_back().unwrap_or_default().trim().to_owned()
     };
     content.as_array().map_or_else(
         || content.as_str().unwrap_or_default().trim().to_owned(),

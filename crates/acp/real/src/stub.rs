@@ -109,8 +109,14 @@ async fn complete(State(heard): State<Arc<Heard>>, uri: Uri, request: Bytes) -> 
     let request: Value = serde_json::from_slice(&request).unwrap_or_default();
     let Said { user, told } = dialect.said(&request);
     let last = user.last().cloned().unwrap_or_default();
-    heard.messages.lock().push(last.clone());
-    heard.more.notify_waiters();
+    // Without tools, an agent asks for a title.
+    if request["tools"]
+        .as_array()
+        .is_some_and(|tools| !tools.is_empty())
+    {
+        heard.messages.lock().push(last.clone());
+        heard.more.notify_waiters();
+    }
     let (into, body) = mpsc::channel(64);
     let mut frames = dialect.begin(&request);
     let mut goes_on = false;

@@ -63,7 +63,7 @@ async fn by_the_handle() {
         let status = sessions.status("a").expect("it is there");
         assert_eq!(status.note.as_deref(), Some("asks for permission: rm"));
         let handle = sessions.handle("a").expect("it is there");
-        assert_eq!(handle.permissions(), [asked.clone()]);
+        assert_eq!(handle.permissions(), std::slice::from_ref(&asked));
         assert!(!handle.answer(asked.id, "maybe") && !handle.answer(asked.id + 1, "yes"));
         assert!(handle.answer(asked.id, choice));
         assert!(!handle.answer(asked.id, choice), "it is answered once");
@@ -171,7 +171,7 @@ async fn answers_that_are_not_read_do_not_grow() {
     let sessions = manager(at_first(&folder, text).stop_grace(Duration::from_millis(100)));
     match agents(send(&sessions, "a", "hello").await) {
         AcpError::Protocol { what, .. } => {
-            assert_eq!(what, "it asks, and does not read the answers")
+            assert_eq!(what, "it asks, and does not read the answers");
         }
         error => panic!("{error:?}"),
     }

@@ -120,30 +120,41 @@ async fn a_dirty_session_retires_the_process_for_newcomers() {
     assert!(runs(new));
 }
 
-/// So does a turn that is dropped.
+/// A turn that is dropped leaves its session dirty too.
 #[tokio::test]
-async fn so_does_a_turn_that_was_cut_short() {
+async fn so_does_a_turn_that_is_dropped() {
     let folder = Folder::new();
     let sessions = manager(shared("").env("OUT", &folder));
+    said(&sessions, "a1").await;
     said(&sessions, "a2").await;
     let old = pid(&sessions, "a2").await;
-    drop(within(sessions.turn("a1")).await.map(|turn| drop(turn)));
-    said(&sessions, "a1").await;
-    let turn = within(sessions.turn("a1")).await.expect("it has one");
-    let with = async |_: &mut turnwise_acp::AcpSession| std::future::pending::<()>().await;
-    SessionTurn::done(turn);
-    let cut = tokio::time::timeout(Duration::from_millis(50), sessions.with_turn("a1", with)).await;
-    cut.expect_err("it never ends");
-    let new = within(async {
+    let mut events = sessions.subscribe();
+    {
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let turn = sessions.with_turn("a1", async |_| {
+            begun.send(()).expect("the test waits");
+            std::future::pending::<()>().await;
+        });
+        tokio::select! {
+            end = turn => panic!("it never ends: {end:?}"),
+            begun = within(begins) => begun.expect("it begins"),
+        }
+    }
+    within(async {
         loop {
-            let new = pid(&sessions, "a1").await;
-            if new != old {
-                return new;
+            match events.next().await {
+                Some(Update::Event(SessionEvent::Stopped { reason, .. })) => {
+                    return assert_eq!(reason, StopReason::Dirty);
+                }
+                Some(_) => {}
+                None => panic!("it goes on"),
             }
         }
     })
     .await;
-    assert!(runs(old) && runs(new));
+    let new = pid(&sessions, "a1").await;
+    assert!(new != old && runs(old) && runs(new));
+    assert_eq!(pid(&sessions, "a3").await, new);
     assert_eq!(pid(&sessions, "a2").await, old);
 }
 

@@ -162,7 +162,7 @@ async fn a_conversation_is_resumed() {
         assert_eq!(reply.text, format!("told{first}"), "{method}");
         match within(heard.next()).await {
             Some(Update::Event(AcpEvent::Text(text))) => {
-                assert_eq!(text, reply.text, "the replay is no event")
+                assert_eq!(text, reply.text, "the replay is no event");
             }
             other => panic!("{other:?}"),
         }
