@@ -74,7 +74,7 @@ fn says(session: &Value, which: usize, id: usize) -> Value {
         0 => request("fs/read_text_file", json!({})),
         1 => request("session/request_permission", json!({"sessionId": session})),
         2 => request("session/request_permission", json!([])),
-        3 | 4 | 5 => request(
+        3..=5 => request(
             "session/request_permission",
             json!({"sessionId": session, "toolCall": tool, "options": options}),
         ),

@@ -75,7 +75,7 @@ async fn event(sending: &mut Sending<AcpAgent>, is_it: impl Fn(&AcpEvent) -> boo
             match sending.next_event().await {
                 Some(Update::Event(event)) if is_it(&event) => return event,
                 Some(event) => {
-                    seen.push(format!("{event:?}").chars().take(300).collect::<String>())
+                    seen.push(format!("{event:?}").chars().take(300).collect::<String>());
                 }
                 None => panic!("it ended without that: {seen:?}"),
             }
