@@ -42,11 +42,11 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) enum Order {
     Open(u64, Opening, SessionControl<AcpEvent>),
-    Prompt(u64, Vec<Value>, Hears),
+    Prompt(u64, Vec<Value>, Reader),
     Cancel(u64),
     Request(u64, String, Value, oneshot::Sender<Result<Value, AcpError>>),
     Answer(u64, Box<Asked>, String),
-    /// The receiver is told when the agent has closed the session.
+    /// The channel resolves when the agent has closed the session.
     Close(u64, Option<oneshot::Sender<()>>),
     Stop,
     Kill,
@@ -54,13 +54,13 @@ pub(crate) enum Order {
 
 /// The reader of a turn.
 #[derive(Debug)]
-pub(crate) struct Hears {
+pub(crate) struct Reader {
     pub(crate) events: mpsc::Sender<Report>,
     pub(crate) end: Option<oneshot::Sender<Result<AcpReply, AcpError>>>,
 }
 
-impl Hears {
-    /// It was told its end, and has not read it yet. What follows must not overtake what it has still to read.
+impl Reader {
+    /// Its end is sent, and it still reads. What follows must not overtake that.
     fn is_ending(&self) -> bool {
         self.end.is_none() && !self.events.is_closed()
     }
@@ -86,7 +86,7 @@ pub(crate) struct Gone {
 #[derive(Debug)]
 struct Live {
     control: SessionControl<AcpEvent>,
-    hears: Option<Hears>,
+    reader: Option<Reader>,
 }
 
 /// See the module.
@@ -192,11 +192,11 @@ impl Driver {
             orders,
             live,
         } = self;
-        let (out, told) = (&mut protocol.out, &protocol.told);
+        let (out, reports) = (&mut protocol.out, &protocol.reports);
         let exited = process.exited();
         tokio::select! {
             order = orders.recv() => return self.order(order.unwrap_or(Order::Kill)),
-            line = next(lines), if told.is_empty() => match line {
+            line = next(lines), if reports.is_empty() => match line {
                 None => return Some(Over::Closed),
                 Some(Err(LineError::TooLong(limit))) => {
                     return Some(Over::Fault(AcpError::LineTooLong { limit }));
@@ -204,7 +204,7 @@ impl Driver {
                 Some(Err(LineError::Io(error))) => return Some(Over::Fault(AcpError::Io(Arc::new(error)))),
                 Some(Ok(line)) => return self.protocol.line(&line, Instant::now()).err().map(Over::Fault),
             },
-            () = room(live, told.front().map(|(token, _)| *token)), if !told.is_empty() => {}
+            () = room(live, reports.front().map(|(token, _)| *token)), if !reports.is_empty() => {}
             written = write(&mut process.stdin, out), if !out.is_empty() => {
                 if written.is_err() {
                     return Some(Over::Closed);
@@ -226,14 +226,14 @@ impl Driver {
                     token,
                     Live {
                         control,
-                        hears: None,
+                        reader: None,
                     },
                 );
                 protocol.open(token, opening);
             }
-            Order::Prompt(token, blocks, hears) => {
+            Order::Prompt(token, blocks, reader) => {
                 if let Some(live) = self.live.get_mut(&token) {
-                    live.hears = Some(hears);
+                    live.reader = Some(reader);
                     protocol.prompt(token, &blocks);
                 }
             }
@@ -252,9 +252,9 @@ impl Driver {
 
     /// Delivers reports in their order, as far as there is room.
     fn deliver(&mut self) {
-        while let Some((token, report)) = self.protocol.told.pop_front() {
+        while let Some((token, report)) = self.protocol.reports.pop_front() {
             if let Some(report) = self.deliver_one(token, report) {
-                return self.protocol.told.push_front((token, report));
+                return self.protocol.reports.push_front((token, report));
             }
         }
     }
@@ -262,14 +262,16 @@ impl Driver {
     /// Returns the report if there is no room for it.
     fn deliver_one(&mut self, token: u64, report: Report) -> Option<Report> {
         let live = self.live.get_mut(&token)?;
-        match (report, &mut live.hears) {
-            (report @ Report::Unasked(_), Some(hears)) if hears.is_ending() => return Some(report),
+        match (report, &mut live.reader) {
+            (report @ Report::Unasked(_), Some(reader)) if reader.is_ending() => {
+                return Some(report);
+            }
             (Report::Unasked(event), _) => live.control.emit(event),
             (Report::Over(reason), _) => live.control.discard(reason),
-            (Report::End(end), Some(hears)) => drop(hears.end.take().map(|it| it.send(end))),
+            (Report::End(end), Some(reader)) => drop(reader.end.take().map(|it| it.send(end))),
             (Report::End(_), None) => {}
-            (report, Some(hears)) => {
-                if let Err(TrySendError::Full(report)) = hears.events.try_send(report) {
+            (report, Some(reader)) => {
+                if let Err(TrySendError::Full(report)) = reader.events.try_send(report) {
                     return Some(report);
                 }
             }
@@ -299,7 +301,7 @@ impl Driver {
         };
         self.protocol.ended(&error);
         // A turn without room for its last events receives its end all the same.
-        for (token, report) in std::mem::take(&mut self.protocol.told) {
+        for (token, report) in std::mem::take(&mut self.protocol.reports) {
             self.deliver_one(token, report);
         }
         Gone {
@@ -312,7 +314,7 @@ impl Driver {
     async fn rest(&mut self) {
         loop {
             self.deliver();
-            while let Some((token, _)) = self.protocol.told.front() {
+            while let Some((token, _)) = self.protocol.reports.front() {
                 room(&self.live, Some(*token)).await;
                 self.deliver();
             }
@@ -359,9 +361,9 @@ async fn next(lines: &mut FramedRead<ChildStdout, Lines>) -> Option<Result<Bytes
 /// The turn of this session has room, or does not listen any more.
 async fn room(live: &HashMap<u64, Live>, token: Option<u64>) {
     let live = token.and_then(|token| live.get(&token));
-    match live.and_then(|live| live.hears.as_ref()) {
-        Some(hears) if hears.is_ending() => hears.events.closed().await,
-        Some(hears) => drop(hears.events.reserve().await),
+    match live.and_then(|live| live.reader.as_ref()) {
+        Some(reader) if reader.is_ending() => reader.events.closed().await,
+        Some(reader) => drop(reader.events.reserve().await),
         None => {}
     }
 }

@@ -69,7 +69,7 @@ impl Protocol {
         self.close_question(token, asked, Some(option));
         let session = self.sessions.get(&token);
         if session.is_some_and(|it| it.turn.is_some() && it.questions.is_empty()) {
-            self.tell(token, Report::Note("running".to_owned()));
+            self.report(token, Report::Note("running".to_owned()));
         }
     }
 
@@ -115,7 +115,7 @@ impl Protocol {
         {
             let title = permission.tool.title.clone().unwrap_or_default();
             let note = bounded(format!("asks for permission: {title}"), words::SHORT);
-            self.tell(token, Report::Note(note));
+            self.report(token, Report::Note(note));
         }
         self.event(token, AcpEvent::Permission(permission));
     }
@@ -150,8 +150,8 @@ impl Protocol {
                         limit: self.settings.abort,
                     };
                     let reason = error.to_string();
-                    self.tell(token, Report::End(Err(error)));
-                    self.tell(token, Report::Over(reason));
+                    self.report(token, Report::End(Err(error)));
+                    self.report(token, Report::Over(reason));
                 }
                 Some(cancel) if cancel.again <= now => {
                     cancel.pause *= 2;

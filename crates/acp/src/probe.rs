@@ -20,7 +20,7 @@ pub struct Probe {
 /// What a session has received.
 #[derive(Debug, PartialEq)]
 #[non_exhaustive]
-pub enum Told {
+pub enum Received {
     /// It was opened, or not.
     Opened(bool),
     /// An event or a note, in a turn or outside.
@@ -112,24 +112,24 @@ impl Probe {
     }
 
     /// What the sessions have received since the last call.
-    pub fn told(&mut self) -> Vec<(u64, Told)> {
-        let mut told = Vec::new();
+    pub fn received(&mut self) -> Vec<(u64, Received)> {
+        let mut received = Vec::new();
         self.opening
             .retain_mut(|(token, opened)| match opened.try_recv() {
                 Err(oneshot::error::TryRecvError::Empty) => true,
                 opened => {
-                    told.push((*token, Told::Opened(matches!(opened, Ok(Ok(_))))));
+                    received.push((*token, Received::Opened(matches!(opened, Ok(Ok(_))))));
                     false
                 }
             });
-        told.extend(self.protocol.told.drain(..).map(|(token, report)| {
-            let told = match report {
-                Report::Event(_) | Report::Note(_) | Report::Unasked(_) => Told::Event,
-                Report::End(end) => Told::End(end.is_ok()),
-                Report::Over(_) => Told::Over,
+        received.extend(self.protocol.reports.drain(..).map(|(token, report)| {
+            let it = match report {
+                Report::Event(_) | Report::Note(_) | Report::Unasked(_) => Received::Event,
+                Report::End(end) => Received::End(end.is_ok()),
+                Report::Over(_) => Received::Over,
             };
-            (token, told)
+            (token, it)
         }));
-        told
+        received
     }
 }

@@ -96,7 +96,7 @@ pub(crate) struct Protocol {
     /// What is to be written.
     pub(crate) out: BytesMut,
     /// What the sessions are to receive.
-    pub(crate) told: VecDeque<(u64, Report)>,
+    pub(crate) reports: VecDeque<(u64, Report)>,
 }
 
 impl Protocol {
@@ -112,7 +112,7 @@ impl Protocol {
             count: 0,
             owed: 0,
             out: BytesMut::new(),
-            told: VecDeque::new(),
+            reports: VecDeque::new(),
         };
         protocol.call("initialize", &wire::initialize(), Call::Initialize);
         protocol
@@ -122,7 +122,7 @@ impl Protocol {
         let id = match self.sessions.get(&token) {
             Some(session) if session.turn.is_none() => Arc::clone(&session.id),
             // The manager has one turn at a time, and none of a session that is closed.
-            _ => return self.tell(token, Report::End(Err(AcpError::protocol("no session")))),
+            _ => return self.report(token, Report::End(Err(AcpError::protocol("no session")))),
         };
         let params = json!({"sessionId": &*id, "prompt": blocks});
         let call = self.call("session/prompt", &params, Call::Prompt(token));
@@ -266,7 +266,7 @@ impl Protocol {
                 usage: AcpUsage::deserialize(&result["usage"]).ok(),
             }),
         };
-        self.tell(token, Report::End(end));
+        self.report(token, Report::End(end));
         Ok(())
     }
 
@@ -287,10 +287,10 @@ impl Protocol {
         }
         for (token, session) in std::mem::take(&mut self.sessions) {
             if session.turn.is_some() {
-                self.told
+                self.reports
                     .push_back((token, Report::End(Err(error.clone()))));
             }
-            self.told
+            self.reports
                 .push_back((token, Report::Over(error.to_string())));
         }
     }
@@ -318,11 +318,11 @@ impl Protocol {
         } else {
             Report::Unasked
         };
-        self.tell(token, report(event));
+        self.report(token, report(event));
     }
 
-    pub(crate) fn tell(&mut self, token: u64, report: Report) {
-        self.told.push_back((token, report));
+    pub(crate) fn report(&mut self, token: u64, report: Report) {
+        self.reports.push_back((token, report));
     }
 
     pub(crate) fn call(&mut self, method: &str, params: &Value, call: Call) -> u64 {

@@ -3,7 +3,7 @@
 use crate::{
     AcpError, AcpEvent, AcpHandle, AcpMessage, AcpReply,
     builder::Settings,
-    drive::{Hears, Order},
+    drive::{Order, Reader},
     link::Lease,
     opening::{Opened, Opening},
     protocol::Report,
@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use turnwise::TurnContext;
 
 /// The most events that wait for a slow turn.
-const HEARD: usize = 64;
+const READY: usize = 64;
 
 /// A session of an [`AcpAgent`](crate::AcpAgent): a conversation with a running agent. A drop ends it.
 pub struct AcpSession {
@@ -189,27 +189,27 @@ impl AcpSession {
         }
         message.check(&self.opened.can)?;
         let token = self.lease.token;
-        let (events, mut heard) = mpsc::channel(HEARD);
+        let (events, mut reports) = mpsc::channel(READY);
         let (end, mut ended) = oneshot::channel();
         self.lease.order(Order::Prompt(
             token,
             message.0,
-            Hears {
+            Reader {
                 events,
                 end: Some(end),
             },
         ));
         let mut cancelled = pin!(cx.cancelled());
-        let mut told = false;
+        let mut cancels = false;
         let end = loop {
             tokio::select! {
                 // What was reported before the end comes before it.
                 biased;
-                () = cancelled.as_mut(), if !told => {
-                    told = true;
+                () = cancelled.as_mut(), if !cancels => {
+                    cancels = true;
                     self.lease.order(Order::Cancel(token));
                 }
-                Some(report) = heard.recv() => match report {
+                Some(report) = reports.recv() => match report {
                     Report::Event(event) => cx.send(event).await, // a slow reader slows the agent
                     Report::Note(note) => cx.note(note),
                     Report::End(_) | Report::Unasked(_) | Report::Over(_) => {}

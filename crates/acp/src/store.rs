@@ -1,7 +1,6 @@
 //! Which session of the agent a key has.
 
 use parking_lot::Mutex;
-use serde_json::Value;
 use std::{
     collections::BTreeMap,
     fs, io,
@@ -91,16 +90,16 @@ impl SessionStore for FileStore {
         if ids.get(key).is_some_and(|before| before == id) {
             return Ok(());
         }
-        ids.insert(key.to_owned(), id.to_owned());
-        let text: Value = ids
-            .iter()
-            .map(|(key, id)| (key.clone(), id.clone()))
-            .collect();
+        let mut changed = ids.clone();
+        changed.insert(key.to_owned(), id.to_owned());
+        let text = serde_json::to_vec(&changed)?;
         let mut new = self.path.clone().into_os_string();
         new.push(".new");
         let file = fs::File::create(&new)?;
-        io::Write::write_all(&mut &file, text.to_string().as_bytes())?;
+        io::Write::write_all(&mut &file, &text)?;
         file.sync_all()?;
-        fs::rename(new, &self.path)
+        fs::rename(new, &self.path)?;
+        *ids = changed;
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
 use turnwise_acp::{
     AcpAgent, AcpError, AcpPolicy,
-    probe::{Probe, Told},
+    probe::{Probe, Received},
 };
 
 /// What happens next. Sessions have the numbers 0 to 2.
@@ -116,8 +116,8 @@ impl Seen {
                 (None, None) => panic!("{line}"),
             }
         }
-        for (token, told) in probe.told() {
-            if let Told::End(_) = told {
+        for (token, told) in probe.received() {
+            if let Received::End(_) = told {
                 let open = self.turns.get_mut(&token).filter(|open| **open > 0);
                 *open.unwrap_or_else(|| panic!("{token} has no turn")) -= 1;
             }
@@ -254,15 +254,15 @@ fn the_steps_reach_turns_and_questions() {
             }
             _ => {}
         }
-        told.extend(probe.told());
+        told.extend(probe.received());
     }
     let expected = [
-        Told::Opened(true),
-        Told::Event,
-        Told::Event,
-        Told::Event,
-        Told::Event,
-        Told::End(true),
+        Received::Opened(true),
+        Received::Event,
+        Received::Event,
+        Received::Event,
+        Received::Event,
+        Received::End(true),
     ];
     assert_eq!(told, expected.map(|told| (0, told)));
 }
@@ -311,9 +311,9 @@ fn hostile_lines() {
         probe.end(&AcpError::Aborted);
         assert_eq!(
             probe
-                .told()
+                .received()
                 .iter()
-                .filter(|(_, told)| matches!(told, Told::Opened(_)))
+                .filter(|(_, told)| matches!(told, Received::Opened(_)))
                 .count(),
             1,
             "{line}"
