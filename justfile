@@ -178,11 +178,11 @@ coverage: (nightly "llvm-tools")
     cargo run -q --profile test -p loom-tests --bin proofs -- coverage target/coverage/{models,properties,tests}.lcov
 
 # Hours. The property tests see most of the core; what they miss is shown to the other tests, then to loom's models at their
-# everyday bounds. The manager is shown to its own tests, then to shuttle's scenarios; pi's protocol to its tests without a process,
-# then to those with scripts. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each. One seed, so
+# everyday bounds. The manager is shown to its own tests, then to shuttle's scenarios; pi to its tests without a process,
+# then to those with scripts; turnwise-process to all its tests. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each. One seed, so
 # that the same is left each time. The counts go into loom-tests/mutants/machine.txt, and by `just proofs` into PROOFS.md.
 # With DIFF, a file that `git diff` wrote, only what it touches is mutated, and nothing is counted; SHARD=k/n takes one of n parts.
-# cargo-mutants over core, manager and pi's protocol: each mutant dies, or is listed as one that no check can tell
+# cargo-mutants over core, manager, pi and its processes: each mutant dies, or is listed as one that no check can tell
 mutants-by-machine DIFF="": cargo-mutants
     #!/usr/bin/env bash
     set -euo pipefail
@@ -213,9 +213,9 @@ mutants-by-machine DIFF="": cargo-mutants
     again manager "${manager[@]}" --timeout 120 --cargo-arg=--tests
     again manager "${manager[@]}" --test-package fuzz-replay --timeout 120
     again manager "${manager[@]}" --test-package turnwise-shuttle --timeout 600 --cargo-arg=--test=adapters
-    protocol=(-p turnwise-pi --file crates/pi/src/protocol.rs --file crates/pi/src/work.rs)
-    look protocol "${protocol[@]}" --timeout 60 --cargo-arg=--test=wire
-    again protocol "${protocol[@]}" --timeout 120 --cargo-arg=--test=scripts
+    look pi -p turnwise-pi --timeout 60 --cargo-arg=--test=wire
+    again pi -p turnwise-pi --timeout 120 --cargo-arg=--test=scripts
+    look process -p turnwise-process --timeout 60
 
     # Where a line stands changes; what it says counts.
     said() { sed -E 's/:[0-9]+:[0-9]+:/:/' | sort; }
@@ -227,7 +227,7 @@ mutants-by-machine DIFF="": cargo-mutants
         echo "mutants-by-machine: none missed of what {{ DIFF }} touches, but what is listed"
         exit 0
     fi
-    for part in core manager protocol; do
+    for part in core manager pi process; do
         count() { { cat "$out/$part/$1" 2>/dev/null || true; } | wc -l; }
         made=$(($(count first/caught.txt) + $(count first/missed.txt) + $(count first/timeout.txt) + $(count first/unviable.txt)))
         echo "$part $made $(count first/unviable.txt) $(count mutants.out/missed.txt)"
@@ -246,10 +246,9 @@ mutants-of-a-change MOST="10": cargo-mutants
     if test -z "$base" || test "$(git rev-parse "$base")" = "$(git rev-parse HEAD)"; then base=HEAD~1; fi
     git rev-parse -q --verify "$base^{commit}" > /dev/null \
         || { echo "CANNOT RUN mutants-of-a-change: the clone has no commit before this one; TURNWISE_BASE may name one" >&2; exit 1; }
-    mkdir -p target && git diff "$base" -- src crates/pi/src > target/change.diff
+    mkdir -p target && git diff "$base" -- src crates/pi/src crates/process/src > target/change.diff
     count=0
-    test -s target/change.diff && count=$(cargo mutants -p turnwise -p turnwise-pi --list --in-diff target/change.diff \
-        --file 'src/**' --file crates/pi/src/protocol.rs --file crates/pi/src/work.rs | wc -l)
+    test -s target/change.diff && count=$(cargo mutants -p turnwise -p turnwise-pi -p turnwise-process --list --in-diff target/change.diff | wc -l)
     if test "$count" -eq 0; then echo "mutants-of-a-change: no mutant can be made of what changed in src since $base"; exit 0; fi
     parts=$(((count + {{ MOST }} - 1) / {{ MOST }}))
     part=$((0x$(git rev-parse --short=6 HEAD | cut -c-6) % parts))
@@ -337,11 +336,11 @@ lint:
 
 # the documentation, every warning an error
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-pi -p turnwise-acp --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
 
 # the documentation as its host builds it, with the features that bring each item
 doc-host: (nightly "")
-    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-pi -p turnwise-acp --all-features --target-dir target/doc-host
+    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features --target-dir target/doc-host
 
 # what would be published: it builds from its own package
 package:
@@ -356,7 +355,7 @@ semver:
 msrv:
     rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
         || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
-    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-pi -p turnwise-acp --all-features
+    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
@@ -368,16 +367,17 @@ minimal: (nightly "")
     git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -c | tar -x -C "$copy"
     target=$PWD/target/minimal
     cd "$copy"
-    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/pi"]/' Cargo.toml
+    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/pi", "crates\/process"]/' Cargo.toml
     cargo +{{ nightly }} update -Z direct-minimal-versions
-    cargo check --target-dir "$target" -p turnwise -p turnwise-pi -p turnwise-acp --all-features
+    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
 
-# the library, the adapters and chatd for Windows, macOS, ARM and 32-bit x86
+# the library, the crates beside it and chatd for Windows, macOS, ARM and 32-bit x86
 targets:
     #!/usr/bin/env bash
     set -euo pipefail
     for target in x86_64-pc-windows-msvc aarch64-apple-darwin aarch64-unknown-linux-gnu i686-unknown-linux-gnu; do
         rustup target add "$target" >/dev/null 2>&1 || { echo "CANNOT RUN targets: $target cannot be installed" >&2; exit 1; }
+        # turnwise-process is in them where there is Unix.
         RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p turnwise-acp -p chatd \
             --features turnwise/tokio,turnwise/tracing,turnwise/serde,turnwise/testing
         echo "it builds for $target"

@@ -12,9 +12,9 @@
 use crate::{
     AcpError, AcpEvent, AcpReply,
     builder::Settings,
-    opening::Opening,
     permission::Asked,
-    protocol::{Protocol, Report},
+    protocol::Protocol,
+    state::{Opening, Report},
 };
 use futures_core::Stream;
 use serde_json::Value;

@@ -6,7 +6,8 @@ use crate::{
     AcpError,
     event::{AcpEvent, AcpPermission},
     permission::{Asked, Verdict, refusal},
-    protocol::{Protocol, Report, Session},
+    protocol::Protocol,
+    state::{Cancel, Report, Session},
     wire,
     words::{self, bounded},
 };
@@ -16,15 +17,6 @@ use tokio::time::Instant;
 
 /// The pause before the first repetition of a cancel. It doubles.
 const AGAIN: Duration = Duration::from_millis(200);
-
-/// A turn that is to end.
-#[derive(Debug)]
-pub(crate) struct Cancel {
-    /// When the turn must have ended.
-    until: Instant,
-    again: Instant,
-    pause: Duration,
-}
 
 impl Protocol {
     /// The turn is to end soon.

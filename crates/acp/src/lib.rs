@@ -62,12 +62,15 @@
 //!
 //! | module | its one idea |
 //! |---|---|
+//! | `probe` | the protocol for tests |
 //! | `session` | a session, from the side of its turns |
 //! | `link` | the processes, and which sessions use them |
+//! | `handle` | how a session is reached without its turn |
 //! | `drive` | the task of one process, which does all its I/O |
 //! | `opening`, `due`, `protocol` | how sessions begin; what waits for an answer or an end; what may be sent at which time. Without I/O |
-//! | `permission` | questions of the agent, and who answers them |
+//! | `state` | the parts that the protocol is made of |
 //! | `builder`, `store` | the settings; which conversation a key has |
+//! | `permission` | questions of the agent, and who answers them |
 //! | `message`, `event`, `wire` | messages and replies; events; one line |
 //! | `error`, `words` | errors; bounds of texts |
 
@@ -79,6 +82,7 @@ mod drive;
 mod due;
 mod error;
 mod event;
+mod handle;
 mod link;
 mod message;
 mod opening;
@@ -87,6 +91,7 @@ mod permission;
 pub mod probe;
 mod protocol;
 mod session;
+mod state;
 mod store;
 mod wire;
 mod words;
@@ -94,8 +99,9 @@ mod words;
 pub use builder::AcpBuilder;
 pub use error::AcpError;
 pub use event::{AcpEvent, AcpOption, AcpPermission, AcpPlanEntry, AcpToolCall};
+pub use handle::AcpHandle;
 pub use message::{AcpMessage, AcpReply, AcpStop, AcpUsage};
-pub use permission::{AcpHandle, AcpPolicy};
+pub use permission::AcpPolicy;
 pub use session::{AcpChoice, AcpSession};
 pub use store::{FileStore, MemoryStore, SessionStore};
 

@@ -3,35 +3,13 @@
 use crate::{
     AcpError,
     permission::Questions,
-    protocol::{AUTH_REQUIRED, Call, Protocol, Session},
+    protocol::{AUTH_REQUIRED, Protocol},
+    state::{Call, Opened, Opening, Session},
     wire::{Capabilities, Refusal},
     words,
 };
 use serde_json::{Value, json};
-use std::{path::PathBuf, sync::Arc};
-use tokio::sync::oneshot;
-
-/// A session that is to be opened.
-#[derive(Debug)]
-pub(crate) struct Opening {
-    /// The id of the session before it.
-    pub(crate) saved: Option<String>,
-    pub(crate) folder: PathBuf,
-    pub(crate) reply: oneshot::Sender<Result<Opened, AcpError>>,
-}
-
-/// A session that is open.
-#[derive(Debug)]
-pub(crate) struct Opened {
-    pub(crate) id: Arc<str>,
-    pub(crate) resumed: bool,
-    /// The session before it, which could not be resumed, and why.
-    pub(crate) lost: Option<(String, String)>,
-    /// The response: modes, models, options.
-    pub(crate) info: Value,
-    pub(crate) can: Arc<Capabilities>,
-    pub(crate) questions: Questions,
-}
+use std::sync::Arc;
 
 impl Protocol {
     /// Opens a session, once the agent is ready.

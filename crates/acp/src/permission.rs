@@ -1,20 +1,14 @@
 //! Questions for permission: which are open, and who answers them.
 
-use crate::{
-    drive::Order,
-    event::{AcpOption, AcpPermission, AcpToolCall},
-};
+use crate::event::{AcpOption, AcpPermission, AcpToolCall};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
 };
-use tokio::{sync::mpsc, time::Instant};
+use tokio::time::Instant;
 
 /// The most questions that may be open in a session. More are refused.
 const OPEN: usize = 64;
@@ -29,7 +23,7 @@ pub enum AcpPolicy {
     /// A call of the kind `read` or `search` is allowed, once. Any other is refused. The agent itself states the kind: do not use this
     /// as a protection against the agent.
     AllowReads,
-    /// You are asked: by [`AcpEvent::Permission`](crate::AcpEvent::Permission). [`AcpHandle::answer`] answers. If nobody answers within
+    /// You are asked: by [`AcpEvent::Permission`](crate::AcpEvent::Permission). [`AcpHandle::answer`](crate::AcpHandle::answer) answers. If nobody answers within
     /// [`permission_timeout`](crate::AcpBuilder::permission_timeout), or the turn is cancelled, it is refused.
     Ask,
 }
@@ -105,6 +99,11 @@ impl Questions {
         self.0.lock().iter().map(|asked| asked.until).min()
     }
 
+    pub(crate) fn open(&self) -> Vec<AcpPermission> {
+        let open = self.0.lock();
+        open.iter().map(|asked| asked.permission.clone()).collect()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().is_empty()
     }
@@ -118,61 +117,4 @@ pub(crate) fn refusal(options: &[AcpOption]) -> Option<String> {
 fn option(options: &[AcpOption], kind: &str) -> Option<String> {
     let found = options.iter().find(|option| option.kind == kind);
     found.map(|option| option.id.clone())
-}
-
-/// Reaches a session without its turn, to answer its questions for permission.
-/// [`SessionManager::handle`](turnwise::SessionManager::handle) returns it. It does not keep the session alive.
-///
-/// ```no_run
-/// # use turnwise::SessionManager;
-/// # use turnwise_acp::{AcpAgent, AcpEvent};
-/// # fn f(sessions: &SessionManager<AcpAgent>, event: AcpEvent) {
-/// if let (AcpEvent::Permission(asked), Some(handle)) = (event, sessions.handle("chat-42")) {
-///     if let Some(yes) = asked.options.iter().find(|option| option.kind == "allow_once") {
-///         handle.answer(asked.id, &yes.id);
-///     }
-/// }
-/// # }
-/// ```
-#[derive(Clone)]
-pub struct AcpHandle {
-    pub(crate) token: u64,
-    pub(crate) id: Arc<str>,
-    pub(crate) questions: Questions,
-    pub(crate) orders: mpsc::UnboundedSender<Order>,
-}
-
-impl AcpHandle {
-    /// Returns the agent's id of the session.
-    pub fn session_id(&self) -> &str {
-        &self.id
-    }
-
-    /// Returns the questions that are open.
-    pub fn permissions(&self) -> Vec<AcpPermission> {
-        let open = self.questions.0.lock();
-        open.iter().map(|asked| asked.permission.clone()).collect()
-    }
-
-    /// Answers a question with one of its options. Returns false if the question is not open any more, or has no such option.
-    pub fn answer(&self, permission: u64, option: &str) -> bool {
-        let taken = self.questions.take(|asked| {
-            let mut options = asked.permission.options.iter();
-            asked.permission.id == permission && options.any(|it| it.id == option)
-        });
-        let Some(asked) = taken.into_iter().next() else {
-            return false;
-        };
-        let order = Order::Answer(self.token, Box::new(asked), option.to_owned());
-        // If this fails, the process is gone, and the question with it.
-        self.orders.send(order).is_ok()
-    }
-}
-
-impl fmt::Debug for AcpHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AcpHandle")
-            .field("session_id", &self.id)
-            .finish_non_exhaustive()
-    }
 }

@@ -2,8 +2,8 @@
 
 use crate::{
     AcpBuilder, AcpError,
-    opening::{Opened, Opening},
-    protocol::{Protocol, Report},
+    protocol::Protocol,
+    state::{Opened, Opening, Report},
 };
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};

@@ -15,11 +15,9 @@
 use crate::{
     AcpError,
     builder::Settings,
-    due::Cancel,
     event::AcpEvent,
     message::{AcpReply, AcpStop, AcpUsage},
-    opening::Opening,
-    permission::Questions,
+    state::{Call, Done, Opening, Report, Session, Turn},
     wire::{self, Capabilities, Incoming, Refusal},
     words::{self, bounded},
 };
@@ -36,47 +34,6 @@ use tokio_util::bytes::BytesMut;
 const OWED: usize = 1 << 20;
 /// The code of an agent that wants an account.
 pub(crate) const AUTH_REQUIRED: i64 = -32000;
-
-type Done = oneshot::Sender<Result<Value, AcpError>>;
-
-/// What a session receives.
-#[derive(Debug)]
-pub(crate) enum Report {
-    Event(AcpEvent),
-    Note(String),
-    /// The end of the turn.
-    End(Result<AcpReply, AcpError>),
-    /// An event outside of a turn.
-    Unasked(AcpEvent),
-    /// The session cannot be used any more.
-    Over(String),
-}
-
-/// A request that has no response yet.
-#[derive(Debug)]
-pub(crate) enum Call {
-    Initialize,
-    Authenticate,
-    /// And whether it resumes the saved session, and why that was refused before.
-    Open(u64, Opening, bool, Option<String>),
-    Prompt(u64),
-    Close(Option<oneshot::Sender<()>>),
-    User(String, Done),
-}
-
-#[derive(Debug)]
-pub(crate) struct Session {
-    pub(crate) id: Arc<str>,
-    pub(crate) questions: Questions,
-    pub(crate) turn: Option<Turn>,
-}
-
-#[derive(Debug)]
-pub(crate) struct Turn {
-    pub(crate) call: u64,
-    text: String,
-    pub(crate) cancel: Option<Cancel>,
-}
 
 /// See the module.
 #[derive(Debug)]

@@ -5,8 +5,7 @@ use crate::{
     builder::Settings,
     drive::{Order, Reader},
     link::Lease,
-    opening::{Opened, Opening},
-    protocol::Report,
+    state::{Opened, Opening, Report},
 };
 use serde_json::{Value, json};
 use std::{fmt, pin::pin, sync::Arc};

@@ -1,6 +1,5 @@
 //! The settings of an agent.
 
-use crate::dialog::PiDialog;
 use std::sync::Arc;
 use std::{
     ffi::{OsStr, OsString},
@@ -11,7 +10,6 @@ use std::{
 use tokio::process::Command;
 
 pub(crate) type Configure = dyn Fn(&str, &mut Command) + Send + Sync;
-pub(crate) type Dialogs = dyn Fn(PiDialog) + Send + Sync;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -22,7 +20,7 @@ pub(crate) struct Settings {
     pub(crate) working_dir: Option<PathBuf>,
     pub(crate) session_dir: Option<PathBuf>,
     pub(crate) configure: Option<Arc<Configure>>,
-    pub(crate) dialogs: Option<Arc<Dialogs>>,
+    pub(crate) question: Duration,
     pub(crate) ready: Duration,
     pub(crate) health: Duration,
     pub(crate) abort: Duration,
@@ -40,7 +38,7 @@ impl Default for Settings {
             working_dir: None,
             session_dir: None,
             configure: None,
-            dialogs: None,
+            question: Duration::ZERO,
             ready: Duration::from_secs(30),
             health: Duration::from_secs(5),
             abort: Duration::from_secs(3),
@@ -119,11 +117,12 @@ impl PiBuilder {
         self
     }
 
-    /// Sets a function that receives the questions of extensions. Default: each question is cancelled.
+    /// Limits how long a question of an extension waits for [`PiHandle::answer`](super::PiHandle::answer). Then it is cancelled.
+    /// Default: zero, so each question is cancelled at once.
     ///
-    /// The function runs in the task of the session. It must not block: pass the [`PiDialog`] to the task that answers it.
-    pub fn dialogs(mut self, dialogs: impl Fn(PiDialog) + Send + Sync + 'static) -> Self {
-        self.settings.dialogs = Some(Arc::new(dialogs));
+    /// The turn waits meanwhile, within the manager's `Timeouts::turn`, and is silent for `Timeouts::quiet`.
+    pub fn question_timeout(mut self, limit: Duration) -> Self {
+        self.settings.question = limit;
         self
     }
 

@@ -8,25 +8,26 @@
 //! | it writes what it should not | the error, when the process is gone | as by `stop` |
 //! | a turn does not end after its abort | `AbortTimedOut`, at once | as by `stop` |
 //!
+//! An end that nobody asked for discards the session, so that the next message has a new one.
+//!
 //! After a `stop` that pi obeys, what it left running may run on. After any other end all its children are ended.
 
 use crate::{
     PiError,
     builder::Settings,
-    dialog::{Answer, PiDialog},
-    message::PiMessage,
+    message::{PiEvent, PiMessage},
     protocol::{Protocol, Report},
+    questions::PiHandle,
 };
 use futures_core::Stream;
 use serde_json::{Map, Value};
 use std::{
     future::{pending, poll_fn},
-    panic::AssertUnwindSafe,
     pin::Pin,
     process::ExitStatus,
+    sync::Arc,
     time::Duration,
 };
-use std::{panic::catch_unwind, sync::Arc};
 use tokio::{
     io::{self, AsyncWriteExt},
     process::ChildStdout,
@@ -34,7 +35,7 @@ use tokio::{
     time::{Instant, sleep_until, timeout},
 };
 use tokio_util::{bytes::Bytes, codec::FramedRead};
-use turnwise::Incarnation;
+use turnwise::manager::SessionControl;
 use turnwise_process::{Ended, LineError, Lines, Process};
 
 /// For output that was written before the process ended. If it takes longer, another process has the pipe.
@@ -83,12 +84,9 @@ pub(crate) struct Driver {
     hears: Option<mpsc::Sender<Report>>,
     /// When a turn that is cancelled must have ended.
     deadline: Option<Instant>,
-    answers: mpsc::UnboundedReceiver<(String, Answer)>,
-    answer: mpsc::UnboundedSender<(String, Answer)>,
     phase: watch::Sender<Phase>,
     settings: Arc<Settings>,
-    key: String,
-    incarnation: Incarnation,
+    control: SessionControl<PiEvent>,
 }
 
 /// Why it does not serve any more.
@@ -102,6 +100,19 @@ enum Over {
     Fault(Fault),
 }
 
+impl Over {
+    /// Of an end that nobody asked for.
+    fn why(&self) -> Option<&'static str> {
+        match self {
+            Self::Stop | Self::Dropped => None,
+            Self::Exited => Some("pi has ended"),
+            Self::Closed => Some("pi has closed a pipe"),
+            Self::Overdue => Some("pi has not ended an aborted turn in time"),
+            Self::Fault(_) => Some("pi has broken its protocol"),
+        }
+    }
+}
+
 enum Fault {
     Protocol(String),
     Line(LineError),
@@ -113,25 +124,25 @@ impl Driver {
         orders: mpsc::UnboundedReceiver<Order>,
         phase: watch::Sender<Phase>,
         settings: Arc<Settings>,
-        key: String,
-        incarnation: Incarnation,
+        control: SessionControl<PiEvent>,
     ) -> Self {
-        let (answer, answers) = mpsc::unbounded_channel();
         let lines = process.lines(settings.line_limit);
         Self {
             process,
             lines: lines.expect("nobody has taken them"),
-            protocol: Protocol::new(settings.dialogs.is_some()),
+            protocol: Protocol::new(!settings.question.is_zero()),
             orders,
             hears: None,
             deadline: None,
-            answers,
-            answer,
             phase,
             settings,
-            key,
-            incarnation,
+            control,
         }
+    }
+
+    /// Reaches the questions of this process.
+    pub(crate) fn handle(&self) -> PiHandle {
+        self.protocol.handle()
     }
 
     pub(crate) async fn run(mut self) {
@@ -140,7 +151,11 @@ impl Driver {
                 break over;
             }
         };
+        self.protocol.unanswered();
         self.phase.send_replace(Phase::Ends);
+        if let Some(why) = over.why() {
+            self.control.discard(why);
+        }
         let gone = self.end(over).await;
         // What was ordered meanwhile hears that the process is gone: its senders go with this.
         self.phase.send_replace(Phase::Gone(gone));
@@ -149,20 +164,30 @@ impl Driver {
     /// Waits for one thing to happen. Each is cancel-safe: what does not happen now is not lost.
     async fn step(&mut self) -> Option<Over> {
         if self.hears.is_none() {
-            self.protocol.told.clear();
+            for told in self.protocol.told.drain(..) {
+                if let Report::Event(question @ PiEvent::Question(_)) = told {
+                    self.control.emit(question);
+                }
+            }
         }
-        self.ask();
+        let due = self.protocol.questions.due(self.settings.question);
         let Self {
             process,
             lines,
             protocol,
             ..
         } = self;
-        let (out, told) = (&mut protocol.out, &protocol.told);
+        let Protocol {
+            out,
+            told,
+            questions,
+            ..
+        } = protocol;
         let exited = process.exited();
         tokio::select! {
             order = self.orders.recv() => return self.order(order),
-            Some((id, answer)) = self.answers.recv() => self.protocol.answer(&id, answer),
+            () = questions.answered() => self.protocol.answer(),
+            () = at(due) => self.protocol.expire(Instant::now()),
             // The next line is read when what the last one told is heard: a turn that is slow slows pi, and nothing grows.
             line = next(lines), if told.is_empty() => return self.line(line),
             listens = room(self.hears.as_ref()), if !told.is_empty() => self.tell(listens),
@@ -219,21 +244,6 @@ impl Driver {
         if ended || !listens {
             self.hears = None;
             self.deadline = None;
-        }
-    }
-
-    /// Questions, to the user.
-    fn ask(&mut self) {
-        let Some(dialogs) = &self.settings.dialogs else {
-            return;
-        };
-        while let Some(question) = self.protocol.question() {
-            let (key, answer) = (self.key.clone(), self.answer.clone());
-            let dialog = PiDialog::new(question, key, self.incarnation, answer);
-            // A panic drops the dialog: nobody answers. The panic hook has told it.
-            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| dialogs(dialog))) {
-                std::mem::forget(payload); // its drop may panic too
-            }
         }
     }
 

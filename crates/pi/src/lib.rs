@@ -46,18 +46,42 @@
 //! | | |
 //! |---|---|
 //! | end of a turn | pi reports that nothing follows. Tool calls, retries and compaction belong to the turn |
-//! | abort | sent when pi has accepted the message; open dialogs are answered, and queued messages are cleared. If the turn does not end within [`abort_timeout`](PiBuilder::abort_timeout), the process is ended |
-//! | crash | the turn fails with [`PiError::Exited`] and the end of stderr. The queue stays, and the next turn starts a new pi |
+//! | abort | sent when pi has accepted the message; open questions are cancelled, and queued messages are cleared. If the turn does not end within [`abort_timeout`](PiBuilder::abort_timeout), the process is ended |
+//! | crash | the turn fails with [`PiError::Exited`] and the end of stderr. An idle session is gone at once. The queue stays, and the next turn starts a new pi |
 //! | stop | closes pi's input, which ends pi and its tools in any state, and saves the partial answer. Then SIGTERM, then SIGKILL |
 //! | pi ends unasked, is killed, or breaks its protocol | the processes of its tools are found by their group and their environment, and killed (Linux only) |
 //! | this program ends, even by SIGKILL | pi's input is closed, as by a stop |
+//!
+//! # Questions of extensions
+//!
+//! An extension may ask: before a tool runs, or in its command. With a [`question_timeout`](PiBuilder::question_timeout), its
+//! [`PiEvent::Question`] can be answered by the session's [handle](PiHandle), while the turn waits for it:
+//!
+//! ```no_run
+//! # use turnwise::{SessionManager, manager::Update};
+//! # use turnwise_pi::{PiAgent, PiAnswer, PiEvent};
+//! # async fn example(sessions: SessionManager<PiAgent>) {
+//! let mut answer = sessions.send_message("chat-42", "tidy up".into());
+//! while let Some(event) = answer.next_event().await {
+//!     if let Update::Event(PiEvent::Question(question)) = event {
+//!         println!("{}: {:?}", question.title, question.options);
+//!         if let Some(handle) = sessions.handle("chat-42") {
+//!             handle.answer(question.id, PiAnswer::Value("Allow".to_owned()));
+//!         }
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! The end and the abort of the turn cancel its open questions. A question during the start is cancelled at once: nobody has the
+//! handle yet. At most 64 are open, with 1 MiB of texts; more are cancelled at once.
 //!
 //! # pi works only in a turn
 //!
 //! An extension may begin work between two messages, and an agent may continue after its end. Such output cannot be separated from
 //! the answer to the next message. So the process is ended, and the next message resumes the conversation with a new one. A
-//! turn that is running fails with [`PiError::Protocol`]. Without one, the stop of the session, as [`StopReason::Unhealthy`],
-//! reports the error. Work that an extension's command begins belongs to the turn of that command.
+//! turn that is running fails with [`PiError::Protocol`]. Without one, the stop of the session reports the error, as
+//! [`StopReason::Discarded`]. Work that an extension's command begins belongs to the turn of that command.
 //!
 //! # Limits
 //!
@@ -72,18 +96,16 @@
 //! |---|---|
 //! | `session` | a running pi, from the side of its turns |
 //! | `drive` | the task of one pi, which does all its I/O |
-//! | `protocol`, `work`, `questions` | what may be sent to pi at which time, without I/O; which records belong to a turn; the questions of extensions |
+//! | `protocol`, `work`, `questions` | what may be sent to pi at which time, without I/O; which records belong to a turn; the open questions of extensions, and the handle |
 //! | `builder` | the settings |
-//! | `dialog` | a question and its answer |
 //! | `record` | a parsed line |
-//! | `message`, `error` | messages and replies; errors |
+//! | `message`, `error` | messages, events, questions and replies; errors |
 //! | `session_id`, `words` | ids from keys; bounds of texts |
 
 #![cfg(unix)]
 #![forbid(unsafe_code)]
 
 mod builder;
-mod dialog;
 mod drive;
 mod error;
 mod message;
@@ -96,15 +118,14 @@ mod words;
 mod work;
 
 pub use builder::PiBuilder;
-pub use dialog::PiDialog;
 pub use error::PiError;
-pub use message::{PiEvent, PiImage, PiMessage, PiReply, PiStop, PiUsage};
+pub use message::{PiAnswer, PiEvent, PiImage, PiMessage, PiQuestion, PiReply, PiStop, PiUsage};
+pub use questions::PiHandle;
 pub use session::PiSession;
 
 /// For the fuzzer: the parts that need no process. Not part of the public interface.
 #[doc(hidden)]
 pub mod wire {
-    pub use crate::dialog::Answer;
     pub use crate::protocol::{Protocol, Report};
     pub use tokio_util::{bytes::BytesMut, codec::Decoder};
     pub use turnwise_process::{LineError, Lines};
@@ -161,7 +182,7 @@ impl PiAgent {
 impl Backend for PiAgent {
     type Key = String;
     type Session = PiSession;
-    type Handle = ();
+    type Handle = PiHandle;
     type Event = PiEvent;
     type Error = PiError;
 
@@ -170,10 +191,10 @@ impl Backend for PiAgent {
         &self,
         key: &String,
         cx: &TurnContext<PiEvent>,
-    ) -> Result<(PiSession, ()), PiError> {
+    ) -> Result<(PiSession, PiHandle), PiError> {
         let incarnation = cx.incarnation();
         self.make_session_dir().await?;
-        let mut session = PiSession::spawn(&self.settings, key, incarnation).await?;
+        let (mut session, handle) = PiSession::spawn(&self.settings, key, cx.session()).await?;
         let starting = (key.clone(), incarnation);
         self.starting
             .lock()
@@ -181,7 +202,7 @@ impl Backend for PiAgent {
         let limit = self.settings.ready;
         let ready = timeout(limit, session.ready()).await;
         let started = match ready {
-            Ok(Ok(())) => Ok((session, ())),
+            Ok(Ok(())) => Ok((session, handle)),
             Ok(Err(source)) => {
                 session.kill().await;
                 let source = Box::new(source);
@@ -218,12 +239,12 @@ impl Backend for PiAgent {
             // A turn has reported this error already.
             (StopReason::Dirty, _) => Ok(()),
             // It happened between turns, so nothing else reports it.
-            (StopReason::Unhealthy, Some(what)) => Err(PiError::Protocol {
+            (StopReason::Unhealthy | StopReason::Discarded, Some(what)) => Err(PiError::Protocol {
                 what: String::from(&*what),
                 stderr,
             }),
             // A kill is expected then.
-            (StopReason::Unhealthy, None) => Ok(()),
+            (StopReason::Unhealthy | StopReason::Discarded, None) => Ok(()),
             _ if killed => Err(PiError::Killed { stderr }),
             _ => Ok(()),
         }

@@ -1,7 +1,7 @@
-//! Messages to pi, events and replies.
+//! Messages to pi, events, questions and replies.
 
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// A message for pi. A text converts to one: `"hello".into()`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,14 +98,9 @@ pub enum PiEvent {
     Compacting,
     /// The summary has ended.
     Compacted,
-    /// An extension asks a question. [`PiBuilder::dialogs`](super::PiBuilder::dialogs) receives it. Without that function, it is
-    /// cancelled.
-    Dialog {
-        /// `select`, `confirm`, `input` or `editor`.
-        method: String,
-        /// The question.
-        title: String,
-    },
+    /// An extension asks a question. [`PiHandle::answer`](super::PiHandle::answer) answers it, if
+    /// [`PiBuilder::question_timeout`](super::PiBuilder::question_timeout) is set. Otherwise it is cancelled already.
+    Question(Arc<PiQuestion>),
     /// An extension shows a notice.
     Notice {
         /// `info`, `warning` or `error`.
@@ -134,13 +129,63 @@ impl PiEvent {
             } => id.len() + name.len() + json_bytes(arguments),
             Self::ToolEnded { id, name, .. } => id.len() + name.len(),
             Self::Retrying { error, .. } => error.len(),
-            Self::Dialog { method, title } => method.len() + title.len(),
+            Self::Question(question) => question.weight(),
             Self::Notice { level, text } => level.len() + text.len(),
             Self::ExtensionFailed { extension, error } => extension.len() + error.len(),
             Self::RetryEnded { .. } | Self::Compacting | Self::Compacted => 0,
         };
         size_of_val(self) + more
     }
+}
+
+/// A question of an extension.
+///
+/// It is cancelled when its time is over, and at the end or the abort of the turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct PiQuestion {
+    /// Its number. No other question in this program has it.
+    pub id: u64,
+    /// `select`, `confirm`, `input` or `editor`.
+    pub method: String,
+    /// The question.
+    pub title: String,
+    /// An explanation.
+    pub message: Option<String>,
+    /// The options of a `select`.
+    pub options: Vec<String>,
+    /// The placeholder of an empty input field.
+    pub placeholder: Option<String>,
+    /// The initial text.
+    pub prefill: Option<String>,
+}
+
+impl PiQuestion {
+    /// Its size in bytes, with its texts.
+    pub(crate) fn weight(&self) -> usize {
+        let texts = [&self.message, &self.placeholder, &self.prefill];
+        let texts = texts
+            .into_iter()
+            .flatten()
+            .chain([&self.method, &self.title]);
+        let options = self.options.iter();
+        let options: usize = options
+            .map(|option| size_of_val(option) + option.len())
+            .sum();
+        size_of_val(self) + texts.map(String::len).sum::<usize>() + options
+    }
+}
+
+/// The answer to a [`PiQuestion`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PiAnswer {
+    /// The selected option, or a text.
+    Value(String),
+    /// Yes or no, to a `confirm`.
+    Confirmed(bool),
+    /// None. The extension receives `undefined`, or no.
+    Cancelled,
 }
 
 /// The size of a value, or a little less. It was read from a line, so its nesting is limited by serde_json.

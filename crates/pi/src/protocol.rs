@@ -5,9 +5,9 @@
 //! | stage | `begin` | its response | `cancel` |
 //! |---|---|---|---|
 //! | idle | the prompt: asked | | |
-//! | asked | | works; or handled, by an extension; or ends, refused | answers to open dialogs; `abort` once there is work |
+//! | asked | | works; or handled, by an extension; or ends, refused | answers to open questions; `abort` once there is work |
 //! | handled | | to `get_state`: works, if the extension left work behind; else ends | the same |
-//! | works | | | answers to open dialogs, `clear_queue`, `abort` |
+//! | works | | | answers to open questions, `clear_queue`, `abort` |
 //!
 //! A turn that works ends when its work has ended and no `abort` of it lacks its response: the `abort` could meet the next
 //! turn. A second prompt before the response to the first would lose its message, and an `abort` before it has no effect.
@@ -16,26 +16,27 @@
 
 use crate::{
     PiError,
-    dialog::Answer,
-    message::{PiEvent, PiImage, PiMessage, PiReply},
-    questions::{self, Questions},
-    record::{self, Question, Record, Response},
+    message::{PiAnswer, PiEvent, PiImage, PiMessage, PiReply},
+    questions::{self, Open, PiHandle, Questions},
+    record::{self, Asked, Record, Response},
     words::{self, bounded},
     work::{self, Act, Run, Stage, Turn},
 };
 use serde_json::{Map, Value};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 use tokio_util::bytes::BytesMut;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Protocol {
     turn: Option<Turn>,
+    /// There has been a turn.
+    begun: bool,
     commands: u64,
     calls: Vec<Call>,
-    questions: Questions,
+    pub(crate) questions: Questions,
     /// What is to be written.
     pub out: BytesMut,
     /// What the turn is to hear.
@@ -71,12 +72,17 @@ pub enum Report {
 }
 
 impl Protocol {
-    /// At the beginning of a process. `answered`: somebody takes [`questions`](Self::question).
+    /// At the beginning of a process. `answered`: questions wait for the answers of handles.
     pub fn new(answered: bool) -> Self {
         Self {
             questions: Questions::new(answered),
             ..Self::default()
         }
+    }
+
+    /// Reaches the open questions.
+    pub fn handle(&self) -> PiHandle {
+        self.questions.handle()
     }
 
     /// A turn is under way.
@@ -90,6 +96,7 @@ impl Protocol {
             let why = "a turn is under way already".to_owned();
             return self.told.push_back(Report::End(Err(PiError::Refused(why))));
         }
+        self.begun = true;
         self.turn = Some(Turn::new(message.text.starts_with('/')));
         let mut prompt = Map::new();
         prompt.insert("message".to_owned(), message.text.into());
@@ -104,7 +111,7 @@ impl Protocol {
     pub fn cancel(&mut self) {
         if let Some(turn) = &mut self.turn {
             turn.cancelled = true;
-            self.close_dialogs();
+            self.close(|_| true);
             self.abort_if_due();
         }
     }
@@ -142,20 +149,31 @@ impl Protocol {
         })
     }
 
-    /// The answer to an open question. To one that is not open any more, it goes nowhere.
-    pub fn answer(&mut self, id: &str, answer: Answer) {
-        if !self.questions.close(id) {
-            return;
+    /// Writes the answers that handles have given.
+    pub fn answer(&mut self) {
+        self.close(Open::is_answered);
+    }
+
+    /// Cancels the questions whose time is over.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        self.close(|open| open.is_due(now));
+    }
+
+    /// Closes questions. An answer that a handle has given is written.
+    fn close(&mut self, over: impl Fn(&Open) -> bool) {
+        let closed = self.questions.close(over);
+        let last = !closed.is_empty() && self.questions.none_open();
+        for Open { id, answer, .. } in closed {
+            self.write_answer(&id, answer.unwrap_or(PiAnswer::Cancelled));
         }
-        self.write_answer(id, answer);
-        if self.questions.none_open() && self.in_turn() {
+        if last && self.in_turn() {
             self.note("running");
         }
     }
 
-    /// A question for who answers them.
-    pub(crate) fn question(&mut self) -> Option<Question> {
-        self.questions.next()
+    /// pi receives nothing more: from now on nobody answers.
+    pub(crate) fn unanswered(&mut self) {
+        self.questions = Questions::default();
     }
 
     /// A line of pi.
@@ -231,8 +249,7 @@ impl Protocol {
             }
             Err(words) => {
                 self.turn = None;
-                self.told
-                    .push_back(Report::End(Err(PiError::Refused(words))));
+                self.end(Err(PiError::Refused(words)));
                 return Ok(());
             }
         };
@@ -274,8 +291,14 @@ impl Protocol {
             return;
         }
         if let Some(turn) = self.turn.take_if(|turn| turn.is_over()) {
-            self.told.push_back(Report::End(turn.end()));
+            self.end(turn.end());
         }
+    }
+
+    /// The end of a turn, which is over.
+    fn end(&mut self, end: Result<PiReply, PiError>) {
+        self.close(|_| true);
+        self.told.push_back(Report::End(end));
     }
 
     fn event(&mut self, event: PiEvent) {
@@ -297,33 +320,26 @@ impl Protocol {
         self.told.push_back(Report::Note(note.into()));
     }
 
-    fn dialog(&mut self, question: Question) -> Result<(), String> {
+    fn dialog(&mut self, asked: Asked) -> Result<(), String> {
         if self.questions.owes_too_much(self.out.len()) {
             return Err("it asks, and does not read the answers".to_owned());
         }
-        let in_turn = self.in_turn();
-        if in_turn {
-            self.told.push_back(Report::Event(PiEvent::Dialog {
-                method: question.method.clone(),
-                title: question.asks.title.clone(),
-            }));
-        }
         let cancelled = self.turn.as_ref().is_some_and(|turn| turn.cancelled);
-        match self.questions.ask(question, !cancelled) {
-            None if in_turn => self.note("waiting for a dialog"),
+        // Nobody has the handle during the start, which may wait for the answer.
+        let wanted = self.begun && !cancelled;
+        let (question, unanswered) = self.questions.ask(asked, wanted);
+        // Between two turns too, for listeners.
+        self.told
+            .push_back(Report::Event(PiEvent::Question(question)));
+        match unanswered {
+            Some(id) => self.write_answer(&id, PiAnswer::Cancelled),
+            None if self.in_turn() => self.note("waiting for an answer"),
             None => {}
-            Some(question) => self.write_answer(&question.id, Answer::Cancelled),
         }
         Ok(())
     }
 
-    fn close_dialogs(&mut self) {
-        for id in self.questions.close_all() {
-            self.write_answer(&id, Answer::Cancelled);
-        }
-    }
-
-    fn write_answer(&mut self, id: &str, answer: Answer) {
+    fn write_answer(&mut self, id: &str, answer: PiAnswer) {
         let bytes = self.write(&questions::line(id, answer));
         self.questions.owe(bytes, self.out.len());
     }

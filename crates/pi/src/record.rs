@@ -1,6 +1,6 @@
 //! What pi writes, as far as it is needed: one record a line.
 //!
-//! What decides (a response, the end of a message, the end of the work, a dialog) is read strictly; what is only shown is
+//! What decides (a response, the end of a message, the end of the work, a question) is read strictly; what is only shown is
 //! passed over if a newer pi should write it in another way.
 
 use crate::{
@@ -25,7 +25,7 @@ pub(crate) enum Record {
     /// The model's message is complete.
     Said(Said),
     /// A question of an extension, which waits for its answer.
-    Dialog(Question),
+    Dialog(Asked),
     /// Something to show.
     Event(PiEvent),
     /// Something else.
@@ -52,7 +52,8 @@ pub(crate) struct Said {
 }
 
 #[derive(Debug)]
-pub(crate) struct Question {
+pub(crate) struct Asked {
+    /// pi's own name for it.
     pub(crate) id: String,
     pub(crate) method: String,
     /// Empty if it asks in a way that is not known: it can be told that nobody answers all the same.
@@ -241,7 +242,7 @@ fn question(line: &[u8]) -> Result<Record, Error> {
 
     let Method { id, method } = from_slice(line)?;
     Ok(match &*method {
-        "select" | "confirm" | "input" | "editor" => Record::Dialog(Question {
+        "select" | "confirm" | "input" | "editor" => Record::Dialog(Asked {
             id,
             method,
             asks: from_slice(line).unwrap_or_default(),

@@ -5,6 +5,7 @@ use crate::{
     drive::{Driver, Gone, Order, Phase},
     message::{PiEvent, PiMessage, PiReply},
     protocol::Report,
+    questions::PiHandle,
     words::{self, bounded},
 };
 use serde_json::{Map, Value};
@@ -15,7 +16,7 @@ use tokio::{
     sync::{mpsc, oneshot, watch},
     time::timeout,
 };
-use turnwise::{Incarnation, TurnContext};
+use turnwise::{TurnContext, manager::SessionControl};
 use turnwise_process::{Launcher, Process, SpawnError, Stderr};
 
 /// The most events that wait for a slow turn.
@@ -35,8 +36,8 @@ impl PiSession {
     pub(crate) async fn spawn(
         settings: &Arc<Settings>,
         key: &str,
-        incarnation: Incarnation,
-    ) -> Result<Self, PiError> {
+        control: SessionControl<PiEvent>,
+    ) -> Result<(Self, PiHandle), PiError> {
         let id = super::session_id::of(key);
         let process = launch(settings, key, &id).await?;
         let (orders, ordered) = mpsc::unbounded_channel();
@@ -49,16 +50,10 @@ impl PiSession {
             stderr: process.stderr().clone(),
         };
         let settings = Arc::clone(settings);
-        let driver = Driver::new(
-            process,
-            ordered,
-            sets,
-            settings,
-            key.to_owned(),
-            incarnation,
-        );
+        let driver = Driver::new(process, ordered, sets, settings, control);
+        let handle = driver.handle();
         tokio::spawn(driver.run());
-        Ok(session)
+        Ok((session, handle))
     }
 
     /// Returns pi's id of the conversation. When this process has ended, `pi --session-id ID` in the same directory resumes it.

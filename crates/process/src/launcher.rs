@@ -1,22 +1,31 @@
 //! The settings, and how a process is started.
 
+#[cfg(target_os = "linux")]
 use crate::{
-    leftovers::{self, Children},
+    cgroup::Cgroup,
+    guard::{Guarded, Start},
+};
+use crate::{
+    guard::{Guard, GuardError},
+    leader::Leader,
+    leftovers::{self, Children, Mark},
     process::Process,
-    supervisor::Supervisor,
+    supervisor::{Reins, Settings, Supervisor},
     tail::Stderr,
 };
+#[cfg(target_os = "linux")]
+use std::sync::Arc;
 use std::{error::Error, ffi::OsString, fmt, io, process::Stdio, time::Duration};
-use tokio::process::Command;
+use tokio::process::{ChildStderr, Command};
 
 /// Starts processes, with settings for how they are ended.
 #[derive(Clone, Debug)]
 pub struct Launcher {
-    pub(crate) input: Duration,
-    pub(crate) term: Duration,
-    pub(crate) keeps: bool,
+    settings: Settings,
     stderr: usize,
     mark: String,
+    cgroup: bool,
+    guard: Option<Guard>,
 }
 
 impl Default for Launcher {
@@ -29,30 +38,34 @@ impl Launcher {
     /// Returns a launcher with the defaults.
     pub fn new() -> Self {
         Self {
-            input: Duration::from_secs(2),
-            term: Duration::from_secs(2),
-            keeps: false,
+            settings: Settings {
+                input: Duration::from_secs(2),
+                term: Duration::from_secs(2),
+                keeps: false,
+            },
             stderr: 16 << 10,
             mark: "TURNWISE_PROCESS".to_owned(),
+            cgroup: false,
+            guard: None,
         }
     }
 
     /// Sets how long a [stop](Process::stop) waits after the end of input, before SIGTERM. Default: 2 s.
     pub fn input_grace(mut self, grace: Duration) -> Self {
-        self.input = grace;
+        self.settings.input = grace;
         self
     }
 
     /// Sets how long a [stop](Process::stop) waits after SIGTERM, before SIGKILL. Default: 2 s.
     pub fn term_grace(mut self, grace: Duration) -> Self {
-        self.term = grace;
+        self.settings.term = grace;
         self
     }
 
     /// Sets whether children may outlive a process that obeys a [stop](Process::stop): one that exits with status 0, or with 143 after
     /// SIGTERM. Default: no.
     pub fn keep_children(mut self, keep: bool) -> Self {
-        self.keeps = keep;
+        self.settings.keeps = keep;
         self
     }
 
@@ -69,11 +82,29 @@ impl Launcher {
         self
     }
 
+    /// Sets whether each process gets a cgroup of its own, below that of this program. Then children are found whatever they do. Default:
+    /// no. Linux only, with cgroups of version 2 that this program may change: as root, or where systemd delegates them.
+    ///
+    /// Without a [guard](Self::guard), a process enters its cgroup a moment after its start. What it starts before that is found by its
+    /// group and its mark alone.
+    ///
+    /// A cgroup is removed when its process has ended. If this program is killed, an empty one is left.
+    pub fn cgroup(mut self, cgroup: bool) -> Self {
+        self.cgroup = cgroup;
+        self
+    }
+
+    /// Gives each process a guard, which ends the process when this program is killed or stopped. Default: none. Linux only.
+    pub fn guard(mut self, guard: Guard) -> Self {
+        self.guard = Some(guard);
+        self
+    }
+
     /// Starts a process. Its stdin, stdout and stderr are pipes, whatever the command says about them.
     ///
     /// # Errors
     ///
-    /// The program cannot be run.
+    /// The program cannot be run, its [cgroup](Self::cgroup) cannot be made, or it cannot be [guarded](Self::guard).
     ///
     /// # Cancel safety
     ///
@@ -82,52 +113,124 @@ impl Launcher {
     /// # Panics
     ///
     /// Outside of a tokio runtime with its I/O and its timers.
-    #[expect(clippy::unused_async, reason = "a guarded start awaits its guard")]
     pub async fn spawn(&self, command: &mut Command) -> Result<Process, SpawnError> {
         let mark = leftovers::mark(&self.mark);
+        command.env(&*mark.name, &*mark.value);
+        let spawned = match &self.guard {
+            None => self.own(command, mark),
+            #[cfg(target_os = "linux")]
+            Some(guard) => self.guarded(command.as_std_mut(), guard, mark).await,
+            #[cfg(not(target_os = "linux"))]
+            Some(_) => Err(GuardError::Unsupported.into()),
+        };
+        spawned.map_err(|source| SpawnError {
+            program: command.as_std().get_program().to_owned(),
+            source,
+        })
+    }
+
+    fn own(&self, command: &mut Command, mark: Mark) -> io::Result<Process> {
         command
-            .env(&*mark.name, &*mark.value)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .process_group(0)
             .kill_on_drop(true);
-        let mut child = command.spawn().map_err(|source| SpawnError {
-            program: command.as_std().get_program().to_owned(),
-            source,
-        })?;
-        let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-        let children = Children {
-            mark,
-            group: child.id(),
-        };
-        let stderr = Stderr::new(self.stderr);
-        let (supervisor, reins) = Supervisor::new(child, children, stderr.clone(), self);
+        let mut child = command.spawn()?;
+        let (stdin, stdout, pipe) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let supervised = self.supervise(Leader::Own(child), pipe, mark);
+        let (supervisor, stderr, reins) = supervised?;
         tokio::spawn(supervisor.run());
         Ok(Process::new(stdin, stdout, stderr, reins))
     }
+
+    #[cfg(target_os = "linux")]
+    async fn guarded(
+        &self,
+        command: &mut std::process::Command,
+        guard: &Guard,
+        mark: Mark,
+    ) -> io::Result<Process> {
+        let (guarded, start) = Guarded::begin(guard, &mark).await?;
+        let (stdin, stdout, pipe, its) = Start::pipes()?;
+        let (mut supervisor, stderr, reins) =
+            self.supervise(Leader::Guarded(guarded), Some(pipe), mark)?;
+        supervisor.begin(start.run(command, its)).await?;
+        tokio::spawn(supervisor.run());
+        Ok(Process::new(Some(stdin), Some(stdout), stderr, reins))
+    }
+
+    fn supervise(
+        &self,
+        leader: Leader,
+        pipe: Option<ChildStderr>,
+        mark: Mark,
+    ) -> io::Result<(Supervisor, Stderr, Reins)> {
+        #[cfg(target_os = "linux")]
+        let cgroup = match (self.cgroup, leader.id()) {
+            (true, Some(pid)) => {
+                let cgroup = Cgroup::make(&format!("{}-{}", mark.name, mark.value))?;
+                cgroup.enter(pid)?;
+                Some(Arc::new(cgroup))
+            }
+            _ => None,
+        };
+        #[cfg(not(target_os = "linux"))]
+        if self.cgroup {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let children = Children {
+            mark,
+            group: leader.id(),
+            #[cfg(target_os = "linux")]
+            cgroup,
+        };
+        let stderr = Stderr::new(self.stderr);
+        let settings = self.settings.clone();
+        let (supervisor, reins) = Supervisor::new(leader, pipe, children, stderr.clone(), settings);
+        Ok((supervisor, stderr, reins))
+    }
 }
 
-/// A program that cannot be run.
+/// A process that cannot be started.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpawnError {
     /// The program.
     pub program: OsString,
-    /// Why it cannot be run.
+    /// Why not.
     pub source: io::Error,
+}
+
+impl SpawnError {
+    /// Returns why it cannot be guarded, if that is why it was not started.
+    pub fn guard(&self) -> Option<&GuardError> {
+        self.source.get_ref()?.downcast_ref()
+    }
 }
 
 impl fmt::Display for SpawnError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The name is escaped.
-        write!(f, "cannot run {:?}: {}", self.program, self.source)
+        write!(f, "cannot start {:?}: {}", self.program, self.source)
     }
 }
 
-impl Error for SpawnError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        // Its text is in that of this one.
-        self.source.source()
+/// Without a source: its text is in that of this one.
+impl Error for SpawnError {}
+
+#[cfg(test)]
+mod tests {
+    use super::Launcher;
+    use std::time::Duration;
+
+    #[test]
+    fn each_time_is_that_of_its_step() {
+        let [input, term] = [Duration::from_secs(7), Duration::from_secs(11)];
+        let launcher = Launcher::new().input_grace(input).term_grace(term);
+        assert_eq!(
+            (launcher.settings.input, launcher.settings.term),
+            (input, term)
+        );
     }
 }

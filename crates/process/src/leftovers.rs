@@ -31,6 +31,8 @@ pub(crate) struct Children {
     pub(crate) mark: Mark,
     /// The number of its process group: that of the process itself, which has ended.
     pub(crate) group: Option<u32>,
+    #[cfg(target_os = "linux")]
+    pub(crate) cgroup: Option<Arc<crate::cgroup::Cgroup>>,
 }
 
 /// Kills every one of these, until there is none. Looks through all processes: not for a thread of the runtime.
@@ -40,6 +42,16 @@ pub(crate) fn end(_children: &Children) {}
 /// Kills every one of these, until there is none. Looks through all processes: not for a thread of the runtime.
 #[cfg(target_os = "linux")]
 pub(crate) fn end(children: &Children) {
+    rounds(|| {
+        let mut killed = kill(children);
+        killed.extend(children.cgroup.iter().flat_map(|cgroup| cgroup.kill()));
+        killed
+    });
+}
+
+/// Kills again and again, until twice there was nobody to kill. `kill` returns those that were not dead yet.
+#[cfg(target_os = "linux")]
+pub(crate) fn rounds(mut kill: impl FnMut() -> Vec<std::os::fd::OwnedFd>) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     /// Children may be made while we look.
@@ -57,7 +69,7 @@ pub(crate) fn end(children: &Children) {
     };
     let mut none = false;
     for _ in 0..ROUNDS {
-        let killed = kill(children);
+        let killed = kill();
         if killed.is_empty() {
             if none {
                 return;
@@ -111,12 +123,19 @@ fn kill(children: &Children) -> Vec<std::os::fd::OwnedFd> {
 /// The process group of a process. `None` of one that is dead.
 #[cfg(target_os = "linux")]
 fn group_of(pid: u32) -> Option<u32> {
+    Some(parent_and_group(pid)?.1)
+}
+
+/// Of a process. `None` of one that is dead.
+#[cfg(target_os = "linux")]
+pub(crate) fn parent_and_group(pid: u32) -> Option<(u32, u32)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // `pid (name) state parent group ...`; the name may hold anything.
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?;
-    let group = fields.nth(1)?.parse().ok()?;
-    (!["Z", "X"].contains(&state)).then_some(group)
+    let mut number = || fields.next()?.parse().ok();
+    let numbers = (number()?, number()?);
+    (!["Z", "X"].contains(&state)).then_some(numbers)
 }
 
 #[cfg(all(test, target_os = "linux"))]
@@ -149,6 +168,7 @@ mod tests {
             mark: ours,
             // Of a group whose leader lives: the number was given away.
             group: Some(other.id()),
+            cgroup: None,
         };
         // A spawn returns when the environment is that of the program.
         end(&children);
@@ -172,6 +192,7 @@ mod tests {
         end(&Children {
             mark: mark(),
             group: Some(leader.id()),
+            cgroup: None,
         });
         assert!(!member.wait().expect("it is ours").success());
         assert!(other.try_wait().expect("it is ours").is_none(), "it runs");

@@ -27,14 +27,16 @@
 //! - An end for everything that it started, also for what left its group: see [below](#what-a-process-leaves-running).
 //! - Its stderr is read all the time, and [its end](Stderr::text) is kept, so it never blocks on a full pipe.
 //! - [Lines](Process::lines) with a limit in bytes.
+//! - No [secret] of your program.
+//! - On request, a [guard](Guard): the process ends when your program is killed or stopped.
 //! - A [report of its end](Process::exited), which you can await while the process is idle.
 //!
 //! # What a process leaves running
 //!
 //! Some children stay in the group of the process. Others have sessions and groups of their own, and their parent is gone. So each
 //! process has a mark in its environment, which its children inherit. When the process has ended, everything in its group and
-//! everything with its mark is killed. A child that left the group and has another environment is not found. Linux only: elsewhere,
-//! such children run to their end.
+//! everything with its mark is killed. A child that left the group and has another environment is found by a [guard](Guard), and with
+//! [`Launcher::cgroup`]. Linux only: elsewhere, such children run to their end.
 //!
 //! A program may start something on purpose, such as a server that is to outlive it. [`Launcher::keep_children`] keeps what runs
 //! when the process has obeyed a stop. After any other end, everything is killed.
@@ -46,20 +48,32 @@
 //! | `launcher` | the settings, and how a process is started |
 //! | `process` | a running process, from the side of its user |
 //! | `supervisor` | the task that owns the process, ends and reaps it |
-//! | `leftovers` | what a process leaves running |
+//! | `leader` | the process, as a child of this program or of its guard |
+//! | `guard` | the end of a process whose program is killed or stopped |
+//! | `leftovers`, `cgroup` | what a process leaves running |
 //! | `lines`, `tail` | lines with a limit; the end of stderr |
+//! | `secret` | secrets of this program, which the processes must not find |
 
-#![cfg(unix)]
 #![forbid(unsafe_code)]
 
+#[cfg(not(unix))]
+compile_error!("turnwise-process is for Unix: it needs process groups and signals");
+
+#[cfg(target_os = "linux")]
+mod cgroup;
+mod guard;
 mod launcher;
+mod leader;
 mod leftovers;
 mod lines;
 mod process;
+pub mod secret;
 mod supervisor;
 mod tail;
 
+pub use guard::{BootTime, Guard, GuardDeadline, GuardError};
 pub use launcher::{Launcher, SpawnError};
 pub use lines::{LineError, Lines};
-pub use process::{Ended, Process};
+pub use process::Process;
+pub use supervisor::Ended;
 pub use tail::Stderr;

@@ -2,10 +2,10 @@
 
 use crate::{
     lines::Lines,
-    supervisor::{Reins, Want},
+    supervisor::{Ended, Reins, Want},
     tail::Stderr,
 };
-use std::{fmt, future::Future, process::ExitStatus};
+use std::future::{Future, pending};
 use tokio::{
     io,
     process::{ChildStdin, ChildStdout},
@@ -74,14 +74,25 @@ impl Process {
         async move { reins.ended().await }
     }
 
-    /// Returns how it ended, if it has ended.
+    /// Returns whether it runs. It is exact: false as soon as the process has exited, also if its children are not gone yet. For the
+    /// health check of a session.
+    pub fn is_running(&self) -> bool {
+        self.reins.is_running()
+    }
+
+    /// Returns how it ended, if it has ended and its children are gone.
     pub fn ended(&self) -> Option<Ended> {
         self.reins.look()
     }
 
-    /// Changes [`Launcher::keep_children`] for this process.
+    /// Changes [`Launcher::keep_children`](crate::Launcher::keep_children) for this process.
     pub fn keep_children(&mut self, keep: bool) {
         self.reins.keep(keep);
+    }
+
+    /// Sends SIGINT to its group, as Ctrl-C at a terminal does. Many interpreters then give up what they run, and read on.
+    pub fn interrupt(&self) {
+        self.reins.interrupt();
     }
 
     /// Closes its input, and waits; then sends SIGTERM to its group, and waits; then sends SIGKILL. Discards what it writes to stdout
@@ -104,39 +115,19 @@ impl Process {
     }
 
     async fn end(&mut self, want: Want) -> Ended {
-        self.stdin = None;
+        // In this order: the end of input may end it at once, and that was asked for.
         self.reins.want(want);
+        self.stdin = None;
         let stdout = &mut self.stdout;
         let reads = async {
             if let Some(pipe) = stdout {
                 let _ = io::copy(pipe, &mut io::sink()).await;
             }
-            std::future::pending().await
+            pending().await
         };
         tokio::select! {
             ended = self.reins.ended() => ended,
             never = reads => never,
-        }
-    }
-}
-
-/// How a process ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Ended {
-    /// Its exit status. `None` if it is unknown, for example because the runtime has ended.
-    pub status: Option<ExitStatus>,
-    /// It ended after a [stop](Process::stop) or a [kill](Process::kill) was asked for.
-    pub asked: bool,
-    /// It was killed by SIGKILL, because it did not obey the stop, or because nobody gave it time.
-    pub killed: bool,
-}
-
-impl fmt::Display for Ended {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.status {
-            Some(status) => status.fmt(f),
-            None => f.write_str("unknown exit status"),
         }
     }
 }

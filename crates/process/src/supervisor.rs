@@ -8,13 +8,21 @@
 //! | the runtime ends, or this task panics | SIGKILL, in the drop | killed |
 
 use crate::{
-    launcher::Launcher,
+    leader::Leader,
     leftovers::{self, Children},
-    process::Ended,
     tail::Stderr,
 };
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal};
+#[cfg(not(target_os = "linux"))]
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+#[cfg(target_os = "linux")]
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    process::{PidfdFlags, pidfd_open},
+};
 use std::{
+    fmt,
+    future::pending,
     process::ExitStatus,
     sync::{
         Arc,
@@ -22,15 +30,49 @@ use std::{
     },
     time::Duration,
 };
+#[cfg(target_os = "linux")]
+use std::{io, os::fd::OwnedFd, pin::pin};
 use tokio::{
     io::AsyncReadExt,
-    process::{Child, ChildStderr},
-    sync::watch,
+    process::ChildStderr,
+    sync::{Notify, watch},
     time::timeout,
 };
 
 /// For output that was written before the end of the process. If it takes longer, another process has the pipe.
 const REST: Duration = Duration::from_secs(1);
+
+/// How a process ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ended {
+    /// Its exit status. `None` if it is unknown, for example because the runtime has ended, or because its [guard](crate::Guard) was killed.
+    pub status: Option<ExitStatus>,
+    /// A [stop](crate::Process::stop) or a [kill](crate::Process::kill) was called while it was running.
+    pub asked: bool,
+    /// It was killed by SIGKILL, because it did not obey the stop, or because nobody gave it time.
+    pub killed: bool,
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.status {
+            Some(status) => status.fmt(f),
+            None => f.write_str("unknown exit status"),
+        }
+    }
+}
+
+/// How a process is ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// After the end of input, before SIGTERM.
+    pub(crate) input: Duration,
+    /// After SIGTERM, before SIGKILL.
+    pub(crate) term: Duration,
+    /// What it left running may stay, if it obeyed.
+    pub(crate) keeps: bool,
+}
 
 /// What the user wants of the process. It only grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,8 +86,11 @@ pub(crate) enum Want {
 #[derive(Debug)]
 pub(crate) struct Reins {
     pub(crate) id: u32,
+    process: Process,
     want: watch::Sender<Want>,
     keeps: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
+    interrupt: Arc<Notify>,
     watch: Watch,
 }
 
@@ -54,16 +99,25 @@ pub(crate) struct Reins {
 pub(crate) struct Watch(watch::Receiver<Option<Ended>>);
 
 impl Reins {
+    /// What has exited before is not asked for. The end of the process may come right after that look: then it is one of those that
+    /// come by chance in the middle of a stop.
     pub(crate) fn want(&self, want: Want) {
-        self.want.send_if_modified(|before| {
-            let more = want > *before;
-            *before = want.max(*before);
-            more
-        });
+        if self.is_running() {
+            self.asked.store(true, Ordering::Relaxed);
+        }
+        self.want.send_modify(|now| *now = want.max(*now));
     }
 
     pub(crate) fn keep(&self, keep: bool) {
         self.keeps.store(keep, Ordering::Relaxed);
+    }
+
+    pub(crate) fn interrupt(&self) {
+        self.interrupt.notify_one();
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.look().is_none() && self.process.is_running()
     }
 
     pub(crate) fn watch(&self) -> Watch {
@@ -92,112 +146,184 @@ impl Watch {
     }
 }
 
+/// To look at the process without reaping it, also if it is the child of its guard.
+#[cfg(target_os = "linux")]
+#[derive(Debug)]
+struct Process(Option<OwnedFd>);
+
+#[cfg(target_os = "linux")]
+impl Process {
+    /// Of a process that is not reaped yet.
+    fn of(pid: Pid) -> Self {
+        Self(pidfd_open(pid, PidfdFlags::empty()).ok())
+    }
+
+    fn is_running(&self) -> bool {
+        // Readable from its end on.
+        let look = |process| {
+            let mut process = [PollFd::new(process, PollFlags::IN)];
+            poll(&mut process, Some(&Timespec::default())) == Ok(0)
+        };
+        self.0.as_ref().is_none_or(look)
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+#[derive(Debug)]
+struct Process(Pid);
+
+#[cfg(not(target_os = "linux"))]
+impl Process {
+    fn of(pid: Pid) -> Self {
+        Self(pid)
+    }
+
+    /// After it is reaped there is no such child.
+    fn is_running(&self) -> bool {
+        let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        matches!(waitid(WaitId::Pid(self.0), looks), Ok(None))
+    }
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
-    child: Child,
+    leader: Leader,
     pipe: Option<ChildStderr>,
     stderr: Stderr,
     /// By which its children are known, while they may have to be ended.
     children: Option<Children>,
-    input: Duration,
-    term: Duration,
+    settings: Settings,
     keeps: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
+    interrupt: Arc<Notify>,
     want: watch::Receiver<Want>,
     ended: watch::Sender<Option<Ended>>,
 }
 
 impl Supervisor {
     pub(crate) fn new(
-        mut child: Child,
+        leader: Leader,
+        pipe: Option<ChildStderr>,
         children: Children,
         stderr: Stderr,
-        launcher: &Launcher,
+        settings: Settings,
     ) -> (Self, Reins) {
-        let keeps = Arc::new(AtomicBool::new(launcher.keeps));
+        let keeps = Arc::new(AtomicBool::new(settings.keeps));
+        let asked = Arc::new(AtomicBool::new(false));
+        let interrupt = Arc::new(Notify::new());
         let (want, wanted) = watch::channel(Want::Run);
         let (ended, end) = watch::channel(None);
+        let id = leader.id().expect("it was not reaped yet");
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
         let reins = Reins {
-            id: child.id().expect("it was not reaped yet"),
+            id,
+            process: Process::of(pid.expect("it is the number of a process")),
             want,
             keeps: Arc::clone(&keeps),
+            asked: Arc::clone(&asked),
+            interrupt: Arc::clone(&interrupt),
             watch: Watch(end),
         };
         let supervisor = Self {
-            pipe: child.stderr.take(),
-            child,
+            leader,
+            pipe,
             stderr,
             children: Some(children),
-            input: launcher.input,
-            term: launcher.term,
+            settings,
             keeps,
+            asked,
+            interrupt,
             want: wanted,
             ended,
         };
         (supervisor, reins)
     }
 
+    /// Waits until a guarded process runs. If it cannot run, or this is dropped, so is all of this, and kills what there is.
+    #[cfg(target_os = "linux")]
+    pub(crate) async fn begin(
+        &mut self,
+        start: impl Future<Output = io::Result<()>>,
+    ) -> io::Result<()> {
+        let mut start = pin!(start);
+        let started = tokio::select! {
+            biased;
+            started = &mut start => started,
+            // It has ended already: then it is known what became of the start. Until then, this renews the deadline.
+            _ = self.leader.wait() => start.await,
+        };
+        if started.is_err() {
+            // Nothing has run that could have left something.
+            self.children = None;
+            self.leader.signal(Signal::KILL);
+            self.leader.release(false).await;
+        }
+        started
+    }
+
     pub(crate) async fn run(mut self) {
-        let by_itself = self.exit_before(Want::Stop).await;
-        // A process that had ended before the stop is not one that obeyed it.
-        let by_itself = by_itself.or_else(|| self.child.try_wait().ok().flatten().map(Some));
-        let ended = match by_itself {
-            Some(status) => Ended {
-                status,
-                asked: false,
-                killed: false,
-            },
+        let (status, killed) = match self.exit_before(Want::Stop).await {
+            Some(status) => (status, false),
             None => self.end().await,
+        };
+        let ended = Ended {
+            status,
+            asked: self.asked.load(Ordering::Relaxed),
+            killed,
         };
         self.rest(&ended).await;
         self.ended.send_replace(Some(ended));
     }
 
-    async fn end(&mut self) -> Ended {
-        let grown = |status, killed| Ended {
-            status,
-            asked: true,
-            killed,
-        };
-        for (signal, grace) in [(None, self.input), (Some(Signal::TERM), self.term)] {
+    /// Its status, and whether it was killed.
+    async fn end(&mut self) -> (Option<ExitStatus>, bool) {
+        let Settings { input, term, .. } = self.settings;
+        for (signal, grace) in [(None, input), (Some(Signal::TERM), term)] {
             if let Some(signal) = signal {
-                self.signal(signal);
+                self.leader.signal(signal);
             }
             match timeout(grace, self.exit_before(Want::Kill)).await {
-                Ok(Some(status)) => return grown(status, false),
+                Ok(Some(status)) => return (status, false),
                 Ok(None) => break,
                 Err(_) => {}
             }
         }
-        self.signal(Signal::KILL);
-        let status = self.exit().await;
-        grown(status, true)
+        self.leader.signal(Signal::KILL);
+        // Before its status is known: a guard that is stopped does not report it, and what is left would act meanwhile.
+        self.clear().await;
+        (self.exit().await, true)
     }
 
     /// Its end, unless so much is wanted before. Nobody is left to want something: then it is to be killed.
     async fn exit_before(&mut self, want: Want) -> Option<Option<ExitStatus>> {
         let mut wants = self.want.clone();
-        tokio::select! {
-            biased;
-            status = self.exit() => Some(status),
-            _ = wants.wait_for(|now| *now >= want) => None,
+        let interrupt = Arc::clone(&self.interrupt);
+        loop {
+            tokio::select! {
+                biased;
+                status = self.exit() => return Some(status),
+                _ = wants.wait_for(|now| *now >= want) => return None,
+                () = interrupt.notified() => {}
+            }
+            self.leader.signal(Signal::INT);
         }
     }
 
     /// Its end. What it writes to stderr until then is read. Cancel-safe.
     async fn exit(&mut self) -> Option<ExitStatus> {
         let Self {
-            child,
+            leader,
             pipe,
             stderr,
             ..
         } = self;
         let reads = async {
             drain(pipe, stderr).await;
-            std::future::pending().await
+            pending().await
         };
         tokio::select! {
-            status = child.wait() => status.ok(),
+            status = leader.wait() => status,
             never = reads => never,
         }
     }
@@ -207,9 +333,18 @@ impl Supervisor {
         // 143: by SIGTERM, which it heeds.
         let in_order = |status: ExitStatus| status.success() || status.code() == Some(143);
         let obeyed = ended.asked && !ended.killed && ended.status.is_some_and(in_order);
-        if obeyed && self.keeps.load(Ordering::Relaxed) {
+        let keep = obeyed && self.keeps.load(Ordering::Relaxed);
+        if keep {
             self.children = None;
         }
+        self.clear().await;
+        // Before the rest is read, during which no deadline is renewed: what is kept is to live.
+        self.leader.release(keep).await;
+        let _ = timeout(REST, drain(&mut self.pipe, &self.stderr)).await;
+    }
+
+    /// Ends what it left running.
+    async fn clear(&mut self) {
         if let Some(children) = self.children.clone() {
             // It fails when the runtime ends: then the drop of this does it.
             let ended = tokio::task::spawn_blocking(move || leftovers::end(&children)).await;
@@ -217,23 +352,13 @@ impl Supervisor {
                 self.children = None;
             }
         }
-        let _ = timeout(REST, drain(&mut self.pipe, &self.stderr)).await;
-    }
-
-    /// To the whole group. It has its number as long as the child is not reaped, and tokio says when that is.
-    fn signal(&self, signal: Signal) {
-        let pid = self.child.id().and_then(|pid| i32::try_from(pid).ok());
-        if let Some(group) = pid.and_then(Pid::from_raw) {
-            // It may have ended in this moment.
-            let _ = kill_process_group(group, signal);
-        }
     }
 }
 
 /// The task was cut short, by the end of the runtime or a panic. tokio kills the process then, but not its children.
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        self.signal(Signal::KILL);
+        self.leader.signal(Signal::KILL);
         if let Some(children) = self.children.take() {
             leftovers::end(&children);
         }

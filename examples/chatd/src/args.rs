@@ -81,6 +81,10 @@ pub(crate) struct Args {
     /// How long a turn or a start may be silent: without a part, and without a note. Without it, there is no limit.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) quiet: Option<Duration>,
+    /// How long a question of the agent waits for its answer. Then it is cancelled, and the turn goes on. 0 cancels each at
+    /// once.
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
+    pub(crate) question_timeout: Duration,
     /// How long a cancelled turn may take to end by itself before its session is stopped.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_seconds)]
     pub(crate) abort_timeout: Duration,

@@ -1,10 +1,11 @@
 //! What both interfaces may do: all of turnwise that the daemon uses is in this file and in `daemon`.
 
 use crate::{
-    agent::{Chat, Unkept},
+    agent::{Chat, Part, Unkept},
     board::{Board, Exchange},
     limits,
     metrics::Metrics,
+    question::{Question, Reply, Unanswered},
     words::{begin_of, begin_of_shared, told},
 };
 use serde::Serialize;
@@ -134,6 +135,14 @@ impl<A: Chat> Desk<A> {
         aborted
     }
 
+    /// Answers a question of the session, while its turn runs. Waits for nothing.
+    pub(crate) fn answer(&self, key: &str, id: u64, reply: Reply) -> Result<(), Unanswered> {
+        let handle = self.sessions.handle(key).ok_or(Unanswered::NotOpen)?;
+        let answered = self.agent.answer(&handle, id, reply);
+        self.changed();
+        answered
+    }
+
     /// Sends the line away, and cancels the turn under way: what a person means by stop.
     pub(crate) fn hush(&self, key: &str) -> (usize, bool) {
         let sent_away = self.sessions.dismiss(key);
@@ -197,7 +206,7 @@ impl<A: Chat> Desk<A> {
     }
 
     /// What a session says: from now on, or after this part.
-    pub(crate) fn listen(&self, key: &str, after: Option<EventId>) -> Subscription<String> {
+    pub(crate) fn listen(&self, key: &str, after: Option<EventId>) -> Subscription<Part> {
         match after {
             Some(after) => self.sessions.listen_from(key, after),
             None => self.sessions.listen(key),
@@ -219,6 +228,7 @@ impl<A: Chat> Desk<A> {
     }
 
     fn view(&self, key: String, status: SessionStatus, board: &Board) -> View {
+        let handle = self.sessions.handle(&key);
         View {
             phase: name(status.phase),
             elapsed_ms: millis(status.elapsed),
@@ -226,6 +236,7 @@ impl<A: Chat> Desk<A> {
             incarnation: status.incarnation.get(),
             turn: status.turn.map(Ticket::get),
             note: status.note.map(|note| begin_of_shared(&note, limits::NOTE)),
+            questions: handle.map_or_else(Vec::new, |handle| self.agent.questions(&handle)),
             last: board.exchange(&key).cloned(),
             trouble: self.agent.trouble(Some(&key)),
             key,
@@ -273,7 +284,7 @@ enum Stage {
 /// What an answer gives, one after the other.
 #[derive(Debug)]
 pub(crate) enum Step<E> {
-    Part(String),
+    Part(Part),
     /// So many parts were missed, because nobody read them in time.
     Lagged(u64),
     /// The whole of it, or why there is none.
@@ -307,9 +318,11 @@ impl<A: Chat> Answer<A> {
             return Some(Step::Done(Err(error)));
         }
         Some(match self.sending.next_event().await {
-            Some(Update::Event(text)) => {
-                self.post(|board, key, turn, _| board.say(key, turn, &text));
-                Step::Part(text)
+            Some(Update::Event(part)) => {
+                if let Part::Text(text) = &part {
+                    self.post(|board, key, turn, _| board.say(key, turn, text));
+                }
+                Step::Part(part)
             }
             Some(Update::Lagged(count)) => Step::Lagged(count),
             None => {
@@ -361,6 +374,8 @@ pub(crate) struct View {
     /// The ticket of the turn under way.
     pub(crate) turn: Option<u64>,
     pub(crate) note: Option<Arc<str>>,
+    /// Those that wait for an answer.
+    pub(crate) questions: Vec<Question>,
     pub(crate) last: Option<Exchange>,
     /// Why its conversation may be another one after a restart.
     pub(crate) trouble: Option<String>,
@@ -373,6 +388,6 @@ impl View {
         facts(self) == facts(before)
             && self.elapsed_ms >= before.elapsed_ms
             && (&self.key, &self.note, &self.last) == (&before.key, &before.note, &before.last)
-            && self.trouble == before.trouble
+            && (&self.questions, &self.trouble) == (&before.questions, &before.trouble)
     }
 }

@@ -10,7 +10,7 @@
 //! | `!panic` | panics |
 //! | `!stuck` | answers, and never ends when it is stopped: abandoned after the stop timeout |
 
-use crate::agent::Chat;
+use crate::agent::{Chat, Part};
 use std::{error::Error, fmt, future::pending, time::Duration};
 use turnwise::{Agent, Backend, TurnContext, manager::StopReason};
 
@@ -36,7 +36,7 @@ impl Backend for EchoAgent {
     type Key = String;
     type Session = Echo;
     type Handle = ();
-    type Event = String;
+    type Event = Part;
     type Error = EchoError;
 
     async fn start(
@@ -55,8 +55,8 @@ impl Backend for EchoAgent {
         Ok(())
     }
 
-    fn weight(event: &String) -> usize {
-        size_of::<String>() + event.len()
+    fn weight(event: &Part) -> usize {
+        event.weight()
     }
 }
 
@@ -68,7 +68,7 @@ impl Agent for EchoAgent {
         &self,
         echo: &mut Echo,
         message: String,
-        cx: &TurnContext<String>,
+        cx: &TurnContext<Part>,
     ) -> Result<String, EchoError> {
         echo.heard += 1;
         match message.as_str() {
@@ -88,7 +88,7 @@ impl Agent for EchoAgent {
         for word in answer.split_inclusive(' ') {
             tokio::select! {
                 () = cx.cancelled() => return Err(EchoError::Cancelled),
-                () = tokio::time::sleep(self.delay) => cx.send(word.to_owned()).await,
+                () = tokio::time::sleep(self.delay) => cx.send(Part::Text(word.to_owned())).await,
             }
         }
         Ok(answer)

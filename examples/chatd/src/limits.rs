@@ -27,6 +27,12 @@ pub(crate) const ERROR: usize = 1000;
 pub(crate) const CAUSES: usize = 16;
 /// Bytes of the note of a turn that are shown.
 pub(crate) const NOTE: usize = 400;
+/// Questions of a session that are shown, and options of a question.
+pub(crate) const QUESTIONS: usize = 8;
+pub(crate) const OPTIONS: usize = 32;
+/// Bytes of each text of a question that are shown, and of an option.
+pub(crate) const QUESTION: usize = 2000;
+pub(crate) const OPTION: usize = 200;
 /// Sessions of which that is kept.
 pub(crate) const EXCHANGES: usize = 1024;
 /// Bytes of what is said of a session in the report of the end.

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `args`, `token` | the command line; the token, and how the agent does not get it |
 //! | `agent`, `echo`, `repl`, `pi` | what the sessions are made of |
+//! | `question` | what an agent asks in the middle of a turn |
 //! | `desk` | what both interfaces may do: all of turnwise that the daemon uses |
 //! | `board` | what there is to look at beside turnwise's status: what was asked last, and what was said |
 //! | `metrics` | how often, and how long, for Prometheus |
@@ -16,6 +17,9 @@
 //! | `daemon`, `asked` | from the start to the report of the end; who asks for the end |
 //! | `live` (feature `live-bytes`) | how many bytes are allocated, for a script that measures |
 //! | `limits`, `names`, `words` | how long texts may be; which names sessions may have; how a text is cut |
+
+// Without pi no agent asks.
+#![cfg_attr(not(all(feature = "pi", unix)), allow(dead_code))]
 
 mod agent;
 mod args;
@@ -41,6 +45,7 @@ mod output;
 mod paper;
 #[cfg(all(feature = "pi", unix))]
 mod pi;
+mod question;
 #[cfg(unix)]
 mod repl;
 mod terminal;

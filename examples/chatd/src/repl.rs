@@ -3,21 +3,25 @@
 //! A message is its input. After each message it gets a line that prints a mark, where the output of the message ends. Each line of
 //! output arrives, however slowly it is read: a full queue stops the reading here, and a full pipe stops the REPL.
 
-use crate::{agent::Chat, args::ReplArgs, limits, words::add_keeping_end};
-use rustix::process::{Pid, Signal, kill_process_group};
+use crate::{
+    agent::{Chat, Part},
+    args::ReplArgs,
+    limits,
+    words::add_keeping_end,
+};
 use std::{
     error::Error,
     fmt,
     future::pending,
     hash::{BuildHasher, Hasher, RandomState},
     io,
-    process::Stdio,
 };
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
-    process::{Child, ChildStdin, ChildStdout, Command},
+    process::{ChildStdin, ChildStdout, Command},
 };
 use turnwise::{Agent, Backend, TurnContext, manager::StopReason};
+use turnwise_process::{Launcher, Process, SpawnError};
 
 #[derive(Clone, Debug)]
 pub(crate) struct ReplAgent {
@@ -30,50 +34,34 @@ impl ReplAgent {
     }
 }
 
-/// The process leads a group, which is killed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Repl {
-    child: Child,
+    process: Process,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
-}
-
-impl Drop for Repl {
-    fn drop(&mut self) {
-        signal(self.child.id(), Signal::KILL);
-    }
-}
-
-/// To the group of a process. It has no number once it was reaped: that may be another's by then.
-fn signal(pid: Option<u32>, signal: Signal) {
-    let pid = pid.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
-    // It may have ended.
-    let _ = pid.map(|group| kill_process_group(group, signal));
 }
 
 impl Backend for ReplAgent {
     type Key = String;
     type Session = Repl;
     type Handle = ();
-    type Event = String;
+    type Event = Part;
     type Error = ReplError;
 
-    async fn start(&self, _: &String, _: &TurnContext<String>) -> Result<(Repl, ()), ReplError> {
-        let mut child = Command::new("sh")
-            .arg("-c")
-            .arg(format!("exec {}", self.args.command))
-            .env_remove("CHATD_TOKEN")
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let pipes = child.stdin.take().zip(child.stdout.take());
+    async fn start(&self, _: &String, cx: &TurnContext<Part>) -> Result<(Repl, ()), ReplError> {
+        let mut command = Command::new("sh");
+        command.arg("-c").arg(format!("exec {}", self.args.command));
+        let mut process = Launcher::new().spawn(&mut command).await?;
+        let pipes = process.stdin.take().zip(process.stdout.take());
         let (stdin, stdout) = pipes.ok_or(ReplError::Ended)?;
+        let (exited, session) = (process.exited(), cx.session());
+        tokio::spawn(async move {
+            session.discard(format!("the REPL has ended: {}", exited.await));
+        });
         let stdout = BufReader::new(stdout);
         Ok((
             Repl {
-                child,
+                process,
                 stdin,
                 stdout,
             },
@@ -82,17 +70,17 @@ impl Backend for ReplAgent {
     }
 
     async fn is_healthy(&self, repl: &mut Repl) -> bool {
-        matches!(repl.child.try_wait(), Ok(None))
+        repl.process.is_running()
     }
 
+    /// A REPL has nothing to save, and one that computes reads no end of input.
     async fn stop(&self, _: &String, mut repl: Repl, _: StopReason) -> Result<(), ReplError> {
-        signal(repl.child.id(), Signal::KILL);
-        repl.child.wait().await?;
+        repl.process.kill().await;
         Ok(())
     }
 
-    fn weight(event: &String) -> usize {
-        size_of::<String>() + event.len()
+    fn weight(event: &Part) -> usize {
+        event.weight()
     }
 }
 
@@ -105,23 +93,27 @@ impl Agent for ReplAgent {
         &self,
         repl: &mut Repl,
         message: String,
-        cx: &TurnContext<String>,
+        cx: &TurnContext<Part>,
     ) -> Result<String, ReplError> {
         let mark = format!("chatd-{:016x}", RandomState::new().build_hasher().finish());
         let input = format!("{message}\n{}\n", self.args.end.replace("{}", &mark));
-        let pid = repl.child.id();
         let interrupt = async {
             cx.cancelled().await;
-            signal(pid, Signal::INT);
+            repl.process.interrupt();
             pending().await
         };
         // Both at once: it may print before it has read all.
-        let write = async { Ok(repl.stdin.write_all(input.as_bytes()).await?) };
+        let write = async { Ok::<_, ReplError>(repl.stdin.write_all(input.as_bytes()).await?) };
         let read = output(&mut repl.stdout, mark.as_bytes(), cx);
         tokio::select! {
-            done = async { tokio::try_join!(write, read) } => match done? {
-                _ if cx.is_cancelled() => Err(ReplError::Cancelled),
-                ((), reply) => Ok(reply),
+            done = async { tokio::try_join!(write, read) } => match done {
+                // Its pipes are closed some moments before it has exited, and the next message may come between.
+                Err(error) => {
+                    cx.session().discard(error.to_string());
+                    Err(error)
+                }
+                Ok(_) if cx.is_cancelled() => Err(ReplError::Cancelled),
+                Ok(((), reply)) => Ok(reply),
             },
             never = interrupt => never,
         }
@@ -132,7 +124,7 @@ impl Agent for ReplAgent {
 async fn output(
     stdout: &mut BufReader<ChildStdout>,
     mark: &[u8],
-    cx: &TurnContext<String>,
+    cx: &TurnContext<Part>,
 ) -> Result<String, ReplError> {
     let mut reply = String::new();
     let mut line = Vec::new();
@@ -160,7 +152,7 @@ async fn output(
         line.drain(..most);
         if !text.is_empty() {
             add_keeping_end(&mut reply, &text, limits::BODY);
-            cx.send(text).await;
+            cx.send(Part::Text(text)).await;
         }
         if over {
             return Ok(reply);
@@ -172,6 +164,7 @@ impl Chat for ReplAgent {}
 
 #[derive(Debug)]
 pub(crate) enum ReplError {
+    Spawn(SpawnError),
     Io(io::Error),
     Ended,
     Cancelled,
@@ -183,9 +176,16 @@ impl From<io::Error> for ReplError {
     }
 }
 
+impl From<SpawnError> for ReplError {
+    fn from(error: SpawnError) -> Self {
+        Self::Spawn(error)
+    }
+}
+
 impl fmt::Display for ReplError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Spawn(_) => "the REPL cannot be started",
             Self::Io(_) => "the pipes of the REPL failed",
             Self::Ended => "the REPL has ended",
             Self::Cancelled => "the REPL was interrupted",
@@ -196,6 +196,7 @@ impl fmt::Display for ReplError {
 impl Error for ReplError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
+            Self::Spawn(error) => Some(error),
             Self::Io(error) => Some(error),
             _ => None,
         }

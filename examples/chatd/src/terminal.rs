@@ -2,12 +2,13 @@
 //! command. Nothing here waits for a turn: while one runs, the next line is read.
 
 use crate::{
-    agent::Chat,
+    agent::{Chat, Part},
     desk::{Answer, Desk, Step, View},
     input::Line,
     limits, names,
     output::Output,
     paper::Paper,
+    question::Reply,
     words::told,
 };
 use futures_util::{
@@ -19,15 +20,16 @@ use turnwise::manager::TurnOptions;
 
 const HELP: &str = "\
 each line is a message; a line that begins with // is one that begins with /
-/status    what every session does
-/stop      cancels the turn, and what waits behind it
-/queue     the messages that wait, with their numbers
-/back N    takes message N back
-/new       stops the session and starts it afresh
-/use NAME  goes to another session
-/drain     refuses new sessions; those that are there go on
-/accept    accepts new sessions again
-/quit      ends all sessions and the daemon";
+/status         what every session does
+/stop           cancels the turn, and what waits behind it
+/queue          the messages that wait, with their numbers
+/back N         takes message N back
+/answer N TEXT  answers question N of the session; /status lists them
+/new            stops the session and starts it afresh
+/use NAME       goes to another session
+/drain          refuses new sessions; those that are there go on
+/accept         accepts new sessions again
+/quit           ends all sessions and the daemon";
 
 pub(crate) struct Terminal<A: Chat> {
     desk: Desk<A>,
@@ -106,6 +108,7 @@ impl<A: Chat> Terminal<A> {
             ("/stop", "") => self.stop(),
             ("/queue", "") => self.queue(),
             ("/back", number) => self.take_back(number),
+            ("/answer", reply) => self.answer(reply),
             ("/new", "") => self.afresh(),
             ("/use", name) => self.go_to(name),
             ("/drain", "") => self.accept_new(false, "new sessions are refused"),
@@ -141,6 +144,9 @@ impl<A: Chat> Terminal<A> {
         for view in views {
             let mark = if view.key == self.key { '*' } else { ' ' };
             self.paper.line(&format!("{mark} {}", describe(&view)));
+            for question in &view.questions {
+                self.paper.line(&format!("    {question}"));
+            }
         }
     }
 
@@ -172,6 +178,21 @@ impl<A: Chat> Terminal<A> {
             Err(_) => "/back needs the number of a message; /queue lists them",
         };
         self.paper.line(line);
+    }
+
+    fn answer(&mut self, reply: &str) {
+        let (number, text) = reply.split_once(' ').unwrap_or((reply, ""));
+        let line = match number.parse() {
+            Ok(id) => match self
+                .desk
+                .answer(&self.key, id, Reply::Text(text.to_owned()))
+            {
+                Ok(()) => "answered".to_owned(),
+                Err(why) => why.to_string(),
+            },
+            Err(_) => "/answer needs the number of a question, and a text".to_owned(),
+        };
+        self.paper.line(&line);
     }
 
     fn accept_new(&mut self, accept: bool, line: &str) {
@@ -228,7 +249,8 @@ fn say<A: Chat>(
         let key = key.clone();
         async move {
             let what = match answer.step().await? {
-                Step::Part(text) => What::Part(text),
+                Step::Part(Part::Text(text)) => What::Part(text),
+                Step::Part(Part::Question(question)) => What::Remark(question.to_string()),
                 Step::Lagged(count) => What::Remark(format!("{count} parts skipped")),
                 Step::Done(Ok(_)) => What::Over,
                 Step::Done(Err(error)) => What::Remark(told(&error)),

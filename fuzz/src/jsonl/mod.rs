@@ -1,11 +1,11 @@
 //! Target `jsonl`: what a pi may write, in order or not, and what a turn does meanwhile.
 //!
 //! The first byte chooses the limit of a line, the size of the pieces in which bytes come, and whether somebody answers
-//! dialogs. Of each pair that follows, the first chooses a step and the second its operand: a turn begins or is cancelled, pi
+//! questions. Of each pair that follows, the first chooses a step and the second its operand: a turn begins or is cancelled, pi
 //! reads, pi writes a record or bytes as they stand in the input. An error ends the input, as it ends the process.
 //!
 //! After each step: what was written is lines of JSON; pi has one prompt at a time and no abort before there is work; a
-//! dialog is answered once; a turn ends once, with no command unanswered; and nothing grows. At the end pi does what is
+//! question is answered once; a turn ends once, with no command unanswered; and nothing grows. At the end pi does what is
 //! expected of it, and then the turn has ended.
 
 mod oracle;
@@ -14,8 +14,8 @@ use super::Target;
 use super::table::Log;
 use oracle::Oracle;
 use serde_json::{Map, Value, json};
-use turnwise_pi::PiError;
-use turnwise_pi::wire::{Answer, BytesMut, Decoder, LineError, Lines, Protocol, Report};
+use turnwise_pi::wire::{BytesMut, Decoder, LineError, Lines, Protocol, Report};
+use turnwise_pi::{PiAnswer, PiError};
 
 pub(crate) const TARGET: Target = Target {
     name: "jsonl",
@@ -102,11 +102,21 @@ const STEPS: &[Step] = &[
     }),
     step("answer", 0, |wire, operand, _| {
         let answer = match operand & 3 {
-            0 => Answer::Cancelled,
-            1 => Answer::Confirmed(true),
-            _ => Answer::Value("yes\n".to_owned()),
+            0 => PiAnswer::Cancelled,
+            1 => PiAnswer::Confirmed(true),
+            _ => PiAnswer::Value("yes\n".to_owned()),
         };
-        wire.protocol.answer(&(operand >> 5).to_string(), answer);
+        let handle = wire.protocol.handle();
+        let open = handle.questions();
+        let asked = open.get(usize::from(operand >> 5)).map(|asked| asked.id);
+        let taken = asked.is_none_or(|id| handle.answer(id, answer.clone()));
+        if !taken || asked.is_some_and(|id| handle.answer(id, answer)) {
+            return Err(Stop::Wrong("not one answer is taken".to_owned()));
+        }
+        // Else it waits for what is next.
+        if operand & 4 == 0 {
+            wire.protocol.answer();
+        }
         Ok(())
     }),
     step("read", 1, |wire, operand, _| {

@@ -13,7 +13,7 @@ pub(super) struct Oracle {
     /// Commands without a response: type and id.
     commands: Vec<(String, String)>,
     last_id: u64,
-    /// Ids of dialogs that were asked, and not answered.
+    /// Ids of questions that were asked, and not answered.
     asked: Vec<String>,
     /// So many bytes of what waits for pi have been looked at.
     seen: usize,

@@ -2,7 +2,7 @@
 
 use super::{Folder, gone, manager, manager_with, on_prompt, runs, send, within};
 use std::time::Duration;
-use turnwise::manager::{StopError, Timeouts};
+use turnwise::manager::{SessionEvent, StopError, StopReason, Timeouts, Update};
 use turnwise_pi::PiError;
 
 /// Tells its number and that of a child with a session of its own, on a prompt.
@@ -41,8 +41,8 @@ async fn what_it_writes_at_its_end_is_read() {
 #[tokio::test]
 async fn the_deaf_is_killed_with_its_children() {
     let folder = Folder::new();
-    // Floods both pipes meanwhile, so that only one that reads gets so far.
-    let text = format!("{TELLS} trap '' TERM; while :; do echo more; echo more >&2; done");
+    // Floods both pipes meanwhile, so that only one that reads gets so far. A line without an end breaks no protocol.
+    let text = format!("{TELLS} trap '' TERM; while :; do printf more; echo more >&2; done");
     let pi = on_prompt(&text).env("OUT", folder.join("pids"));
     let sessions = manager(pi.stop_grace(Duration::from_millis(100)));
     within(send(&sessions, "hello")).await.expect("it answers");
@@ -127,4 +127,28 @@ async fn an_end_in_good_order_does_not() {
         .args(["-9", &pids[1]])
         .status();
     assert!(killed.expect("`kill` can be run").success());
+}
+
+/// Nobody need send a message to find out.
+#[tokio::test]
+async fn a_pi_that_dies_at_rest_is_gone() {
+    let sessions = manager(on_prompt("answer $$"));
+    let mut events = sessions.subscribe();
+    let first = within(send(&sessions, "hello")).await.expect("it answers");
+    let killed = std::process::Command::new("kill")
+        .args(["-9", &first.text])
+        .status();
+    assert!(killed.expect("`kill` can be run").success());
+    within(async {
+        loop {
+            let event = events.next().await.expect("the manager is there");
+            if let Update::Event(SessionEvent::Stopped { reason, error, .. }) = event {
+                assert_eq!((reason, error), (StopReason::Discarded, None));
+                break;
+            }
+        }
+    })
+    .await;
+    let second = within(send(&sessions, "hello")).await.expect("it answers");
+    assert_ne!(first.text, second.text, "another process");
 }

@@ -9,6 +9,7 @@ extern crate deadline as tokio;
 extern crate deadline_attribute;
 
 mod ends;
+mod questions;
 mod starts;
 mod turns;
 mod unasked;

@@ -64,16 +64,22 @@ async fn one_that_ends_in_a_turn_says_why_and_the_next_works() {
 
 #[tokio::test]
 async fn what_it_wrote_before_its_end_counts() {
-    // It asks, and does not wait for an answer: it has ended before we look further than the question.
+    // It asks, and does not wait for an answer: it has ended before we look further than the question. All of us is in one
+    // thread.
     let text = "accept; say extension_ui_request \",\\\"id\\\":\\\"q\\\",\\\"method\\\":\\\"input\\\",\\\"title\\\":\\\"$$\\\"\"
         said 'last words'; say agent_settled; exit 0";
-    let sessions = manager(on_prompt(text).dialogs(|dialog| {
-        while runs(&dialog.title) {
-            std::thread::yield_now();
-        }
-    }));
+    let sessions = manager(on_prompt(text));
     for round in 0..100 {
-        let reply = within(send(&sessions, "hello")).await;
+        let mut sending = sessions.send_message("a", "hello".into());
+        match within(sending.next_event()).await {
+            Some(Update::Event(PiEvent::Question(question))) => {
+                while runs(&question.title) {
+                    std::thread::yield_now();
+                }
+            }
+            other => panic!("round {round}: {other:?}"),
+        }
+        let reply = within(sending).await;
         let reply = reply.unwrap_or_else(|error| panic!("round {round}: {error:?}"));
         assert_eq!((&*reply.text, &reply.stop), ("last words", &PiStop::Stop));
     }
@@ -313,35 +319,4 @@ async fn commands_between_messages() {
     let pid = end.expect("it has a turn");
     within(send(&sessions, "hello")).await.expect("it answers");
     gone(&pid).await;
-}
-
-#[tokio::test]
-async fn a_question_is_handed_to_who_answers_it() {
-    let text = "accept; say extension_ui_request ',\"id\":\"q\",\"method\":\"select\",\"title\":\"Which?\",\"options\":[\"a\",\"b\"]'
-        IFS= read -r line; case $line in *'\"value\":\"b\"'*) said b ;; *'\"cancelled\":true'*) said nobody ;; esac; say agent_settled";
-    let sessions = manager(on_prompt(text).dialogs(|dialog| {
-        assert_eq!((&*dialog.key, &*dialog.title), ("a", "Which?"));
-        let last = dialog.options.last().cloned().expect("there are two");
-        dialog.answer(last);
-    }));
-    let reply = within(send(&sessions, "hello"))
-        .await
-        .expect("it is answered");
-    assert_eq!(reply.text, "b");
-
-    let sessions = manager(on_prompt(text).dialogs(|_| panic!("on purpose")));
-    let reply = within(send(&sessions, "hello")).await;
-    assert_eq!(reply.expect("it goes on").text, "nobody");
-
-    let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel();
-    let sessions = manager(on_prompt(text).dialogs(move |dialog| {
-        asked.send(dialog).expect("the test listens");
-    }));
-    let sending = sessions.send_message("a", "hello".into());
-    let dialog = within(asks.recv()).await.expect("it asks");
-    let status = sessions.status("a").expect("it is there");
-    assert_eq!(status.note.as_deref(), Some("waiting for a dialog"));
-    drop(dialog); // nobody answers
-    let reply = within(sending).await.expect("it goes on");
-    assert_eq!(reply.text, "nobody");
 }

@@ -1,19 +1,19 @@
-//! The wire to pi, without a process: bytes as lines, what is said to pi when, and what a turn hears.
+//! The wire to pi, without a process: lines that are no records, what is said to pi when, and what a turn hears.
 #![cfg(unix)]
 
 // A test that hangs fails within a minute, and is named.
 #[macro_use]
 extern crate deadline_attribute;
 
-mod dialogs;
-mod lines;
 mod oracle;
 mod orders;
+mod questions;
+mod records;
 mod turns;
 
 use serde_json::{Value, json};
-use turnwise_pi::PiReply;
 use turnwise_pi::wire::{Protocol, Report};
+use turnwise_pi::{PiAnswer, PiReply};
 
 /// A protocol, with short words for what goes in and comes out.
 struct Pi(Protocol);
@@ -77,7 +77,19 @@ impl Pi {
     }
 
     fn asks(&mut self, id: &str) {
-        self.writes(&json!({"type": "extension_ui_request", "id": id, "method": "confirm", "title": "Sure?"}));
+        self.writes(
+            &json!({"type": "extension_ui_request", "id": id, "method": "confirm", "title": id}),
+        );
+    }
+
+    /// The answer of a handle to the first open question of this title.
+    fn answers_question(&mut self, title: &str, answer: PiAnswer) -> bool {
+        let handle = self.0.handle();
+        let open = handle.questions();
+        let asked = open.iter().find(|question| question.title == title);
+        let answered = asked.is_some_and(|question| handle.answer(question.id, answer));
+        self.0.answer();
+        answered
     }
 
     /// The commands that were written: type and id, and for answers what they are.

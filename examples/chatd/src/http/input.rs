@@ -7,18 +7,25 @@ use axum::{
     extract::{FromRequest, FromRequestParts, Path, Request},
     http::{HeaderMap, header, request::Parts},
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 /// The session that an address names.
 pub(super) struct Key(pub(super) String);
 
+/// It may name more.
+#[derive(Deserialize)]
+struct Named {
+    key: String,
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Key {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let path = Path::<String>::from_request_parts(parts, state).await;
-        let Path(key) = path.map_err(|rejected| Refusal::bad_input(rejected.body_text()))?;
+        let path = Path::<Named>::from_request_parts(parts, state).await;
+        let Path(Named { key }) =
+            path.map_err(|rejected| Refusal::bad_input(rejected.body_text()))?;
         names::check(&key).map_err(|why| Refusal::bad_input(why.to_string()))?;
         Ok(Self(key))
     }

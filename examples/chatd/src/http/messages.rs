@@ -5,7 +5,7 @@ use super::{
     refusal::Refusal,
 };
 use crate::{
-    agent::Chat,
+    agent::{Chat, Part},
     desk::{Answer, Desk, Step},
     limits,
 };
@@ -137,9 +137,9 @@ pub(super) async fn listen<A: Chat>(
     };
     let parts = stream::unfold(desk.listen(&key, after), |mut listener| async {
         let event = match listener.next().await? {
-            Update::Event(text) => {
+            Update::Event(said) => {
                 let id = listener.last_id().map(|id| id.to_string());
-                part(&text).id(id.unwrap_or_default())
+                part(&said).id(id.unwrap_or_default())
             }
             Update::Lagged(count) => lagged(count),
         };
@@ -148,11 +148,12 @@ pub(super) async fn listen<A: Chat>(
     Ok(Sse::new(parts).keep_alive(KeepAlive::default()))
 }
 
-fn part(text: &str) -> sse::Event {
-    data(
-        sse::Event::default().event("part"),
-        &json!({ "text": text }),
-    )
+fn part(part: &Part) -> sse::Event {
+    let event = sse::Event::default();
+    match part {
+        Part::Text(text) => data(event.event("part"), &json!({ "text": text })),
+        Part::Question(question) => data(event.event("question"), &json!(question)),
+    }
 }
 
 fn lagged(count: u64) -> sse::Event {
@@ -163,7 +164,7 @@ fn lagged(count: u64) -> sse::Event {
 fn event<E: std::error::Error + 'static>(step: &Step<E>) -> sse::Event {
     let event = sse::Event::default();
     match step {
-        Step::Part(text) => part(text),
+        Step::Part(said) => part(said),
         Step::Lagged(count) => lagged(*count),
         Step::Done(Ok(reply)) => data(event.event("done"), &json!({ "reply": reply })),
         Step::Done(Err(error)) => data(event.event("failed"), &json!(Refusal::turn(error))),

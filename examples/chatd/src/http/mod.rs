@@ -64,6 +64,7 @@ fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
             Call::All => get(sessions::all::<A>),
             Call::One => get(sessions::one::<A>),
             Call::Queue => get(sessions::queue::<A>),
+            Call::Answer => post(sessions::answer::<A>),
             Call::Abort => post(sessions::abort::<A>),
             Call::Afresh => post(sessions::afresh::<A>),
             Call::Delete => delete(sessions::delete::<A>),

@@ -3,6 +3,7 @@
 use crate::{
     agent::Unkept,
     limits,
+    question::Unanswered,
     words::{begin_of, told},
 };
 use axum::{
@@ -103,6 +104,13 @@ impl Refusal {
 
     pub(super) fn no_turn() -> Self {
         Self::new(StatusCode::CONFLICT, "no_turn", "that turn is not running")
+    }
+
+    pub(super) fn unanswered(why: Unanswered) -> Self {
+        match why {
+            Unanswered::NotOpen => Self::new(StatusCode::NOT_FOUND, "no_question", why.to_string()),
+            Unanswered::Unfit(why) => Self::bad_input(why),
+        }
     }
 
     /// Too long, or broken off.

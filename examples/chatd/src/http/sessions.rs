@@ -7,8 +7,12 @@ use super::{
 use crate::{
     agent::Chat,
     desk::{Desk, Queued, View},
+    question::{Reply, Unanswered},
 };
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::{Path, State},
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use turnwise::Ticket;
@@ -30,6 +34,47 @@ pub(super) async fn queue<A: Chat>(
     Key(key): Key,
 ) -> Json<Vec<Queued>> {
     Json(desk.queue(&key))
+}
+
+/// The question that an address names.
+#[derive(Deserialize)]
+pub(super) struct Asked {
+    id: String,
+}
+
+/// One of both.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Answer {
+    answer: Option<String>,
+    yes: Option<bool>,
+}
+
+/// Answers a question, while its turn runs.
+pub(super) async fn answer<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Key(key): Key,
+    Path(Asked { id }): Path<Asked>,
+    Body(answer): Body<Answer>,
+) -> Result<Json<Value>, Refusal> {
+    let reply = match answer {
+        Answer {
+            answer: Some(text),
+            yes: None,
+        } => Reply::Text(text),
+        Answer {
+            answer: None,
+            yes: Some(yes),
+        } => Reply::Yes(yes),
+        _ => return Err(Refusal::bad_input("either `answer` or `yes` is needed")),
+    };
+    // What is no number is the name of none.
+    let answered = id
+        .parse()
+        .map_err(|_| Unanswered::NotOpen)
+        .and_then(|id| desk.answer(&key, id, reply));
+    answered.map_err(Refusal::unanswered)?;
+    Ok(Json(json!({ "answered": true })))
 }
 
 #[derive(Default, Deserialize)]

@@ -7,6 +7,7 @@ pub(crate) enum Call {
     All,
     One,
     Queue,
+    Answer,
     Abort,
     Afresh,
     Delete,
@@ -55,8 +56,8 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Required(r#"{"message": "..."}"#),
         does: "queues a message",
-        answers: "200 `{\"key\", \"turn\", \"reply\"}`; by `Accept: text/event-stream` the events `started`, `part`, `lagged`, \
-                  then `done` or `failed`",
+        answers: "200 `{\"key\", \"turn\", \"reply\"}`; by `Accept: text/event-stream` the events `started`, `part`, \
+                  `question`, `lagged`, then `done` or `failed`",
         absent: (200, ""),
     },
     Route {
@@ -76,7 +77,8 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Ignored,
         does: "one session",
-        answers: "200 `{\"key\", \"phase\", \"elapsed_ms\", \"waiting\", \"incarnation\", \"turn\", \"note\", \"last\", \"trouble\"}`; 404 \
+        answers: "200 `{\"key\", \"phase\", \"elapsed_ms\", \"waiting\", \"incarnation\", \"turn\", \"note\", \"questions\", \"last\", \
+                  \"trouble\"}`; 404 \
                   `no_session`",
         absent: (404, "no_session"),
     },
@@ -98,8 +100,18 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Ignored,
         does: "server-sent events: what a session says from now on, whoever asks; with `Last-Event-ID`, after that event, as far as it is kept",
-        answers: "200, events `part` and `lagged`",
+        answers: "200, events `part`, `question` and `lagged`",
         absent: (200, ""),
+    },
+    Route {
+        method: "POST",
+        path: "/sessions/{key}/questions/{id}",
+        call: Call::Answer,
+        open: false,
+        body: Body::Required(r#"{"answer": "..."}"#),
+        does: "answers an open question of the session; one for yes or no takes `{\"yes\": true}` too",
+        answers: "200 `{\"answered\": true}`; 404 `no_question` if it is not open any more",
+        absent: (404, "no_question"),
     },
     Route {
         method: "POST",

@@ -42,6 +42,7 @@ impl PiArgs {
             .configure(|_, command| {
                 command.env_remove("CHATD_TOKEN");
             })
+            .question_timeout(args.question_timeout)
             .ready_timeout(args.start_timeout.mul_f64(0.9))
             .abort_timeout(args.abort_timeout.mul_f64(0.6))
             .stop_grace(args.stop_timeout.mul_f64(0.4));

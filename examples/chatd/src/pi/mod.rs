@@ -6,13 +6,15 @@
 mod args;
 mod conversations;
 mod keeper;
+mod questions;
 
 pub(crate) use args::PiArgs;
 
 use self::conversations::Conversations;
 use crate::{
-    agent::{Chat, Unkept},
+    agent::{Chat, Part, Unkept},
     args::Args,
+    question::{Question, Reply, Unanswered},
 };
 use parking_lot::Mutex;
 use std::{
@@ -26,7 +28,7 @@ use std::{
     },
 };
 use turnwise::{Agent, Backend, Incarnation, TurnContext, manager::StopReason};
-use turnwise_pi::{PiAgent, PiError, PiEvent, PiSession};
+use turnwise_pi::{PiAgent, PiError, PiEvent, PiHandle, PiSession};
 
 #[derive(Clone, Debug)]
 pub(crate) struct PiChat(Arc<Inner>);
@@ -59,19 +61,19 @@ impl PiChat {
 impl Backend for PiChat {
     type Key = String;
     type Session = PiSession;
-    type Handle = ();
-    type Event = String;
+    type Handle = PiHandle;
+    type Event = Part;
     type Error = ChatError;
 
     async fn start(
         &self,
         key: &String,
         cx: &TurnContext<Self::Event>,
-    ) -> Result<(PiSession, ()), ChatError> {
+    ) -> Result<(PiSession, PiHandle), ChatError> {
         let incarnation = cx.incarnation();
         let name = self.0.conversations.begin_start(key);
         self.0.starting.lock().insert(incarnation, name.clone());
-        let started = self.0.pi.start(&name, &cx.map(text())).await;
+        let started = self.0.pi.start(&name, &cx.map(parts())).await;
         // Else it was abandoned.
         if self.over(incarnation).is_some() {
             self.0.conversations.end_start(key, started.is_ok());
@@ -99,8 +101,8 @@ impl Backend for PiChat {
         self.0.pi.is_healthy(session).await
     }
 
-    fn weight(event: &String) -> usize {
-        size_of::<String>() + event.len()
+    fn weight(event: &Part) -> usize {
+        event.weight()
     }
 }
 
@@ -113,25 +115,26 @@ impl Agent for PiChat {
         &self,
         session: &mut PiSession,
         message: String,
-        cx: &TurnContext<String>,
+        cx: &TurnContext<Part>,
     ) -> Result<String, ChatError> {
-        let cx = cx.map(text());
+        let cx = cx.map(parts());
         let reply = self.0.pi.send(session, message.into(), &cx).await?;
         Ok(reply.text)
     }
 }
 
-/// The text of events. A new message of pi's, after a tool or a failure, has a line of its own.
-fn text() -> impl Fn(PiEvent) -> Option<String> + Send + Sync + 'static {
+/// What is shown of events. A new message of pi's, after a tool or a failure, has a line of its own.
+fn parts() -> impl Fn(PiEvent) -> Option<Part> + Send + Sync + 'static {
     let inside = AtomicBool::new(false);
     move |event| match event {
         PiEvent::Text(text) => {
             inside.store(true, Ordering::Relaxed);
-            Some(text)
+            Some(Part::Text(text))
         }
         PiEvent::ToolStarted { .. } | PiEvent::Retrying { .. } => inside
             .swap(false, Ordering::Relaxed)
-            .then(|| "\n".to_owned()),
+            .then(|| Part::Text("\n".to_owned())),
+        PiEvent::Question(question) => Some(Part::Question(questions::show(&question))),
         // Of the rest pi's agent tells in notes what there is to tell.
         _ => None,
     }
@@ -153,6 +156,14 @@ impl Chat for PiChat {
 
     fn trouble(&self, key: Option<&str>) -> Option<String> {
         self.0.conversations.trouble(key)
+    }
+
+    fn questions(&self, handle: &PiHandle) -> Vec<Question> {
+        questions::open(handle)
+    }
+
+    fn answer(&self, handle: &PiHandle, id: u64, reply: Reply) -> Result<(), Unanswered> {
+        questions::answer(handle, id, reply)
     }
 }
 
@@ -202,7 +213,7 @@ mod tests {
 
     #[test]
     fn messages_do_not_run_into_each_other() {
-        let text = text();
+        let parts = parts();
         let say = |words: &str| PiEvent::Text(words.to_owned());
         let tool = || PiEvent::ToolStarted {
             id: String::new(),
@@ -210,7 +221,11 @@ mod tests {
             arguments: Default::default(),
         };
         let told = [tool(), say("a"), say("b"), tool(), tool(), say("c")];
-        let told: Vec<String> = told.into_iter().filter_map(text).collect();
+        let told = told.into_iter().filter_map(|event| match parts(event)? {
+            Part::Text(text) => Some(text),
+            Part::Question(_) => None,
+        });
+        let told: Vec<String> = told.collect();
         assert_eq!(told, ["a", "b", "\n", "c"]);
     }
 }

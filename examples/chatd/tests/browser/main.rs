@@ -7,6 +7,9 @@ mod chromium;
 #[path = "../chatd/daemon.rs"]
 #[allow(dead_code)] // the other tests use more of it
 mod daemon;
+#[cfg(all(unix, feature = "pi"))]
+#[path = "../chatd/script.rs"]
+mod script;
 
 use chromium::{Chromium, Tab};
 use daemon::Daemon;
@@ -196,5 +199,47 @@ async fn the_page_asks_for_the_token() {
     );
     say(&mut browser, &tab, "demo", "hello");
     browser.until(&tab, &format!("{} === `(1) hello`", text("demo", " .said")));
+    assert_eq!(browser.trouble(), Vec::<&serde_json::Value>::new());
+}
+
+#[cfg(all(unix, feature = "pi"))]
+#[tokio::test]
+async fn a_question_is_answered_on_the_page() {
+    let script = script::Script::new("page", script::ASKS);
+    let args = script.args(&["--start-timeout", "150"]);
+    let daemon = Daemon::start(&script::borrowed(&args)).await;
+    let mut browser = Chromium::start("questions");
+    let address = format!("http://{}/", daemon.address);
+    let one = browser.open(&address, 860, 600);
+    let two = browser.open(&address, 860, 600);
+    let asked = |part: &str| there("demo", &format!(" .question{part}"));
+    let said = |words: &str| format!("{}.includes({words:?})", text("demo", " .said"));
+
+    say(&mut browser, &one, "demo", "select");
+    for tab in [&one, &two] {
+        let title = format!("{}?.textContent", asked(" .title"));
+        // Text stays text.
+        browser.until(tab, &format!("{title} === `<b>Run \\u001b[2J?</b>`"));
+        browser.until(tab, &format!("!{}", asked(" b")));
+    }
+    browser.picture(&two, "question.png");
+    browser.click(&two, &card("demo", " .question button:last-child"));
+    browser.until(&one, &said("value:Deny"));
+    browser.until(&one, &format!("!{}", asked("")));
+
+    say(&mut browser, &one, "demo", "confirm");
+    browser.until(&two, &asked(" .message"));
+    browser.click(&two, &card("demo", " .question button"));
+    browser.until(&one, &said("confirmed:true"));
+
+    say(&mut browser, &one, "demo", "input");
+    browser.until(
+        &two,
+        &format!("{}?.placeholder === `Ann`", asked(" textarea")),
+    );
+    browser.write(&two, &card("demo", " .question textarea"), "Bob & co.");
+    browser.click(&two, &card("demo", " .question .main"));
+    browser.until(&one, &said("value:Bob & co."));
+    browser.until(&two, &format!("!{}", asked("")));
     assert_eq!(browser.trouble(), Vec::<&serde_json::Value>::new());
 }

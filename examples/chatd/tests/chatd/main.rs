@@ -27,6 +27,8 @@ mod background;
 mod held;
 #[cfg(unix)]
 mod pty;
+#[cfg(all(unix, feature = "pi"))]
+mod questions;
 mod queue;
 #[cfg(unix)]
 mod repl;

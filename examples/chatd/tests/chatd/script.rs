@@ -1,6 +1,33 @@
-//! An agent that is a shell script in pi's place. It is no pi: its starts fail, with what it writes.
+//! An agent that is a shell script in pi's place. Most are no pi: their starts fail, with what they write.
 
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+/// Asks as the message says, and answers with what it is answered.
+pub(crate) const ASKS: &str = r#"
+while [ "$1" != --session-id ]; do shift; done
+name=$2
+ask() { printf '{"type":"extension_ui_request","id":"q","method":%s}\n' "$1"; }
+while read -r line; do
+  id=${line#*\"id\":\"}; id=${id%%\"*}
+  answer() { printf '{"type":"response","id":"%s","success":true%s}\n' "$id" "$1"; }
+  case $line in
+  *\"get_state\"*) answer ",\"data\":{\"sessionId\":\"$name\"}" ;;
+  *\"prompt\"*)
+    answer; printf '{"type":"agent_start"}\n'
+    case $line in
+    *'"message":"confirm"'*) ask '"confirm","title":"Sure?","message":"Really?"' ;;
+    *'"message":"input"'*) ask '"input","title":"Name?","placeholder":"Ann"' ;;
+    *'"message":"long"'*) ask "\"select\",\"title\":\"Long?\",\"options\":[\"$(head -c 4000 /dev/zero | tr '\0' x)\"]" ;;
+    *) ask '"select","title":"<b>Run \u001b[2J?</b>","options":["Allow","Deny"]' ;;
+    esac
+    read -r got
+    got=$(printf %s "$got" | tr -d '\\"{}' | cut -c 1-300)
+    printf '{"type":"message_update","assistantMessageEvent":{"type":"text_delta","delta":"%s"}}\n' "$got"
+    printf '{"type":"message_end","message":{"role":"assistant","content":[{"type":"text","text":"%s"}],"stopReason":"stop"}}\n' "$got"
+    printf '{"type":"agent_settled"}\n' ;;
+  *) answer ;;
+  esac
+done"#;
 
 /// Its folder, which goes with it.
 pub(crate) struct Script {

@@ -85,6 +85,7 @@ async fn what_is_no_command_is_told() {
         "/stop",
         "/queue",
         "/back N",
+        "/answer N TEXT",
         "/new",
         "/use NAME",
         "/drain",

@@ -90,3 +90,34 @@ async fn a_client_that_goes_away_cancels_its_message() {
     hangs.abort();
     assert_eq!(said(&daemon, "a", "next").await, "next");
 }
+
+/// A question of a real extension, asked before a tool runs.
+#[tokio::test]
+async fn a_tool_runs_when_it_is_allowed() {
+    let world = World::new().await;
+    let extension = world.path("work/asks.js");
+    let asks = r#"export default (pi) => pi.on("tool_call", async (event, ctx) => {
+        const choice = await ctx.ui.select(`Run ${event.input.command}?`, ["Allow", "Deny"]);
+        if (choice !== "Allow") return { block: true, reason: `answered ${choice}` };
+    });"#;
+    std::fs::write(&extension, asks).expect("the folder is there");
+    let extension = extension.to_str().expect("it is UTF-8");
+    let mut daemon = start(&world, &["--pi-arg=-e", "--pi-arg", extension]).await;
+
+    let tool = daemon.say("a", "tool echo done").later();
+    let asks = |session: &serde_json::Value| session["questions"][0].is_object();
+    let asked = daemon.until("a", asks).await["questions"][0].clone();
+    assert_eq!(asked["title"], "Run echo done?");
+    let path = format!("/sessions/a/questions/{}", asked["id"]);
+    let allow = json!({ "answer": "Allow" });
+    assert_eq!(daemon.post(&path, &allow).answer().await.0, 200);
+    let reply = tool.await.expect("an answer").1;
+    assert_eq!(reply["reply"].as_str().map(str::trim), Some("done"));
+
+    daemon.types("/use a").await;
+    daemon.types("tool echo again").await;
+    let line = daemon.sees("[a] (question ").await;
+    let number = line.split(['(', ':', ' ']).nth(3).expect("a number");
+    daemon.types(&format!("/answer {number} Deny")).await;
+    daemon.sees("answered Deny").await;
+}

@@ -5,9 +5,9 @@ extern crate deadline as tokio;
 
 mod aborts;
 mod crashes;
-mod dialogs;
 mod ends;
 mod failures;
+mod questions;
 mod resumes;
 mod turns;
 mod unasked;

@@ -2,9 +2,12 @@
 
 use super::{event, pid, said};
 use pi_tests::{World, within};
-use std::{fs, path::PathBuf};
-use turnwise::manager::TurnError;
-use turnwise_pi::{PiDialog, PiEvent, PiStop};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
+use turnwise::manager::{Sending, TurnError};
+use turnwise_pi::{PiAgent, PiAnswer, PiEvent, PiQuestion, PiStop};
+
+/// Longer than any test.
+const LONG: Duration = Duration::from_secs(3600);
 
 /// Asks before each tool, and by a command.
 const EXTENSION: &str = r#"
@@ -29,20 +32,26 @@ fn extension(world: &World) -> PathBuf {
     path
 }
 
+/// The next question of a message.
+async fn question(sending: &mut Sending<PiAgent>) -> Arc<PiQuestion> {
+    let asked = event(sending, |event| matches!(event, PiEvent::Question(_))).await;
+    let PiEvent::Question(question) = asked else {
+        unreachable!("it is one")
+    };
+    question
+}
+
 #[tokio::test]
 async fn nobody_answers_by_default() {
     let world = World::new().await;
     let sessions = World::manage(world.pi().arg("-e").arg(extension(&world)));
     let mut sending = sessions.send_message("a", "tool echo done".into());
-    let asked = event(&mut sending, |event| {
-        matches!(event, PiEvent::Dialog { .. })
-    })
-    .await;
-    let expected = PiEvent::Dialog {
-        method: "select".to_owned(),
-        title: "Run echo done?".to_owned(),
-    };
-    assert_eq!(asked, expected);
+    let asked = question(&mut sending).await;
+    assert_eq!(
+        (&*asked.method, &*asked.title),
+        ("select", "Run echo done?")
+    );
+    assert_eq!(asked.options, ["Allow", "Deny"]);
     let reply = within(sending).await.expect("it goes on");
     assert!(reply.text.contains("answered undefined"), "{}", reply.text);
 
@@ -64,16 +73,25 @@ async fn nobody_answers_by_default() {
 }
 
 #[tokio::test]
-async fn who_answers_is_heard() {
+async fn an_answer_is_heard() {
     let world = World::new().await;
     let pi = world.pi().arg("-e").arg(extension(&world));
-    let sessions = World::manage(pi.dialogs(|dialog| match &*dialog.method {
-        "select" => dialog.answer("Allow"),
-        _ => dialog.confirm(true),
-    }));
-    let reply = said(&sessions, "a", "tool echo done").await;
-    assert_eq!(reply.trim(), "done");
+    let sessions = World::manage(pi.question_timeout(LONG));
+    for (option, expected) in [("Allow", "done"), ("Deny", "answered Deny")] {
+        let mut sending = sessions.send_message("a", "tool echo done".into());
+        let asked = question(&mut sending).await;
+        let handle = sessions.handle("a").expect("it is there");
+        assert_eq!(handle.questions(), [Arc::clone(&asked)]);
+        assert!(handle.answer(asked.id, PiAnswer::Value(option.to_owned())));
+        assert!(!handle.answer(asked.id, PiAnswer::Cancelled));
+        let reply = within(sending).await.expect("it is answered").text;
+        assert!(reply.contains(expected), "{reply}");
+    }
     let mut sending = sessions.send_message("a", "/ask".into());
+    let asked = question(&mut sending).await;
+    assert_eq!(asked.message.as_deref(), Some("Really?"));
+    let handle = sessions.handle("a").expect("it is there");
+    assert!(handle.answer(asked.id, PiAnswer::Confirmed(true)));
     let notice = event(&mut sending, |event| {
         matches!(event, PiEvent::Notice { .. })
     })
@@ -83,27 +101,39 @@ async fn who_answers_is_heard() {
     world.ends(sessions).await;
 }
 
-/// pi does not answer an abort while an extension waits.
 #[tokio::test]
-async fn an_abort_while_a_dialog_is_open() {
+async fn a_question_that_nobody_answers_in_time() {
     let world = World::new().await;
     let pi = world.pi().arg("-e").arg(extension(&world));
-    let (asked, mut asks) = tokio::sync::mpsc::unbounded_channel::<PiDialog>();
-    let sessions =
-        World::manage(pi.dialogs(move |dialog| asked.send(dialog).expect("the test listens")));
+    let sessions = World::manage(pi.question_timeout(Duration::from_millis(100)));
+    let mut sending = sessions.send_message("a", "tool echo done".into());
+    let asked = question(&mut sending).await;
+    let reply = within(sending).await.expect("it goes on").text;
+    assert!(reply.contains("answered undefined"), "{reply}");
+    let handle = sessions.handle("a").expect("it is there");
+    assert!(!handle.answer(asked.id, PiAnswer::Cancelled));
+    world.ends(sessions).await;
+}
+
+/// pi does not answer an abort while an extension waits.
+#[tokio::test]
+async fn an_abort_while_a_question_is_open() {
+    let world = World::new().await;
+    let pi = world.pi().arg("-e").arg(extension(&world));
+    let sessions = World::manage(pi.question_timeout(LONG));
     let first = pid(&sessions, "a").await;
     for message in ["tool echo done", "/ask"] {
-        let sending = sessions.send_message("a", message.into());
-        let dialog = within(asks.recv()).await.expect("it asks");
-        let status = sessions.status("a").expect("it is there");
-        assert_eq!(status.note.as_deref(), Some("waiting for a dialog"));
+        let mut sending = sessions.send_message("a", message.into());
+        let asked = question(&mut sending).await;
+        let handle = sessions.handle("a").expect("it is there");
         sending.abort();
         // A command was handled, cancelled or not; a turn was aborted.
         match within(sending).await.map_err(|error| error.error) {
             Ok(reply) => assert_eq!((message, reply.stop), ("/ask", PiStop::Handled)),
             Err(error) => assert!(matches!(error, TurnError::Aborted), "{error:?}"),
         }
-        dialog.answer("Allow"); // too late
+        let late = PiAnswer::Value("Allow".to_owned());
+        assert!(!handle.answer(asked.id, late));
         assert_eq!(said(&sessions, "a", "next").await, "next");
     }
     assert_eq!(pid(&sessions, "a").await, first, "pi is well");
