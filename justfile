@@ -27,7 +27,7 @@ check-core: (group "check-core" "formatted, lint, test, doc, doc-host, package, 
 check-memory: (group "check-memory" "miri, tsan, asan")
 
 # real agents, a real browser, a minute of random calls; mutants by hand, and by machine of what changed
-check-field: (group "check-field" "pi-tests, pi-soak, browser, soak, mutants, mutants-of-a-change")
+check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, browser, soak, mutants, mutants-of-a-change")
 
 # Runs recipes one after the other, until one fails. Ends with the minutes that each took.
 [private]
@@ -124,6 +124,27 @@ pi:
 pi-tests *FILTER: (needs-pi "pi-tests")
     cargo test -q -p pi-tests --test pi -- {{ FILTER }}
     cargo test -q -p chatd --test pi -- {{ FILTER }}
+
+# Exactly what the lock file names, with its sums. pi-acp drives pi; those that are Node's programs run with pi's Node.
+# real agents that speak ACP, from npm, into target/acp, with pi and its Node; nothing if they are there already
+acp:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    fail() { echo "CANNOT RUN acp: $1" >&2; exit 1; }
+    {{ just_executable() }} pi || fail "there is no pi, and no Node"
+    mkdir -p target/acp && cd target/acp
+    lock=../../crates/acp/real
+    cmp -s installed "$lock/package-lock.json" && exit 0
+    rm -rf installed node_modules
+    cp "$lock/package.json" "$lock/package-lock.json" .
+    # Not `npm ci`: it wants entries for platforms that these agents are not built for.
+    npm install --silent --no-audit --no-fund --ignore-scripts || fail "npm cannot get the agents of $lock/package-lock.json"
+    cp "$lock/package-lock.json" installed
+
+# real agents of five makes against a stub of their models' services, under the manager; FILTER chooses tests by name
+acp-tests *FILTER:
+    @{{ just_executable() }} acp || { echo "CANNOT RUN acp-tests: there are no agents" >&2; exit 1; }
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p acp-tests --test acp -- {{ FILTER }}
 
 # so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
 pi-soak TURNS="200": (needs-pi "pi-soak")
@@ -304,6 +325,7 @@ lint:
     cargo clippy -p chatd --features browser --test browser -- -D warnings
     # Tests that only their recipes run are not among all targets.
     cargo clippy -p pi-tests --test pi --test soak -- -D warnings
+    cargo clippy -p acp-tests --test acp -- -D warnings
     cargo clippy -p chatd --no-default-features -- -D warnings
     for features in "" {{ features }}; do
         cargo clippy -p turnwise --lib --features "$features" -- -D warnings
@@ -314,11 +336,11 @@ lint:
 
 # the documentation, every warning an error
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
 
 # the documentation as its host builds it, with the features that bring each item
 doc-host: (nightly "")
-    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi --all-features --target-dir target/doc-host
+    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features --target-dir target/doc-host
 
 # what would be published: it builds from its own package
 package:
@@ -333,7 +355,7 @@ semver:
 msrv:
     rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
         || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
-    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi --all-features
+    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
@@ -345,9 +367,9 @@ minimal: (nightly "")
     git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -c | tar -x -C "$copy"
     target=$PWD/target/minimal
     cd "$copy"
-    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/pi", "crates\/process"]/' Cargo.toml
+    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/pi", "crates\/process"]/' Cargo.toml
     cargo +{{ nightly }} update -Z direct-minimal-versions
-    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi --all-features
+    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
 
 # the library, the crates beside it and chatd for Windows, macOS, ARM and 32-bit x86
 targets:
@@ -356,7 +378,7 @@ targets:
     for target in x86_64-pc-windows-msvc aarch64-apple-darwin aarch64-unknown-linux-gnu i686-unknown-linux-gnu; do
         rustup target add "$target" >/dev/null 2>&1 || { echo "CANNOT RUN targets: $target cannot be installed" >&2; exit 1; }
         # turnwise-process is in them where there is Unix.
-        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p chatd \
+        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p turnwise-acp -p chatd \
             --features turnwise/tokio,turnwise/tracing,turnwise/serde,turnwise/testing
         echo "it builds for $target"
     done

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 fn each_module_uses_those_below_it() {
     let crates = [
         (sources(), 50),
+        (sources_of("crates/acp"), 10),
         (sources_of("crates/pi"), 10),
         (sources_of("crates/process"), 4),
     ];

@@ -1,0 +1,289 @@
+//! The world of one test: folders that no other has, and a mark by which its processes are known.
+
+use crate::Stub;
+use serde_json::{Value, json};
+use std::{
+    env::consts::ARCH,
+    fs,
+    future::Future,
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+use turnwise::{SessionManager, manager::Timeouts};
+use turnwise_acp::{AcpAgent, AcpBuilder, AcpPolicy, FileStore};
+
+/// The variable by which processes of a world are known.
+const MARK: &str = "ACP_TESTS_WORLD";
+
+/// An agent that is tested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Make {
+    /// `claude-agent-acp`: Node, Anthropic's messages.
+    Claude,
+    /// `codex-acp`: native, OpenAI's responses.
+    Codex,
+    /// `opencode-ai`: native, chat completions.
+    OpenCode,
+    /// `pi-acp`: Node, chat completions. It starts a `pi` for each session, and never asks for permission.
+    Pi,
+    /// `qwen-code`: Node, chat completions.
+    Qwen,
+}
+
+/// See the module. Its folders go with its drop.
+#[derive(Debug)]
+pub struct World {
+    /// The models' services.
+    pub stub: Stub,
+    make: Make,
+    folder: PathBuf,
+    mark: String,
+}
+
+impl World {
+    /// For agents of this make.
+    ///
+    /// # Panics
+    ///
+    /// If there is no place for folders.
+    pub async fn new(make: Make) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let mark = format!("{}-{count}", std::process::id());
+        let stub = Stub::new().await;
+        let folder = std::env::temp_dir().join(format!("turnwise-acp-{mark}"));
+        for name in ["home/agent", "work"] {
+            fs::create_dir_all(folder.join(name)).expect("folders can be made");
+        }
+        let world = Self {
+            stub,
+            make,
+            folder,
+            mark,
+        };
+        world.configure();
+        world
+    }
+
+    /// The files from which agents learn of the stub, if they do not learn it from their environment.
+    fn configure(&self) {
+        let write = |name: &str, value: &Value| {
+            let path = self.path("home").join(name);
+            fs::write(path, value.to_string()).expect("files can be written");
+        };
+        let base = self.url("/v1");
+        match self.make {
+            Make::OpenCode => {
+                let model =
+                    json!({"name": "Stub 1", "limit": {"context": 100_000, "output": 4096}});
+                let provider = json!({"npm": "@ai-sdk/openai-compatible", "name": "Stub",
+                    "options": {"baseURL": base, "apiKey": "not-a-key"}, "models": {"stub-1": model}});
+                write(
+                    "opencode.json",
+                    &json!({"model": "stub/stub-1", "small_model": "stub/stub-1",
+                    "autoupdate": false, "share": "disabled", "permission": {"bash": "ask", "edit": "ask"},
+                    "enabled_providers": ["stub"], "provider": {"stub": provider}}),
+                );
+            }
+            Make::Pi => {
+                let model = json!({"id": "stub-1", "name": "Stub 1", "contextWindow": 10_000_000, "maxTokens": 4096});
+                let provider = json!({"baseUrl": base, "api": "openai-completions", "apiKey": "not-a-key", "models": [model]});
+                write(
+                    "agent/models.json",
+                    &json!({"providers": {"stub": provider}}),
+                );
+                write(
+                    "agent/settings.json",
+                    &json!({"defaultProvider": "stub", "defaultModel": "stub-1",
+                    "retry": {"enabled": false}}),
+                );
+                let pi = format!(
+                    "#!/bin/sh\nexec {} {} --no-approve \"$@\"\n",
+                    node().display(),
+                    installed("pi/package/dist/bundle/cli.js").display()
+                );
+                let path = self.path("home/pi");
+                fs::write(&path, pi).expect("files can be written");
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+                fs::set_permissions(path, mode).expect("it is ours");
+            }
+            Make::Claude | Make::Codex | Make::Qwen => {}
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.stub.port())
+    }
+
+    /// A folder or file of this world.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+
+    /// The real agent, in this world. It asks for permission.
+    pub fn agent(&self) -> AcpBuilder {
+        let arch = if ARCH == "aarch64" { "arm64" } else { "x64" };
+        let module = |path: &str| installed(&format!("acp/node_modules/{path}"));
+        let of_node = |path: &str| AcpAgent::builder(node()).arg(module(path));
+        let agent = match self.make {
+            // As root it refuses to begin a session, unless it is told that it is in a sandbox.
+            Make::Claude => of_node("@agentclientprotocol/claude-agent-acp/dist/index.js")
+                .env("CLAUDE_CONFIG_DIR", self.path("home/claude"))
+                .env("ANTHROPIC_API_KEY", "not-a-key")
+                .env("ANTHROPIC_BASE_URL", self.url(""))
+                .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
+                .env("IS_SANDBOX", "1")
+                // In its own default, a model decides about permissions.
+                .mode("default"),
+            // Of a model that it does not know it warns in each answer. Its sandbox wants a program that may not be there.
+            Make::Codex => AcpAgent::builder(module(&format!("@zed-industries/codex-acp-linux-{arch}/bin/codex-acp")))
+                .args(["-c", "model_provider=stub", "-c"])
+                .arg(format!("model_providers.stub={{name=\"stub\",base_url=\"{}\",env_key=\"CODEX_API_KEY\",wire_api=\"responses\"}}", self.url("/v1")))
+                .args(["-c", "model=gpt-5.4", "-c", "approval_policy=untrusted", "-c", "sandbox_mode=danger-full-access"])
+                .env("CODEX_HOME", self.path("home"))
+                .env("CODEX_API_KEY", "not-a-key"),
+            Make::OpenCode => AcpAgent::builder(module(&format!("opencode-linux-{arch}{}/bin/opencode", if arch == "x64" { "-baseline" } else { "" })))
+                .arg("acp")
+                .env("XDG_DATA_HOME", self.path("home/data"))
+                .env("XDG_CONFIG_HOME", self.path("home/config"))
+                .env("XDG_CACHE_HOME", self.path("home/cache"))
+                .env("XDG_STATE_HOME", self.path("home/state"))
+                .env("OPENCODE_CONFIG", self.path("home/opencode.json"))
+                .env("OPENCODE_DISABLE_AUTOUPDATE", "1")
+                .env("OPENCODE_DISABLE_MODELS_FETCH", "1")
+                .env("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
+            Make::Pi => of_node("pi-acp/dist/index.js")
+                .env("PI_CODING_AGENT_DIR", self.path("home/agent"))
+                .env("PI_ACP_PI_COMMAND", self.path("home/pi"))
+                .env("PI_OFFLINE", "1")
+                .env("PI_TELEMETRY", "0"),
+            Make::Qwen => of_node("@qwen-code/qwen-code/cli.js")
+                .args(["--acp", "--auth-type", "openai"])
+                .env("OPENAI_API_KEY", "not-a-key")
+                .env("OPENAI_BASE_URL", self.url("/v1"))
+                .env("OPENAI_MODEL", "stub-1"),
+        };
+        let store = FileStore::open(self.path("sessions.json")).expect("it can be read");
+        agent
+            .env("HOME", self.path("home"))
+            .env(MARK, &self.mark)
+            .working_dir(self.path("work"))
+            .store(store)
+            .permissions(AcpPolicy::Ask)
+            // On a busy machine all of this takes its time.
+            .ready_timeout(Duration::from_secs(100))
+            .abort_timeout(Duration::from_secs(20))
+            .stop_grace(Duration::from_secs(2))
+    }
+
+    /// A manager of agents as this world has them.
+    pub fn manager(&self) -> SessionManager<AcpAgent> {
+        Self::manage(self.agent())
+    }
+
+    /// A manager of these agents.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a runtime.
+    pub fn manage(agent: AcpBuilder) -> SessionManager<AcpAgent> {
+        let timeouts = Timeouts::default()
+            .start(Duration::from_secs(120))
+            .abort(Duration::from_secs(30))
+            .stop(Duration::from_secs(30));
+        let builder = SessionManager::builder(agent.build()).timeouts(timeouts);
+        builder.build().expect("a runtime is there")
+    }
+
+    /// The numbers and names of this world's processes that run.
+    pub fn processes(&self) -> Vec<(u32, String)> {
+        let mark = format!("{MARK}={}", self.mark);
+        let mut found = Vec::new();
+        for entry in fs::read_dir("/proc").expect("this is Linux").flatten() {
+            let pid = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
+            let ours = environment
+                .split(|byte| *byte == 0)
+                .any(|set| set == mark.as_bytes());
+            if let (Some(pid), true) = (pid, ours) {
+                let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                let line = String::from_utf8_lossy(&line).replace('\0', " ");
+                if runs(pid) {
+                    found.push((pid, line));
+                }
+            }
+        }
+        found
+    }
+
+    /// None of its processes is left.
+    ///
+    /// # Panics
+    ///
+    /// If one is.
+    pub fn is_empty(&self) {
+        let left = self.processes();
+        assert!(left.is_empty(), "left behind: {left:?}");
+    }
+
+    /// Shuts the manager down, in good order, and nothing is left.
+    ///
+    /// # Panics
+    ///
+    /// If something is.
+    pub async fn ends(self, sessions: SessionManager<AcpAgent>) {
+        let report = within(sessions.shutdown(Duration::from_secs(30))).await;
+        assert_eq!(report.failed, [], "{report:?}");
+        assert_eq!(report.abandoned, [""; 0], "{report:?}");
+        self.is_empty();
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        // It is in the system's temporary folder. A test that failed may still have processes that write there.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// What `just acp` and `just pi` have fetched.
+fn installed(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../target")
+        .join(path);
+    assert!(
+        path.exists(),
+        "CANNOT RUN acp-tests: there is no {}: `just acp`",
+        path.display()
+    );
+    path
+}
+
+fn node() -> PathBuf {
+    installed("pi/node_modules/.bin/node")
+}
+
+/// Does this process run? One that is dead and not reaped does not.
+pub fn runs(pid: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
+    state.is_some_and(|state| !"ZX".contains(state))
+}
+
+/// It ends, or the test fails instead of hanging.
+///
+/// # Panics
+///
+/// After 200 seconds.
+pub async fn within<T>(future: impl Future<Output = T>) -> T {
+    let limit = Duration::from_secs(200);
+    let ended = tokio::time::timeout(limit, future).await;
+    ended.expect("it hangs")
+}

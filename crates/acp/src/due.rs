@@ -1,0 +1,161 @@
+//! What waits for somebody, as far as it needs no I/O: questions for their answers, and cancels for the end of their turns.
+//!
+//! A `session/cancel` that arrives before the agent has begun the turn may have no effect. So it is repeated until the turn ends.
+
+use crate::{
+    AcpError,
+    event::{AcpEvent, AcpPermission},
+    permission::{Asked, Verdict, refusal},
+    protocol::Protocol,
+    state::{Cancel, Report, Session},
+    wire,
+    words::{self, bounded},
+};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// The pause before the first repetition of a cancel. It doubles.
+const AGAIN: Duration = Duration::from_millis(200);
+
+impl Protocol {
+    /// The turn is to end soon.
+    pub(crate) fn cancel(&mut self, token: u64, now: Instant) {
+        let limit = self.settings.abort;
+        if let Some(Session {
+            turn: Some(turn), ..
+        }) = self.sessions.get_mut(&token)
+        {
+            turn.cancel = Some(Cancel {
+                until: now
+                    .checked_add(limit)
+                    .unwrap_or(now + Duration::from_secs(1 << 20)),
+                again: now + AGAIN,
+                pause: AGAIN,
+            });
+            self.stop_turn(token);
+        }
+    }
+
+    /// Tells the agent to end the turn, and answers what it asks.
+    pub(crate) fn stop_turn(&mut self, token: u64) {
+        let Some(Session { id, .. }) = self.sessions.get(&token) else {
+            return;
+        };
+        let params = json!({"sessionId": &**id});
+        self.write(&wire::notification("session/cancel", &params));
+        self.refuse_all(token);
+    }
+
+    /// Nobody answers the open questions of a session any more.
+    pub(crate) fn refuse_all(&mut self, token: u64) {
+        let session = self.sessions.get(&token);
+        let open = session.map(|session| session.questions.take(|_| true));
+        for asked in open.into_iter().flatten() {
+            self.close_question(token, &asked, None);
+        }
+    }
+
+    /// An answer that was chosen.
+    pub(crate) fn answer(&mut self, token: u64, asked: &Asked, option: &str) {
+        self.close_question(token, asked, Some(option));
+        let session = self.sessions.get(&token);
+        if session.is_some_and(|it| it.turn.is_some() && it.questions.is_empty()) {
+            self.report(token, Report::Note("running".to_owned()));
+        }
+    }
+
+    fn close_question(&mut self, token: u64, asked: &Asked, option: Option<&str>) {
+        self.write(&wire::outcome(&asked.request, option));
+        self.event(token, AcpEvent::PermissionClosed(asked.permission.id));
+    }
+
+    /// A request for permission.
+    pub(crate) fn question(
+        &mut self,
+        request: &Value,
+        params: &Value,
+        now: Instant,
+    ) -> Result<(), AcpError> {
+        let token = params["sessionId"].as_str().and_then(|id| self.token(id));
+        let Some((token, session)) = token.and_then(|it| Some((it, self.sessions.get(&it)?)))
+        else {
+            return self.refuse(request, -32602, "no such session");
+        };
+        let turn = session.turn.as_ref();
+        if turn.is_some_and(|turn| turn.cancel.is_some()) {
+            return self.reply(&wire::outcome(request, None));
+        }
+        let until = now.checked_add(self.settings.answer);
+        let until = until.unwrap_or(now + Duration::from_secs(1 << 30));
+        let policy = self.settings.policy;
+        match session.questions.ask(policy, request, params, until) {
+            None => self.refuse(request, -32602, "no tool call or no options"),
+            Some(Verdict::Answer(option)) => self.reply(&wire::outcome(request, option.as_deref())),
+            Some(Verdict::Ask(permission)) => {
+                self.asked(token, *permission);
+                Ok(())
+            }
+        }
+    }
+
+    fn asked(&mut self, token: u64, permission: AcpPermission) {
+        if self
+            .sessions
+            .get(&token)
+            .is_some_and(|it| it.turn.is_some())
+        {
+            let title = permission.tool.title.clone().unwrap_or_default();
+            let note = bounded(format!("asks for permission: {title}"), words::SHORT);
+            self.report(token, Report::Note(note));
+        }
+        self.event(token, AcpEvent::Permission(permission));
+    }
+
+    /// When [`tick`](Self::tick) has something to do.
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let cancels = self
+            .sessions
+            .values()
+            .filter_map(|it| it.turn.as_ref()?.cancel.as_ref());
+        let questions = self.sessions.values().filter_map(|it| it.questions.until());
+        cancels
+            .map(|it| it.until.min(it.again))
+            .chain(questions)
+            .min()
+    }
+
+    /// What is due: questions that nobody answered, and cancels that had no effect.
+    pub(crate) fn tick(&mut self, now: Instant) {
+        let tokens: Vec<u64> = self.sessions.keys().copied().collect();
+        for token in tokens {
+            let Some(session) = self.sessions.get_mut(&token) else {
+                continue;
+            };
+            let due = session.questions.take(|asked| asked.until <= now);
+            let cancel = session.turn.as_mut().and_then(|turn| turn.cancel.as_mut());
+            match cancel {
+                Some(cancel) if cancel.until <= now => {
+                    let turn = session.turn.take();
+                    drop(turn.and_then(|turn| self.calls.remove(&turn.call)));
+                    let error = AcpError::AbortTimedOut {
+                        limit: self.settings.abort,
+                    };
+                    let reason = error.to_string();
+                    self.report(token, Report::End(Err(error)));
+                    self.report(token, Report::Over(reason));
+                }
+                Some(cancel) if cancel.again <= now => {
+                    cancel.pause *= 2;
+                    cancel.again = now + cancel.pause;
+                    self.stop_turn(token);
+                }
+                _ => {}
+            }
+            for asked in due {
+                let option = refusal(&asked.permission.options);
+                self.close_question(token, &asked, option.as_deref());
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! What an agent reports: events, and the parts that they are made of.
+
+use crate::words::json_bytes;
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+
+/// A part of the agent's answer, or something that happens in its session. Outside of turns, events go to the
+/// [listeners](turnwise::SessionManager::listen).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub enum AcpEvent {
+    /// The next piece of the answer's text.
+    Text(String),
+    /// The next piece of the model's thinking.
+    Thought(String),
+    /// The agent calls a tool.
+    ToolCall(AcpToolCall),
+    /// The call of a tool has changed: only the fields that are set.
+    ToolUpdate(AcpToolCall),
+    /// The agent's plan, in place of the one before.
+    Plan(Vec<AcpPlanEntry>),
+    /// The session has this mode now.
+    Mode(String),
+    /// How full the model's context is.
+    Context {
+        /// The tokens in it. Some agents do not report them.
+        used: Option<u64>,
+        /// The tokens that it can hold.
+        size: Option<u64>,
+        /// The cost of the session so far.
+        cost: Option<f64>,
+    },
+    /// The agent asks for permission. Answer with [`AcpHandle::answer`](crate::AcpHandle::answer).
+    Permission(AcpPermission),
+    /// A question for permission is closed: it was answered, refused after its time, or its turn was cancelled.
+    PermissionClosed(u64),
+    /// The agent could not resume the session of this key. A new one has started.
+    NotResumed {
+        /// The id of the lost session.
+        id: String,
+        /// What the agent reports.
+        error: String,
+    },
+    /// Any other update: commands, options, a title, content that is no text, and what a newer agent sends.
+    Other {
+        /// The word of the protocol, such as `available_commands_update`.
+        kind: String,
+        /// The whole update, as it came.
+        update: Value,
+    },
+}
+
+/// The call of a tool, or a change of it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AcpToolCall {
+    /// The id of the call.
+    #[serde(rename = "toolCallId")]
+    pub id: String,
+    /// What it does, for people.
+    #[serde(default, deserialize_with = "lenient")]
+    pub title: Option<String>,
+    /// `read`, `edit`, `delete`, `move`, `search`, `execute`, `think`, `fetch`, `switch_mode` or `other`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub kind: Option<String>,
+    /// `pending`, `in_progress`, `completed` or `failed`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub status: Option<String>,
+    /// The arguments.
+    #[serde(default, rename = "rawInput")]
+    pub input: Option<Value>,
+    /// The result, as the tool gave it.
+    #[serde(default, rename = "rawOutput")]
+    pub output: Option<Value>,
+    /// What people are to see of it: texts, diffs.
+    #[serde(default)]
+    pub content: Option<Value>,
+    /// The files that it is about.
+    #[serde(default)]
+    pub locations: Option<Value>,
+}
+
+/// A step of a plan.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AcpPlanEntry {
+    /// The step.
+    pub content: String,
+    /// `high`, `medium` or `low`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub priority: Option<String>,
+    /// `pending`, `in_progress` or `completed`.
+    #[serde(default, deserialize_with = "lenient")]
+    pub status: Option<String>,
+}
+
+/// A question of the agent: may it call this tool?
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct AcpPermission {
+    /// The number of the question. No other question of this program has it.
+    pub id: u64,
+    /// The call of the tool.
+    pub tool: AcpToolCall,
+    /// The possible answers.
+    pub options: Vec<AcpOption>,
+}
+
+/// A possible answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AcpOption {
+    /// The id of the answer.
+    #[serde(rename = "optionId")]
+    pub id: String,
+    /// Its text.
+    #[serde(default)]
+    pub name: String,
+    /// `allow_once`, `allow_always`, `reject_once` or `reject_always`.
+    #[serde(default)]
+    pub kind: String,
+}
+
+/// What is no text counts as missing.
+fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(match Value::deserialize(deserializer)? {
+        Value::String(text) => Some(text),
+        _ => None,
+    })
+}
+
+#[derive(Deserialize)]
+struct Chunk {
+    content: Text,
+}
+
+#[derive(Deserialize)]
+struct Text {
+    text: String,
+}
+
+#[derive(Deserialize)]
+struct Plan {
+    entries: Vec<AcpPlanEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Mode {
+    current_mode_id: String,
+}
+
+impl AcpEvent {
+    /// Reads an update. Every update is an event: what is not as expected is [`Other`](Self::Other). `None` if it has no kind.
+    pub(crate) fn read(update: Value) -> Option<Self> {
+        let kind = update["sessionUpdate"].as_str()?;
+        let known = match kind {
+            "agent_message_chunk" => {
+                Chunk::deserialize(&update).map(|it| Self::Text(it.content.text))
+            }
+            "agent_thought_chunk" => {
+                Chunk::deserialize(&update).map(|it| Self::Thought(it.content.text))
+            }
+            "tool_call" => AcpToolCall::deserialize(&update).map(Self::ToolCall),
+            "tool_call_update" => AcpToolCall::deserialize(&update).map(Self::ToolUpdate),
+            "plan" => Plan::deserialize(&update).map(|it| Self::Plan(it.entries)),
+            "current_mode_update" => {
+                Mode::deserialize(&update).map(|it| Self::Mode(it.current_mode_id))
+            }
+            "usage_update" => Ok(Self::Context {
+                used: update["used"].as_u64(),
+                size: update["size"].as_u64(),
+                cost: update["cost"]["amount"].as_f64(),
+            }),
+            _ => Err(serde::de::Error::custom("unknown")),
+        };
+        let kind = kind.to_owned();
+        Some(known.unwrap_or(Self::Other { kind, update }))
+    }
+
+    /// Its size in bytes, with what it owns.
+    pub(crate) fn weight(&self) -> usize {
+        let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let more = match self {
+            Self::Text(text) | Self::Thought(text) | Self::Mode(text) => text.len(),
+            Self::ToolCall(call) | Self::ToolUpdate(call) => call.weight(),
+            Self::Plan(entries) => entries
+                .iter()
+                .map(|it| {
+                    size_of_val(it) + it.content.len() + text(&it.priority) + text(&it.status)
+                })
+                .sum(),
+            Self::Permission(asked) => {
+                let bytes =
+                    |it: &AcpOption| size_of_val(it) + it.id.len() + it.name.len() + it.kind.len();
+                asked.tool.weight() + asked.options.iter().map(bytes).sum::<usize>()
+            }
+            Self::NotResumed { id, error } => id.len() + error.len(),
+            Self::Other { kind, update } => kind.len() + json_bytes(update),
+            Self::Context { .. } | Self::PermissionClosed(_) => 0,
+        };
+        size_of_val(self) + more
+    }
+}
+
+impl AcpToolCall {
+    fn weight(&self) -> usize {
+        let texts = [&self.title, &self.kind, &self.status];
+        let values = [&self.input, &self.output, &self.content, &self.locations];
+        let texts: usize = texts.into_iter().flatten().map(String::len).sum();
+        let values: usize = values.into_iter().flatten().map(json_bytes).sum();
+        self.id.len() + texts + values
+    }
+}

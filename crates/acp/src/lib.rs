@@ -1,0 +1,297 @@
+//! Runs agents that speak [ACP](https://agentclientprotocol.com) (Agent Client Protocol) in a session manager: Claude Code, Codex,
+//! OpenCode, Qwen Code, pi and others. Each session is a conversation with an agent process. Unix only.
+//!
+//! ```no_run
+//! use turnwise::{SessionManager, manager::Update};
+//! use turnwise_acp::{AcpAgent, AcpEvent, AcpPolicy, FileStore};
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let agent = AcpAgent::builder("opencode")
+//!         .arg("acp")
+//!         .store(FileStore::open("sessions.json")?)
+//!         .permissions(AcpPolicy::AllowReads)
+//!         .build();
+//!     let sessions = SessionManager::builder(agent).build()?;
+//!
+//!     let mut answer = sessions.send_message("chat-42", "hello".into());
+//!     while let Some(event) = answer.next_event().await {
+//!         if let Update::Event(AcpEvent::Text(text)) = event {
+//!             print!("{text}");
+//!         }
+//!     }
+//!     println!("\n{:?}", answer.await?.stop);
+//!     sessions.shutdown(std::time::Duration::from_secs(30)).await;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # A conversation outlives its process
+//!
+//! The [store](SessionStore) has the agent's id of each key's conversation. After an idle stop, a crash or a restart of the program, the
+//! next message resumes it, if the agent can: with `session/resume`, or with `session/load`, whose replay is ignored. If the agent
+//! refuses, a new conversation starts, and [`AcpEvent::NotResumed`] reports that.
+//!
+//! A failed turn is never repeated: decide whether to send its message again.
+//!
+//! # What ends what
+//!
+//! | | |
+//! |---|---|
+//! | end of a turn | the agent responds to the prompt |
+//! | abort | `session/cancel`, repeated until the turn ends; open questions are refused. If the turn does not end within [`abort_timeout`](AcpBuilder::abort_timeout), the session is stopped |
+//! | crash, or a broken protocol | turns fail with the error and the end of stderr. All sessions of the process end at once. The queues stay, and the next turn starts a new process |
+//! | stop | `session/close` if the agent can, the end of its input, SIGTERM, SIGKILL. Everything that it started is killed |
+//! | this program ends, even by SIGKILL | the agent's input is closed. Some agents do not end then |
+//!
+//! # Permissions, files and terminals
+//!
+//! An [`AcpPolicy`] decides what happens when the agent asks for permission to call a tool. Whether it asks at all is a matter of its own
+//! configuration. This crate does not offer files and terminals to the agent: it declares that, and refuses such requests. The agent
+//! uses its own.
+//!
+//! # Limits
+//!
+//! A line: 16 MiB. The text of a reply: the same. Stderr and the text of an error: 16 KiB. A note: 1 KiB. The events that wait for a turn:
+//! 64. Open questions of a session: 64. Answers that the agent does not read: 1 MiB. Nothing else grows with what the agent writes. Texts
+//! of the agent are not escaped: escape them before you print them.
+//!
+//! # Layout of the source
+//!
+//! Each module uses only those below it in this table, and those to its right in its row.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `probe` | the protocol for tests |
+//! | `session` | a session, from the side of its turns |
+//! | `link` | the processes, and which sessions use them |
+//! | `handle` | how a session is reached without its turn |
+//! | `drive` | the task of one process, which does all its I/O |
+//! | `opening`, `due`, `protocol` | how sessions begin; what waits for an answer or an end; what may be sent at which time. Without I/O |
+//! | `state` | the parts that the protocol is made of |
+//! | `builder`, `store` | the settings; which conversation a key has |
+//! | `permission` | questions of the agent, and who answers them |
+//! | `message`, `event`, `wire` | messages and replies; events; one line |
+//! | `error`, `words` | errors; bounds of texts |
+
+#![cfg(unix)]
+#![forbid(unsafe_code)]
+
+mod builder;
+mod drive;
+mod due;
+mod error;
+mod event;
+mod handle;
+mod link;
+mod message;
+mod opening;
+mod permission;
+#[doc(hidden)]
+pub mod probe;
+mod protocol;
+mod session;
+mod state;
+mod store;
+mod wire;
+mod words;
+
+pub use builder::AcpBuilder;
+pub use error::AcpError;
+pub use event::{AcpEvent, AcpOption, AcpPermission, AcpPlanEntry, AcpToolCall};
+pub use handle::AcpHandle;
+pub use message::{AcpMessage, AcpReply, AcpStop, AcpUsage};
+pub use permission::AcpPolicy;
+pub use session::{AcpChoice, AcpSession};
+pub use store::{FileStore, MemoryStore, SessionStore};
+
+use self::{
+    builder::Settings,
+    link::{Link, Pool},
+};
+use parking_lot::Mutex;
+use std::{collections::HashMap, ffi::OsStr, fmt, io, sync::Arc};
+use tokio::{task::spawn_blocking, time::timeout};
+use turnwise::{
+    Agent, Backend, Incarnation, TurnContext,
+    manager::{Causes, StopReason},
+};
+
+/// A [`Backend`] and [`Agent`] whose sessions are conversations with agent processes. Pass it to
+/// [`SessionManager::builder`](turnwise::SessionManager::builder).
+#[derive(Debug)]
+pub struct AcpAgent {
+    settings: Arc<Settings>,
+    pool: Arc<Pool>,
+    /// The processes of sessions that are starting. If a start is cut short, its cleanup waits for its process.
+    starting: Mutex<HashMap<(String, Incarnation), Arc<Link>>>,
+}
+
+impl AcpBuilder {
+    /// Builds the agent.
+    pub fn build(self) -> AcpAgent {
+        AcpAgent {
+            settings: Arc::new(self.settings),
+            pool: Arc::default(),
+            starting: Mutex::default(),
+        }
+    }
+}
+
+impl AcpAgent {
+    /// Returns a builder for an agent with this program, which is found in `PATH` if it is not a path.
+    pub fn builder(program: impl AsRef<OsStr>) -> AcpBuilder {
+        AcpBuilder::new(program.as_ref())
+    }
+
+    async fn open(&self, key: &str, cx: &TurnContext<AcpEvent>) -> Result<AcpSession, AcpError> {
+        let saved = self.stored(key, |store, key| store.get(key)).await?;
+        let lease = self.pool.lease(&self.settings, key);
+        let link = Arc::clone(&lease.link);
+        self.starting
+            .lock()
+            .insert((key.to_owned(), cx.incarnation()), link);
+        let opened = AcpSession::open(lease, saved, &self.settings, key, cx).await;
+        let mut session = match opened {
+            Ok(session) => session,
+            Err((lease, error)) => {
+                lease.kill().await;
+                return Err(error);
+            }
+        };
+        match self.prepare(key, &mut session).await {
+            Ok(()) => Ok(session),
+            Err(error) => {
+                session.lease.kill().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn prepare(&self, key: &str, session: &mut AcpSession) -> Result<(), AcpError> {
+        if let Some(mode) = &self.settings.mode {
+            session.set_mode(mode).await?;
+        }
+        if let Some(model) = &self.settings.model {
+            session.set_model(model).await?;
+        }
+        let id = session.id().to_owned();
+        self.stored(key, move |store, key| store.set(key, &id))
+            .await
+    }
+
+    async fn stored<T: Send + 'static>(
+        &self,
+        key: &str,
+        f: impl FnOnce(&dyn SessionStore, &str) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, AcpError> {
+        let (store, key) = (Arc::clone(&self.settings.store), key.to_owned());
+        let done = spawn_blocking(move || f(&*store, &key)).await;
+        let done = done.unwrap_or_else(|error| Err(error.into()));
+        done.map_err(|error| AcpError::Store(Arc::new(error)))
+    }
+}
+
+impl Backend for AcpAgent {
+    type Key = String;
+    type Session = AcpSession;
+    type Handle = AcpHandle;
+    type Event = AcpEvent;
+    type Error = AcpError;
+
+    /// Starts the process or takes a shared one, waits until it is ready, and opens the session.
+    async fn start(
+        &self,
+        key: &String,
+        cx: &TurnContext<AcpEvent>,
+    ) -> Result<(AcpSession, AcpHandle), AcpError> {
+        let limit = self.settings.ready;
+        let started = tokio::select! {
+            opened = timeout(limit, self.open(key, cx)) => opened,
+            () = cx.cancelled() => Ok(Err(AcpError::Aborted)),
+        };
+        let link = self
+            .starting
+            .lock()
+            .remove(&(key.clone(), cx.incarnation()));
+        match started {
+            Ok(Ok(mut session)) => {
+                if let Some(event) = session.lost() {
+                    cx.emit(event);
+                }
+                let handle = session.handle();
+                Ok((session, handle))
+            }
+            failed => {
+                // The lease is gone: the process ends if no other session uses it.
+                let mut stderr = String::new();
+                if let Some(link) = link {
+                    let gone = link.gone_if_unused().await;
+                    stderr = gone
+                        .and_then(|gone| gone.error.stderr().map(str::to_owned))
+                        .unwrap_or_default();
+                }
+                match failed {
+                    Ok(Err(error)) => Err(error),
+                    _ => Err(AcpError::NotReady { limit, stderr }),
+                }
+            }
+        }
+    }
+
+    /// Waits for the end of a process whose start was cut short, which has killed it.
+    async fn start_abandoned(&self, key: &String, incarnation: Incarnation) {
+        let link = self.starting.lock().remove(&(key.clone(), incarnation));
+        if let Some(link) = link {
+            link.gone_if_unused().await;
+        }
+    }
+
+    /// Closes the session. If no other session uses the process, closes its input and waits for its end; then sends signals.
+    async fn stop(
+        &self,
+        _key: &String,
+        session: AcpSession,
+        reason: StopReason,
+    ) -> Result<(), AcpError> {
+        if reason == StopReason::Dirty {
+            session.lease.retire();
+        }
+        let crashed = !session.lease.link.serves();
+        let gone = session.lease.stop(self.settings.grace).await;
+        match gone.filter(|gone| gone.killed && !crashed) {
+            Some(gone) if !matches!(reason, StopReason::Dirty | StopReason::Discarded) => {
+                let stderr = gone.error.stderr().unwrap_or_default().to_owned();
+                Err(AcpError::Killed { stderr })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Checks that the process runs.
+    async fn is_healthy(&self, session: &mut AcpSession) -> bool {
+        session.lease.link.serves()
+    }
+
+    fn weight(event: &AcpEvent) -> usize {
+        event.weight()
+    }
+
+    fn describe(error: &AcpError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Causes(error))
+    }
+}
+
+impl Agent for AcpAgent {
+    type Message = AcpMessage;
+    type Reply = AcpReply;
+
+    async fn send(
+        &self,
+        session: &mut AcpSession,
+        message: AcpMessage,
+        cx: &TurnContext<AcpEvent>,
+    ) -> Result<AcpReply, AcpError> {
+        session.turn(message, cx).await
+    }
+}

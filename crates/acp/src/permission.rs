@@ -1,0 +1,120 @@
+//! Questions for permission: which are open, and who answers them.
+
+use crate::event::{AcpOption, AcpPermission, AcpToolCall};
+use parking_lot::Mutex;
+use serde::Deserialize;
+use serde_json::Value;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+use tokio::time::Instant;
+
+/// The most questions that may be open in a session. More are refused.
+const OPEN: usize = 64;
+
+/// What happens when the agent asks for permission to call a tool.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AcpPolicy {
+    /// It is refused. The default.
+    #[default]
+    Deny,
+    /// A call of the kind `read` or `search` is allowed, once. Any other is refused. The agent itself states the kind: do not use this
+    /// as a protection against the agent.
+    AllowReads,
+    /// You are asked: by [`AcpEvent::Permission`](crate::AcpEvent::Permission). [`AcpHandle::answer`](crate::AcpHandle::answer) answers. If nobody answers within
+    /// [`permission_timeout`](crate::AcpBuilder::permission_timeout), or the turn is cancelled, it is refused.
+    Ask,
+}
+
+/// A question that waits.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) permission: AcpPermission,
+    /// The id of its request.
+    pub(crate) request: Value,
+    pub(crate) until: Instant,
+}
+
+/// The open questions of a session. A question that is taken out is answered by the caller that took it, so each is answered once.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Questions(Arc<Mutex<Vec<Asked>>>);
+
+/// What becomes of a question.
+pub(crate) enum Verdict {
+    Answer(Option<String>),
+    Ask(Box<AcpPermission>),
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Params {
+    tool_call: AcpToolCall,
+    options: Vec<AcpOption>,
+}
+
+impl Questions {
+    /// Decides about a question, and opens it if somebody is to be asked. `None` if it is malformed.
+    pub(crate) fn ask(
+        &self,
+        policy: AcpPolicy,
+        request: &Value,
+        params: &Value,
+        until: Instant,
+    ) -> Option<Verdict> {
+        static COUNT: AtomicU64 = AtomicU64::new(1);
+        let Params { tool_call, options } = Params::deserialize(params).ok()?;
+        let reads = matches!(tool_call.kind.as_deref(), Some("read" | "search"));
+        let mut open = self.0.lock();
+        if policy == AcpPolicy::Ask && open.len() < OPEN {
+            let permission = AcpPermission {
+                id: COUNT.fetch_add(1, Ordering::Relaxed),
+                tool: tool_call,
+                options,
+            };
+            open.push(Asked {
+                permission: permission.clone(),
+                request: request.clone(),
+                until,
+            });
+            return Some(Verdict::Ask(Box::new(permission)));
+        }
+        let allowed = policy == AcpPolicy::AllowReads && reads;
+        let allow = || option(&options, "allow_once");
+        let answer = if allowed { allow() } else { None };
+        Some(Verdict::Answer(answer.or_else(|| refusal(&options))))
+    }
+
+    /// Takes out the questions of which this is true.
+    pub(crate) fn take(&self, is_it: impl Fn(&Asked) -> bool) -> Vec<Asked> {
+        let mut open = self.0.lock();
+        let (taken, left) = open.drain(..).partition(is_it);
+        *open = left;
+        taken
+    }
+
+    /// When the first of them is refused.
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.0.lock().iter().map(|asked| asked.until).min()
+    }
+
+    pub(crate) fn open(&self) -> Vec<AcpPermission> {
+        let open = self.0.lock();
+        open.iter().map(|asked| asked.permission.clone()).collect()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().is_empty()
+    }
+}
+
+/// The answer that refuses, if the agent offers one: only this call, rather than all like it.
+pub(crate) fn refusal(options: &[AcpOption]) -> Option<String> {
+    option(options, "reject_once").or_else(|| option(options, "reject_always"))
+}
+
+fn option(options: &[AcpOption], kind: &str) -> Option<String> {
+    let found = options.iter().find(|option| option.kind == kind);
+    found.map(|option| option.id.clone())
+}
