@@ -207,7 +207,8 @@ pub(crate) async fn an_orphan_that_ends_is_reaped() {
     let guard = guard_of(&process);
     let mut lines = process.lines(100).expect("it was not taken");
     let pid = number(&mut lines).await;
-    assert_eq!(stat(pid).map(|(_, parent)| parent), Some(guard));
+    // When its parent has ended.
+    until(|| stat(pid).is_some_and(|(_, parent)| parent == guard)).await;
     signal(pid, Signal::KILL);
     until(|| stat(pid).is_none()).await;
     assert_eq!(process.ended(), None);
