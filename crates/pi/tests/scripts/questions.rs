@@ -1,7 +1,8 @@
 //! Questions of extensions, and the answers of handles.
 
-use super::{Folder, gone, manager, on_prompt, send, within};
+use super::{Folder, gone, manager, on_prompt, runs, send, within};
 use std::{
+    process::Command,
     sync::{Arc, Barrier},
     time::Duration,
 };
@@ -250,4 +251,26 @@ async fn a_question_between_turns_reaches_listeners() {
         panic!("no question: {heard:?}");
     };
     assert!(handle(&sessions).answer(asked.id, PiAnswer::Confirmed(true)));
+}
+
+/// It receives no answer any more, though it still runs.
+#[tokio::test]
+async fn a_process_that_ends_has_no_open_questions() {
+    let text = "accept; say extension_ui_request \",\\\"id\\\":\\\"q\\\",\\\"method\\\":\\\"input\\\",\\\"title\\\":\\\"$$\\\"\"
+        echo 'no JSON'; exec sleep 600";
+    let pi = on_prompt(text).question_timeout(LONG).stop_grace(LONG);
+    let sessions = manager(pi);
+    let mut sending = sessions.send_message("a", "hello".into());
+    let asked = question(&mut sending).await;
+    let handle = handle(&sessions);
+    within(async {
+        while !handle.questions().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert!(runs(&asked.title) && !handle.answer(asked.id, value("b")));
+    let killed = Command::new("kill").args(["-9", &asked.title]).status();
+    assert!(killed.expect("`kill` can be run").success());
+    within(sending).await.expect_err("it wrote no JSON");
 }

@@ -161,6 +161,15 @@ fn open_questions_are_few_and_small() {
     pi.asks(&"b".repeat(400 << 10));
     assert_eq!(pi.said().len(), 1);
     assert_eq!(pi.0.handle().questions().len(), 1);
+
+    // Options cost more than their letters.
+    let mut pi = Pi(Protocol::new(true));
+    begins(&mut pi);
+    for id in ["a", "b"] {
+        let options = vec!["x"; 21_500];
+        pi.writes(&json!({"type": "extension_ui_request", "id": id, "method": "select", "options": options}));
+    }
+    assert_eq!(pi.said(), ["answer b true null null"]);
 }
 
 #[test]
