@@ -145,6 +145,7 @@ acp:
 acp-tests *FILTER:
     @{{ just_executable() }} acp || { echo "CANNOT RUN acp-tests: there are no agents" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=240 cargo test -q -p acp-tests --test acp -- {{ FILTER }}
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --test acp -- {{ FILTER }}
 
 # so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
 pi-soak TURNS="200": (needs-pi "pi-soak")

@@ -13,6 +13,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use turnwise_process::Guard;
 
 #[derive(Clone)]
 pub(crate) struct Settings {
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) abort: Duration,
     pub(crate) grace: Duration,
     pub(crate) line_limit: usize,
+    pub(crate) guard: Option<Guard>,
 }
 
 /// Settings of an [`AcpAgent`](crate::AcpAgent). [`AcpAgent::builder`](crate::AcpAgent::builder) returns it.
@@ -71,6 +73,7 @@ impl AcpBuilder {
                 abort: Duration::from_secs(3),
                 grace: Duration::from_secs(2),
                 line_limit: 16 << 20,
+                guard: None,
             },
         }
     }
@@ -185,6 +188,13 @@ impl AcpBuilder {
     /// Sets the time of each step of a stop: the agent closes the session, its input is closed, SIGTERM, SIGKILL. Default: 2 s.
     pub fn stop_grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
+        self
+    }
+
+    /// Gives each process a guard, which ends it when this program is killed or stopped. Default: none. Linux only. Call [`Guard::init`] at
+    /// the top of `main`.
+    pub fn guard(mut self, guard: impl Into<Option<Guard>>) -> Self {
+        self.settings.guard = guard.into();
         self
     }
 

@@ -171,7 +171,8 @@ async fn launch(settings: &Settings) -> Result<Process, AcpError> {
     let launcher = Launcher::new()
         .input_grace(settings.grace)
         .term_grace(settings.grace)
-        .mark("TURNWISE_ACP");
+        .mark("TURNWISE_ACP")
+        .guard(settings.guard.clone());
     let spawned = launcher.spawn(&mut command).await;
     spawned.map_err(|error| AcpError::Spawn {
         program: settings.program.clone().into(),

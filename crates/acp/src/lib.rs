@@ -42,7 +42,7 @@
 //! | abort | `session/cancel`, repeated until the turn ends; open questions are refused. If the turn does not end within [`abort_timeout`](AcpBuilder::abort_timeout), the session is stopped |
 //! | crash, or a broken protocol | turns fail with the error and the end of stderr. All sessions of the process end at once. The queues stay, and the next turn starts a new process |
 //! | stop | `session/close` if the agent can, the end of its input, SIGTERM, SIGKILL. Everything that it started is killed |
-//! | this program ends, even by SIGKILL | the agent's input is closed. Some agents do not end then |
+//! | this program ends, even by SIGKILL | the agent's input is closed. Some agents do not end then. With a [guard](AcpBuilder::guard), the agent and its tools are killed, also when this program is stopped by SIGSTOP |
 //!
 //! # Permissions, files and terminals
 //!
@@ -104,6 +104,7 @@ pub use message::{AcpMessage, AcpReply, AcpStop, AcpUsage};
 pub use permission::AcpPolicy;
 pub use session::{AcpChoice, AcpSession};
 pub use store::{FileStore, MemoryStore, SessionStore};
+pub use turnwise_process::{BootTime, Guard, GuardDeadline};
 
 use self::{
     builder::Settings,

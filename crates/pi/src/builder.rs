@@ -156,8 +156,8 @@ impl PiBuilder {
 
     /// Gives each pi a guard, which ends it when this program is killed or stopped. Default: none. Linux only. Call [`Guard::init`] at the top
     /// of `main`.
-    pub fn guard(mut self, guard: Guard) -> Self {
-        self.settings.guard = Some(guard);
+    pub fn guard(mut self, guard: impl Into<Option<Guard>>) -> Self {
+        self.settings.guard = guard.into();
         self
     }
 

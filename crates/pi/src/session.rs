@@ -227,11 +227,8 @@ async fn launch(settings: &Settings, key: &str, id: &str) -> Result<Process, PiE
         .input_grace(settings.grace)
         .term_grace(settings.grace)
         .keep_children(true)
-        .mark("TURNWISE_PI");
-    let launcher = match &settings.guard {
-        Some(guard) => launcher.guard(guard.clone()),
-        None => launcher,
-    };
+        .mark("TURNWISE_PI")
+        .guard(settings.guard.clone());
     let spawned = launcher.spawn(&mut command).await;
     spawned.map_err(|SpawnError { source, .. }| PiError::Spawn {
         program: settings.program.clone().into(),

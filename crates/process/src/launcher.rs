@@ -95,8 +95,8 @@ impl Launcher {
     }
 
     /// Gives each process a guard, which ends the process when this program is killed or stopped. Default: none. Linux only.
-    pub fn guard(mut self, guard: Guard) -> Self {
-        self.guard = Some(guard);
+    pub fn guard(mut self, guard: impl Into<Option<Guard>>) -> Self {
+        self.guard = guard.into();
         self
     }
 

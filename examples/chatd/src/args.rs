@@ -1,5 +1,7 @@
 //! The command line.
 
+#[cfg(all(feature = "acp", unix))]
+use crate::acp::AcpArgs;
 use crate::names::{self, BadName};
 #[cfg(all(feature = "pi", unix))]
 use crate::pi::PiArgs;
@@ -115,6 +117,9 @@ pub(crate) struct Args {
     #[cfg(all(feature = "pi", unix))]
     #[command(flatten)]
     pub(crate) pi: PiArgs,
+    #[cfg(all(feature = "acp", unix))]
+    #[command(flatten)]
+    pub(crate) acp: AcpArgs,
 }
 
 #[cfg(unix)]
@@ -142,6 +147,8 @@ pub(crate) enum AgentKind {
     Repl,
     /// The coding agent pi, one process per session.
     Pi,
+    /// Any agent that speaks ACP, one process per session.
+    Acp,
 }
 
 impl Args {

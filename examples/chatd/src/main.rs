@@ -4,7 +4,7 @@
 //! | module | its one idea |
 //! |---|---|
 //! | `args`, `token` | the command line; the token, and how the agent does not get it |
-//! | `agent`, `echo`, `repl`, `pi` | what the sessions are made of |
+//! | `agent`, `echo`, `repl`, `pi`, `acp` | what the sessions are made of |
 //! | `question` | what an agent asks in the middle of a turn |
 //! | `desk` | what both interfaces may do: all of turnwise that the daemon uses |
 //! | `board` | what there is to look at beside turnwise's status: what was asked last, and what was said |
@@ -18,9 +18,11 @@
 //! | `live` (feature `live-bytes`) | how many bytes are allocated, for a script that measures |
 //! | `limits`, `names`, `words` | how long texts may be; which names sessions may have; how a text is cut |
 
-// Without pi no agent asks.
-#![cfg_attr(not(all(feature = "pi", unix)), allow(dead_code))]
+// Without these no agent asks.
+#![cfg_attr(not(all(any(feature = "acp", feature = "pi"), unix)), allow(dead_code))]
 
+#[cfg(all(feature = "acp", unix))]
+mod acp;
 mod agent;
 mod args;
 mod asked;
@@ -125,6 +127,13 @@ fn run(
             let agent = PiChat::new(&args, &folder)?;
             runtime.block_on(daemon::run(agent, args, token, out))
         }
+        #[cfg(all(feature = "acp", unix))]
+        AgentKind::Acp => {
+            let agent = acp::AcpChat::new(&args).unwrap_or_else(|why| Args::refuse(&why));
+            runtime.block_on(daemon::run(agent, args, token, out))
+        }
+        #[cfg(not(all(feature = "acp", unix)))]
+        AgentKind::Acp => Args::refuse("this chatd was built without ACP"),
         #[cfg(not(all(feature = "pi", unix)))]
         AgentKind::Pi => Args::refuse("this chatd was built without pi"),
     }

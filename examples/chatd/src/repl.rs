@@ -31,11 +31,7 @@ pub(crate) struct ReplAgent {
 
 impl ReplAgent {
     pub(crate) fn new(args: ReplArgs, guard: Option<Guard>) -> Self {
-        let launcher = Launcher::new();
-        let launcher = match guard {
-            Some(guard) => launcher.guard(guard),
-            None => launcher,
-        };
+        let launcher = Launcher::new().guard(guard);
         Self { args, launcher }
     }
 }

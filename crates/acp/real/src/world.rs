@@ -7,6 +7,7 @@ use std::{
     fs,
     future::Future,
     path::{Path, PathBuf},
+    process::Command,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
@@ -121,29 +122,43 @@ impl World {
         self.folder.join(name)
     }
 
-    /// The real agent, in this world. It asks for permission.
-    pub fn agent(&self) -> AcpBuilder {
+    /// The program of the real agent in this world, with its arguments and what is set in its environment.
+    pub fn command(&self) -> Command {
         let arch = if ARCH == "aarch64" { "arm64" } else { "x64" };
         let module = |path: &str| installed(&format!("acp/node_modules/{path}"));
-        let of_node = |path: &str| AcpAgent::builder(node()).arg(module(path));
-        let agent = match self.make {
+        let of_node = |path: &str| {
+            let mut command = Command::new(node());
+            command.arg(module(path));
+            command
+        };
+        let mut command = match self.make {
+            Make::Claude => of_node("@agentclientprotocol/claude-agent-acp/dist/index.js"),
+            Make::Codex => Command::new(module(&format!(
+                "@zed-industries/codex-acp-linux-{arch}/bin/codex-acp"
+            ))),
+            Make::OpenCode => Command::new(module(&format!(
+                "opencode-linux-{arch}{}/bin/opencode",
+                if arch == "x64" { "-baseline" } else { "" }
+            ))),
+            Make::Pi => of_node("pi-acp/dist/index.js"),
+            Make::Qwen => of_node("@qwen-code/qwen-code/cli.js"),
+        };
+        match self.make {
             // As root it refuses to begin a session, unless it is told that it is in a sandbox.
-            Make::Claude => of_node("@agentclientprotocol/claude-agent-acp/dist/index.js")
+            Make::Claude => command
                 .env("CLAUDE_CONFIG_DIR", self.path("home/claude"))
                 .env("ANTHROPIC_API_KEY", "not-a-key")
                 .env("ANTHROPIC_BASE_URL", self.url(""))
                 .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
-                .env("IS_SANDBOX", "1")
-                // In its own default, a model decides about permissions.
-                .mode("default"),
+                .env("IS_SANDBOX", "1"),
             // Of a model that it does not know it warns in each answer. Its sandbox wants a program that may not be there.
-            Make::Codex => AcpAgent::builder(module(&format!("@zed-industries/codex-acp-linux-{arch}/bin/codex-acp")))
+            Make::Codex => command
                 .args(["-c", "model_provider=stub", "-c"])
                 .arg(format!("model_providers.stub={{name=\"stub\",base_url=\"{}\",env_key=\"CODEX_API_KEY\",wire_api=\"responses\"}}", self.url("/v1")))
                 .args(["-c", "model=gpt-5.4", "-c", "approval_policy=untrusted", "-c", "sandbox_mode=danger-full-access"])
                 .env("CODEX_HOME", self.path("home"))
                 .env("CODEX_API_KEY", "not-a-key"),
-            Make::OpenCode => AcpAgent::builder(module(&format!("opencode-linux-{arch}{}/bin/opencode", if arch == "x64" { "-baseline" } else { "" })))
+            Make::OpenCode => command
                 .arg("acp")
                 .env("XDG_DATA_HOME", self.path("home/data"))
                 .env("XDG_CONFIG_HOME", self.path("home/config"))
@@ -153,21 +168,36 @@ impl World {
                 .env("OPENCODE_DISABLE_AUTOUPDATE", "1")
                 .env("OPENCODE_DISABLE_MODELS_FETCH", "1")
                 .env("OPENCODE_DISABLE_LSP_DOWNLOAD", "1"),
-            Make::Pi => of_node("pi-acp/dist/index.js")
+            Make::Pi => command
                 .env("PI_CODING_AGENT_DIR", self.path("home/agent"))
                 .env("PI_ACP_PI_COMMAND", self.path("home/pi"))
                 .env("PI_OFFLINE", "1")
                 .env("PI_TELEMETRY", "0"),
-            Make::Qwen => of_node("@qwen-code/qwen-code/cli.js")
+            Make::Qwen => command
                 .args(["--acp", "--auth-type", "openai"])
                 .env("OPENAI_API_KEY", "not-a-key")
                 .env("OPENAI_BASE_URL", self.url("/v1"))
                 .env("OPENAI_MODEL", "stub-1"),
         };
+        command.env("HOME", self.path("home")).env(MARK, &self.mark);
+        command
+    }
+
+    /// The real agent, in this world. It asks for permission.
+    pub fn agent(&self) -> AcpBuilder {
+        let command = self.command();
+        let agent = AcpAgent::builder(command.get_program()).args(command.get_args());
+        let set = command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?)));
+        let agent = set.fold(agent, |agent, (name, value)| agent.env(name, value));
+        let agent = match self.make {
+            // In its own default, a model decides about permissions.
+            Make::Claude => agent.mode("default"),
+            _ => agent,
+        };
         let store = FileStore::open(self.path("sessions.json")).expect("it can be read");
         agent
-            .env("HOME", self.path("home"))
-            .env(MARK, &self.mark)
             .working_dir(self.path("work"))
             .store(store)
             .permissions(AcpPolicy::Ask)

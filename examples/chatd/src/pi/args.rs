@@ -45,11 +45,8 @@ impl PiArgs {
             .question_timeout(args.question_timeout)
             .ready_timeout(args.start_timeout.mul_f64(0.9))
             .abort_timeout(args.abort_timeout.mul_f64(0.6))
-            .stop_grace(args.stop_timeout.mul_f64(0.4));
-        let pi = match args.guard() {
-            Some(guard) => pi.guard(guard),
-            None => pi,
-        };
+            .stop_grace(args.stop_timeout.mul_f64(0.4))
+            .guard(args.guard());
         match &self.cwd {
             Some(folder) => pi.working_dir(folder),
             None => pi,

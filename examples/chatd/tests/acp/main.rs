@@ -1,0 +1,101 @@
+//! The daemon over real agents that speak ACP, as its users see it. They ask stubs of their models' services. `just acp-tests` gets the
+//! agents first.
+
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
+#[path = "../chatd/client.rs"]
+#[allow(dead_code)] // the other tests use more of it
+mod client;
+#[path = "../chatd/daemon.rs"]
+#[allow(dead_code)]
+mod daemon;
+
+use acp_tests::{Make, World};
+use daemon::Daemon;
+use serde_json::{Value, json};
+use std::ffi::OsStr;
+
+/// A daemon of such agents, whose limits are those of a busy machine.
+async fn start(world: &World) -> Daemon {
+    let command = world.command();
+    let text = |text: &OsStr| text.to_str().expect("it is UTF-8").to_owned();
+    let path = |name| text(world.path(name).as_os_str());
+    let (work, sessions) = (path("work"), path("chatd.json"));
+    let program = text(command.get_program());
+    let arguments: Vec<_> = command.get_args().map(text).collect();
+    let mut args = vec!["--agent", "acp", "--acp-program", &program];
+    args.extend(
+        arguments
+            .iter()
+            .flat_map(|argument| ["--acp-arg", argument]),
+    );
+    args.extend(["--acp-cwd", &work, "--acp-sessions", &sessions]);
+    args.extend([
+        "--start-timeout",
+        "150",
+        "--abort-timeout",
+        "30",
+        "--stop-timeout",
+        "30",
+    ]);
+    let set = command
+        .get_envs()
+        .filter_map(|(name, value)| Some((text(name), text(value?))));
+    let set: Vec<_> = set.collect();
+    let set: Vec<_> = set
+        .iter()
+        .map(|(name, value)| (&**name, &**value))
+        .collect();
+    Daemon::start_with(&args, &set).await
+}
+
+async fn said(daemon: &Daemon, message: &str) -> String {
+    let (status, body) = daemon.say("a", message).answer().await;
+    assert_eq!(status, 200, "{body}");
+    body["reply"].as_str().expect("a text").trim().to_owned()
+}
+
+/// A message, a tool that asks for permission, a restart that resumes the conversation, and a new one.
+async fn a_conversation(make: Make) {
+    let world = World::new(make).await;
+    let mut daemon = start(&world).await;
+    assert_eq!(said(&daemon, "hello").await, "hello");
+
+    let tool = daemon.say("a", "tool echo told > out; cat out").answer();
+    let permits = async {
+        let asks = |session: &Value| session["questions"][0].is_object();
+        let asked = daemon.until("a", asks).await["questions"][0].clone();
+        assert!(!world.path("work/out").exists());
+        let path = format!("/sessions/a/questions/{}", asked["id"]);
+        let answered = daemon.post(&path, &json!({"yes": true})).answer().await;
+        assert_eq!(answered.0, 200, "{}", answered.1);
+    };
+    let ((status, body), ()) = tokio::join!(tool, permits);
+    assert_eq!(status, 200, "{body}");
+    assert!(
+        body["reply"]
+            .as_str()
+            .is_some_and(|reply| reply.contains("told")),
+        "{body}"
+    );
+
+    daemon.types("/quit").await;
+    assert_eq!(daemon.ends().await.0, Some(0));
+    world.is_empty();
+    let mut daemon = start(&world).await;
+    assert!(said(&daemon, "recall").await.contains("hello"));
+    daemon.types("/quit").await;
+    assert_eq!(daemon.ends().await.0, Some(0));
+    world.is_empty();
+}
+
+#[tokio::test]
+async fn with_opencode() {
+    a_conversation(Make::OpenCode).await;
+}
+
+#[tokio::test]
+async fn with_codex() {
+    a_conversation(Make::Codex).await;
+}
