@@ -53,7 +53,7 @@ impl PiImage {
 
 /// A part of pi's answer, or something that happens in the turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[derive(serde::Serialize)]
 #[non_exhaustive]
 pub enum PiEvent {
     /// The next piece of the answer's text.
@@ -142,7 +142,7 @@ impl PiEvent {
 ///
 /// It is cancelled when its time is over, and at the end or the abort of the turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[derive(serde::Serialize)]
 #[non_exhaustive]
 pub struct PiQuestion {
     /// Its number. No other question in this program has it.
@@ -206,7 +206,7 @@ fn json_bytes(value: &Value) -> usize {
 
 /// The final reply to a message.
 #[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[derive(serde::Serialize)]
 #[non_exhaustive]
 pub struct PiReply {
     /// The full text of the model's last message.
@@ -219,7 +219,7 @@ pub struct PiReply {
 
 /// Why an answer ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[derive(serde::Serialize)]
 #[non_exhaustive]
 pub enum PiStop {
     /// The model was done.
@@ -247,7 +247,7 @@ impl PiStop {
 
 /// The tokens and the cost of an answer, as pi counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[derive(serde::Serialize)]
 #[non_exhaustive]
 pub struct PiUsage {
     /// Input tokens.
