@@ -52,8 +52,7 @@ impl PiImage {
 }
 
 /// A part of pi's answer, or something that happens in the turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[derive(serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub enum PiEvent {
     /// The next piece of the answer's text.
@@ -141,8 +140,7 @@ impl PiEvent {
 /// A question of an extension.
 ///
 /// It is cancelled when its time is over, and at the end or the abort of the turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[derive(serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct PiQuestion {
     /// Its number. No other question in this program has it.
@@ -205,8 +203,7 @@ fn json_bytes(value: &Value) -> usize {
 }
 
 /// The final reply to a message.
-#[derive(Clone, Debug, PartialEq)]
-#[derive(serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct PiReply {
     /// The full text of the model's last message.
@@ -218,8 +215,7 @@ pub struct PiReply {
 }
 
 /// Why an answer ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[derive(serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub enum PiStop {
     /// The model was done.
@@ -246,8 +242,7 @@ impl PiStop {
 }
 
 /// The tokens and the cost of an answer, as pi counts them.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[derive(serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
 #[non_exhaustive]
 pub struct PiUsage {
     /// Input tokens.
