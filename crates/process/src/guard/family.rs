@@ -16,18 +16,17 @@ pub(super) fn adopt() {
     }
 }
 
-/// Reaps orphans that have ended.
-pub(super) fn reap(leader: Pid) {
+/// Reaps orphans that have ended, and returns whether there are others.
+pub(super) fn reap(leader: Pid) -> bool {
+    let mut others = false;
     for child in children_of(id()) {
         let child = i32::try_from(child).ok().and_then(Pid::from_raw);
         if let Some(child) = child.filter(|child| *child != leader) {
-            // One that runs is left alone.
-            let _ = waitid(
-                WaitId::Pid(child),
-                WaitIdOptions::EXITED | WaitIdOptions::NOHANG,
-            );
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            others |= matches!(waitid(WaitId::Pid(child), options), Ok(None));
         }
     }
+    others
 }
 
 /// Kills all of them, until there is none.

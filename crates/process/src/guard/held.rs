@@ -37,7 +37,7 @@ const ANSWER: Duration = Duration::from_secs(10);
 /// For a guard whose process has ended. One that takes longer is stopped, and is killed.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// See the module. Its drop kills the guard, and the guard's end the process.
+/// See the module. Its drop ends the process and all of its descendants.
 #[derive(Debug)]
 pub(crate) struct Guarded {
     guard: Child,
@@ -64,24 +64,28 @@ impl Guarded {
         if matches!(&guard.0, Source::Owner(terms) if terms.borrow().until <= BootTime::now()) {
             return Err(GuardError::DeadlinePassed);
         }
-        let (control, start, mut child) = spawn(mark).map_err(GuardError::Start)?;
+        let (control, start, child) = spawn(mark).map_err(GuardError::Start)?;
+        let mut child = Unready(Some(child));
         let ready = timeout(ANSWER, ready(&control)).await;
         let (pid, process) = match ready {
             Ok(Ok(ready)) => ready,
             Ok(Err(error)) => return Err(error),
             Err(_) => {
                 // Reaped before the error is reported: it runs the user's `main`.
-                let _ = child.kill().await;
+                if let Some(child) = &mut child.0 {
+                    let _ = child.kill().await;
+                }
                 return Err(GuardError::NoAnswer);
             }
         };
         #[allow(deprecated, reason = "tokio 1.45 has no other")]
         let process = AsyncFd::with_interest(process, Interest::READABLE);
+        let process = process.map_err(GuardError::Start)?;
         let mut guarded = Self {
-            guard: child,
+            guard: child.0.take().expect("it is taken here"),
             control,
             pid,
-            process: process.map_err(GuardError::Start)?,
+            process,
             renewal: Renewal::new(guard.0.clone()),
             status: None,
         };
@@ -155,6 +159,30 @@ impl Guarded {
     }
 }
 
+/// Its socket closes, and the guard ends all that is there: it knows all descendants. One that is stopped cannot; if it is stopped
+/// just after this look, it goes on with that once it is continued. tokio reaps it.
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        let stat = self.guard.id().map(|pid| format!("/proc/{pid}/stat"));
+        let stat = stat.and_then(|path| std::fs::read_to_string(path).ok());
+        let state = stat.as_deref().and_then(|stat| stat.rsplit_once(") "));
+        if state.is_some_and(|(_, state)| state.starts_with('T')) {
+            let _ = self.guard.start_kill();
+        }
+    }
+}
+
+/// A guard that has not answered, which may be another program. Its drop kills it.
+struct Unready(Option<Child>);
+
+impl Drop for Unready {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.start_kill();
+        }
+    }
+}
+
 /// Starts the guard, and returns the daemon's ends of its stdin and its stdout.
 fn spawn(mark: &Mark) -> io::Result<(UnixStream, UnixStream, Child)> {
     // No child inherits these; std makes the guard's two its stdin and stdout after the fork.
@@ -168,8 +196,7 @@ fn spawn(mark: &Mark) -> io::Result<(UnixStream, UnixStream, Child)> {
         .stdin(OwnedFd::from(stdin))
         .stdout(OwnedFd::from(stdout))
         .stderr(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true);
+        .process_group(0);
     let child = command.spawn()?;
     for ours in [&control, &start] {
         ours.set_nonblocking(true)?;

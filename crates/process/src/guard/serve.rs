@@ -53,6 +53,12 @@ pub(super) const PROGRAM: &str = "/proc/self/exe";
 /// What the shim writes when only the `exec` is left. The errno of a failure follows.
 pub(super) const EXECUTES: u8 = 1;
 
+/// An orphan that has ended need not be reaped earlier.
+const SOON: Timespec = Timespec {
+    tv_sec: 5,
+    tv_nsec: 0,
+};
+
 static IS_INITIALIZED: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn is_initialized() -> bool {
@@ -171,7 +177,8 @@ impl Ward {
             if !has_ended && self.report()? {
                 has_ended = true;
             }
-            family::reap(self.pid);
+            // SIGCHLD ends the wait at the death of an orphan. One that dies before the wait is reaped later.
+            let again = family::reap(self.pid).then_some(&SOON);
             let mut files = vec![
                 PollFd::new(&control, PollFlags::IN),
                 PollFd::new(&self.timer, PollFlags::IN),
@@ -179,7 +186,7 @@ impl Ward {
             if !has_ended {
                 files.push(PollFd::new(&self.process, PollFlags::IN));
             }
-            match poll(&mut files, None) {
+            match poll(&mut files, again) {
                 Ok(_) | Err(Errno::INTR) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -16,8 +16,7 @@ use tokio::sync::watch;
 ///
 /// If the guard itself is killed, the kernel kills the process, and this program ends what the process left running.
 ///
-/// A guard also finds children that left the group and have another environment: they are its descendants. Only at the end of the
-/// runtime, it has no time for that.
+/// A guard also finds children that left the group and have another environment: they are its descendants.
 ///
 /// ```standalone_crate
 /// use std::time::Duration;

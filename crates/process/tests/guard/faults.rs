@@ -201,7 +201,7 @@ pub(crate) async fn a_child_with_another_environment() {
 
 /// As `init` would.
 pub(crate) async fn an_orphan_that_ends_is_reaped() {
-    let script = "(setsid sh -c 'echo $$; read line' <&0 &); cat >&2";
+    let script = "(setsid sh -c 'echo $$; exec sleep 600' &); cat";
     let process = guarded(LONG).spawn(&mut sh(script)).await;
     let mut process = process.expect("it can be started");
     let guard = guard_of(&process);
