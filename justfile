@@ -147,6 +147,11 @@ acp-tests *FILTER:
     TURNWISE_TEST_SECONDS=240 cargo test -q -p acp-tests --test acp -- {{ FILTER }}
     TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --test acp -- {{ FILTER }}
 
+# so many TURNS over five sessions of different makes, with aborts and kills at random; then nothing may be left
+acp-soak TURNS="200":
+    @{{ just_executable() }} acp || { echo "CANNOT RUN acp-soak: there are no agents" >&2; exit 1; }
+    TURNWISE_TEST_SECONDS=36000 TURNWISE_TURNS={{ TURNS }} cargo test -q -p acp-tests --test soak -- --nocapture
+
 # so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
 pi-soak TURNS="200": (needs-pi "pi-soak")
     TURNWISE_TEST_SECONDS=36000 TURNWISE_TURNS={{ TURNS }} cargo test -q -p pi-tests --test soak -- --nocapture

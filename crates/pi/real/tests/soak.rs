@@ -141,8 +141,10 @@ async fn session(
             Err(TurnError::Aborted) => book.ended[1] += 1,
             Err(TurnError::Agent(PiError::Model(_))) => book.ended[2] += 1,
             Err(TurnError::Agent(PiError::Exited { .. })) => book.ended[3] += 1,
-            // Killed while it started.
-            Err(TurnError::Start(_)) if matches!(fate, Fate::Killed) => book.ended[4] += 1,
+            // Killed while it started, or just after that.
+            Err(TurnError::Start(_) | TurnError::Discarded(_)) if matches!(fate, Fate::Killed) => {
+                book.ended[4] += 1;
+            }
             Err(error) => panic!("{message}, {fate:?} after {moment:?}: {error}: {error:?}"),
         }
         if rng.u8(..10) == 0 {
