@@ -47,6 +47,7 @@ pub(crate) fn end(children: &Children) {
 #[cfg(target_os = "linux")]
 pub(crate) fn rounds(mut kill: impl FnMut() -> Vec<std::os::fd::OwnedFd>) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::time::Duration;
 
     /// Children may be made while we look.
     const ROUNDS: usize = 100;
@@ -57,10 +58,7 @@ pub(crate) fn rounds(mut kill: impl FnMut() -> Vec<std::os::fd::OwnedFd>) {
     };
     /// A process that is about to run another program has no environment for a moment, and may have left the group: so there
     /// is none only if two looks find none, with this between them.
-    const PAUSE: Timespec = Timespec {
-        tv_sec: 0,
-        tv_nsec: 5_000_000,
-    };
+    const PAUSE: Duration = Duration::from_millis(5);
     let mut none = false;
     for _ in 0..ROUNDS {
         let killed = kill();
@@ -69,7 +67,8 @@ pub(crate) fn rounds(mut kill: impl FnMut() -> Vec<std::os::fd::OwnedFd>) {
                 return;
             }
             none = true;
-            let _ = poll(&mut [], Some(&PAUSE));
+            // No signal cuts it short.
+            std::thread::sleep(PAUSE);
             continue;
         }
         none = false;

@@ -9,6 +9,7 @@ use super::{
 use crate::leftovers::Mark;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
     pipe::{PipeFlags, pipe_with},
     process::{Pid, Signal, kill_process_group, pidfd_send_signal},
 };
@@ -148,7 +149,13 @@ impl Guarded {
 
     fn runs(&self) -> bool {
         let mut process = [PollFd::new(self.process.get_ref(), PollFlags::IN)];
-        poll(&mut process, Some(&Timespec::default())) == Ok(0)
+        loop {
+            match poll(&mut process, Some(&Timespec::default())) {
+                // SIGCHLD of another child does that, also to a call that does not wait.
+                Err(Errno::INTR) => {}
+                ready => return ready == Ok(0),
+            }
+        }
     }
 
     /// Lets go of the guard, after the end of the process.
@@ -266,7 +273,9 @@ impl Start {
         let bytes = Carried::of(command)?.encode();
         match timeout(ANSWER, self.send(&bytes, pipes)).await {
             // The shim is gone.
-            Ok(Err(error)) if error.raw_os_error() == Some(32) => Err(GuardError::Ended.into()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Err(GuardError::Ended.into())
+            }
             Ok(result) => result,
             Err(_) => Err(GuardError::NoAnswer.into()),
         }
