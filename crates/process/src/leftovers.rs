@@ -53,6 +53,7 @@ pub(crate) fn end(children: &Children) {
 #[cfg(target_os = "linux")]
 pub(crate) fn rounds(mut kill: impl FnMut() -> Vec<std::os::fd::OwnedFd>) {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::time::Duration;
 
     /// Children may be made while we look.
     const ROUNDS: usize = 100;
@@ -63,10 +64,7 @@ pub(crate) fn rounds(mut kill: impl FnMut() -> Vec<std::os::fd::OwnedFd>) {
     };
     /// A process that is about to run another program has no environment for a moment, and may have left the group: so there
     /// is none only if two looks find none, with this between them.
-    const PAUSE: Timespec = Timespec {
-        tv_sec: 0,
-        tv_nsec: 5_000_000,
-    };
+    const PAUSE: Duration = Duration::from_millis(5);
     let mut none = false;
     for _ in 0..ROUNDS {
         let killed = kill();
@@ -75,13 +73,33 @@ pub(crate) fn rounds(mut kill: impl FnMut() -> Vec<std::os::fd::OwnedFd>) {
                 return;
             }
             none = true;
-            let _ = poll(&mut [], Some(&PAUSE));
+            // No signal cuts it short.
+            std::thread::sleep(PAUSE);
             continue;
         }
         none = false;
         for process in &killed {
             // Readable when it is dead.
             let _ = poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&PATIENCE));
+        }
+    }
+}
+
+/// Whether a process has not exited.
+#[cfg(target_os = "linux")]
+pub(crate) fn runs(process: impl std::os::fd::AsFd) -> bool {
+    use rustix::{
+        event::{PollFd, PollFlags, Timespec, poll},
+        io::Errno,
+    };
+
+    // Readable from its end on.
+    let mut process = [PollFd::new(&process, PollFlags::IN)];
+    loop {
+        match poll(&mut process, Some(&Timespec::default())) {
+            // SIGCHLD of another child does that, also to a call that does not wait.
+            Err(Errno::INTR) => {}
+            ready => return ready == Ok(0),
         }
     }
 }

@@ -13,13 +13,10 @@ use crate::{
     tail::Stderr,
 };
 use rustix::process::{Pid, Signal};
+#[cfg(target_os = "linux")]
+use rustix::process::{PidfdFlags, pidfd_open};
 #[cfg(not(target_os = "linux"))]
 use rustix::process::{WaitId, WaitIdOptions, waitid};
-#[cfg(target_os = "linux")]
-use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
-    process::{PidfdFlags, pidfd_open},
-};
 use std::{
     fmt,
     future::pending,
@@ -159,12 +156,7 @@ impl Process {
     }
 
     fn is_running(&self) -> bool {
-        // Readable from its end on.
-        let look = |process| {
-            let mut process = [PollFd::new(process, PollFlags::IN)];
-            poll(&mut process, Some(&Timespec::default())) == Ok(0)
-        };
-        self.0.as_ref().is_none_or(look)
+        self.0.as_ref().is_none_or(leftovers::runs)
     }
 }
 

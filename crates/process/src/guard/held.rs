@@ -8,9 +8,8 @@ use super::{
     setting::{Guard, Source},
     wire::{Order, Report, send_with},
 };
-use crate::leftovers::Mark;
+use crate::leftovers::{Mark, runs};
 use rustix::{
-    event::{PollFd, PollFlags, Timespec, poll},
     pipe::{PipeFlags, pipe_with},
     process::{Pid, Signal, kill_process_group, pidfd_send_signal},
 };
@@ -141,8 +140,7 @@ impl Guarded {
     }
 
     fn runs(&self) -> bool {
-        let mut process = [PollFd::new(self.process.get_ref(), PollFlags::IN)];
-        poll(&mut process, Some(&Timespec::default())) == Ok(0)
+        runs(self.process.get_ref())
     }
 
     /// Lets go of the guard, after the end of the process.
@@ -260,7 +258,9 @@ impl Start {
         let bytes = Carried::of(command)?.encode();
         match timeout(ANSWER, self.send(&bytes, pipes)).await {
             // The shim is gone.
-            Ok(Err(error)) if error.raw_os_error() == Some(32) => Err(GuardError::Ended.into()),
+            Ok(Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                Err(GuardError::Ended.into())
+            }
             Ok(result) => result,
             Err(_) => Err(GuardError::NoAnswer.into()),
         }
