@@ -201,8 +201,7 @@ mutants-by-machine DIFF="": cargo-mutants
     # In a part of its own, or of what its last look missed. Some are missed (2), or do not end (3).
     look() {
         part=$1 && shift
-        cargo mutants --output "$out/$part" --baseline skip "${which[@]}" "$@" \
-            --cargo-arg=--config=profile.test.package.turnwise.opt-level=0 || test $? -eq 2 -o $? -eq 3
+        cargo mutants --output "$out/$part" --baseline skip "${which[@]}" "$@" || test $? -eq 2 -o $? -eq 3
         test -e "$out/$part/first" || { cp -r "$out/$part/mutants.out" "$out/$part/first" 2>/dev/null || mkdir -p "$out/$part/first"; }
         touch "$out/$part/first/missed.txt"
     }
