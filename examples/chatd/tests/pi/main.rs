@@ -56,10 +56,12 @@ fn has_said(text: &str) -> impl Fn(&Value) -> bool {
     move |session| session["last"]["said"] == text
 }
 
-/// The processes of a world but the daemon: pi, and what its tools run.
+/// The processes of a world but the daemon and its guards: pi, and what its tools run.
 fn others(world: &World, daemon: &Daemon) -> Vec<u32> {
-    let all = world.processes().into_iter().map(|(pid, _)| pid);
-    all.filter(|pid| *pid != daemon.id()).collect()
+    let all = world.processes().into_iter();
+    let others = all.filter(|(_, line)| !line.starts_with("turnwise-guard"));
+    let others = others.map(|(pid, _)| pid);
+    others.filter(|pid| *pid != daemon.id()).collect()
 }
 
 /// Waits for the number that a tool writes into a file.
