@@ -44,7 +44,8 @@ pub(crate) struct Settings {
 ///
 /// The manager's [`Timeouts`](turnwise::manager::Timeouts) should be longer than those here, or its errors hide the agent's: `start`
 /// longer than [`ready_timeout`](Self::ready_timeout), `abort` than [`abort_timeout`](Self::abort_timeout), `stop` than three times
-/// [`stop_grace`](Self::stop_grace). The shorter time always applies.
+/// [`stop_grace`](Self::stop_grace). By default, `start` and `ready_timeout` are both 30 s: set
+/// one of them. The shorter time always applies.
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Clone)]
 pub struct AcpBuilder {
@@ -185,7 +186,8 @@ impl AcpBuilder {
         self
     }
 
-    /// Sets the time of each step of a stop: the agent closes the session, its input is closed, SIGTERM, SIGKILL. Default: 2 s.
+    /// Sets how long each step of a stop may take: `session/close`, the end of the agent's input, and SIGTERM. Then SIGKILL. Default: 2 s
+    /// each.
     pub fn stop_grace(mut self, grace: Duration) -> Self {
         self.settings.grace = grace;
         self

@@ -5,21 +5,22 @@ use std::{error::Error, fmt, io, path::PathBuf, process::ExitStatus, sync::Arc, 
 
 /// Why an agent failed to start, to answer or to stop.
 ///
-/// `stderr` is the end of the agent's stderr, without surrounding whitespace. It and the texts of the agent have at most 16 KiB.
+/// `stderr` is the end of the agent's stderr, without surrounding whitespace. It and the texts of the agent are made of at most 16 KiB.
 /// They may contain terminal escape sequences: escape them before you print them.
 ///
 /// The text of an error contains its cause, so [`source`](Error::source) returns the source of that cause.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcpError {
-    /// The program cannot be run.
+    /// The program cannot be run, or it cannot be guarded. It is the source of a [`NotStarted`](Self::NotStarted).
     Spawn {
         /// The program.
         program: PathBuf,
         /// Why it cannot be run.
         source: Arc<io::Error>,
     },
-    /// The agent ended, or failed, before it was ready.
+    /// The process ended or failed before the session was open. `source` is `Spawn`, `Version`, `AuthRequired`, `Refused`, `Exited` or
+    /// another.
     NotStarted {
         /// What happened.
         source: Box<Self>,
@@ -31,7 +32,7 @@ pub enum AcpError {
         /// The end of stderr. Empty if the process is shared and other sessions still use it.
         stderr: String,
     },
-    /// The agent speaks another version of the protocol than 1.
+    /// The agent speaks a version of the protocol other than 1. It is the source of a [`NotStarted`](Self::NotStarted).
     Version(String),
     /// The agent wants an account. Set one of the variables that it reads with [`env`](crate::AcpBuilder::env), or choose a method with
     /// [`auth_method`](crate::AcpBuilder::auth_method).

@@ -27,18 +27,18 @@ pub enum AcpEvent {
         used: Option<u64>,
         /// The tokens that it can hold.
         size: Option<u64>,
-        /// The cost of the session so far.
+        /// The cost of the session so far, in the currency of the agent, which is not passed on.
         cost: Option<f64>,
     },
     /// The agent asks for permission. Answer with [`AcpHandle::answer`](crate::AcpHandle::answer).
     Permission(AcpPermission),
-    /// A question for permission is closed: it was answered, refused after its time, or its turn was cancelled.
+    /// A question for permission is closed: it was answered, its time was over, or its turn or its process has ended.
     PermissionClosed(u64),
     /// The agent could not resume the session of this key. A new one has started.
     NotResumed {
         /// The id of the lost session.
         id: String,
-        /// What the agent reports.
+        /// Why the agent refused. Empty if it cannot resume sessions at all.
         error: String,
     },
     /// Any other update: commands, options, a title, content that is no text, and what a newer agent sends.

@@ -32,7 +32,7 @@ impl AcpHandle {
         &self.id
     }
 
-    /// Returns the questions that are open.
+    /// Returns the open questions, the oldest first.
     pub fn permissions(&self) -> Vec<AcpPermission> {
         self.questions.open()
     }

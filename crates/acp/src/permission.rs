@@ -20,11 +20,12 @@ pub enum AcpPolicy {
     /// It is refused. The default.
     #[default]
     Deny,
-    /// A call of the kind `read` or `search` is allowed, once. Any other is refused. The agent itself states the kind: do not use this
-    /// as a protection against the agent.
+    /// Allows a call of the kind `read` or `search` once, if the agent offers the option `allow_once`. Refuses any other. The agent itself
+    /// states the kind: do not use this as a protection against the agent.
     AllowReads,
-    /// You are asked: by [`AcpEvent::Permission`](crate::AcpEvent::Permission). [`AcpHandle::answer`](crate::AcpHandle::answer) answers. If nobody answers within
-    /// [`permission_timeout`](crate::AcpBuilder::permission_timeout), or the turn is cancelled, it is refused.
+    /// Asks you with [`AcpEvent::Permission`](crate::AcpEvent::Permission). Answer with
+    /// [`AcpHandle::answer`](crate::AcpHandle::answer). The question is refused after
+    /// [`permission_timeout`](crate::AcpBuilder::permission_timeout), when its turn ends or is aborted, and if 64 are open already.
     Ask,
 }
 

@@ -242,6 +242,14 @@ impl Protocol {
                 _ => {}
             }
         }
+        // Nobody can answer them any more.
+        let open = self.sessions.iter().flat_map(|(token, session)| {
+            let open = session.questions.take(|_| true);
+            open.into_iter().map(|asked| (*token, asked.permission.id))
+        });
+        for (token, id) in open.collect::<Vec<_>>() {
+            self.event(token, AcpEvent::PermissionClosed(id));
+        }
         for (token, session) in std::mem::take(&mut self.sessions) {
             if session.turn.is_some() {
                 self.reports

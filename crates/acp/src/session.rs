@@ -110,6 +110,10 @@ impl AcpSession {
     /// # Errors
     ///
     /// Those of [`request`](Self::request).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`request`](Self::request).
     pub async fn set_mode(&mut self, id: &str) -> Result<(), AcpError> {
         self.set("mode", id, "session/set_mode", "modeId").await
     }
@@ -119,6 +123,10 @@ impl AcpSession {
     /// # Errors
     ///
     /// Those of [`request`](Self::request).
+    ///
+    /// # Cancel safety
+    ///
+    /// As for [`request`](Self::request).
     pub async fn set_model(&mut self, id: &str) -> Result<(), AcpError> {
         self.set("model", id, "session/set_model", "modelId").await
     }
@@ -139,7 +147,8 @@ impl AcpSession {
     ///
     /// # Errors
     ///
-    /// [`AcpError::Refused`] if the agent refuses the request. The error of the process if it ends before it answers.
+    /// [`AcpError::Refused`] if the agent refuses the request, and [`AcpError::AuthRequired`] if it refuses with the code -32000. If the
+    /// process ends before it answers, the error with which it ended, such as [`AcpError::Exited`].
     ///
     /// # Cancel safety
     ///

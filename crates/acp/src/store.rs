@@ -9,7 +9,8 @@ use std::{
 
 /// Stores the id of the agent's session for each key, so that the next process can resume it.
 ///
-/// The methods may block: they run on a thread for blocking work. At most one of them runs for a key at a time.
+/// The methods may block: they run in `spawn_blocking`. Calls may run at the same time. If a start is cut short, its call continues, and may
+/// overlap with a call of the next start of the same key.
 pub trait SessionStore: Send + Sync + 'static {
     /// Returns the id of a key's session.
     ///
@@ -63,11 +64,11 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Reads the file. It need not exist; its folder must.
+    /// Reads the file. A missing file counts as empty. Its folder must exist when the first id is stored; `open` does not check that.
     ///
     /// # Errors
     ///
-    /// The file cannot be read, or is not an object of texts.
+    /// The file cannot be read, or it is not a JSON object whose values are strings.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let path = path.as_ref().to_owned();
         let ids = match fs::read(&path) {

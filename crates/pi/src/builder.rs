@@ -123,7 +123,8 @@ impl PiBuilder {
     /// Limits how long a question of an extension waits for [`PiHandle::answer`](super::PiHandle::answer). Then it is cancelled.
     /// Default: zero, so each question is cancelled at once.
     ///
-    /// The turn waits meanwhile, within the manager's `Timeouts::turn`, and is silent for `Timeouts::quiet`.
+    /// The wait counts towards the manager's [`Timeouts::turn`](turnwise::manager::Timeouts#structfield.turn), and as silence for
+    /// [`Timeouts::quiet`](turnwise::manager::Timeouts#structfield.quiet).
     pub fn question_timeout(mut self, limit: Duration) -> Self {
         self.settings.question = limit;
         self

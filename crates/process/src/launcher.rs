@@ -104,7 +104,8 @@ impl Launcher {
     ///
     /// # Errors
     ///
-    /// The program cannot be run, its [cgroup](Self::cgroup) cannot be made, or it cannot be [guarded](Self::guard).
+    /// The program cannot be run, its [cgroup](Self::cgroup) cannot be created or entered (off Linux: `Unsupported`), or it cannot be
+    /// [guarded](Self::guard): see [`SpawnError::guard`].
     ///
     /// # Cancel safety
     ///
@@ -112,7 +113,7 @@ impl Launcher {
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with its I/O and its timers.
+    /// If it is called outside of a tokio runtime with I/O and timers enabled.
     pub async fn spawn(&self, command: &mut Command) -> Result<Process, SpawnError> {
         let mark = leftovers::mark(&self.mark);
         command.env(&*mark.name, &*mark.value);
@@ -192,13 +193,13 @@ impl Launcher {
     }
 }
 
-/// A process that cannot be started.
+/// The error of [`Launcher::spawn`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpawnError {
     /// The program.
     pub program: OsString,
-    /// Why not.
+    /// Why the program was not started.
     pub source: io::Error,
 }
 
@@ -216,7 +217,7 @@ impl fmt::Display for SpawnError {
     }
 }
 
-/// Without a source: its text is in that of this one.
+/// [`source`](Error::source) returns `None`: the text of this error contains its cause.
 impl Error for SpawnError {}
 
 #[cfg(test)]

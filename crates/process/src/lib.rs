@@ -1,5 +1,5 @@
-//! Child processes that end when they should, with everything that they started. For whoever keeps a process per user, chat or
-//! session: a REPL, an agent, a browser. Unix only.
+//! Child processes that end when they should, with everything that they started. For programs that keep one process
+//! for each user, chat or session: a REPL, an agent, a browser. Unix only.
 //!
 //! ```
 //! use tokio::{io::AsyncWriteExt, process::Command};
@@ -25,9 +25,9 @@
 //! - A group of its own, so a Ctrl-C at your terminal does not reach it.
 //! - A [stop](Process::stop) in steps: end of input, SIGTERM, SIGKILL. Each step has its own time. The process is always reaped.
 //! - An end for everything that it started, also for what left its group: see [below](#what-a-process-leaves-running).
-//! - Its stderr is read all the time, and [its end](Stderr::text) is kept, so it never blocks on a full pipe.
+//! - A reader for stderr, so the process never blocks on that pipe. [The last bytes](Stderr::text) are kept.
 //! - [Lines](Process::lines) with a limit in bytes.
-//! - No [secret] of your program.
+//! - The environment of your program, so also the secrets in it. The module [secret] takes a secret out of the environment first.
 //! - On request, a [guard](Guard): the process ends when your program is killed or stopped.
 //! - A [report of its end](Process::exited), which you can await while the process is idle.
 //!
@@ -36,7 +36,8 @@
 //! Some children stay in the group of the process. Others have sessions and groups of their own, and their parent is gone. So each
 //! process has a mark in its environment, which its children inherit. When the process has ended, everything in its group and
 //! everything with its mark is killed. A child that left the group and has another environment is found by a [guard](Guard), and with
-//! [`Launcher::cgroup`]. Linux only: elsewhere, such children run to their end.
+//! [`Launcher::cgroup`]. All of this is for Linux. On other systems, nothing that a
+//! process leaves running is looked for, and only a SIGKILL reaches its whole group.
 //!
 //! A program may start something on purpose, such as a server that is to outlive it. [`Launcher::keep_children`] keeps what runs
 //! when the process has obeyed a stop. After any other end, everything is killed.

@@ -56,7 +56,8 @@ impl Process {
         Some(FramedRead::new(stdout, Lines::new(limit)))
     }
 
-    /// Resolves when the process has ended and its children are gone. The future does not borrow the process.
+    /// Resolves when the process has ended and its children are killed, unless they are [kept](crate::Launcher::keep_children). If a child
+    /// holds stderr open, that takes up to 1 s longer. The future does not borrow the process.
     ///
     /// ```
     /// # use tokio::process::Command;
@@ -80,7 +81,7 @@ impl Process {
         self.reins.is_running()
     }
 
-    /// Returns how it ended, if it has ended and its children are gone.
+    /// Returns how it ended, once [`exited`](Self::exited) would resolve.
     pub fn ended(&self) -> Option<Ended> {
         self.reins.look()
     }
@@ -95,8 +96,8 @@ impl Process {
         self.reins.interrupt();
     }
 
-    /// Closes its input, and waits; then sends SIGTERM to its group, and waits; then sends SIGKILL. Discards what it writes to stdout
-    /// meanwhile.
+    /// Closes stdin and waits, then sends SIGTERM to the group and waits, then sends SIGKILL. [`Launcher`](crate::Launcher) sets the times.
+    /// Meanwhile it discards stdout, unless you took stdout or its lines: then read them until the end, or the process may block.
     ///
     /// # Cancel safety
     ///
@@ -109,7 +110,7 @@ impl Process {
     ///
     /// # Cancel safety
     ///
-    /// As of [`stop`](Self::stop).
+    /// As for [`stop`](Self::stop).
     pub async fn kill(&mut self) -> Ended {
         self.end(Want::Kill).await
     }

@@ -22,9 +22,10 @@ const MOST: usize = 4096;
 
 /// Takes a secret of at most 4096 bytes out of an environment variable. `None` if the variable is not set.
 ///
-/// Removing the variable would not help, because `/proc` shows the environment with which a program began. So this starts the same
-/// program anew in the same process, without the variable, and passes the secret through a pipe. It returns there. Call it at the top of
-/// `main`, before there are other threads.
+/// Removing the variable would not help, because `/proc` shows the environment with which a program began. So `take` executes the same
+/// program again in the same process, without the variable, and passes the secret through a pipe. The call in the new program returns it,
+/// without a line break at its end. An empty pipe and the variable `{variable}_FD`, which has its descriptor, remain, and are inherited.
+/// Call `take` at the top of `main`, before there are other threads.
 ///
 /// # Errors
 ///

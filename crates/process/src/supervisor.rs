@@ -47,7 +47,8 @@ pub struct Ended {
     pub status: Option<ExitStatus>,
     /// A [stop](crate::Process::stop) or a [kill](crate::Process::kill) was called while it was running.
     pub asked: bool,
-    /// It was killed by SIGKILL, because it did not obey the stop, or because nobody gave it time.
+    /// This crate sent SIGKILL: the process did not obey the stop, [kill](crate::Process::kill) was called, its `Process` was dropped, or
+    /// the runtime ended. False if somebody else or the deadline of its [guard](crate::Guard) killed it: then `status` has the signal.
     pub killed: bool,
 }
 

@@ -33,7 +33,8 @@ impl Stderr {
         kept.extend(bytes);
     }
 
-    /// Returns it as text, without surrounding whitespace. It may contain terminal escape sequences.
+    /// Returns the end of stderr as text, without surrounding whitespace. Invalid UTF-8 is replaced by U+FFFD, so the text may have up to
+    /// three times the bytes of [`stderr_limit`](crate::Launcher::stderr_limit). It may contain terminal escape sequences.
     pub fn text(&self) -> String {
         let kept = self.0.lock();
         // A letter that was cut in two at the begin is left out.

@@ -177,3 +177,22 @@ async fn answers_that_are_not_read_do_not_grow() {
     }
     assert_eq!(said(&sessions, "a").await, "well");
 }
+
+/// A handle that is kept lists no question of a process that is gone.
+#[tokio::test]
+async fn closed_with_its_process() {
+    let folder = Folder::new();
+    let agent = on_prompt("ask 1; while ! [ -e \"$OUT/go\" ]; do sleep 0.01; done; exit 3");
+    let agent = agent.env("OUT", &folder).permissions(AcpPolicy::Ask);
+    let sessions = manager(agent);
+    let mut sending = sessions.send_message("a", "hello".into());
+    let asked = asked(&mut sending).await;
+    let handle = sessions.handle("a").expect("it is there");
+    std::fs::write(folder.0.join("go"), "").expect("a file can be written");
+    let is_closed = |event: &AcpEvent| matches!(event, AcpEvent::PermissionClosed(_));
+    let closed = event(&mut sending, is_closed).await;
+    assert_eq!(closed, AcpEvent::PermissionClosed(asked.id));
+    assert!(within(sending).await.is_err(), "its process has ended");
+    assert_eq!(handle.permissions(), []);
+    assert!(!handle.answer(asked.id, "yes"));
+}

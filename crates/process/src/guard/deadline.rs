@@ -23,13 +23,13 @@ use tokio::sync::watch;
 pub struct GuardDeadline(watch::Sender<Term>);
 
 impl GuardDeadline {
-    /// Processes may act until then.
+    /// Returns a deadline. Its processes are killed when it passes.
     pub fn new(until: BootTime) -> Self {
         Self(watch::Sender::new(Term::new(until)))
     }
 
-    /// Moves the deadline of each process whose deadline has not passed, and of those that are started from now on. An earlier one
-    /// is possible too. If all clones are dropped, the last deadline stands.
+    /// Moves the deadline of each process whose deadline has not passed, and of those that are started from now on. The new
+    /// deadline may be earlier; one in the past kills the processes. If all clones are dropped, the last deadline stands.
     pub fn set(&self, until: BootTime) {
         self.0.send_replace(Term::new(until));
     }

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 /// Ends a process when this program is killed or stopped. [`Launcher::guard`](crate::Launcher::guard) sets it. Linux only.
 ///
 /// Without a guard, the process goes on after `kill -9` of this program, and acts while this program is stopped. A guard is a small
-/// parent of the process, outside of the process group of this program. It has a deadline, which this program renews. It kills the
-/// process and everything that the process started:
+/// parent of the process, outside of the process group of this program. This program renews the guard's deadline. The guard
+/// kills the process and everything that the process started:
 /// - when the deadline passes on CLOCK_BOOTTIME, which counts the time that the machine is suspended;
 /// - at once when this program ends, in whatever way.
 ///
@@ -75,8 +75,8 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// Sets how long a process may act after this program was stopped. The crate renews the deadline when a third of this time
-    /// has passed. Less than 100 ms counts as 100 ms.
+    /// Returns a guard that lets a process act for at most this long after this program was stopped. The deadline is renewed when a third
+    /// of this time has passed. Less than 100 ms counts as 100 ms.
     pub fn new(limit: Duration) -> Self {
         Self(Source::Limit(limit.max(Duration::from_millis(100))))
     }
@@ -86,10 +86,13 @@ impl Guard {
         Self(Source::Owner(deadline.subscribe()))
     }
 
-    /// Becomes a guard if this program was started as one: then it does not return. Otherwise it returns at once.
+    /// Turns this process into a guard if it was started as one, and then never returns. Otherwise returns at once. If `TURNWISE_GUARD` is
+    /// set for another reason, exits with status 1.
     ///
-    /// Call it at the top of `main`, before there is a runtime or another thread, and before the program does anything. If it was
-    /// not called so, [`spawn`](crate::Launcher::spawn) fails with [`GuardError::NotInitialized`](crate::GuardError::NotInitialized), and starts nothing.
+    /// Call it at the top of `main`, before there is a runtime or another thread, and before the program does anything.
+    /// Without a call on the main thread, [`spawn`](crate::Launcher::spawn) fails with
+    /// [`GuardError::NotInitialized`](crate::GuardError::NotInitialized). A late call is not detected: each guard runs what comes before it, and
+    /// `spawn` may fail with [`GuardError::NoAnswer`](crate::GuardError::NoAnswer).
     ///
     /// The guard leaves signals such as SIGTERM unheeded: it ends with this program. Elsewhere than on Linux, this does nothing.
     pub fn init() {
