@@ -132,8 +132,9 @@ async fn a_question_is_answered_at_the_terminal() {
 
 #[tokio::test]
 async fn a_question_that_nobody_answers_is_cancelled() {
-    let script = Script::new("nobody", ASKS);
     for limit in ["0", "0.05"] {
+        // A folder for each: the daemon before may not have ended yet, and has its lock.
+        let script = Script::new(&format!("nobody-{limit}"), ASKS);
         let daemon = start(&script, &["--question-timeout", limit]).await;
         let (status, said) = daemon.say("a", "confirm").answer().await;
         let text = said["reply"].as_str().unwrap_or_default();
