@@ -135,10 +135,13 @@ async fn one(
             drop(sending);
             return Err(TurnError::Aborted);
         }
-        (None, Fate::Stopped) => {
+        (None, Fate::Stopped) => loop {
             sessions.stop("a").await.expect("in good order");
-            sending.await
-        }
+            // One that was still queued has the next session.
+            if let Ok(reply) = timeout(moment, &mut sending).await {
+                break reply;
+            }
+        },
         (None, _) => {
             if let Some(pid) = pid {
                 let killed = Command::new("kill").args(["-9", &pid.to_string()]).status();
