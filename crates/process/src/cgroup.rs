@@ -1,5 +1,6 @@
 //! A cgroup of a process and of everything that it starts. A child cannot leave it without being allowed to.
 
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use std::{
     fs, io,
@@ -31,8 +32,16 @@ impl Cgroup {
     }
 
     /// Moves a process into it. What it starts from now on is in it too.
+    ///
+    /// A process that has ended already need not enter.
     pub(crate) fn enter(&self, pid: u32) -> io::Result<()> {
-        fs::write(self.0.join("cgroup.procs"), pid.to_string())
+        let entered = fs::write(self.0.join("cgroup.procs"), pid.to_string());
+        entered.or_else(
+            |error| match error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) {
+                true => Ok(()),
+                false => Err(error),
+            },
+        )
     }
 
     /// Kills everything in it, and returns what was not dead yet.

@@ -117,12 +117,15 @@ impl Launcher {
     pub async fn spawn(&self, command: &mut Command) -> Result<Process, SpawnError> {
         let mark = leftovers::mark(&self.mark);
         command.env(&*mark.name, &*mark.value);
-        let spawned = match &self.guard {
-            None => self.own(command, mark),
+        let spawned = match (self.children(mark), &self.guard) {
+            (Err(error), _) => Err(error),
+            (Ok(children), None) => self.own(command, children),
             #[cfg(target_os = "linux")]
-            Some(guard) => self.guarded(command.as_std_mut(), guard, mark).await,
+            (Ok(children), Some(guard)) => {
+                self.guarded(command.as_std_mut(), guard, children).await
+            }
             #[cfg(not(target_os = "linux"))]
-            Some(_) => Err(GuardError::Unsupported.into()),
+            (Ok(_), Some(_)) => Err(GuardError::Unsupported.into()),
         };
         spawned.map_err(|source| SpawnError {
             program: command.as_std().get_program().to_owned(),
@@ -130,7 +133,29 @@ impl Launcher {
         })
     }
 
-    fn own(&self, command: &mut Command, mark: Mark) -> io::Result<Process> {
+    /// By which the children of a process will be known, which is not there yet.
+    fn children(&self, mark: Mark) -> io::Result<Children> {
+        #[cfg(target_os = "linux")]
+        let cgroup = match self.cgroup {
+            true => Some(Arc::new(Cgroup::make(&format!(
+                "{}-{}",
+                mark.name, mark.value
+            ))?)),
+            false => None,
+        };
+        #[cfg(not(target_os = "linux"))]
+        if self.cgroup {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(Children {
+            mark,
+            group: None,
+            #[cfg(target_os = "linux")]
+            cgroup,
+        })
+    }
+
+    fn own(&self, command: &mut Command, children: Children) -> io::Result<Process> {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -139,7 +164,7 @@ impl Launcher {
             .kill_on_drop(true);
         let mut child = command.spawn()?;
         let (stdin, stdout, pipe) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let supervised = self.supervise(Leader::Own(child), pipe, mark);
+        let supervised = self.supervise(Leader::Own(child), pipe, children);
         let (supervisor, stderr, reins) = supervised?;
         tokio::spawn(supervisor.run());
         Ok(Process::new(stdin, stdout, stderr, reins))
@@ -150,12 +175,12 @@ impl Launcher {
         &self,
         command: &mut std::process::Command,
         guard: &Guard,
-        mark: Mark,
+        children: Children,
     ) -> io::Result<Process> {
-        let (guarded, start) = Guarded::begin(guard, &mark).await?;
+        let (guarded, start) = Guarded::begin(guard, &children.mark).await?;
         let (stdin, stdout, pipe, its) = Start::pipes()?;
         let (mut supervisor, stderr, reins) =
-            self.supervise(Leader::Guarded(guarded), Some(pipe), mark)?;
+            self.supervise(Leader::Guarded(guarded), Some(pipe), children)?;
         supervisor.begin(start.run(command, its)).await?;
         tokio::spawn(supervisor.run());
         Ok(Process::new(Some(stdin), Some(stdout), stderr, reins))
@@ -165,30 +190,20 @@ impl Launcher {
         &self,
         leader: Leader,
         pipe: Option<ChildStderr>,
-        mark: Mark,
+        mut children: Children,
     ) -> io::Result<(Supervisor, Stderr, Reins)> {
+        children.group = leader.id();
         #[cfg(target_os = "linux")]
-        let cgroup = match (self.cgroup, leader.id()) {
-            (true, Some(pid)) => {
-                let cgroup = Cgroup::make(&format!("{}-{}", mark.name, mark.value))?;
-                cgroup.enter(pid)?;
-                Some(Arc::new(cgroup))
-            }
-            _ => None,
-        };
-        #[cfg(not(target_os = "linux"))]
-        if self.cgroup {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        let children = Children {
-            mark,
-            group: leader.id(),
-            #[cfg(target_os = "linux")]
-            cgroup,
+        let entered = match (&children.cgroup, children.group) {
+            (Some(cgroup), Some(pid)) => cgroup.enter(pid),
+            _ => Ok(()),
         };
         let stderr = Stderr::new(self.stderr);
         let settings = self.settings.clone();
         let (supervisor, reins) = Supervisor::new(leader, pipe, children, stderr.clone(), settings);
+        // With an error, the drop of the supervisor kills what has been started.
+        #[cfg(target_os = "linux")]
+        entered?;
         Ok((supervisor, stderr, reins))
     }
 }

@@ -92,13 +92,13 @@ pub(crate) struct Reins {
     watch: Watch,
 }
 
-/// Sees the end.
+/// Resolves at the end of the process.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch(watch::Receiver<Option<Ended>>);
 
 impl Reins {
-    /// What has exited before is not asked for. The end of the process may come right after that look: then it is one of those that
-    /// come by chance in the middle of a stop.
+    /// A process that has exited before did not obey. One that exits by itself between this look and the end of its input cannot be told
+    /// from one that obeys.
     pub(crate) fn want(&self, want: Want) {
         if self.is_running() {
             self.asked.store(true, Ordering::Relaxed);
@@ -233,7 +233,7 @@ impl Supervisor {
         (supervisor, reins)
     }
 
-    /// Waits until a guarded process runs. If it cannot run, or this is dropped, so is all of this, and kills what there is.
+    /// Waits until a guarded process runs. If it cannot run, or the future is dropped, the caller drops this, which kills everything.
     #[cfg(target_os = "linux")]
     pub(crate) async fn begin(
         &mut self,
@@ -288,7 +288,7 @@ impl Supervisor {
         (self.exit().await, true)
     }
 
-    /// Its end, unless so much is wanted before. Nobody is left to want something: then it is to be killed.
+    /// Its end, or `None` if so much is wanted before. If its `Process` was dropped, everything is wanted.
     async fn exit_before(&mut self, want: Want) -> Option<Option<ExitStatus>> {
         let mut wants = self.want.clone();
         let interrupt = Arc::clone(&self.interrupt);

@@ -8,10 +8,12 @@ extern crate deadline_attribute;
 
 use std::{
     fs,
-    future::Future,
+    future::{Future, poll_fn},
     io::{ErrorKind, Write as _},
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
+    pin::pin,
+    task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -209,6 +211,35 @@ async fn children_of_an_obeyed_stop_are_ended_unless_they_are_kept() {
     }
 }
 
+/// A process may obey so fast that its end is seen before the stop.
+#[tokio::test]
+async fn an_obeyed_stop_keeps_children_though_its_end_is_seen_first() {
+    let launcher = patient().keep_children(true);
+    let (mut process, pids) = script(&launcher, &format!("{CHILDREN} cat; exit 0")).await;
+    let ended = {
+        // Its task is behind these, and the runtime looks for ends of processes in between.
+        for _ in 0..200 {
+            tokio::spawn(async {});
+        }
+        let mut stop = pin!(process.stop());
+        let first = poll_fn(|cx| Poll::Ready(stop.as_mut().poll(cx))).await;
+        assert!(first.is_pending());
+        while runs(&pids[0]) {
+            std::thread::yield_now(); // its task does not run meanwhile
+        }
+        within(stop).await
+    };
+    assert!(ended.asked && status(&ended).success(), "{ended:?}");
+    let left: Vec<_> = pids[1..].iter().filter(|pid| runs(pid)).collect();
+    assert_eq!(left.len(), 3, "they are kept");
+    for pid in left {
+        let killed = std::process::Command::new("kill")
+            .args(["-9", pid])
+            .status();
+        assert!(killed.expect("`kill` can be run").success());
+    }
+}
+
 /// Only an end in good order keeps them.
 #[tokio::test]
 async fn a_failing_stop_keeps_nothing() {
@@ -346,6 +377,11 @@ async fn a_cgroup_finds_what_hides() {
         writeln!(stderr, "{why}").expect("stderr is open");
         return;
     };
+    // One that has ended before it would enter.
+    for _ in 0..50 {
+        let started = within(launcher.spawn(&mut Command::new("true"))).await;
+        within(started.expect("it was started").exited()).await;
+    }
     let (mut process, _) = script(&launcher, text).await;
     let pid = within(hides(&mut process)).await;
     let own = fs::read_to_string(format!("/proc/{pid}/cgroup")).expect("it runs");
