@@ -192,16 +192,19 @@ impl AcpEvent {
                     size_of_val(it) + it.content.len() + text(&it.priority) + text(&it.status)
                 })
                 .sum(),
-            Self::Permission(asked) => {
-                let bytes =
-                    |it: &AcpOption| size_of_val(it) + it.id.len() + it.name.len() + it.kind.len();
-                asked.tool.weight() + asked.options.iter().map(bytes).sum::<usize>()
-            }
+            Self::Permission(asked) => asked.weight(),
             Self::NotResumed { id, error } => id.len() + error.len(),
             Self::Other { kind, update } => kind.len() + json_bytes(update),
             Self::Context { .. } | Self::PermissionClosed(_) => 0,
         };
         size_of_val(self) + more
+    }
+}
+
+impl AcpPermission {
+    pub(crate) fn weight(&self) -> usize {
+        let bytes = |it: &AcpOption| size_of_val(it) + it.id.len() + it.name.len() + it.kind.len();
+        self.tool.weight() + self.options.iter().map(bytes).sum::<usize>()
     }
 }
 

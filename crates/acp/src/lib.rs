@@ -54,7 +54,7 @@
 //! # Limits
 //!
 //! A line: 16 MiB. The text of a reply: the same. Stderr and the text of an error: 16 KiB. A note: 1 KiB. The events that wait for a turn:
-//! 64. Open questions of a session: 64. An event or a question may be as large as a line. Refusals that the agent does not read: 1 MiB.
+//! 64. Open questions of a session: 64, with 1 MiB. An event may be as large as a line. Refusals that the agent does not read: 1 MiB.
 //! Answers to open questions are not counted. Texts of the agent are not escaped: escape them before you print them.
 //!
 //! # Layout of the source

@@ -1,6 +1,9 @@
 //! Questions for permission: which are open, and who answers them.
 
-use crate::event::{AcpOption, AcpPermission, AcpToolCall};
+use crate::{
+    event::{AcpOption, AcpPermission, AcpToolCall},
+    words::json_bytes,
+};
 use parking_lot::Mutex;
 use serde::Deserialize;
 use serde_json::Value;
@@ -10,8 +13,9 @@ use std::sync::{
 };
 use tokio::time::Instant;
 
-/// The most questions that may be open in a session. More are refused.
+/// The most questions that may be open in a session, and their most bytes. More are refused.
 const OPEN: usize = 64;
+const OPEN_BYTES: usize = 1 << 20;
 
 /// What happens when the agent asks for permission to call a tool.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,7 +29,8 @@ pub enum AcpPolicy {
     AllowReads,
     /// Asks you with [`AcpEvent::Permission`](crate::AcpEvent::Permission). Answer with
     /// [`AcpHandle::answer`](crate::AcpHandle::answer). The question is refused after
-    /// [`permission_timeout`](crate::AcpBuilder::permission_timeout), when its turn ends or is aborted, and if 64 are open already.
+    /// [`permission_timeout`](crate::AcpBuilder::permission_timeout), when its turn ends or is aborted, and if 64
+    /// questions or 1 MiB of them are open already.
     Ask,
 }
 
@@ -36,6 +41,12 @@ pub(crate) struct Asked {
     /// The id of its request.
     pub(crate) request: Value,
     pub(crate) until: Instant,
+}
+
+impl Asked {
+    fn bytes(&self) -> usize {
+        self.permission.weight() + json_bytes(&self.request)
+    }
 }
 
 /// The open questions of a session. A question that is taken out is answered by the caller that took it, so each is answered once.
@@ -67,24 +78,29 @@ impl Questions {
         static COUNT: AtomicU64 = AtomicU64::new(1);
         let Params { tool_call, options } = Params::deserialize(params).ok()?;
         let reads = matches!(tool_call.kind.as_deref(), Some("read" | "search"));
-        let mut open = self.0.lock();
-        if policy == AcpPolicy::Ask && open.len() < OPEN {
-            let permission = AcpPermission {
+        let asked = Asked {
+            permission: AcpPermission {
                 id: COUNT.fetch_add(1, Ordering::Relaxed),
                 tool: tool_call,
                 options,
-            };
-            open.push(Asked {
-                permission: permission.clone(),
-                request: request.clone(),
-                until,
-            });
-            return Some(Verdict::Ask(Box::new(permission)));
+            },
+            request: request.clone(),
+            until,
+        };
+        if policy == AcpPolicy::Ask {
+            let mut open = self.0.lock();
+            let bytes: usize = open.iter().chain([&asked]).map(Asked::bytes).sum();
+            if open.len() < OPEN && bytes <= OPEN_BYTES {
+                let permission = asked.permission.clone();
+                open.push(asked);
+                return Some(Verdict::Ask(Box::new(permission)));
+            }
         }
+        let options = &asked.permission.options;
         let allowed = policy == AcpPolicy::AllowReads && reads;
-        let allow = || option(&options, "allow_once");
+        let allow = || option(options, "allow_once");
         let answer = if allowed { allow() } else { None };
-        Some(Verdict::Answer(answer.or_else(|| refusal(&options))))
+        Some(Verdict::Answer(answer.or_else(|| refusal(options))))
     }
 
     /// Takes out the questions of which this is true.

@@ -178,6 +178,14 @@ async fn answers_that_are_not_read_do_not_grow() {
     assert_eq!(said(&sessions, "a").await, "well");
 }
 
+/// Questions are kept until somebody answers, so they are bounded in bytes too.
+#[tokio::test]
+async fn one_that_is_too_long_is_refused() {
+    let long = format!("kind=$(head -c 2000000 /dev/zero | tr '\\0' x); {ASKS}");
+    let sessions = manager(on_prompt(&long).permissions(AcpPolicy::Ask));
+    assert_eq!(said(&sessions, "a").await, "no");
+}
+
 /// A handle that is kept lists no question of a process that is gone.
 #[tokio::test]
 async fn closed_with_its_process() {
