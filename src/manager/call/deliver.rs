@@ -95,7 +95,7 @@ pub(crate) fn deliver<A: Agent>(
     let Place { call, want, state } = place;
     async move {
         let reply = 'reply: {
-            // Each is moved as a whole, so that the future has room for one of them.
+            // Each value is moved as a whole, so the future stores it once.
             let entry = match state.entry(&call, &want, &shared).await {
                 Ok(entry) => entry,
                 Err(error) => break 'reply Err(error),

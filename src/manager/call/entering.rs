@@ -171,10 +171,7 @@ impl<B: Backend> Free<B> {
         let call = Arc::clone(&own);
         let task = own.runtime().spawn(async move {
             let (shared, turn, unfit) = look.await;
-            let want = Want {
-                called,
-                ..Want::ANY
-            };
+            let want = Want::any(called);
             establish(shared, turn, call, want, Some(unfit), |_| {}).await
         });
         Box::pin(async move {
@@ -198,10 +195,7 @@ impl<B: Backend> Free<B> {
         let awaited = || turn.spot().map(|call| Awaited { call, limited });
         let watch = watch(&shared, awaited);
         Box::pin(async move {
-            let want = Want {
-                called,
-                ..Want::ANY
-            };
+            let want = Want::any(called);
             let establish = establish(shared, turn, call, want, Some(Some(unfit)), |_| {});
             let found = uncut(own.runtime(), establish);
             watched(watch, pin!(ends_early(found, &own, ticket))).await

@@ -32,15 +32,17 @@ pub(crate) struct Want {
 }
 
 impl Want {
-    /// Any healthy one.
-    pub(crate) const ANY: Self = Self {
-        restart: false,
-        existing: false,
-        only: None,
-        no_wait: false,
-        wait: None,
-        called: None,
-    };
+    /// Any healthy one, for a call that was made at this moment.
+    pub(crate) fn any(called: Option<Instant>) -> Self {
+        Self {
+            restart: false,
+            existing: false,
+            only: None,
+            no_wait: false,
+            wait: None,
+            called,
+        }
+    }
 
     /// Whether this is not the session that is wanted. A vacancy has none.
     pub(crate) fn misses(&self, session: Option<Incarnation>) -> bool {

@@ -212,8 +212,8 @@ pub(crate) enum Drove<T> {
     Panicked(Payload),
 }
 
-/// Runs user code to its end; its panics are [caught](crate::manager::run::caught). After its limit or its cancellation, it has the abort timeout to end. It is
-/// dropped before this returns.
+/// Runs user code to its end. `work` has [caught](crate::manager::run::caught) its panics. After its limit or its cancellation, it has the
+/// abort timeout to end. It is dropped before this returns.
 pub(crate) fn drive<B: Backend, T, F: Future<Output = Result<T, Payload>>>(
     shared: &Shared<B>,
     mut work: Pin<&mut Option<F>>,
