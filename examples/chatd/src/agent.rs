@@ -1,4 +1,4 @@
-//! What the sessions are made of: any agent that is told text, and answers with text. It may ask meanwhile.
+//! What the sessions are made of: any agent that takes a text and replies with a text. It may ask questions meanwhile.
 
 use crate::question::{Question, Reply, Unanswered};
 use std::error::Error as StdError;

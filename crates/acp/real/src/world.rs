@@ -144,7 +144,7 @@ impl World {
             Make::Qwen => of_node("@qwen-code/qwen-code/cli.js"),
         };
         match self.make {
-            // As root it refuses to begin a session, unless it is told that it is in a sandbox.
+            // Without `IS_SANDBOX` it refuses to begin a session as root.
             Make::Claude => command
                 .env("CLAUDE_CONFIG_DIR", self.path("home/claude"))
                 .env("ANTHROPIC_API_KEY", "not-a-key")

@@ -184,7 +184,7 @@ async fn a_conversation_that_is_lost_is_reported() {
         let sessions = manager(remembers(&folder, can));
         let first = said(&sessions, "a").await;
         assert!(within(sessions.stop("a")).await.expect("in good order"));
-        std::fs::remove_file(folder.0.join(&first)).expect("it was told");
+        std::fs::remove_file(folder.0.join(&first)).expect("it was written");
         let mut heard = sessions.listen("a");
         let second = said(&sessions, "a").await;
         assert_ne!(second, first);

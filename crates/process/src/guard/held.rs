@@ -288,7 +288,7 @@ impl Start {
     }
 }
 
-/// What the guard was told last, and what it is told next.
+/// The last deadline that was sent to the guard, and where the next one comes from.
 #[derive(Debug)]
 struct Renewal {
     source: Source,

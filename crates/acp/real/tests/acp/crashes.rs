@@ -30,18 +30,18 @@ pub(super) async fn in_an_answer(make: Make) {
     assert_eq!(said(&sessions, "a", "remember me").await, "remember me");
     let first = pid(&sessions, "a").await;
     let mut sending = sessions.send_message("a", "begin".into());
-    let waits = sessions.send_message("a", "who waits".into());
+    let waits = sessions.send_message("a", "queued".into());
     text(&mut sending).await;
     kill(first);
     crashed(within(sending).await);
     assert_eq!(
         within(waits).await.expect("a new one").text.trim(),
-        "who waits"
+        "queued"
     );
     assert_ne!(pid(&sessions, "a").await, first);
     let recalled = said(&sessions, "a", "recall").await;
     assert!(
-        recalled.contains("remember me") && recalled.contains("who waits"),
+        recalled.contains("remember me") && recalled.contains("queued"),
         "{recalled}"
     );
     world.ends(sessions).await;

@@ -26,7 +26,7 @@ async fn in_the_middle_of_an_answer() {
     let first = pid(&sessions, "a").await;
     assert_eq!(said(&sessions, "a", "remember me").await, "remember me");
     let mut sending = sessions.send_message("a", "begin".into());
-    let waits = sessions.send_message("a", "who waits".into());
+    let waits = sessions.send_message("a", "queued".into());
     event(&mut sending, |event| matches!(event, PiEvent::Text(_))).await;
     kill(first);
     let words = crash(within(sending).await);
@@ -38,13 +38,13 @@ async fn in_the_middle_of_an_answer() {
     assert!(words.contains("No project session found"), "{words}");
 
     let reply = within(waits).await.expect("a new one answers");
-    assert_eq!(reply.text, "who waits");
+    assert_eq!(reply.text, "queued");
     assert_ne!(pid(&sessions, "a").await, first);
     assert_eq!(
         said(&sessions, "a", "recall").await,
-        "remember me\nbegin\nwho waits"
+        "remember me\nbegin\nqueued"
     );
-    for text in ["remember me", "begin", "who waits"] {
+    for text in ["remember me", "begin", "queued"] {
         assert_eq!(world.stub.heard(text), 1, "{text}");
     }
     world.ends(sessions).await;
