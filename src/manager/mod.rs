@@ -9,6 +9,7 @@
 //! | watch | [`SessionStatus`], [`Subscription`], [`SessionEvent`] |
 //! | reach a session, and keep it | [`Backend::Handle`], [`KeepAlive`] |
 //! | let a session report, and end, by itself | [`SessionControl`] |
+//! | share the keys with other processes | [`Ownership`] |
 //! | handle errors | [`TurnError`], [`SendError`], [`StopError`] |
 //!
 //! # Calls and states
@@ -54,6 +55,7 @@
 //! | `report` | what the manager reports: log, values, subscriptions |
 //! | `reach` | how one call reaches another: the handle of a call |
 //! | `backend`, `context` | the traits that a user implements; the context of a start or a turn |
+//! | `ownership` | how processes share keys |
 //! | `life` | what is known of one incarnation |
 //! | `switch` | what cancels a call |
 //! | `error`, `bell`, `run`, `text` | errors; waiting for a change; running user code; bounded and escaped text |
@@ -89,6 +91,7 @@ pub(crate) mod life;
 mod listen;
 mod look;
 mod options;
+mod ownership;
 mod reach;
 mod report;
 pub(crate) mod run;
@@ -110,6 +113,7 @@ pub use self::{
     error::{Causes, SendError, StopError, TurnError},
     keep::KeepAlive,
     options::TurnOptions,
+    ownership::{Acquiring, LossNotice, NotOwned, Owned, Ownership, Term},
     report::{
         events::Subscription,
         reports::{
