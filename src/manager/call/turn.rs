@@ -23,6 +23,7 @@ use crate::{
 use std::{
     fmt,
     future::{Future, poll_fn},
+    mem,
     ops::{Deref, DerefMut},
     pin::{Pin, pin},
     task::Poll,
@@ -280,12 +281,14 @@ async fn outlast<B: Backend, T>(
 }
 
 /// What the user code of a turn or a start returns; `None` once this process does not own the session any more. It looks before each
-/// poll: a process that was stopped, and goes on after the end of its term, does not poll that code again.
+/// poll but the first, which follows a look: a process that was stopped, and goes on after the end of its term, does not poll that code
+/// again.
 pub(crate) fn while_owned<T>(
     life: &Life,
     mut work: Pin<&mut impl Future<Output = T>>,
 ) -> impl Future<Output = Option<T>> {
-    poll_fn(move |cx| match life.holds() {
+    let mut looked = true;
+    poll_fn(move |cx| match mem::take(&mut looked) || life.holds() {
         true => work.as_mut().poll(cx).map(Some),
         false => Poll::Ready(None),
     })
