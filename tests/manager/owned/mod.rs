@@ -1,7 +1,7 @@
 //! Sessions whose keys several processes share: each is acquired before its start, and released after its end.
 
 mod lost;
-mod owner;
+pub(crate) mod owner;
 
 use std::sync::Arc;
 
