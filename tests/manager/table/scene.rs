@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Waker};
 use turnwise::{Phase, Ticket, manager::*};
 
 use super::{Other, State};
-use crate::owned::owner::{Answer, Owner};
+use crate::owner::{Answer, Owner};
 use crate::script::{Actor, Failure, Gate, Say, Step, fail, say, until};
 use crate::{HOUR, MINUTE, Manager, Stage, plain, settled, stage};
 use turnwise::testing::End;

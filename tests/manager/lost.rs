@@ -1,6 +1,12 @@
 //! What becomes of sessions and calls when the term ends for which their keys were acquired.
 
-use super::*;
+use turnwise::testing::End;
+use turnwise::{Phase, manager::*};
+
+use crate::owned::{end, shared};
+use crate::owner::Owner;
+use crate::script::{Act, Failure, Gate, Step, say, until};
+use crate::{HOUR, MINUTE, Manager, SECOND, Stage, seconds, settled};
 
 /// A session of key "a" that is idle.
 async fn idle() -> (Manager, Stage, Owner) {
@@ -11,7 +17,7 @@ async fn idle() -> (Manager, Stage, Owner) {
 
 /// Its message was delivered, and is lost with its session.
 fn is_lost<R: std::fmt::Debug, M>(sent: Result<R, SendError<M, Failure>>, delivered: bool) {
-    let SendError { error, message, .. } = sent.map_err(|error| error).expect_err("it is lost");
+    let SendError { error, message, .. } = sent.expect_err("it is lost");
     assert!(matches!(error, TurnError::Lost), "{error:?}");
     assert_eq!(message.is_none(), delivered);
 }

@@ -1,20 +1,16 @@
 //! Sessions whose keys several processes share: each is acquired before its start, and released after its end.
 
-mod lost;
-pub(crate) mod owner;
-
 use std::sync::Arc;
 
-use turnwise::testing::End;
 use turnwise::{Phase, SessionManager, manager::*};
 
 use crate::discard::{Processes, opened};
-use crate::script::{Act, Failure, Gate, Step, fail, say, until};
-use crate::{HOUR, MINUTE, Manager, SECOND, Stage, all_events, seconds, settled, stage};
-use owner::{Answer, Owner};
+use crate::owner::{Answer, Owner};
+use crate::script::{Act, Failure, Gate, Step, fail, say};
+use crate::{MINUTE, Manager, SECOND, Stage, all_events, seconds, settled, stage};
 
 /// A manager whose keys are shared.
-fn shared(
+pub(crate) fn shared(
     set: impl FnOnce(ManagerBuilder<crate::Actor>) -> ManagerBuilder<crate::Actor>,
 ) -> (Manager, Stage, Owner) {
     let owner = Owner::default();
@@ -24,7 +20,7 @@ fn shared(
 }
 
 /// Everything has ended, and nothing is owned.
-async fn end(m: Manager, stage: Stage, owner: &Owner) {
+pub(crate) async fn end(m: Manager, stage: Stage, owner: &Owner) {
     stage.end(m).await;
     owner.owns_nothing();
 }
