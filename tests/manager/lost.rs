@@ -5,7 +5,7 @@ use turnwise::{Phase, manager::*};
 
 use crate::owned::{end, shared};
 use crate::owner::Owner;
-use crate::script::{Act, Failure, Gate, Step, say, until};
+use crate::script::{Act, Failure, Gate, Step, fail, say, until};
 use crate::{HOUR, MINUTE, Manager, SECOND, Stage, seconds, settled};
 
 /// A session of key "a" that is idle.
@@ -189,6 +189,19 @@ async fn a_stop_ends_with_the_grace() {
     assert!(matches!(ended, Err(StopError::Abandoned)), "{ended:?}");
     assert!(took < 4, "{took} s");
     assert_eq!(m.status("a"), None);
+    end(m, stage, &owner).await;
+}
+
+/// A call that waits for the stop of an unhealthy session goes on to the next one.
+#[tokio::test(start_paused = true)]
+async fn a_call_behind_a_stop_goes_on() {
+    let (m, stage, owner) = idle().await;
+    stage.script.tell("a", Step::IsHealthy, fail());
+    stage.script.tell("a", Step::Stop, Act::take(SECOND));
+    let waits = m.send_message("a", say("waits"));
+    settled().await;
+    owner.loses();
+    assert_eq!(waits.await.expect("the next session").number, 200);
     end(m, stage, &owner).await;
 }
 

@@ -8,7 +8,7 @@ use crate::manager::{
     shared::Shared,
     switch::Cause,
 };
-use crate::sync::Arc;
+use crate::{Phase, sync::Arc};
 
 /// Gives the ownership the notice that it calls when a term has ended.
 pub(crate) fn watch<B: Backend>(shared: &Arc<Shared<B>>) {
@@ -38,8 +38,10 @@ fn sweep<B: Backend>(shared: &Arc<Shared<B>>) {
                 return;
             }
             let (key, only) = (seen.key(), Some(seen.status().incarnation));
-            // Also if the call is cancelled already: it wakes, and looks at its term.
-            if let Some((ticket, call)) = shared.registry.reach(key, None, only) {
+            // Also if the call is cancelled already: it wakes, and looks at its term. A call that waits for the stop of this session
+            // gets the next one.
+            let reached = shared.registry.reach(key, None, only);
+            if let Some((ticket, call)) = reached.filter(|_| seen.status().phase == Phase::Busy) {
                 call.switch.cancel(ticket, Cause::Lost, true);
             }
             drop(Stopping::begin(shared, key, only, StopReason::Lost, ()));
