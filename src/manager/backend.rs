@@ -71,8 +71,9 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// A caller that goes away does not cut the start short. An [abort](crate::SessionManager::abort) without other waiting calls, a
     /// [stop](crate::SessionManager::stop) and the deadline of a shutdown do: [`cx.cancelled()`](TurnContext::cancelled) resolves, and the
-    /// start has `Timeouts::abort` to end. If it exceeds that, or `Timeouts::start`, it is dropped, and
-    /// [`start_abandoned`](Self::start_abandoned) runs before the key goes to the next caller.
+    /// start has `Timeouts::abort` to end. If it exceeds that, or `Timeouts::start`, or this process loses the
+    /// [ownership](crate::manager::Ownership) of the key, it is dropped, and [`start_abandoned`](Self::start_abandoned) runs before the key goes
+    /// to the next caller.
     fn start(
         &self,
         key: &Self::Key,
@@ -197,7 +198,8 @@ pub trait Agent: Backend {
     ///
     /// # Cancel safety
     ///
-    /// A turn that still runs `Timeouts::abort` after its cancellation is dropped. Its session is then stopped, as after a panic.
+    /// A turn that still runs `Timeouts::abort` after its cancellation is dropped. Its session is then stopped, as after a panic. If this
+    /// process loses the [ownership](crate::manager::Ownership) of the session, the turn is dropped at once.
     fn send(
         &self,
         session: &mut Self::Session,

@@ -1,7 +1,7 @@
 //! What is known of one incarnation, from the beginning of its start to the end of its stop: why it must end, its own note, its last
 //! sign of life.
 
-use crate::manager::{backend::StopReason, ownership::Term, run::timed, switch::Switch};
+use crate::manager::{ownership::Term, run::timed, switch::Switch};
 use crate::{
     Incarnation, Ticket,
     sync::{
@@ -19,6 +19,8 @@ pub(crate) struct Life {
     pub(crate) ages: Option<Instant>,
     /// For how long its key is owned. `None`: for ever.
     pub(crate) term: Option<Arc<dyn Term>>,
+    /// Its key was taken from it, and given to the next session of this process.
+    forfeit: AtomicBool,
     /// It may have to end: it is doomed, or its key is owned for a term. Read without the lock before each turn.
     looked_at: AtomicBool,
     doomed: AtomicBool,
@@ -43,6 +45,7 @@ impl Life {
         Arc::new(Self {
             incarnation,
             ages,
+            forfeit: AtomicBool::new(false),
             looked_at: AtomicBool::new(term.is_some()),
             term,
             doomed: AtomicBool::new(false),
@@ -70,26 +73,25 @@ impl Life {
         words.doom.get_or_insert_with(|| "it stops".into());
     }
 
-    /// Why it must end before its next turn, whatever its health and age.
+    /// Whether it may be doomed or lost.
     #[inline]
-    pub(crate) fn must_end(&self) -> Option<StopReason> {
-        self.looked_at
-            .load(Ordering::Acquire)
-            .then(|| self.look())?
+    pub(crate) fn is_looked_at(&self) -> bool {
+        self.looked_at.load(Ordering::Acquire)
     }
 
-    #[cold]
-    fn look(&self) -> Option<StopReason> {
-        if !self.holds() {
-            return Some(StopReason::Lost);
-        }
-        let doomed = self.doomed.load(Ordering::Relaxed);
-        doomed.then_some(StopReason::Discarded)
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.doomed.load(Ordering::Relaxed)
     }
 
-    /// Whether this process still owns its key.
+    /// Whether this process still owns its key, for this session.
     pub(crate) fn holds(&self) -> bool {
-        self.term.as_ref().is_none_or(|term| term.holds())
+        let owns = |term: &Arc<dyn Term>| !self.forfeit.load(Ordering::Acquire) && term.holds();
+        self.term.as_ref().is_none_or(owns)
+    }
+
+    /// Its key is given to the next session of this process.
+    pub(crate) fn forfeits(&self) {
+        self.forfeit.store(true, Ordering::Release);
     }
 
     pub(crate) fn why_doomed(&self) -> Option<Arc<str>> {

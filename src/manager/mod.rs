@@ -56,10 +56,10 @@
 //! | `report` | what the manager reports: log, values, subscriptions |
 //! | `reach` | how one call reaches another: the handle of a call |
 //! | `backend`, `context` | the traits that a user implements; the context of a start or a turn |
-//! | `ownership` | how processes share keys |
 //! | `life` | what is known of one incarnation |
 //! | `switch` | what cancels a call |
 //! | `error`, `bell`, `run`, `text` | errors; waiting for a change; running user code; bounded and escaped text |
+//! | `ownership` | how processes share keys |
 //!
 //! **Locks.** There is one in each switch, call's answer, bell, message, event queue, ring and hub, in the listeners and each of their parts,
 //! and in the ending. While one is held, no other is taken, nothing is awaited, and no waker runs. The one exception: a hub is locked under its

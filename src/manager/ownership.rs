@@ -8,20 +8,24 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 /// A manager with an [`ownership`](crate::manager::ManagerBuilder::ownership) acquires each key before it starts the session, and releases
 /// the key when that session has been stopped. It starts no session of a key that another process owns: the call ends with
 /// [`TurnError::Elsewhere`](crate::manager::TurnError::Elsewhere). A session whose [`Term`] has ended gets no more turns. Its turn is cut
-/// short, and the session is stopped.
+/// short, and the session is stopped. A plain [`SessionTurn`](crate::manager::SessionTurn) is cancelled, and cannot be taken away.
+///
+/// [`force_stop`](crate::SessionManager::force_stop) starts a session beside the old one here too. The new one has a higher number, and
+/// [`is_owned`](crate::manager::SessionTurn::is_owned) is false for the old one.
 ///
 /// `turnwise-cluster` implements this on an engine with leases, such as etcd.
 ///
 /// # What an implementation must ensure
 ///
 /// - While a term holds, and for its [`grace`](Term::grace) after that, no other process owns the keys that were acquired under it.
-/// - The number of each acquisition is higher than those of all earlier acquisitions of the same key, by any process.
+/// - The number of each acquisition is higher than those of all earlier acquisitions of the same key, by any process. No two acquisitions
+///   have the same.
 /// - A key is owned only if the answer to this very request says so. A process takes over a record of its own, too, only by a new number.
 ///
 /// # Panics
 ///
-/// A panic of [`acquire`](Self::acquire) is caught, and counts as [`NotOwned::Unavailable`]. Panics of the other methods are caught and
-/// ignored.
+/// A panic of [`acquire`](Self::acquire) is caught, and counts as [`NotOwned::Unavailable`]. A panic of [`release`](Self::release) is caught
+/// and ignored. One of [`watch`](Self::watch) reaches the caller of `build`. A [`Term`] must not panic.
 pub trait Ownership<K>: Send + Sync + 'static {
     /// Acquires the key for this process. Called with the key held, so never twice at once for one key, before the manager makes room for
     /// the session. A key that this process has released, or still owns, is acquired anew, with a higher number.
@@ -39,8 +43,9 @@ pub trait Ownership<K>: Send + Sync + 'static {
     /// Releases a key. Called exactly once for each acquisition, when its session has been stopped, whatever the result, or was not started.
     /// Must not block: implementations queue the request.
     ///
-    /// The manager may acquire the key anew at once, and that request may overtake this one. So an implementation releases the key only if
-    /// it still has this number.
+    /// The manager may acquire the key anew at once, for a restart or the next call in the queue, and that request may overtake this one. So
+    /// an implementation releases the key only if it still has this number, and lets an acquisition take the place of a release that has not
+    /// been sent.
     fn release(&self, key: &K, number: Incarnation);
 
     /// Stores the notice that this process calls when a term has ended. Called once, when the manager is built.
@@ -56,8 +61,8 @@ pub trait Term: Send + Sync + 'static {
     /// returned false, it always does. Called before each turn, so it must be fast.
     fn holds(&self) -> bool;
 
-    /// Returns how long another process must still wait after this term has ended. A stop that runs when the term ends is dropped
-    /// after this time. Zero if the term ended longer ago.
+    /// Returns how long another process must still wait after this term has ended. A stop or a cleanup that runs when the term ends is
+    /// dropped after this time. Zero if the term ended longer ago; what begins then has all its time.
     fn grace(&self) -> Duration;
 }
 
@@ -101,7 +106,8 @@ pub struct LossNotice(pub(crate) Arc<dyn Fn() + Send + Sync>);
 
 impl LossNotice {
     /// Lets the manager look at the terms of all its sessions. A session whose term has ended is stopped, with
-    /// [`StopReason::Lost`](crate::manager::StopReason::Lost). Its turn or start is dropped at once. Never waits; call it from any thread.
+    /// [`StopReason::Lost`](crate::manager::StopReason::Lost). Its start, message or closure is dropped at once, and a plain turn is cancelled.
+    /// Never waits; call it from any thread.
     pub fn notify(&self) {
         (self.0)();
     }

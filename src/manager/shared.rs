@@ -14,7 +14,7 @@ use crate::manager::{
     switch::Cause,
 };
 use crate::{
-    Closing, Entry, Registry, Ticket, ToKey, Turn, Vacancy,
+    Closing, Entry, Incarnation, Registry, Ticket, ToKey, Turn, Vacancy,
     registry::{map::shard::Slot, slot::queue::wake_queues},
     sync::{
         Arc,
@@ -214,15 +214,41 @@ impl<B: Backend> Shared<B> {
 }
 
 /// A key that this process owns, from its acquisition to the end of its session. Its drop releases it, whatever became of the session.
-pub(crate) struct Tenure<B: Backend> {
-    pub(crate) ownership: Arc<dyn Ownership<B::Key>>,
-    pub(crate) key: B::Key,
-    pub(crate) owned: Owned,
+pub(crate) struct Tenure<B: Backend>(Option<Own<B>>);
+
+type Own<B> = (
+    Owned,
+    Arc<dyn Ownership<<B as Backend>::Key>>,
+    <B as Backend>::Key,
+);
+
+impl<B: Backend> Tenure<B> {
+    pub(crate) fn new(owned: Owned, of: &Arc<dyn Ownership<B::Key>>, key: B::Key) -> Self {
+        Self(Some((owned, Arc::clone(of), key)))
+    }
+
+    fn owned(&self) -> &Owned {
+        let (owned, ..) = self.0.as_ref().expect("it is there until its drop");
+        owned
+    }
+
+    pub(crate) fn number(&self) -> Incarnation {
+        self.owned().number
+    }
+
+    pub(crate) fn term(&self) -> &Arc<dyn Term> {
+        &self.owned().term
+    }
 }
 
 impl<B: Backend> Drop for Tenure<B> {
     fn drop(&mut self) {
-        quietly(|| self.ownership.release(&self.key, self.owned.number));
+        let own = self.0.take();
+        quietly(move || {
+            if let Some((owned, ownership, key)) = own {
+                ownership.release(&key, owned.number);
+            }
+        });
     }
 }
 
@@ -241,11 +267,15 @@ impl<B: Backend> Shared<B> {
         }
     }
 
-    /// Resolves when this term has ended, and its grace too.
+    /// Resolves when this term has ended, and its grace too. Never if that was so before: then there is nothing left to be in time for, and
+    /// what ends the session has all its time.
     ///
     /// The grace is of a clock that goes on while the machine is suspended. tokio's does not, hence the naps.
     pub(crate) async fn expired(&self, term: OfTerm<'_>) {
         const NAP: Duration = Duration::from_millis(100);
+        if term.is_some_and(|term| !term.holds() && term.grace().is_zero()) {
+            return pending().await;
+        }
         self.lost(term).await;
         while let Some(left) = term.map(|term| term.grace()).filter(|left| !left.is_zero()) {
             within(Some(left.min(NAP)), pin!(pending::<()>())).await;

@@ -1,5 +1,7 @@
 //! What becomes of sessions and calls when the term ends for which their keys were acquired.
 
+use std::task::{Context, Waker};
+
 use turnwise::testing::End;
 use turnwise::{Phase, manager::*};
 
@@ -162,10 +164,11 @@ async fn a_wait_for_room_ends_without_a_start() {
     let waits = m.send_message("b", say("one"));
     settled().await;
     owner.loses();
-    settled().await;
+    let (ended, took) = seconds(waits).await;
+    is_lost(ended, false);
+    assert_eq!(took, 0);
     assert!(SessionTurn::is_cancelled(&turn), "it is asked to end");
     drop(turn);
-    is_lost(waits.await, false);
     assert_eq!(stage.script.started("b"), 0);
     end(m, stage, &owner).await;
 }
@@ -235,18 +238,15 @@ async fn a_health_check_is_cut_short() {
         owner.loses();
         let (_, took) = seconds(async {
             if let Some(message) = message {
-                is_lost(message.await, false);
+                message.await.expect("the next session");
             }
             if let Some(turn) = turn {
-                let ended = turn.await.expect("it does not panic");
-                assert!(matches!(ended, Err(TurnError::Lost)), "{ended:?}");
+                let turn = turn.await.expect("it does not panic");
+                SessionTurn::done(turn.expect("the next session"));
             }
         })
         .await;
         assert_eq!(took, 0);
-        let (reply, took) = seconds(m.send_message("a", say("next"))).await;
-        reply.expect("a new session");
-        assert_eq!(took, 0, "the check has ended too");
     }
     assert_eq!(stage.script.stops("a"), [StopReason::Lost; 2]);
     end(m, stage, &owner).await;
@@ -280,5 +280,56 @@ async fn a_loss_in_a_shutdown_hurries_it() {
     is_lost(running.await, true);
     let (report, took) = seconds(shutdown).await;
     assert_eq!((report.stopped, took), (vec!["a".to_owned()], 0));
+    end(m, stage, &owner).await;
+}
+
+/// A closure whose session has come while nobody polled, and was lost since.
+#[tokio::test(start_paused = true)]
+async fn a_closure_that_comes_too_late_does_not_begin() {
+    let (m, stage, owner) = shared(|builder| builder);
+    let gate = Gate::new();
+    stage.script.tell("a", Step::Start, until(&gate));
+    let mut late = Box::pin(m.with_turn("a", async |_| panic!("it begins")));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(late.as_mut().poll(&mut cx).is_pending());
+    gate.open();
+    settled().await;
+    owner.loses();
+    settled().await;
+    assert!(matches!(late.await, Err::<(), _>(TurnError::Lost)));
+    settled().await;
+    assert_eq!(stage.script.stops("a"), [StopReason::Lost]);
+    end(m, stage, &owner).await;
+}
+
+/// In a shutdown sixteen stops run at once. A session that is lost does not wait for its place among them.
+#[tokio::test(start_paused = true)]
+async fn a_loss_overtakes_the_stops_of_a_shutdown() {
+    let (m, stage, owner) = shared(|b| b.timeouts(Timeouts::default().stop(MINUTE)));
+    let keys: Vec<_> = (0..17).map(|key| key.to_string()).collect();
+    for key in &keys {
+        m.send_message(key, say("hi")).await.expect("it starts");
+        stage.script.tell(key, Step::Stop, Act::hang());
+    }
+    let shutdown = m.shutdown(SECOND);
+    settled().await;
+    owner.loses();
+    let (report, took) = seconds(shutdown).await;
+    assert_eq!((report.abandoned.len(), took), (17, 2));
+    end(m, stage, &owner).await;
+}
+
+/// When the grace has passed there is nothing left to be in time for: a stop that begins then has all its time.
+#[tokio::test(start_paused = true)]
+async fn a_stop_after_the_grace_has_its_time() {
+    let (m, stage, owner) = idle().await;
+    let turn = m.turn("a").await.expect("idle");
+    owner.loses();
+    tokio::time::sleep(MINUTE).await;
+    stage.script.tell("a", Step::Stop, Act::take(SECOND));
+    SessionTurn::done(turn);
+    let (reply, took) = seconds(m.send_message("a", say("next"))).await;
+    assert_eq!((reply.expect("a new one").number, took), (200, 1));
+    assert_eq!(stage.script.count("a", Step::Stop, End::Passed), 1);
     end(m, stage, &owner).await;
 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use turnwise::{Phase, SessionManager, manager::*};
+use turnwise::{
+    Backend, Entry, Incarnation, Phase, Registry, SessionManager, TurnContext, manager::*,
+};
 
 use crate::discard::{Processes, opened};
 use crate::owner::{Answer, Owner};
@@ -211,6 +213,7 @@ async fn a_forced_stop_takes_a_new_number() {
     assert!(m.force_stop(&"a").await.expect("it is taken"));
     let new = m.send_message(&"a", opened()).await.expect("a new one");
     assert_eq!((SessionTurn::incarnation(&old).get(), new), (100, 200));
+    assert!(!SessionTurn::is_owned(&old) && SessionTurn::is_cancelled(&old));
     assert_eq!(owner.record(), ["+a 100", "+a 200"]);
     SessionTurn::done(old);
     settled().await;
@@ -259,6 +262,63 @@ async fn a_call_that_waits_for_its_key_is_cancelled_at_once() {
     assert!(matches!(error, TurnError::Closed), "{error:?}");
     assert!(message.is_some());
     end(m, stage, &owner).await;
+}
+
+/// The slot that follows by a replacement knows the numbers of the one before.
+#[test]
+fn a_number_comes_once_also_after_a_replacement() {
+    let registry = Registry::<_, _>::builder().unnumbered().build();
+    let number = |number: u64| Incarnation::try_from(number).expect("it is a number");
+    let Ok(Entry::Vacant(mut vacancy)) = registry.try_enter(&1) else {
+        panic!("it is free");
+    };
+    assert!(vacancy.renumber(number(7)));
+    drop(vacancy.fill("a session"));
+    let mut vacancy = registry.replace(&1).expect("it is open").vacancy;
+    assert!(!vacancy.renumber(number(7)) && vacancy.renumber(number(8)));
+}
+
+/// A session is gone before its key is released, also when there is nobody left to stop it.
+#[test]
+fn a_key_is_released_after_the_drop_of_its_session() {
+    struct Marking(Owner);
+    struct Marked(Owner);
+
+    impl Drop for Marked {
+        fn drop(&mut self) {
+            self.0.note("dropped");
+        }
+    }
+
+    impl Backend for Marking {
+        type Key = u8;
+        type Session = Marked;
+        type Handle = ();
+        type Event = ();
+        type Error = std::convert::Infallible;
+
+        async fn start(&self, _: &u8, _: &TurnContext<()>) -> Result<(Marked, ()), Self::Error> {
+            Ok((Marked(self.0.clone()), ()))
+        }
+    }
+
+    let owner = Owner::default();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("it can be built");
+    let m = runtime.block_on(async {
+        let builder = SessionManager::builder(Marking(owner.clone()));
+        let m = builder
+            .ownership(Arc::new(owner.clone()))
+            .build()
+            .expect("the settings make sense");
+        SessionTurn::done(m.turn(&1).await.expect("it starts"));
+        m
+    });
+    drop(runtime);
+    drop(m);
+    assert_eq!(owner.record(), ["+1 100", "dropped", "-1 100"]);
 }
 
 /// Nothing is left behind when the runtime ends.

@@ -66,6 +66,11 @@ impl Owner {
         self.with(|state| state.answers.push((answer, Some(gate.clone()))));
     }
 
+    /// Something else that is to be in the record.
+    pub(crate) fn note(&self, what: &str) {
+        self.with(|state| state.record.push(what.to_owned()));
+    }
+
     /// The term ends, and nobody is told.
     pub(crate) fn ends(&self) {
         let term = self.with(|state| state.term.take());

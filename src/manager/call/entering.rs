@@ -221,7 +221,7 @@ async fn ends_early<B: Backend>(
     ticket: Ticket,
 ) -> Taken<B> {
     match either(pin!(found), own.switch.cancelled(ticket)).await {
-        Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
+        Ok(found) => SessionTurn::fetched(found),
         Err(cause) => Err(TurnError::of(cause)),
     }
 }

@@ -54,7 +54,7 @@ pub(crate) fn looked<B: Backend>(
 #[inline]
 fn must_end<B: Backend>(shared: &Shared<B>, turn: &Held<B>, renews: bool) -> Option<StopReason> {
     let life = turn.own.life();
-    if let Some(reason) = life.must_end() {
+    if let Some(reason) = stop::unfit(life) {
         return Some(reason);
     }
     let ends = life.is_old() && renews && shared.accepts() && Turn::seal(turn);

@@ -25,13 +25,10 @@ pub(crate) async fn acquire<B: Backend>(
     let ended = {
         let ask = || async {
             let key = vacancy.key().clone(); // before the request, because it may panic
-            let owned = ownership.acquire(&key).await?;
-            let ownership = Arc::clone(ownership);
-            Ok(Tenure::<B> {
-                ownership,
-                key,
-                owned,
-            })
+            let mut answer = ownership.acquire(vacancy.key());
+            let owned = answer.as_mut().await?;
+            // Before the drop of that future, which may panic too.
+            Ok(Tenure::<B>::new(owned, ownership, key))
         };
         let begun = pin!(shared.ending.begun());
         let ends = pin!(either(begun, call.gone(vacancy.ticket())));
@@ -51,7 +48,7 @@ pub(crate) async fn acquire<B: Backend>(
         Err(Ended::Overran) => unavailable("no answer within the timeout of a start"),
         Err(Ended::Panicked) => unavailable("the request for its owner panicked"),
     };
-    let asked = asked.and_then(|tenure| match vacancy.renumber(tenure.owned.number) {
+    let asked = asked.and_then(|tenure| match vacancy.renumber(tenure.number()) {
         true => Ok(tenure),
         false => unavailable("its number is not higher than that of an earlier session"),
     });

@@ -119,7 +119,7 @@ impl<B: Backend> Place<B> {
         let establish = establish(shared, entry, Arc::clone(&call), want, None, |_| {});
         let found = pin!(uncut(&runtime, establish));
         match either(found, call.refused()).await {
-            Ok(found) => Ok(SessionTurn::taken(found.unwrap_or(Err(TurnError::Closed))?)),
+            Ok(found) => SessionTurn::fetched(found),
             // The session is for the next caller.
             Err(refused) => Err(refused),
         }

@@ -59,9 +59,15 @@ pub(crate) async fn start<B: Backend>(
             }
         }
     };
+    let term = tenure.as_ref().map(|tenure| tenure.term());
     let seat = match kept {
         Some(_) => Ok(kept),
-        None => Box::pin(seat(shared, call, vacancy.ticket(), want)).await,
+        None => {
+            let lost = pin!(shared.lost(term));
+            let seat = either(lost, seat(shared, call, vacancy.ticket(), want));
+            let seat = Box::pin(seat).await;
+            seat.map_or_else(|seat| seat, |()| Err(TurnError::Lost))
+        }
     };
     let seat = match seat {
         Ok(seat) => seat,
@@ -71,7 +77,6 @@ pub(crate) async fn start<B: Backend>(
     if !shared.accepts() {
         return Err((vacancy, refuses()));
     }
-    let term = tenure.as_ref().map(|tenure| &tenure.owned.term);
     if term.is_some_and(|term| !term.holds()) {
         return Err((vacancy, TurnError::Lost));
     }
@@ -97,7 +102,7 @@ pub(crate) async fn start<B: Backend>(
             });
             Turn::set_handle(&turn, Arc::clone(&own));
             // A session that is discarded or lost after this look has its turn, and looks again.
-            let Some(reason) = own.life().must_end() else {
+            let Some(reason) = stop::unfit(own.life()) else {
                 return Ok(turn);
             };
             let closing = Turn::vacate(turn);

@@ -5,6 +5,7 @@ use crate::manager::{
     circle::Scoped,
     context::Port,
     end::stop,
+    error::TurnError,
     life::Life,
     reach::Call,
     report::reports::{Outcome, SessionEvent},
@@ -94,6 +95,17 @@ impl<B: Backend> SessionTurn<B> {
         this
     }
 
+    /// The caller gets the turn that a task has found. It may have lain there for long: a lost session begins no turn.
+    pub(crate) fn fetched(
+        found: Option<Result<Self, TurnError<B::Error>>>,
+    ) -> Result<Self, TurnError<B::Error>> {
+        let turn = Self::taken(found.unwrap_or(Err(TurnError::Closed))?);
+        match Self::is_owned(&turn) {
+            true => Ok(turn),
+            false => Err(TurnError::Lost),
+        }
+    }
+
     fn held(this: &Self) -> &Held<B> {
         this.turn.as_ref().expect(HELD)
     }
@@ -119,15 +131,16 @@ impl<B: Backend> SessionTurn<B> {
         B::Handle::clone(&handle)
     }
 
-    /// Resolves when the turn is cancelled: by an abort, a stop or a shutdown, which waits for its end. Cancel-safe.
+    /// Resolves when the turn is cancelled: by an abort, a stop or a shutdown, which waits for its end, or because this process no longer
+    /// [owns](Self::is_owned) the session. Cancel-safe.
     pub async fn cancelled(this: &Self) {
-        let switch = &Self::call(this).switch;
-        switch.cancelled(Self::ticket(this)).await;
+        let ends = || Self::is_cancelled(this).then_some(());
+        Self::call(this).switch.changed.found(ends).await;
     }
 
     /// Returns whether the turn is cancelled.
     pub fn is_cancelled(this: &Self) -> bool {
-        Self::cause(this).is_some()
+        Self::cause(this).is_some() || !Self::is_owned(this)
     }
 
     pub(crate) fn cause(this: &Self) -> Option<Cause> {

@@ -6,9 +6,8 @@ use crate::manager::{
     ownership::LossNotice,
     run::quietly,
     shared::Shared,
-    switch::Cause,
 };
-use crate::{Phase, sync::Arc};
+use crate::sync::Arc;
 
 /// Gives the ownership the notice that it calls when a term has ended.
 pub(crate) fn watch<B: Backend>(shared: &Arc<Shared<B>>) {
@@ -23,11 +22,11 @@ pub(crate) fn watch<B: Backend>(shared: &Arc<Shared<B>>) {
     })));
 }
 
-/// Stops every session whose term has ended, and cancels its turn.
+/// Stops every session whose term has ended.
 ///
-/// A turn that an agent or a closure has watches its term itself, and so does a start, a health check or a stop: each is cut short where
-/// it waits, without a look at the map. A plain turn ends when its holder drops it; then its session goes to this stop, which is before
-/// all other calls. A session that is started or given back after this look is looked at before its next turn. Schedules: `a17_lost`.
+/// A turn watches its term itself, and so does a start, a wait for room, a health check or a stop: each is cut short where it waits. So
+/// nothing here has to name the incarnation that it ends. A plain turn ends when its holder drops it; then its session goes to this stop,
+/// which is before all other calls. A session that is started or given back after this look is looked at before its next turn. Schedules: `a17_lost`.
 fn sweep<B: Backend>(shared: &Arc<Shared<B>>) {
     shared.losses.ring();
     for seen in shared.registry.snapshot() {
@@ -38,11 +37,10 @@ fn sweep<B: Backend>(shared: &Arc<Shared<B>>) {
                 return;
             }
             let (key, only) = (seen.key(), Some(seen.status().incarnation));
-            // Also if the call is cancelled already: it wakes, and looks at its term. A call that waits for the stop of this session
-            // gets the next one.
-            let reached = shared.registry.reach(key, None, only);
-            if let Some((ticket, call)) = reached.filter(|_| seen.status().phase == Phase::Busy) {
-                call.switch.cancel(ticket, Cause::Lost, true);
+            // Wakes its turn, if it has one, which then looks at its term. The slot may have the next incarnation by now, to whose turn
+            // this does nothing.
+            if let Some((_, call)) = shared.registry.reach(key, None, only) {
+                call.switch.changed.ring();
             }
             drop(Stopping::begin(shared, key, only, StopReason::Lost, ()));
         });

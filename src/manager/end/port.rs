@@ -73,7 +73,8 @@ impl<B: Backend> Port<B::Event> for SessionPort<B> {
     /// In a task of its own. If the runtime is gone, the session is only dropped.
     fn stop_loose(&self, session: Box<dyn Any + Send>, rest: Box<dyn Any + Send>) {
         let Some(shared) = self.shared.upgrade() else {
-            return;
+            // Before the key is released. Parameters drop in the other order.
+            return drop(session);
         };
         let session = session.downcast().expect("the port is its session's");
         let (key, life) = (self.key.clone(), Arc::clone(&self.life));

@@ -142,10 +142,14 @@ async fn drain_until<B: Backend>(
     }
 }
 
-fn stop_aside<B: Backend>(shared: &Arc<Shared<B>>, closing: Leaving<B>) {
+fn stop_aside<B: Backend>(shared: &Arc<Shared<B>>, mut closing: Leaving<B>) {
     let stopping = Arc::clone(shared);
+    let own = Arc::clone(&closing.session_mut().own);
     shared.runtime.spawn(async move {
-        let _permit = stopping.stops.acquire().await;
+        // A session that is lost does not wait for others.
+        let lost = stopping.lost(own.life().term.as_ref());
+        let permit = pin!(stopping.stops.acquire());
+        let _permit = either(permit, lost).await;
         let (vacancy, _) = stop::end(&stopping, closing, StopReason::Shutdown).await;
         let_go(vacancy);
     });

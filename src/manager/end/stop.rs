@@ -21,6 +21,20 @@ use std::{
 };
 use tokio::time::Instant;
 
+/// Why a session must end before its next turn, whatever its health and age: it is lost, or discarded.
+#[inline]
+pub(crate) fn unfit(life: &Life) -> Option<StopReason> {
+    life.is_looked_at().then(|| look(life))?
+}
+
+#[cold]
+fn look(life: &Life) -> Option<StopReason> {
+    if !life.holds() {
+        return Some(StopReason::Lost);
+    }
+    life.is_doomed().then_some(StopReason::Discarded)
+}
+
 /// Stops a session within the timeout, with its key held. Then returns the vacancy, whatever the result. Must not be cut
 /// short: it runs in a task that nobody aborts.
 pub(crate) async fn end<B: Backend>(
@@ -207,9 +221,14 @@ async fn force<B: Backend>(
     loop {
         let seen = shared.registry.observe(&key);
         let held = seen.filter(|seen| seen.status().phase == Phase::Busy);
-        match held.map(|seen| seen.replace()) {
-            // The session is stopped when its holder gives it back, or now if it was granted and not taken.
+        match held.as_ref().map(|seen| seen.replace()) {
+            // The session is stopped when its holder gives it back, or now if it was granted and not taken. If keys are shared, it does not
+            // own its key any more.
             Some(Ok(replaced)) => {
+                if let Some(own) = held.and_then(|seen| seen.handle()) {
+                    own.life().forfeits();
+                    own.switch.changed.ring();
+                }
                 let_go(replaced);
                 return Ok(true);
             }

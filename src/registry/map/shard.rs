@@ -263,6 +263,7 @@ impl<K, V, H> Shard<K, V, H> {
         let queue = (held.queue, queue, next_ticket);
         let home = (Arc::clone(this), this.lru.is_some());
         let number = draw(&mut map.next_number, map.stride);
+        let number = number.after(locked.board.last_number());
         // The old slot's hash: by it the queue finds the new slot, even if the key hashes differently now.
         let slot = Slot::new((key, held.hash), queue, home, number, now);
         drop(locked);
