@@ -143,7 +143,7 @@ impl Dialect {
             .into_iter()
             .find(|name| names.contains(name))
             .unwrap_or("bash");
-        let mut arguments = json!({"command": command, "description": "a test"});
+        let mut arguments = json!({"command": command, "description": "a command"});
         match name {
             "exec_command" => arguments = json!({"cmd": command}),
             "run_shell_command" => arguments["is_background"] = false.into(),

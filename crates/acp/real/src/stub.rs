@@ -20,6 +20,7 @@ use futures_core::Stream;
 use parking_lot::Mutex;
 use serde_json::Value;
 use std::{
+    collections::HashMap,
     future::pending,
     io,
     pin::{Pin, pin},
@@ -45,6 +46,7 @@ pub struct Stub {
 struct Heard {
     messages: Mutex<Vec<String>>,
     more: Notify,
+    taught: Mutex<HashMap<String, String>>,
 }
 
 impl Stub {
@@ -74,6 +76,12 @@ impl Stub {
     /// Where.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// From now on, the answer to this message is that to another one: people write no words of the table.
+    pub fn teach(&self, message: &str, other: &str) {
+        let mut taught = self.heard.taught.lock();
+        taught.insert(message.to_owned(), other.to_owned());
     }
 
     /// How many requests had this as their last message of the user. A tool's result makes one more.
@@ -117,6 +125,7 @@ async fn complete(State(heard): State<Arc<Heard>>, uri: Uri, request: Bytes) -> 
         heard.messages.lock().push(last.clone());
         heard.more.notify_waiters();
     }
+    let last = heard.taught.lock().get(&last).cloned().unwrap_or(last);
     let (into, body) = mpsc::channel(64);
     let mut frames = dialect.begin(&request);
     let mut goes_on = false;

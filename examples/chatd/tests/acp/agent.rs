@@ -1,19 +1,8 @@
 //! The daemon over a real agent, in a world of its own.
 
 use crate::daemon::Daemon;
-use acp_tests::{Make, World};
+use acp_tests::World;
 use std::ffi::OsStr;
-
-/// What chatd calls it.
-pub(crate) fn preset(make: Make) -> &'static str {
-    match make {
-        Make::Claude => "claude",
-        Make::Codex => "codex",
-        Make::OpenCode => "opencode",
-        Make::Pi => "pi-acp",
-        Make::Qwen => "qwen",
-    }
-}
 
 /// A daemon of such agents, whose limits are those of a busy machine. It finds them by the PATH of the world.
 pub(crate) async fn start(world: &World, agent: &[&str]) -> Daemon {

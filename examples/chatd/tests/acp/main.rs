@@ -13,9 +13,20 @@ mod client;
 mod daemon;
 
 use acp_tests::{Make, World};
-use agent::{preset, start};
+use agent::start;
 use daemon::Daemon;
 use serde_json::{Value, json};
+
+/// What chatd calls it.
+fn preset(make: Make) -> &'static str {
+    match make {
+        Make::Claude => "claude",
+        Make::Codex => "codex",
+        Make::OpenCode => "opencode",
+        Make::Pi => "pi-acp",
+        Make::Qwen => "qwen",
+    }
+}
 
 async fn said(daemon: &Daemon, message: &str) -> String {
     let (status, body) = daemon.say("a", message).answer().await;
