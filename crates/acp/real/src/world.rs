@@ -1,22 +1,17 @@
 //! The world of one test: folders that no other has, and a mark by which its processes are known.
 
-use crate::Stub;
+use processes::{Folder, Stub, installed, within};
 use serde_json::{Value, json};
 use std::{
     env::{self, consts::ARCH},
     fs::{self, Permissions},
-    future::Future,
     os::unix::fs::{PermissionsExt, symlink},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 use turnwise::{SessionManager, manager::Timeouts};
 use turnwise_acp::{AcpAgent, AcpBuilder, AcpPolicy, FileStore};
-
-/// The variable by which processes of a world are known.
-const MARK: &str = "ACP_TESTS_WORLD";
 
 /// An agent that is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +47,7 @@ pub struct World {
     /// The models' services.
     pub stub: Stub,
     make: Make,
-    folder: PathBuf,
-    mark: String,
+    folder: Folder,
 }
 
 impl World {
@@ -63,20 +57,11 @@ impl World {
     ///
     /// If there is no place for folders.
     pub async fn new(make: Make) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("{}-{count}", std::process::id());
-        let stub = Stub::new().await;
-        let folder = std::env::temp_dir().join(format!("turnwise-acp-{mark}"));
+        let (stub, folder) = (Stub::new().await, Folder::new());
         for name in ["home/agent", "home/claude", "home/.qwen", "work", "bin"] {
             fs::create_dir_all(folder.join(name)).expect("folders can be made");
         }
-        let world = Self {
-            stub,
-            make,
-            folder,
-            mark,
-        };
+        let world = Self { stub, make, folder };
         world.install();
         world.configure();
         world
@@ -221,7 +206,7 @@ model_providers.stub = {{ name = "stub", base_url = "{base}", env_key = "CODEX_A
                 env::join_paths(path).expect("no folder has a colon"),
             )
             .env("HOME", self.path("home"))
-            .env(MARK, &self.mark);
+            .env(Folder::MARK, &self.folder);
         command
     }
 
@@ -265,26 +250,7 @@ model_providers.stub = {{ name = "stub", base_url = "{base}", env_key = "CODEX_A
 
     /// The numbers and names of this world's processes that run.
     pub fn processes(&self) -> Vec<(u32, String)> {
-        let mark = format!("{MARK}={}", self.mark);
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").expect("this is Linux").flatten() {
-            let pid = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok());
-            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            let ours = environment
-                .split(|byte| *byte == 0)
-                .any(|set| set == mark.as_bytes());
-            if let (Some(pid), true) = (pid, ours) {
-                let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                let line = String::from_utf8_lossy(&line).replace('\0', " ");
-                if runs(pid) {
-                    found.push((pid, line));
-                }
-            }
-        }
-        found
+        self.folder.processes()
     }
 
     /// None of its processes is left.
@@ -293,8 +259,7 @@ model_providers.stub = {{ name = "stub", base_url = "{base}", env_key = "CODEX_A
     ///
     /// If one is.
     pub fn is_empty(&self) {
-        let left = self.processes();
-        assert!(left.is_empty(), "left behind: {left:?}");
+        self.folder.is_empty();
     }
 
     /// Shuts the manager down, in good order, and nothing is left.
@@ -308,45 +273,4 @@ model_providers.stub = {{ name = "stub", base_url = "{base}", env_key = "CODEX_A
         assert_eq!(report.abandoned, [""; 0], "{report:?}");
         self.is_empty();
     }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        // It is in the system's temporary folder. A test that failed may still have processes that write there.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// What `just acp` and `just pi` have fetched.
-fn installed(path: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../target")
-        .join(path);
-    assert!(
-        path.exists(),
-        "CANNOT RUN acp-tests: there is no {}: `just acp`",
-        path.display()
-    );
-    path
-}
-
-/// Does this process run? One that is dead and not reaped does not.
-pub fn runs(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
-    state.is_some_and(|state| !"ZX".contains(state))
-}
-
-/// It ends, or the test fails instead of hanging.
-///
-/// # Panics
-///
-/// After 200 seconds.
-pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(200);
-    let ended = tokio::time::timeout(limit, future).await;
-    ended.expect("it hangs")
 }

@@ -2,6 +2,7 @@
 #![cfg(target_os = "linux")]
 
 use crate::daemon::Daemon;
+use processes::{runs, state};
 use std::{fs, path::PathBuf};
 
 /// For what takes no time, on a machine that is busy. In seconds.
@@ -10,13 +11,6 @@ const SLACK: f64 = 10.0;
 /// In a session of its own: a tool that appends its time to a file again and again. Its parent waits for input.
 const ACTS: &str =
     "setsid sh -c 'while :; do cut -d\" \" -f1 /proc/uptime >>\"$0\"; done' WITNESS & echo $!";
-
-/// The state of a process: `None` if it is gone, or dead and not reaped.
-fn state(pid: &str) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let state = stat.rsplit(") ").next()?.chars().next()?;
-    (!"ZX".contains(state)).then_some(state)
-}
 
 fn uptime() -> f64 {
     let text = fs::read_to_string("/proc/uptime").expect("it is Linux");
@@ -66,15 +60,15 @@ async fn acts_after(signal: &str, guard: &str) -> f64 {
     while fs::metadata(&witness.0).map_or(0, |facts| facts.len()) < 100 {
         tokio::task::yield_now().await;
     }
-    assert!(state(&pid).is_some(), "it runs");
+    assert!(runs(&pid));
     let begun = uptime();
     daemon.signal(signal).await;
-    while state(&pid).is_some() {
+    while runs(&pid) {
         tokio::task::yield_now().await;
     }
     if signal == "STOP" {
         // It was not the daemon that ended it.
-        assert_eq!(state(&daemon.id().to_string()), Some('T'));
+        assert_eq!(state(daemon.id()), Some('T'));
         daemon.signal("CONT").await;
         let (status, answer) = daemon.say("a", "echo anew").answer().await;
         assert_eq!(status, 200, "{answer}");
