@@ -273,8 +273,9 @@ fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
     mkdir -p fuzz/target/corpus/{{ TARGET }}
     cargo +{{ nightly }} fuzz run {{ TARGET }} fuzz/target/corpus/{{ TARGET }} fuzz/corpus/{{ TARGET }} -- -max_total_time={{ SECONDS }} -max_len=200 -timeout=10
 
-# the page of chatd in two tabs of headless Chromium; pictures in target/screenshots
+# the page of chatd in two tabs of headless Chromium, one session of it a real agent; pictures in target/screenshots
 browser:
+    @{{ just_executable() }} acp || { echo "CANNOT RUN browser: there are no agents" >&2; exit 1; }
     @command -v chromium >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 \
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features browser --test browser
@@ -308,10 +309,11 @@ bench-gate *MODE:
         || { echo "CANNOT RUN bench-gate: Debian's valgrind and binutils cannot be installed" >&2; exit 1; }
     cargo +{{ gate_rust }} run -q --release -p bench-gate -- {{ MODE }}
 
-# that picture of the page, for the README and the documentation
+# those pictures of the page, for the READMEs and the documentation
 picture: browser
     cp target/screenshots/light.png examples/chatd/page.png
-    test "$(wc -c < examples/chatd/page.png)" -lt 120000 || { echo "picture: it has more than 120 KB" >&2; exit 1; }
+    cp target/screenshots/agent.png examples/chatd/agent.png
+    for name in page agent; do test "$(wc -c < examples/chatd/$name.png)" -lt 120000 || { echo "picture: $name has more than 120 KB" >&2; exit 1; }; done
     base64 --wrap=0 examples/chatd/page.png > docs/page.base64
 
 # formats everything

@@ -2,7 +2,7 @@
 
 use crate::{
     agent::{Chat, Part, Unkept},
-    args::Args,
+    args::{AgentKind, Args},
     limits,
     question::{Kind, Question, Reply, Unanswered},
     words::begin_of,
@@ -18,12 +18,12 @@ use turnwise_acp::{
 };
 
 #[derive(clap::Args, Debug)]
-#[command(next_help_heading = "With --agent acp")]
+#[command(next_help_heading = "With --agent acp, claude, codex, opencode, pi-acp or qwen")]
 pub(crate) struct AcpArgs {
-    /// A program that speaks ACP, such as `opencode` with `--acp-arg=acp`.
+    /// A program that speaks ACP. Only --agent acp takes one. The others run theirs, found by $PATH.
     #[arg(long, value_name = "PROGRAM")]
     acp_program: Option<OsString>,
-    /// An argument for it. May be repeated.
+    /// An argument for it. May be repeated. Only --agent acp takes it.
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     acp_arg: Vec<OsString>,
     /// Its working directory. Most agents keep conversations separate for each. The default is the current directory.
@@ -110,14 +110,29 @@ impl fmt::Debug for Conversations {
     }
 }
 
+impl AcpArgs {
+    /// The program and its arguments: those given, or those of a preset.
+    fn command(&self, agent: AgentKind) -> Result<(OsString, Vec<OsString>), String> {
+        let Some((program, args)) = agent.preset() else {
+            let given = self.acp_program.clone();
+            let program = given.ok_or("--agent acp needs --acp-program")?;
+            return Ok((program, self.acp_arg.clone()));
+        };
+        if self.acp_program.is_some() || !self.acp_arg.is_empty() {
+            let args: String = args.iter().map(|arg| format!(" --acp-arg={arg}")).collect();
+            return Err(format!(
+                "only --agent acp takes --acp-program and --acp-arg: use --agent acp --acp-program {program}{args}, and change that"
+            ));
+        }
+        Ok((program.into(), args.iter().map(OsString::from).collect()))
+    }
+}
+
 impl AcpChat {
     /// The words of an error are for the command line.
     pub(crate) fn new(args: &Args) -> Result<Self, String> {
         let acp = &args.acp;
-        let program = acp
-            .acp_program
-            .as_ref()
-            .ok_or("--agent acp needs --acp-program")?;
+        let (program, arguments) = acp.command(args.agent)?;
         let store: Box<dyn SessionStore> = match &acp.acp_sessions {
             None => Box::new(MemoryStore::default()),
             Some(path) => {
@@ -133,7 +148,7 @@ impl AcpChat {
         }));
         // Its own limits end before the manager's, so that its words are heard.
         let agent = AcpAgent::builder(program)
-            .args(&acp.acp_arg)
+            .args(arguments)
             .store(conversations.clone())
             .permissions(match acp.acp_permissions {
                 Policy::AllowReads => AcpPolicy::AllowReads,
@@ -270,5 +285,76 @@ impl Chat for AcpChat {
         let chosen = chosen.ok_or(unfit)?;
         let taken = handle.answer(id, &chosen.id);
         taken.then_some(()).ok_or(Unanswered::NotOpen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+    use std::ffi::OsStr;
+
+    /// The words of the command that this command line runs.
+    fn command(line: &str) -> Result<String, String> {
+        let args = Args::try_parse_from(format!("chatd --agent {line}").split(' '));
+        let args = args.map_err(|error| error.to_string())?;
+        let (program, arguments) = args.acp.command(args.agent)?;
+        let words: Vec<_> = [program].into_iter().chain(arguments).collect();
+        Ok(words.join(OsStr::new(" ")).into_string().expect("text"))
+    }
+
+    #[test]
+    fn a_preset_is_a_program_and_its_arguments() {
+        for (line, words) in [
+            ("claude", "claude-agent-acp"),
+            ("codex", "codex-acp"),
+            ("opencode", "opencode acp"),
+            ("pi-acp", "pi-acp"),
+            ("qwen", "qwen --acp"),
+            ("acp --acp-program codex-acp", "codex-acp"),
+            ("acp --acp-program a --acp-arg=-b --acp-arg c", "a -b c"),
+        ] {
+            assert_eq!(command(line).as_deref(), Ok(words), "{line}");
+        }
+        // The help names each with the command that it stands for.
+        for kind in AgentKind::value_variants() {
+            let Some((program, arguments)) = kind.preset() else {
+                continue;
+            };
+            let value = kind.to_possible_value().expect("it has a name");
+            let arguments = arguments
+                .iter()
+                .map(|argument| format!(" --acp-arg={argument}"));
+            let line = format!(
+                "acp --acp-program {program}{}",
+                arguments.collect::<String>()
+            );
+            let help = value.get_help().expect("it has a help").to_string();
+            assert!(help.ends_with(&format!(": --agent {line}")), "{help}");
+            assert_eq!(command(value.get_name()), command(&line));
+        }
+    }
+
+    #[test]
+    fn what_makes_no_command_is_refused() {
+        for (line, why) in [
+            ("acp", "--agent acp needs --acp-program"),
+            ("acp --acp-arg a", "--agent acp needs --acp-program"),
+            (
+                "opencode --acp-program a",
+                "use --agent acp --acp-program opencode --acp-arg=acp,",
+            ),
+            (
+                "codex --acp-arg=-c",
+                "use --agent acp --acp-program codex-acp,",
+            ),
+            (
+                "gemini",
+                "[possible values: echo, repl, pi, acp, claude, codex, opencode, pi-acp, qwen]",
+            ),
+        ] {
+            let refused = command(line).expect_err(line);
+            assert!(refused.contains(why), "{line}: {refused}");
+        }
     }
 }

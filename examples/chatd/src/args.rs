@@ -149,6 +149,30 @@ pub(crate) enum AgentKind {
     Pi,
     /// Any agent that speaks ACP, one process per session.
     Acp,
+    /// Claude Code: --agent acp --acp-program claude-agent-acp
+    Claude,
+    /// Codex: --agent acp --acp-program codex-acp
+    Codex,
+    /// OpenCode: --agent acp --acp-program opencode --acp-arg=acp
+    Opencode,
+    /// pi over ACP: --agent acp --acp-program pi-acp
+    PiAcp,
+    /// Qwen Code: --agent acp --acp-program qwen --acp-arg=--acp
+    Qwen,
+}
+
+impl AgentKind {
+    /// The program and its arguments, if the name of the agent implies them. `just acp-tests` drives each of these.
+    pub(crate) fn preset(self) -> Option<(&'static str, &'static [&'static str])> {
+        match self {
+            Self::Claude => Some(("claude-agent-acp", &[])),
+            Self::Codex => Some(("codex-acp", &[])),
+            Self::Opencode => Some(("opencode", &["acp"])),
+            Self::PiAcp => Some(("pi-acp", &[])),
+            Self::Qwen => Some(("qwen", &["--acp"])),
+            Self::Echo | Self::Repl | Self::Pi | Self::Acp => None,
+        }
+    }
 }
 
 impl Args {

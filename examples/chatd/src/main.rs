@@ -127,15 +127,15 @@ fn run(
             let agent = PiChat::new(&args, &folder)?;
             runtime.block_on(daemon::run(agent, args, token, out))
         }
+        #[cfg(not(all(feature = "pi", unix)))]
+        AgentKind::Pi => Args::refuse("this chatd was built without pi"),
         #[cfg(all(feature = "acp", unix))]
-        AgentKind::Acp => {
+        _ => {
             let agent = acp::AcpChat::new(&args).unwrap_or_else(|why| Args::refuse(&why));
             runtime.block_on(daemon::run(agent, args, token, out))
         }
         #[cfg(not(all(feature = "acp", unix)))]
-        AgentKind::Acp => Args::refuse("this chatd was built without ACP"),
-        #[cfg(not(all(feature = "pi", unix)))]
-        AgentKind::Pi => Args::refuse("this chatd was built without pi"),
+        _ => Args::refuse("this chatd was built without ACP"),
     }
 }
 

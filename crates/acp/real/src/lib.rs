@@ -1,8 +1,6 @@
-//! A world for real agents: the stub of the models' services that they ask, and folders of its own.
+//! A world for real agents: folders of its own, and a stub of the models' services that they ask.
 
-mod dialects;
-mod stub;
 mod world;
 
-pub use stub::Stub;
-pub use world::{Make, World, runs, within};
+pub use processes::{runs, within};
+pub use world::{Make, World};

@@ -1,21 +1,17 @@
 //! The world of one test: folders that no other has, and a mark by which its processes are known.
 
-use crate::Stub;
+use processes::{Folder, Stub, installed, within};
 use serde_json::{Value, json};
 use std::{
-    env::consts::ARCH,
-    fs,
-    future::Future,
-    path::{Path, PathBuf},
+    env::{self, consts::ARCH},
+    fs::{self, Permissions},
+    os::unix::fs::{PermissionsExt, symlink},
+    path::PathBuf,
     process::Command,
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 use turnwise::{SessionManager, manager::Timeouts};
 use turnwise_acp::{AcpAgent, AcpBuilder, AcpPolicy, FileStore};
-
-/// The variable by which processes of a world are known.
-const MARK: &str = "ACP_TESTS_WORLD";
 
 /// An agent that is tested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,14 +28,26 @@ pub enum Make {
     Qwen,
 }
 
+impl Make {
+    /// What its package installs, and the arguments with which it speaks ACP.
+    fn program(self) -> (&'static str, &'static [&'static str]) {
+        match self {
+            Self::Claude => ("claude-agent-acp", &[]),
+            Self::Codex => ("codex-acp", &[]),
+            Self::OpenCode => ("opencode", &["acp"]),
+            Self::Pi => ("pi-acp", &[]),
+            Self::Qwen => ("qwen", &["--acp"]),
+        }
+    }
+}
+
 /// See the module. Its folders go with its drop.
 #[derive(Debug)]
 pub struct World {
     /// The models' services.
     pub stub: Stub,
     make: Make,
-    folder: PathBuf,
-    mark: String,
+    folder: Folder,
 }
 
 impl World {
@@ -49,22 +57,34 @@ impl World {
     ///
     /// If there is no place for folders.
     pub async fn new(make: Make) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("{}-{count}", std::process::id());
-        let stub = Stub::new().await;
-        let folder = std::env::temp_dir().join(format!("turnwise-acp-{mark}"));
-        for name in ["home/agent", "work"] {
+        let (stub, folder) = (Stub::new().await, Folder::new());
+        for name in ["home/agent", "home/claude", "home/.qwen", "work", "bin"] {
             fs::create_dir_all(folder.join(name)).expect("folders can be made");
         }
-        let world = Self {
-            stub,
-            make,
-            folder,
-            mark,
-        };
+        let world = Self { stub, make, folder };
+        world.install();
         world.configure();
         world
+    }
+
+    /// A folder for `PATH`: links to the programs that `just acp` and `just pi` have fetched, by the names that their packages install.
+    fn install(&self) {
+        let arch = if ARCH == "aarch64" { "arm64" } else { "x64" };
+        let kind = if arch == "x64" { "-baseline" } else { "" };
+        let program = match self.make {
+            Make::Claude => ".bin/claude-agent-acp".to_owned(),
+            Make::Codex => format!("@zed-industries/codex-acp-linux-{arch}/bin/codex-acp"),
+            Make::OpenCode => format!("opencode-linux-{arch}{kind}/bin/opencode"),
+            Make::Pi => ".bin/pi-acp".to_owned(),
+            Make::Qwen => ".bin/qwen".to_owned(),
+        };
+        let program = installed(&format!("acp/node_modules/{program}"));
+        for program in [program, installed("pi/node_modules/.bin/node")] {
+            let link = self
+                .path("bin")
+                .join(program.file_name().expect("it has one"));
+            symlink(program, link).expect("links can be made");
+        }
     }
 
     /// The files from which agents learn of the stub, if they do not learn it from their environment.
@@ -99,17 +119,36 @@ impl World {
                     &json!({"defaultProvider": "stub", "defaultModel": "stub-1",
                     "retry": {"enabled": false}}),
                 );
+                let bundle = installed("pi/package/dist/bundle/cli.js");
                 let pi = format!(
-                    "#!/bin/sh\nexec {} {} --no-approve \"$@\"\n",
-                    node().display(),
-                    installed("pi/package/dist/bundle/cli.js").display()
+                    "#!/bin/sh\nexec node {} --no-approve \"$@\"\n",
+                    bundle.display()
                 );
+                // Not by PATH, where pi-acp would find its version, and ask npm for a newer one.
                 let path = self.path("home/pi");
                 fs::write(&path, pi).expect("files can be written");
-                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-                fs::set_permissions(path, mode).expect("it is ours");
+                fs::set_permissions(path, Permissions::from_mode(0o755)).expect("it is ours");
             }
-            Make::Claude | Make::Codex | Make::Qwen => {}
+            // Of a model that it does not know it warns in each answer. Its sandbox wants a program that may not be there.
+            Make::Codex => {
+                let config = format!(
+                    r#"model_provider = "stub"
+model = "gpt-5.4"
+approval_policy = "untrusted"
+sandbox_mode = "danger-full-access"
+model_providers.stub = {{ name = "stub", base_url = "{base}", env_key = "CODEX_API_KEY", wire_api = "responses" }}"#
+                );
+                fs::write(self.path("home/config.toml"), config).expect("files can be written");
+            }
+            Make::Qwen => write(
+                ".qwen/settings.json",
+                &json!({"security": {"auth": {"selectedType": "openai"}}}),
+            ),
+            // In its own default, a model decides about permissions.
+            Make::Claude => write(
+                "claude/settings.json",
+                &json!({"permissions": {"defaultMode": "default"}}),
+            ),
         }
     }
 
@@ -124,25 +163,9 @@ impl World {
 
     /// The program of the real agent in this world, with its arguments and what is set in its environment.
     pub fn command(&self) -> Command {
-        let arch = if ARCH == "aarch64" { "arm64" } else { "x64" };
-        let module = |path: &str| installed(&format!("acp/node_modules/{path}"));
-        let of_node = |path: &str| {
-            let mut command = Command::new(node());
-            command.arg(module(path));
-            command
-        };
-        let mut command = match self.make {
-            Make::Claude => of_node("@agentclientprotocol/claude-agent-acp/dist/index.js"),
-            Make::Codex => Command::new(module(&format!(
-                "@zed-industries/codex-acp-linux-{arch}/bin/codex-acp"
-            ))),
-            Make::OpenCode => Command::new(module(&format!(
-                "opencode-linux-{arch}{}/bin/opencode",
-                if arch == "x64" { "-baseline" } else { "" }
-            ))),
-            Make::Pi => of_node("pi-acp/dist/index.js"),
-            Make::Qwen => of_node("@qwen-code/qwen-code/cli.js"),
-        };
+        let (program, arguments) = self.make.program();
+        let mut command = Command::new(self.path("bin").join(program));
+        command.args(arguments);
         match self.make {
             // Without `IS_SANDBOX` it refuses to begin a session as root.
             Make::Claude => command
@@ -151,15 +174,10 @@ impl World {
                 .env("ANTHROPIC_BASE_URL", self.url(""))
                 .env("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1")
                 .env("IS_SANDBOX", "1"),
-            // Of a model that it does not know it warns in each answer. Its sandbox wants a program that may not be there.
             Make::Codex => command
-                .args(["-c", "model_provider=stub", "-c"])
-                .arg(format!("model_providers.stub={{name=\"stub\",base_url=\"{}\",env_key=\"CODEX_API_KEY\",wire_api=\"responses\"}}", self.url("/v1")))
-                .args(["-c", "model=gpt-5.4", "-c", "approval_policy=untrusted", "-c", "sandbox_mode=danger-full-access"])
                 .env("CODEX_HOME", self.path("home"))
                 .env("CODEX_API_KEY", "not-a-key"),
             Make::OpenCode => command
-                .arg("acp")
                 .env("XDG_DATA_HOME", self.path("home/data"))
                 .env("XDG_CONFIG_HOME", self.path("home/config"))
                 .env("XDG_CACHE_HOME", self.path("home/cache"))
@@ -174,12 +192,21 @@ impl World {
                 .env("PI_OFFLINE", "1")
                 .env("PI_TELEMETRY", "0"),
             Make::Qwen => command
-                .args(["--acp", "--auth-type", "openai"])
                 .env("OPENAI_API_KEY", "not-a-key")
                 .env("OPENAI_BASE_URL", self.url("/v1"))
                 .env("OPENAI_MODEL", "stub-1"),
         };
-        command.env("HOME", self.path("home")).env(MARK, &self.mark);
+        let before = env::var_os("PATH").unwrap_or_default();
+        let path = [self.path("bin")]
+            .into_iter()
+            .chain(env::split_paths(&before));
+        command
+            .env(
+                "PATH",
+                env::join_paths(path).expect("no folder has a colon"),
+            )
+            .env("HOME", self.path("home"))
+            .env(Folder::MARK, &self.folder);
         command
     }
 
@@ -191,11 +218,6 @@ impl World {
             .get_envs()
             .filter_map(|(name, value)| Some((name, value?)));
         let agent = set.fold(agent, |agent, (name, value)| agent.env(name, value));
-        let agent = match self.make {
-            // In its own default, a model decides about permissions.
-            Make::Claude => agent.mode("default"),
-            _ => agent,
-        };
         let store = FileStore::open(self.path("sessions.json")).expect("it can be read");
         agent
             .working_dir(self.path("work"))
@@ -228,26 +250,7 @@ impl World {
 
     /// The numbers and names of this world's processes that run.
     pub fn processes(&self) -> Vec<(u32, String)> {
-        let mark = format!("{MARK}={}", self.mark);
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").expect("this is Linux").flatten() {
-            let pid = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok());
-            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            let ours = environment
-                .split(|byte| *byte == 0)
-                .any(|set| set == mark.as_bytes());
-            if let (Some(pid), true) = (pid, ours) {
-                let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                let line = String::from_utf8_lossy(&line).replace('\0', " ");
-                if runs(pid) {
-                    found.push((pid, line));
-                }
-            }
-        }
-        found
+        self.folder.processes()
     }
 
     /// None of its processes is left.
@@ -256,8 +259,7 @@ impl World {
     ///
     /// If one is.
     pub fn is_empty(&self) {
-        let left = self.processes();
-        assert!(left.is_empty(), "left behind: {left:?}");
+        self.folder.is_empty();
     }
 
     /// Shuts the manager down, in good order, and nothing is left.
@@ -271,49 +273,4 @@ impl World {
         assert_eq!(report.abandoned, [""; 0], "{report:?}");
         self.is_empty();
     }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        // It is in the system's temporary folder. A test that failed may still have processes that write there.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// What `just acp` and `just pi` have fetched.
-fn installed(path: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../../target")
-        .join(path);
-    assert!(
-        path.exists(),
-        "CANNOT RUN acp-tests: there is no {}: `just acp`",
-        path.display()
-    );
-    path
-}
-
-fn node() -> PathBuf {
-    installed("pi/node_modules/.bin/node")
-}
-
-/// Does this process run? One that is dead and not reaped does not.
-pub fn runs(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
-    state.is_some_and(|state| !"ZX".contains(state))
-}
-
-/// It ends, or the test fails instead of hanging.
-///
-/// # Panics
-///
-/// After 200 seconds.
-pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(200);
-    let ended = tokio::time::timeout(limit, future).await;
-    ended.expect("it hangs")
 }

@@ -15,13 +15,8 @@ mod starts;
 mod turns;
 mod unasked;
 
-use std::{
-    fs,
-    future::Future,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use processes::{Folder, gone, kill, runs, within};
+use std::time::Duration;
 use turnwise::{SessionManager, manager::*};
 use turnwise_acp::{AcpAgent, AcpBuilder, AcpError, AcpEvent, AcpReply};
 
@@ -126,92 +121,9 @@ async fn event(sending: &mut Sending<AcpAgent>, is_it: impl Fn(&AcpEvent) -> boo
     .await
 }
 
-/// It ends, or the test fails instead of hanging.
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(50);
-    let ended = tokio::time::timeout(limit, future).await;
-    ended.expect("it hangs")
-}
-
 async fn pid(sessions: &SessionManager<AcpAgent>, key: &str) -> u32 {
     let turn = within(sessions.turn(key)).await.expect("it has one");
     let pid = turn.pid().expect("it runs");
     SessionTurn::done(turn);
     pid
-}
-
-/// Is there a process of this number that runs? One that is dead and not reaped does not.
-fn runs(pid: impl std::fmt::Display) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
-    state.is_some_and(|state| !"ZX".contains(state))
-}
-
-async fn gone(pid: impl std::fmt::Display) {
-    within(async {
-        while runs(&pid) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
-
-fn kill(pid: u32) {
-    let killed = std::process::Command::new("kill")
-        .args(["-9", &pid.to_string()])
-        .status();
-    assert!(killed.expect("`kill` can be run").success());
-}
-
-/// A folder of its own, which goes with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("turnwise-acp-scripts-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a folder can be made");
-        Self(path)
-    }
-
-    /// The words that a script has noted.
-    fn notes(&self) -> Vec<String> {
-        let text = fs::read_to_string(self.0.join("notes")).unwrap_or_default();
-        text.split_whitespace().map(str::to_owned).collect()
-    }
-
-    /// Waits for so many notes.
-    async fn noted(&self, count: usize) -> Vec<String> {
-        within(async {
-            while self.notes().len() < count {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-        self.notes()
-    }
-}
-
-impl AsRef<std::ffi::OsStr> for Folder {
-    fn as_ref(&self) -> &std::ffi::OsStr {
-        self.0.as_ref()
-    }
-}
-
-impl AsRef<Path> for Folder {
-    fn as_ref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // It is in the system's temporary folder.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

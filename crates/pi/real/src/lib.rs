@@ -1,7 +1,6 @@
-//! A world for a real pi: the stub of the model's service that it asks, and folders of its own.
+//! A world for a real pi: folders of its own, and a stub of the model's service that it asks.
 
-mod stub;
 mod world;
 
-pub use stub::Stub;
-pub use world::{World, runs, within};
+pub use processes::{runs, within};
+pub use world::World;

@@ -1,27 +1,21 @@
 //! The world of one test: folders that no other has, and a mark by which its processes are known.
 
-use crate::Stub;
+use processes::{Folder, Stub, installed, within};
 use serde_json::{Value, json};
 use std::{
     fs,
-    future::Future,
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 use turnwise::{SessionManager, manager::Timeouts};
 use turnwise_pi::{PiAgent, PiBuilder};
-
-/// The variable by which processes of a world are known.
-const MARK: &str = "PI_TESTS_WORLD";
 
 /// See the module. Its folders go with its drop.
 #[derive(Debug)]
 pub struct World {
     /// The model's service.
     pub stub: Stub,
-    folder: PathBuf,
-    mark: String,
+    folder: Folder,
 }
 
 impl World {
@@ -36,11 +30,7 @@ impl World {
     ///
     /// If there is no pi, or no place for folders.
     pub async fn with(settings: &Value) -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let mark = format!("{}-{count}", std::process::id());
-        let stub = Stub::new().await;
-        let folder = std::env::temp_dir().join(format!("turnwise-pi-{mark}"));
+        let (stub, folder) = (Stub::new().await, Folder::new());
         let model = json!({"id": "stub-1", "name": "Stub 1", "contextWindow": 10_000_000, "maxTokens": 4096});
         let provider = json!({"baseUrl": format!("http://127.0.0.1:{}/v1", stub.port()),
             "api": "openai-completions", "apiKey": "not-a-key", "models": [model]});
@@ -56,7 +46,7 @@ impl World {
         };
         write("models.json", &json!({"providers": {"stub": provider}}));
         write("settings.json", &settings);
-        Self { stub, folder, mark }
+        Self { stub, folder }
     }
 
     /// A folder or file of this world.
@@ -89,14 +79,7 @@ impl World {
     ///
     /// If they are not there.
     pub fn program() -> [PathBuf; 2] {
-        let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../target/pi");
-        let node = installed.join("node_modules/.bin/node");
-        let program = installed.join("package/dist/bundle/cli.js");
-        assert!(
-            node.exists() && program.exists(),
-            "CANNOT RUN pi-tests: there is no pi in target/pi: `just pi`"
-        );
-        [node, program]
+        ["pi/node_modules/.bin/node", "pi/package/dist/bundle/cli.js"].map(installed)
     }
 
     /// By which a pi is in this world, and so is who starts one.
@@ -106,7 +89,7 @@ impl World {
             ("HOME", self.path("agent")),
             ("PI_OFFLINE", "1".into()),
             ("PI_TELEMETRY", "0".into()),
-            (MARK, self.mark.clone().into()),
+            (Folder::MARK, self.folder.0.clone()),
         ]
     }
 
@@ -138,26 +121,7 @@ impl World {
 
     /// The numbers and names of this world's processes that run.
     pub fn processes(&self) -> Vec<(u32, String)> {
-        let mark = format!("{MARK}={}", self.mark);
-        let mut found = Vec::new();
-        for entry in fs::read_dir("/proc").expect("this is Linux").flatten() {
-            let pid = entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok());
-            let environment = fs::read(entry.path().join("environ")).unwrap_or_default();
-            let ours = environment
-                .split(|byte| *byte == 0)
-                .any(|set| set == mark.as_bytes());
-            if let (Some(pid), true) = (pid, ours) {
-                let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-                let line = String::from_utf8_lossy(&line).replace('\0', " ");
-                if runs(pid) {
-                    found.push((pid, line));
-                }
-            }
-        }
-        found
+        self.folder.processes()
     }
 
     /// None of its processes is left.
@@ -166,8 +130,7 @@ impl World {
     ///
     /// If one is.
     pub fn is_empty(&self) {
-        let left = self.processes();
-        assert!(left.is_empty(), "left behind: {left:?}");
+        self.folder.is_empty();
     }
 
     /// Shuts the manager down, in good order, and nothing is left.
@@ -181,32 +144,4 @@ impl World {
         assert_eq!(report.abandoned, [""; 0], "{report:?}");
         self.is_empty();
     }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        // It is in the system's temporary folder. A test that failed may still have processes that write there.
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
-/// Does this process run? One that is dead and not reaped does not.
-pub fn runs(pid: u32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
-    state.is_some_and(|state| !"ZX".contains(state))
-}
-
-/// It ends, or the test fails instead of hanging.
-///
-/// # Panics
-///
-/// After four minutes.
-pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(240);
-    let ended = tokio::time::timeout(limit, future).await;
-    ended.expect("it hangs")
 }

@@ -94,7 +94,7 @@ fn the_end_of_the_runtime_kills() {
         within(send(&sessions, "hello")).await.expect("it answers");
     });
     let pids = folder.words("pids");
-    assert!(pids.iter().all(|pid| runs(pid)), "{pids:?}");
+    assert!(pids.iter().all(runs), "{pids:?}");
     drop(runtime);
     for pid in pids {
         assert!(!runs(&pid), "{pid} is left");

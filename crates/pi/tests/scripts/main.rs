@@ -14,13 +14,8 @@ mod starts;
 mod turns;
 mod unasked;
 
-use std::{
-    fs,
-    future::Future,
-    path::{Path, PathBuf},
-    sync::atomic::{AtomicU32, Ordering},
-    time::Duration,
-};
+use processes::{Folder, gone, runs, within};
+use std::time::Duration;
 use turnwise::{SessionManager, manager::*};
 use turnwise_pi::{PiAgent, PiBuilder, PiError, PiReply};
 
@@ -76,67 +71,4 @@ async fn send(
 ) -> Result<PiReply, TurnError<PiError>> {
     let sent = sessions.send_message("a", text.into()).await;
     sent.map_err(|SendError { error, .. }| error)
-}
-
-/// It ends, or the test fails instead of hanging.
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    let limit = Duration::from_secs(60);
-    let ended = tokio::time::timeout(limit, future).await;
-    ended.expect("it hangs")
-}
-
-/// Is there a process of this number that runs? One that is dead and not reaped does not.
-fn runs(pid: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
-    state.is_some_and(|state| !"ZX".contains(state))
-}
-
-async fn gone(pid: &str) {
-    within(async {
-        while runs(pid) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
-}
-
-/// A folder of its own, which goes with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("turnwise-scripts-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a folder can be made");
-        Self(path)
-    }
-
-    fn join(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-
-    /// The words of a file that a script writes.
-    fn words(&self, name: &str) -> Vec<String> {
-        let text = fs::read_to_string(self.join(name)).unwrap_or_default();
-        text.split_whitespace().map(str::to_owned).collect()
-    }
-}
-
-impl AsRef<Path> for Folder {
-    fn as_ref(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // It is in the system's temporary folder.
-        let _ = fs::remove_dir_all(&self.0);
-    }
 }

@@ -8,13 +8,9 @@ extern crate deadline_attribute;
 
 mod marks;
 
+use processes::{runs, within};
 use std::{
-    fs,
-    future::{Future, poll_fn},
-    io::ErrorKind,
-    os::unix::process::ExitStatusExt,
-    pin::pin,
-    task::Poll,
+    fs, future::poll_fn, io::ErrorKind, os::unix::process::ExitStatusExt, pin::pin, task::Poll,
     time::Duration,
 };
 use tokio::{
@@ -51,19 +47,6 @@ async fn script(launcher: &Launcher, text: &str) -> (Process, Vec<String>) {
 
 /// One in its group, one in a session of its own, and one whose parent is gone.
 const CHILDREN: &str = "sleep 600 & a=$!; setsid sleep 600 & b=$!; c=$( (setsid sleep 600 >/dev/null & echo $!) ); echo $$ $a $b $c;";
-
-async fn within<T>(future: impl Future<Output = T>) -> T {
-    let ended = tokio::time::timeout(Duration::from_secs(60), future).await;
-    ended.expect("it hangs")
-}
-
-/// Whether a process of this number runs. One that is dead and not reaped does not.
-fn runs(pid: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let rest = stat.rsplit(") ").next();
-    let state = rest.and_then(|rest| rest.chars().next());
-    state.is_some_and(|state| !"ZX".contains(state))
-}
 
 fn none_runs(pids: &[String]) {
     assert!(pids.len() > 1, "it has children");
@@ -267,7 +250,7 @@ fn the_end_of_the_runtime_kills_all() {
     let runtime = runtime.enable_all().build().expect("a runtime can be made");
     let text = format!("{CHILDREN} trap '' TERM; sleep 600");
     let (process, pids) = runtime.block_on(script(&patient(), &text));
-    assert!(pids.iter().all(|pid| runs(pid)), "{pids:?}");
+    assert!(pids.iter().all(runs), "{pids:?}");
     drop(runtime);
     none_runs(&pids);
     assert_eq!(process.ended(), None);

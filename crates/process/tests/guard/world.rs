@@ -1,5 +1,6 @@
 //! What the tests need: a witness file and those who write it, a daemon that can be killed, and a look into `/proc`.
 
+pub(crate) use processes::{runs, within};
 use rustix::{
     process::{Pid, Signal, kill_process},
     time::{ClockId, clock_gettime},
@@ -8,7 +9,6 @@ use std::{
     collections::BTreeMap,
     env,
     fs::{self, OpenOptions},
-    future::Future,
     io::Write,
     path::{Path, PathBuf},
     process::Stdio,
@@ -18,7 +18,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
     process::{Child, ChildStdout, Command},
-    time::{sleep, timeout},
+    time::sleep,
 };
 use tokio_stream::StreamExt;
 use tokio_util::codec::FramedRead;
@@ -72,12 +72,6 @@ pub(crate) fn act(name: &str, file: &str) {
 pub(crate) fn now() -> Duration {
     let now = clock_gettime(ClockId::Boottime);
     Duration::try_from(now).expect("it is positive")
-}
-
-/// It ends, or the test fails instead of hanging.
-pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    let ended = timeout(Duration::from_secs(60), future).await;
-    ended.expect("it hangs")
 }
 
 /// Waits until it is so.
@@ -163,11 +157,6 @@ pub(crate) fn stat(pid: i32) -> Option<(String, i32)> {
     let mut fields = stat.rsplit_once(") ")?.1.split(' ');
     let state = fields.next()?.to_owned();
     Some((state, fields.next()?.parse().ok()?))
-}
-
-/// One that is dead and not reaped does not run.
-pub(crate) fn runs(pid: i32) -> bool {
-    stat(pid).is_some_and(|(state, _)| state != "Z" && state != "X")
 }
 
 pub(crate) fn children_of(parent: i32) -> Vec<i32> {

@@ -4,6 +4,7 @@
 // A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
 
+mod agent;
 #[path = "../chatd/client.rs"]
 #[allow(dead_code)] // the other tests use more of it
 mod client;
@@ -12,42 +13,19 @@ mod client;
 mod daemon;
 
 use acp_tests::{Make, World};
+use agent::start;
 use daemon::Daemon;
 use serde_json::{Value, json};
-use std::ffi::OsStr;
 
-/// A daemon of such agents, whose limits are those of a busy machine.
-async fn start(world: &World) -> Daemon {
-    let command = world.command();
-    let text = |text: &OsStr| text.to_str().expect("it is UTF-8").to_owned();
-    let path = |name| text(world.path(name).as_os_str());
-    let (work, sessions) = (path("work"), path("chatd.json"));
-    let program = text(command.get_program());
-    let arguments: Vec<_> = command.get_args().map(text).collect();
-    let mut args = vec!["--agent", "acp", "--acp-program", &program];
-    args.extend(
-        arguments
-            .iter()
-            .flat_map(|argument| ["--acp-arg", argument]),
-    );
-    args.extend(["--acp-cwd", &work, "--acp-sessions", &sessions]);
-    args.extend([
-        "--start-timeout",
-        "150",
-        "--abort-timeout",
-        "30",
-        "--stop-timeout",
-        "30",
-    ]);
-    let set = command
-        .get_envs()
-        .filter_map(|(name, value)| Some((text(name), text(value?))));
-    let set: Vec<_> = set.collect();
-    let set: Vec<_> = set
-        .iter()
-        .map(|(name, value)| (&**name, &**value))
-        .collect();
-    Daemon::start_with(&args, &set).await
+/// What chatd calls it.
+fn preset(make: Make) -> &'static str {
+    match make {
+        Make::Claude => "claude",
+        Make::Codex => "codex",
+        Make::OpenCode => "opencode",
+        Make::Pi => "pi-acp",
+        Make::Qwen => "qwen",
+    }
 }
 
 async fn said(daemon: &Daemon, message: &str) -> String {
@@ -59,7 +37,7 @@ async fn said(daemon: &Daemon, message: &str) -> String {
 /// A message, a tool that asks for permission, a restart that resumes the conversation, and a new one.
 async fn a_conversation(make: Make) {
     let world = World::new(make).await;
-    let mut daemon = start(&world).await;
+    let mut daemon = start(&world, &[preset(make)]).await;
     assert_eq!(said(&daemon, "hello").await, "hello");
 
     let tool = daemon.say("a", "tool echo told > out; cat out").answer();
@@ -83,7 +61,7 @@ async fn a_conversation(make: Make) {
     daemon.types("/quit").await;
     assert_eq!(daemon.ends().await.0, Some(0));
     world.is_empty();
-    let mut daemon = start(&world).await;
+    let mut daemon = start(&world, &[preset(make)]).await;
     assert!(said(&daemon, "recall").await.contains("hello"));
     daemon.types("/quit").await;
     assert_eq!(daemon.ends().await.0, Some(0));
@@ -98,4 +76,27 @@ async fn with_opencode() {
 #[tokio::test]
 async fn with_codex() {
     a_conversation(Make::Codex).await;
+}
+
+/// An answer, from those that the other tests leave out. A preset is nothing but the command that it stands for.
+async fn an_answer(agent: &[&str], make: Make) {
+    let world = World::new(make).await;
+    let mut daemon = start(&world, agent).await;
+    assert_eq!(said(&daemon, "hello").await, "hello");
+    daemon.types("/quit").await;
+    assert_eq!(daemon.ends().await.0, Some(0));
+    world.is_empty();
+}
+
+#[tokio::test]
+async fn from_the_other_presets() {
+    for make in [Make::Claude, Make::Pi, Make::Qwen] {
+        an_answer(&[preset(make)], make).await;
+    }
+}
+
+#[tokio::test]
+async fn from_a_program() {
+    let opencode = ["acp", "--acp-program", "opencode", "--acp-arg=acp"];
+    an_answer(&opencode, Make::OpenCode).await;
 }

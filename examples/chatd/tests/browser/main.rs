@@ -3,6 +3,9 @@
 // A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
 
+#[cfg(all(unix, feature = "acp"))]
+#[path = "../acp/agent.rs"]
+mod agent;
 mod chromium;
 #[path = "../chatd/daemon.rs"]
 #[allow(dead_code)] // the other tests use more of it
@@ -166,7 +169,7 @@ async fn two_tabs_show_the_same_sessions() {
 
     browser.click(&one, &card("research", " .end"));
     browser.until(&two, &format!("!{}", there("research", "")));
-    let life = text("demo", " .facts");
+    let life = format!("{}.title", there("demo", " h2"));
     let before = browser.tell(&two, &life);
     browser.click(&one, &card("demo", " .new"));
     browser.until(
@@ -241,5 +244,52 @@ async fn a_question_is_answered_on_the_page() {
     browser.click(&two, &card("demo", " .question .main"));
     browser.until(&one, &said("value:Bob & co."));
     browser.until(&two, &format!("!{}", asked("")));
+    assert_eq!(browser.trouble(), Vec::<&serde_json::Value>::new());
+}
+
+/// A real agent, over a stub of its model, asks whether it may run a command, and messages wait. `just picture` copies it to agent.png.
+#[cfg(all(unix, feature = "acp"))]
+// Chromium is waited for without the runtime, by which the stub answers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agent_asks_for_permission_on_the_page() {
+    let world = acp_tests::World::new(acp_tests::Make::Claude).await;
+    std::fs::create_dir(world.path("work/build")).expect("a folder");
+    std::fs::write(world.path("work/build/parse.o"), "").expect("a file");
+    world.stub.teach(
+        "What is the build folder for?",
+        "The compiler writes its output there. You can delete it at any time.",
+    );
+    world
+        .stub
+        .teach("Delete the build folder.", "tool rm -rv build");
+    let mut daemon = agent::start(&world, &["claude"]).await;
+    let mut browser = Chromium::start("permissions");
+    let tab = browser.open(&format!("http://{}/", daemon.address), 860, 770);
+    let said = |key, words: &str| format!("{}.includes({words:?})", text(key, " .said"));
+    say(&mut browser, &tab, "docs", "What is the build folder for?");
+    browser.until(&tab, &said("docs", "at any time"));
+    browser.until(&tab, &there("docs", "[data-phase=idle]"));
+    say(&mut browser, &tab, "parser", "Delete the build folder.");
+    browser.until(&tab, &there("parser", " .question button"));
+    for message in [
+        "Build it again.",
+        "Run the tests, and explain each failure.",
+    ] {
+        browser.write(&tab, &card("parser", " [name=message]"), message);
+        browser.enter(&tab);
+    }
+    let last = text("parser", " .queue li:nth-child(2) .message");
+    browser.until(
+        &tab,
+        &format!("{last} === `Run the tests, and explain each failure.`"),
+    );
+    browser.tell(&tab, "document.activeElement.blur()");
+    browser.picture(&tab, "agent.png");
+    browser.click(&tab, &card("parser", " .question button"));
+    browser.until(&tab, &said("parser", "explain each failure"));
+    assert!(!world.path("work/build").exists());
+    daemon.types("/quit").await;
+    assert_eq!(daemon.ends().await.0, Some(0));
+    world.is_empty();
     assert_eq!(browser.trouble(), Vec::<&serde_json::Value>::new());
 }

@@ -106,24 +106,27 @@ impl Dialect {
         }]
     }
 
-    /// The whole text.
-    pub(crate) fn text(self, text: &str) -> Vec<String> {
-        let mut frames = self.begin_text();
-        frames.extend(self.piece(text));
+    /// The end of this text.
+    pub(crate) fn end_text(self, text: &str) -> Vec<String> {
         match self {
-            Self::Chat => frames.extend([chunk(&json!({}), Some("stop")), done()]),
+            Self::Chat => vec![chunk(&json!({}), Some("stop")), done()],
             Self::Responses => {
                 let content = json!([{"type": "output_text", "text": text}]);
                 let item =
                     json!({"type": "message", "role": "assistant", "id": "m", "content": content});
-                frames.push(event(
-                    &json!({"type": "response.output_item.done", "output_index": 0, "item": item}),
-                ));
-                frames.push(completed());
+                let item =
+                    json!({"type": "response.output_item.done", "output_index": 0, "item": item});
+                vec![event(&item), completed()]
             }
-            Self::Messages => frames.extend(message_end("end_turn", 0)),
+            Self::Messages => message_end("end_turn", 0).into(),
         }
-        frames
+    }
+
+    /// A text that ends in the middle of a character, as JavaScript writes that, and serde_json would not.
+    pub(crate) fn half(self) -> Vec<String> {
+        let half = chunk(&json!({"role": "assistant", "content": "half ?"}), None);
+        let half = half.replace('?', r"\ud83d");
+        vec![half, chunk(&json!({}), Some("length")), done()]
     }
 
     /// A call of the tool that runs commands.
@@ -143,7 +146,7 @@ impl Dialect {
             .into_iter()
             .find(|name| names.contains(name))
             .unwrap_or("bash");
-        let mut arguments = json!({"command": command, "description": "a test"});
+        let mut arguments = json!({"command": command, "description": "a command"});
         match name {
             "exec_command" => arguments = json!({"cmd": command}),
             "run_shell_command" => arguments["is_background"] = false.into(),
