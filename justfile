@@ -267,7 +267,7 @@ cargo-mutants:
     @cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants \
         || { echo "CANNOT RUN: cargo-mutants cannot be installed" >&2; exit 1; }
 
-# fuzzes TARGET (operations, schedule, hostile_keys, manager, jsonl) for so many SECONDS; what it finds new stays out of the committed corpus
+# fuzzes TARGET (operations, schedule, hostile_keys, manager, jsonl, acp) for so many SECONDS; what it finds new stays out of the committed corpus
 fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
     cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz || { echo "CANNOT RUN fuzz: cargo-fuzz cannot be installed" >&2; exit 1; }
     mkdir -p fuzz/target/corpus/{{ TARGET }}

@@ -20,7 +20,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 impl Protocol {
     /// The turn is to end soon.
-    pub(crate) fn cancel(&mut self, token: u64, now: Instant) {
+    pub fn cancel(&mut self, token: u64, now: Instant) {
         let limit = self.settings.abort;
         if let Some(Session {
             turn: Some(turn), ..
@@ -57,7 +57,7 @@ impl Protocol {
     }
 
     /// An answer that was chosen.
-    pub(crate) fn answer(&mut self, token: u64, asked: &Asked, option: &str) {
+    pub fn answer(&mut self, token: u64, asked: &Asked, option: &str) {
         self.close_question(token, asked, Some(option));
         let session = self.sessions.get(&token);
         if session.is_some_and(|it| it.turn.is_some() && it.questions.is_empty()) {
@@ -113,7 +113,7 @@ impl Protocol {
     }
 
     /// When [`tick`](Self::tick) has something to do.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
+    pub fn deadline(&self) -> Option<Instant> {
         let cancels = self
             .sessions
             .values()
@@ -126,7 +126,7 @@ impl Protocol {
     }
 
     /// What is due: questions that nobody answered, and cancels that had no effect.
-    pub(crate) fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Instant) {
         let tokens: Vec<u64> = self.sessions.keys().copied().collect();
         for token in tokens {
             let Some(session) = self.sessions.get_mut(&token) else {

@@ -63,7 +63,6 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `probe` | the protocol for tests |
 //! | `session` | a session, from the side of its turns |
 //! | `link` | the processes, and which sessions use them |
 //! | `handle` | how a session is reached without its turn |
@@ -88,8 +87,6 @@ mod link;
 mod message;
 mod opening;
 mod permission;
-#[doc(hidden)]
-pub mod probe;
 mod protocol;
 mod session;
 mod state;
@@ -106,6 +103,16 @@ pub use permission::AcpPolicy;
 pub use session::{AcpChoice, AcpSession};
 pub use store::{FileStore, MemoryStore, SessionStore};
 pub use turnwise_process::{BootTime, Guard, GuardDeadline};
+
+/// The protocol without a process, for the tests and the fuzzer. Not part of the public interface.
+#[doc(hidden)]
+pub mod probe {
+    pub use crate::{
+        permission::{Asked, Questions},
+        protocol::Protocol,
+        state::{Opened, Opening, Report},
+    };
+}
 
 use self::{
     builder::Settings,

@@ -36,7 +36,7 @@ pub enum AcpPolicy {
 
 /// A question that waits.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub struct Asked {
     pub(crate) permission: AcpPermission,
     /// The id of its request.
     pub(crate) request: Value,
@@ -51,7 +51,7 @@ impl Asked {
 
 /// The open questions of a session. A question that is taken out is answered by the caller that took it, so each is answered once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Questions(Arc<Mutex<Vec<Asked>>>);
+pub struct Questions(Arc<Mutex<Vec<Asked>>>);
 
 /// What becomes of a question.
 pub(crate) enum Verdict {
@@ -104,7 +104,7 @@ impl Questions {
     }
 
     /// Takes out the questions of which this is true.
-    pub(crate) fn take(&self, is_it: impl Fn(&Asked) -> bool) -> Vec<Asked> {
+    pub fn take(&self, is_it: impl Fn(&Asked) -> bool) -> Vec<Asked> {
         let mut open = self.0.lock();
         let (taken, left) = open.drain(..).partition(is_it);
         *open = left;

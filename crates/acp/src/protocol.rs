@@ -13,7 +13,7 @@
 //! | a fault of `wire`; an update without session or kind; a response without what it must have | the process is ended | the same |
 
 use crate::{
-    AcpError,
+    AcpBuilder, AcpError,
     builder::Settings,
     event::AcpEvent,
     message::{AcpReply, AcpStop, AcpUsage},
@@ -37,7 +37,7 @@ pub(crate) const AUTH_REQUIRED: i64 = -32000;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Protocol {
+pub struct Protocol {
     pub(crate) settings: Arc<Settings>,
     /// What the agent can do.
     pub(crate) can: Arc<Capabilities>,
@@ -51,12 +51,17 @@ pub(crate) struct Protocol {
     /// So many bytes, at most, of what the agent has not read are answers.
     owed: usize,
     /// What is to be written.
-    pub(crate) out: BytesMut,
+    pub out: BytesMut,
     /// What the sessions are to receive.
-    pub(crate) reports: VecDeque<(u64, Report)>,
+    pub reports: VecDeque<(u64, Report)>,
 }
 
 impl Protocol {
+    /// With the settings of this agent.
+    pub fn of(builder: AcpBuilder) -> Self {
+        Self::new(Arc::new(builder.settings))
+    }
+
     /// At the beginning of a process.
     pub(crate) fn new(settings: Arc<Settings>) -> Self {
         let mut protocol = Self {
@@ -75,7 +80,8 @@ impl Protocol {
         protocol
     }
 
-    pub(crate) fn prompt(&mut self, token: u64, blocks: &[Value]) {
+    /// Begins a turn.
+    pub fn prompt(&mut self, token: u64, blocks: &[Value]) {
         let id = match self.sessions.get(&token) {
             Some(session) if session.turn.is_none() => Arc::clone(&session.id),
             // The manager has one turn at a time, and none of a session that is closed.
@@ -93,7 +99,7 @@ impl Protocol {
     }
 
     /// A request of the user.
-    pub(crate) fn request(&mut self, token: u64, method: String, mut params: Value, reply: Done) {
+    pub fn request(&mut self, token: u64, method: String, mut params: Value, reply: Done) {
         if let Some(session) = self.sessions.get(&token) {
             params["sessionId"] = (*session.id).into();
             // Forgets the calls of users who gave up waiting, so that the list does not grow.
@@ -104,7 +110,7 @@ impl Protocol {
     }
 
     /// Forgets a session. `reply` receives when the agent has closed it.
-    pub(crate) fn close(&mut self, token: u64, reply: Option<oneshot::Sender<()>>) {
+    pub fn close(&mut self, token: u64, reply: Option<oneshot::Sender<()>>) {
         self.waiting.retain(|(waits, _)| *waits != token);
         let turn = self.sessions.get_mut(&token).and_then(|it| it.turn.take());
         if let Some(turn) = turn {
@@ -132,7 +138,7 @@ impl Protocol {
     /// # Errors
     ///
     /// The process is to be ended for it.
-    pub(crate) fn line(&mut self, line: &[u8], now: Instant) -> Result<(), AcpError> {
+    pub fn line(&mut self, line: &[u8], now: Instant) -> Result<(), AcpError> {
         match wire::read(line).map_err(AcpError::protocol)? {
             Incoming::Response(id, result) => match self.calls.remove(&id) {
                 Some(call) => self.response(call, result),
@@ -228,7 +234,7 @@ impl Protocol {
     }
 
     /// The process has ended: so have all turns, calls and sessions.
-    pub(crate) fn ended(&mut self, error: &AcpError) {
+    pub fn ended(&mut self, error: &AcpError) {
         let not_started = || AcpError::NotStarted {
             source: Box::new(error.clone()),
         };

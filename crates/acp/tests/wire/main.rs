@@ -5,13 +5,13 @@ extern crate deadline as tokio;
 #[macro_use]
 extern crate deadline_attribute;
 
+mod probe;
+
+use probe::{Probe, Received};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
-use turnwise_acp::{
-    AcpAgent, AcpError, AcpPolicy,
-    probe::{Probe, Received},
-};
+use turnwise_acp::{AcpAgent, AcpError, AcpPolicy};
 
 /// What happens next. Sessions have the numbers 0 to 2.
 #[derive(Clone, Debug)]

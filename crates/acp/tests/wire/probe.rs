@@ -1,17 +1,16 @@
-//! The protocol without a process, for the tests and the fuzzer. Not part of the public interface.
+//! The protocol with a clock and the receivers of its sessions.
 
-use crate::{
-    AcpBuilder, AcpError,
-    protocol::Protocol,
-    state::{Opened, Opening, Report},
-};
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::{sync::oneshot, time::Instant};
+use turnwise_acp::{
+    AcpBuilder, AcpError,
+    probe::{Opened, Opening, Protocol, Report},
+};
 
 /// See the module.
 #[derive(Debug)]
-pub struct Probe {
+pub(crate) struct Probe {
     protocol: Protocol,
     now: Instant,
     opening: Vec<(u64, oneshot::Receiver<Result<Opened, AcpError>>)>,
@@ -19,8 +18,7 @@ pub struct Probe {
 
 /// What a session has received.
 #[derive(Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Received {
+pub(crate) enum Received {
     /// It was opened, or not.
     Opened(bool),
     /// An event or a note, in a turn or outside.
@@ -33,16 +31,16 @@ pub enum Received {
 
 impl Probe {
     /// At the beginning of a process.
-    pub fn new(builder: AcpBuilder) -> Self {
+    pub(crate) fn new(builder: AcpBuilder) -> Self {
         Self {
-            protocol: Protocol::new(Arc::new(builder.settings)),
+            protocol: Protocol::of(builder),
             now: Instant::now(),
             opening: Vec::new(),
         }
     }
 
     /// Opens a session.
-    pub fn open(&mut self, token: u64, saved: Option<String>) {
+    pub(crate) fn open(&mut self, token: u64, saved: Option<String>) {
         let (reply, opened) = oneshot::channel();
         let folder = "/".into();
         self.opening.push((token, opened));
@@ -57,29 +55,29 @@ impl Probe {
     }
 
     /// Sends a prompt.
-    pub fn prompt(&mut self, token: u64) {
+    pub(crate) fn prompt(&mut self, token: u64) {
         self.protocol.prompt(token, &[]);
     }
 
     /// Cancels a turn.
-    pub fn cancel(&mut self, token: u64) {
+    pub(crate) fn cancel(&mut self, token: u64) {
         self.protocol.cancel(token, self.now);
     }
 
     /// Closes a session.
-    pub fn close(&mut self, token: u64) {
+    pub(crate) fn close(&mut self, token: u64) {
         self.opening.retain(|(opening, _)| *opening != token);
         self.protocol.close(token, None);
     }
 
     /// Lets time pass.
-    pub fn wait(&mut self, time: Duration) {
+    pub(crate) fn wait(&mut self, time: Duration) {
         self.now += time;
         self.protocol.tick(self.now);
     }
 
     /// Something is due at a time.
-    pub fn waits(&self) -> bool {
+    pub(crate) fn waits(&self) -> bool {
         self.protocol.deadline().is_some()
     }
 
@@ -88,12 +86,12 @@ impl Probe {
     /// # Errors
     ///
     /// The process is to be ended for it.
-    pub fn line(&mut self, line: &[u8]) -> Result<(), AcpError> {
+    pub(crate) fn line(&mut self, line: &[u8]) -> Result<(), AcpError> {
         self.protocol.line(line, self.now)
     }
 
     /// The process has ended.
-    pub fn end(&mut self, error: &AcpError) {
+    pub(crate) fn end(&mut self, error: &AcpError) {
         self.protocol.ended(error);
     }
 
@@ -102,7 +100,7 @@ impl Probe {
     /// # Panics
     ///
     /// If it is no JSON.
-    pub fn sent(&mut self) -> Vec<Value> {
+    pub(crate) fn sent(&mut self) -> Vec<Value> {
         let out = self.protocol.out.split().freeze();
         let lines = out[..]
             .split(|byte| *byte == b'\n')
@@ -112,7 +110,7 @@ impl Probe {
     }
 
     /// What the sessions have received since the last call.
-    pub fn received(&mut self) -> Vec<(u64, Received)> {
+    pub(crate) fn received(&mut self) -> Vec<(u64, Received)> {
         let mut received = Vec::new();
         self.opening
             .retain_mut(|(token, opened)| match opened.try_recv() {
