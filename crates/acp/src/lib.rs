@@ -119,10 +119,10 @@ use self::{
     link::{Link, Pool},
 };
 use parking_lot::Mutex;
-use std::{collections::HashMap, ffi::OsStr, fmt, io, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, ffi::OsStr, fmt, io, sync::Arc};
 use tokio::{task::spawn_blocking, time::timeout};
 use turnwise::{
-    Agent, Backend, Incarnation, TurnContext,
+    Agent, Backend, Incarnation, Registry, TurnContext,
     manager::{Causes, StopReason},
 };
 
@@ -134,6 +134,8 @@ pub struct AcpAgent {
     pool: Arc<Pool>,
     /// The processes of sessions that are starting. If a start is cut short, its cleanup waits for its process.
     starting: Mutex<HashMap<(String, Incarnation), Arc<Link>>>,
+    /// Who calls the store for a key. A call that was cut short goes on, so it keeps its turn to its end.
+    calls: Registry<String, Infallible>,
 }
 
 impl AcpBuilder {
@@ -143,6 +145,7 @@ impl AcpBuilder {
             settings: Arc::new(self.settings),
             pool: Arc::default(),
             starting: Mutex::default(),
+            calls: Registry::new(),
         }
     }
 }
@@ -195,7 +198,12 @@ impl AcpAgent {
         f: impl FnOnce(&dyn SessionStore, &str) -> io::Result<T> + Send + 'static,
     ) -> Result<T, AcpError> {
         let (store, key) = (Arc::clone(&self.settings.store), key.to_owned());
-        let done = spawn_blocking(move || f(&*store, &key)).await;
+        let turn = self.calls.enter(&key).await;
+        let called = spawn_blocking(move || {
+            let _turn = turn;
+            f(&*store, &key)
+        });
+        let done = called.await;
         let done = done.unwrap_or_else(|error| Err(error.into()));
         done.map_err(|error| AcpError::Store(Arc::new(error)))
     }
