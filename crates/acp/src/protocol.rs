@@ -24,7 +24,7 @@ use crate::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 use tokio::{sync::oneshot, time::Instant};
@@ -45,8 +45,8 @@ pub struct Protocol {
     pub(crate) ready: bool,
     /// Sessions that are opened when it is ready.
     pub(crate) waiting: Vec<(u64, Opening)>,
-    pub(crate) sessions: HashMap<u64, Session>,
-    pub(crate) calls: HashMap<u64, Call>,
+    pub(crate) sessions: BTreeMap<u64, Session>,
+    pub(crate) calls: BTreeMap<u64, Call>,
     count: u64,
     /// So many bytes, at most, of what the agent has not read are answers.
     owed: usize,
@@ -69,8 +69,8 @@ impl Protocol {
             can: Arc::default(),
             ready: false,
             waiting: Vec::new(),
-            sessions: HashMap::new(),
-            calls: HashMap::new(),
+            sessions: BTreeMap::new(),
+            calls: BTreeMap::new(),
             count: 0,
             owed: 0,
             out: BytesMut::new(),
@@ -241,7 +241,7 @@ impl Protocol {
         for (_, opening) in self.waiting.drain(..) {
             drop(opening.reply.send(Err(not_started())));
         }
-        for (_, call) in self.calls.drain() {
+        for (_, call) in std::mem::take(&mut self.calls) {
             match call {
                 Call::Open(_, opening, ..) => drop(opening.reply.send(Err(not_started()))),
                 Call::User(_, reply) => drop(reply.send(Err(error.clone()))),

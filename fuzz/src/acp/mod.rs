@@ -365,6 +365,7 @@ impl Wire {
             return Err("something is due for ever".to_owned());
         }
         self.oracle.all_answered()?;
+        self.oracle.turns_ended()?;
         self.ended(&AcpError::Aborted)
     }
 

@@ -205,14 +205,18 @@ impl Oracle {
 
     /// The process has ended.
     pub(super) fn all_ended(&self) -> Result<(), String> {
-        for (token, session) in &self.sessions {
-            if session.in_turn {
-                return Err(format!("the turn of session {token} never ends"));
-            }
-            if !session.over {
-                return Err(format!("session {token} is never over"));
-            }
+        self.turns_ended()?;
+        match self.sessions.iter().find(|(_, session)| !session.over) {
+            Some((token, _)) => Err(format!("session {token} is never over")),
+            None => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Each turn was cancelled, and its time has passed.
+    pub(super) fn turns_ended(&self) -> Result<(), String> {
+        match self.sessions.iter().find(|(_, session)| session.in_turn) {
+            Some((token, _)) => Err(format!("the turn of session {token} never ends")),
+            None => Ok(()),
+        }
     }
 }

@@ -190,6 +190,8 @@ fn run(policy: AcpPolicy, steps: &[Step]) {
             }
             assert!(!probe.waits(), "something waits for ever");
             seen.look(&mut probe);
+            let ended = seen.turns.values().all(|open| *open == 0);
+            assert!(ended, "a turn goes on after its abort: {seen:?}");
             for (request, count) in &seen.asked {
                 assert_eq!(*count, 1, "answers to {request}");
             }
