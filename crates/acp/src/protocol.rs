@@ -93,6 +93,7 @@ impl Protocol {
             session.turn = Some(Turn {
                 call,
                 text: String::new(),
+                room: self.settings.line_limit,
                 cancel: None,
             });
         }
@@ -173,14 +174,19 @@ impl Protocol {
 
     fn update(&mut self, id: &str, event: AcpEvent) {
         let Some(token) = self.token(id) else { return };
-        let limit = self.settings.line_limit;
         let turn = self
             .sessions
             .get_mut(&token)
             .and_then(|it| it.turn.as_mut());
         if let (Some(turn), AcpEvent::Text(text)) = (turn, &event) {
-            let room = limit.saturating_sub(turn.text.len());
-            turn.text.push_str(words::cut(text, room));
+            let kept = words::cut(text, turn.room);
+            turn.text.push_str(kept);
+            // After a gap nothing more is kept.
+            turn.room = if kept == text {
+                turn.room - kept.len()
+            } else {
+                0
+            };
         }
         self.event(token, event);
     }

@@ -73,6 +73,8 @@ pub(crate) struct Session {
 pub(crate) struct Turn {
     pub(crate) call: u64,
     pub(crate) text: String,
+    /// So many bytes more may be kept of it.
+    pub(crate) room: usize,
     pub(crate) cancel: Option<Cancel>,
 }
 

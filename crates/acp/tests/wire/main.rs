@@ -5,7 +5,11 @@ extern crate deadline as tokio;
 #[macro_use]
 extern crate deadline_attribute;
 
+mod bounds;
+mod opens;
 mod probe;
+mod turns;
+mod updates;
 
 use probe::{Probe, Received};
 use proptest::prelude::*;
@@ -188,7 +192,7 @@ fn run(policy: AcpPolicy, steps: &[Step]) {
             for _ in 0..100 {
                 probe.wait(Duration::from_millis(100));
             }
-            assert!(!probe.waits(), "something waits for ever");
+            assert!(probe.waits().is_none(), "something waits for ever");
             seen.look(&mut probe);
             let ended = seen.turns.values().all(|open| *open == 0);
             assert!(ended, "a turn goes on after its abort: {seen:?}");

@@ -1,10 +1,10 @@
 //! The protocol with a clock and the receivers of its sessions.
 
-use serde_json::Value;
-use std::time::Duration;
+use serde_json::{Value, json};
+use std::{cell::Cell, collections::BTreeMap, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 use turnwise_acp::{
-    AcpBuilder, AcpError,
+    AcpBuilder, AcpError, AcpEvent,
     probe::{Opened, Opening, Protocol, Report},
 };
 
@@ -14,6 +14,8 @@ pub(crate) struct Probe {
     protocol: Protocol,
     now: Instant,
     opening: Vec<(u64, oneshot::Receiver<Result<Opened, AcpError>>)>,
+    /// The sessions that were opened.
+    pub(crate) opened: BTreeMap<u64, Opened>,
 }
 
 /// What a session has received.
@@ -36,6 +38,7 @@ impl Probe {
             protocol: Protocol::of(builder),
             now: Instant::now(),
             opening: Vec::new(),
+            opened: BTreeMap::new(),
         }
     }
 
@@ -76,9 +79,10 @@ impl Probe {
         self.protocol.tick(self.now);
     }
 
-    /// Something is due at a time.
-    pub(crate) fn waits(&self) -> bool {
-        self.protocol.deadline().is_some()
+    /// The time until something is due.
+    pub(crate) fn waits(&self) -> Option<Duration> {
+        let until = self.protocol.deadline()?;
+        Some(until.saturating_duration_since(self.now))
     }
 
     /// A line of the agent.
@@ -109,6 +113,47 @@ impl Probe {
         lines.map(read).collect()
     }
 
+    /// What the sessions have received since the last call, in words. Questions have the number 0.
+    pub(crate) fn reports(&mut self) -> Vec<Value> {
+        let reports = self.protocol.reports.drain(..);
+        let words = reports.map(|(_, report)| match report {
+            Report::Event(mut event) => json!({"event": numbered(&mut event)}),
+            Report::Unasked(mut event) => json!({"unasked": numbered(&mut event)}),
+            Report::Note(note) => json!({"note": note}),
+            Report::End(Ok(reply)) => json!({"reply": reply}),
+            Report::End(Err(error)) => json!({"error": error.to_string()}),
+            Report::Over(why) => json!({"over": why}),
+        });
+        words.collect()
+    }
+
+    /// The same, as it is.
+    pub(crate) fn raw(&mut self) -> Vec<Report> {
+        let reports = self.protocol.reports.drain(..);
+        reports.map(|(_, report)| report).collect()
+    }
+
+    /// Why a session was not opened.
+    pub(crate) fn refused(&mut self, token: u64) -> AcpError {
+        let found = self.opening.iter_mut().find(|(it, _)| *it == token);
+        let opened = found.expect("it is opened").1.try_recv();
+        opened.expect("it is answered").expect_err("it is refused")
+    }
+
+    /// Answers the oldest open questions of this session.
+    pub(crate) fn answer(&mut self, token: u64, most: usize, option: &str) -> usize {
+        let left = Cell::new(most);
+        let asked = self.opened[&token].questions.take(|_| {
+            let is_it = left.get() > 0;
+            left.set(left.get().saturating_sub(1));
+            is_it
+        });
+        for asked in &asked {
+            self.protocol.answer(token, asked, option);
+        }
+        asked.len()
+    }
+
     /// What the sessions have received since the last call.
     pub(crate) fn received(&mut self) -> Vec<(u64, Received)> {
         let mut received = Vec::new();
@@ -116,7 +161,9 @@ impl Probe {
             .retain_mut(|(token, opened)| match opened.try_recv() {
                 Err(oneshot::error::TryRecvError::Empty) => true,
                 opened => {
-                    received.push((*token, Received::Opened(matches!(opened, Ok(Ok(_))))));
+                    let opened = opened.ok().and_then(Result::ok);
+                    received.push((*token, Received::Opened(opened.is_some())));
+                    self.opened.extend(opened.map(|opened| (*token, opened)));
                     false
                 }
             });
@@ -130,4 +177,13 @@ impl Probe {
         }));
         received
     }
+}
+
+fn numbered(event: &mut AcpEvent) -> &AcpEvent {
+    match event {
+        AcpEvent::Permission(asked) => asked.id = 0,
+        AcpEvent::PermissionClosed(id) => *id = 0,
+        _ => {}
+    }
+    event
 }
