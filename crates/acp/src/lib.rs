@@ -114,10 +114,7 @@ pub mod probe {
     };
 }
 
-use self::{
-    builder::Settings,
-    link::{Link, Pool},
-};
+use self::link::{Link, Pool};
 use parking_lot::Mutex;
 use std::{collections::HashMap, convert::Infallible, ffi::OsStr, fmt, io, sync::Arc};
 use tokio::{task::spawn_blocking, time::timeout};
@@ -130,7 +127,7 @@ use turnwise::{
 /// [`SessionManager::builder`](turnwise::SessionManager::builder).
 #[derive(Debug)]
 pub struct AcpAgent {
-    settings: Arc<Settings>,
+    settings: Arc<AcpBuilder>,
     pool: Arc<Pool>,
     /// The processes of sessions that are starting. If a start is cut short, its cleanup waits for its process.
     starting: Mutex<HashMap<(String, Incarnation), Arc<Link>>>,
@@ -142,7 +139,7 @@ impl AcpBuilder {
     /// Builds the agent.
     pub fn build(self) -> AcpAgent {
         AcpAgent {
-            settings: Arc::new(self.settings),
+            settings: Arc::new(self),
             pool: Arc::default(),
             starting: Mutex::default(),
             calls: Registry::new(),
@@ -159,28 +156,9 @@ impl AcpAgent {
     async fn open(&self, key: &str, cx: &TurnContext<AcpEvent>) -> Result<AcpSession, AcpError> {
         let saved = self.stored(key, |store, key| store.get(key)).await?;
         let lease = self.pool.lease(&self.settings, key);
-        let link = Arc::clone(&lease.link);
-        self.starting
-            .lock()
-            .insert((key.to_owned(), cx.incarnation()), link);
-        let opened = AcpSession::open(lease, saved, &self.settings, key, cx).await;
-        let mut session = match opened {
-            Ok(session) => session,
-            Err((lease, error)) => {
-                lease.kill().await;
-                return Err(error);
-            }
-        };
-        match self.prepare(key, &mut session).await {
-            Ok(()) => Ok(session),
-            Err(error) => {
-                session.lease.kill().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn prepare(&self, key: &str, session: &mut AcpSession) -> Result<(), AcpError> {
+        let (link, id) = (Arc::clone(&lease.link), (key.to_owned(), cx.incarnation()));
+        self.starting.lock().insert(id, link);
+        let mut session = AcpSession::open(lease, saved, &self.settings, key, cx).await?;
         if let Some(mode) = &self.settings.mode {
             session.set_mode(mode).await?;
         }
@@ -188,8 +166,9 @@ impl AcpAgent {
             session.set_model(model).await?;
         }
         let id = session.id().to_owned();
-        self.stored(key, move |store, key| store.set(key, &id))
-            .await
+        let set = move |store: &dyn SessionStore, key: &str| store.set(key, &id);
+        self.stored(key, set).await?;
+        Ok(session)
     }
 
     async fn stored<T: Send + 'static>(
@@ -223,37 +202,33 @@ impl Backend for AcpAgent {
         cx: &TurnContext<AcpEvent>,
     ) -> Result<(AcpSession, AcpHandle), AcpError> {
         let limit = self.settings.ready;
-        let started = tokio::select! {
-            opened = timeout(limit, self.open(key, cx)) => opened,
-            () = cx.cancelled() => Ok(Err(AcpError::Aborted)),
+        let late = AcpError::NotReady {
+            limit,
+            stderr: String::new(),
         };
-        let link = self
-            .starting
-            .lock()
-            .remove(&(key.clone(), cx.incarnation()));
-        match started {
-            Ok(Ok(mut session)) => {
-                if let Some(event) = session.lost() {
-                    cx.emit(event);
-                }
+        let started = tokio::select! {
+            opened = timeout(limit, self.open(key, cx)) => opened.unwrap_or(Err(late)),
+            () = cx.cancelled() => Err(AcpError::Aborted),
+        };
+        let id = (key.clone(), cx.incarnation());
+        let link = self.starting.lock().remove(&id);
+        let error = match started {
+            Ok(mut session) => {
+                session.lost().into_iter().for_each(|event| cx.emit(event));
                 let handle = session.handle();
-                Ok((session, handle))
+                return Ok((session, handle));
             }
-            failed => {
-                // The lease is gone: the process ends if no other session uses it.
-                let mut stderr = String::new();
-                if let Some(link) = link {
-                    let gone = link.gone_if_unused().await;
-                    stderr = gone
-                        .and_then(|gone| gone.error.stderr().map(str::to_owned))
-                        .unwrap_or_default();
-                }
-                match failed {
-                    Ok(Err(error)) => Err(error),
-                    _ => Err(AcpError::NotReady { limit, stderr }),
-                }
-            }
-        }
+            Err(error) => error,
+        };
+        // The lease is gone: the process ends if no other session uses it.
+        let gone = match link {
+            Some(link) => link.gone_if_unused().await,
+            None => None,
+        };
+        Err(match gone.as_ref().and_then(|gone| gone.error.stderr()) {
+            Some(stderr) => error.with_stderr(stderr),
+            None => error,
+        })
     }
 
     /// Waits for the end of a process whose start was cut short, which has killed it.

@@ -59,13 +59,6 @@ pub(crate) enum Verdict {
     Ask(Box<AcpPermission>),
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Params {
-    tool_call: AcpToolCall,
-    options: Vec<AcpOption>,
-}
-
 impl Questions {
     /// Decides about a question, and opens it if somebody is to be asked. `None` if it is malformed.
     pub(crate) fn ask(
@@ -76,12 +69,13 @@ impl Questions {
         until: Instant,
     ) -> Option<Verdict> {
         static COUNT: AtomicU64 = AtomicU64::new(1);
-        let Params { tool_call, options } = Params::deserialize(params).ok()?;
-        let reads = matches!(tool_call.kind.as_deref(), Some("read" | "search"));
+        let tool = AcpToolCall::deserialize(&params["toolCall"]).ok()?;
+        let options = Vec::deserialize(&params["options"]).ok()?;
+        let reads = matches!(tool.kind.as_deref(), Some("read" | "search"));
         let asked = Asked {
             permission: AcpPermission {
                 id: COUNT.fetch_add(1, Ordering::Relaxed),
-                tool: tool_call,
+                tool,
                 options,
             },
             request: request.clone(),

@@ -14,7 +14,6 @@
 
 use crate::{
     AcpBuilder, AcpError,
-    builder::Settings,
     event::AcpEvent,
     message::{AcpReply, AcpStop, AcpUsage},
     state::{Call, Done, Opening, Report, Session, Turn},
@@ -38,7 +37,7 @@ pub(crate) const AUTH_REQUIRED: i64 = -32000;
 /// See the module.
 #[derive(Debug)]
 pub struct Protocol {
-    pub(crate) settings: Arc<Settings>,
+    pub(crate) settings: Arc<AcpBuilder>,
     /// What the agent can do.
     pub(crate) can: Arc<Capabilities>,
     /// Sessions may be opened.
@@ -57,13 +56,8 @@ pub struct Protocol {
 }
 
 impl Protocol {
-    /// With the settings of this agent.
-    pub fn of(builder: AcpBuilder) -> Self {
-        Self::new(Arc::new(builder.settings))
-    }
-
     /// At the beginning of a process.
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub fn new(settings: Arc<AcpBuilder>) -> Self {
         let mut protocol = Self {
             settings,
             can: Arc::default(),
@@ -241,19 +235,9 @@ impl Protocol {
 
     /// The process has ended: so have all turns, calls and sessions.
     pub fn ended(&mut self, error: &AcpError) {
-        let not_started = || AcpError::NotStarted {
-            source: Box::new(error.clone()),
-        };
-        for (_, opening) in self.waiting.drain(..) {
-            drop(opening.reply.send(Err(not_started())));
-        }
-        for (_, call) in std::mem::take(&mut self.calls) {
-            match call {
-                Call::Open(_, opening, ..) => drop(opening.reply.send(Err(not_started()))),
-                Call::User(_, reply) => drop(reply.send(Err(error.clone()))),
-                _ => {}
-            }
-        }
+        // Those who wait for a reply receive the error from the link.
+        self.waiting.clear();
+        self.calls.clear();
         // Nobody can answer them any more.
         let open = self.sessions.iter().flat_map(|(token, session)| {
             let open = session.questions.take(|_| true);

@@ -3,6 +3,7 @@
 use super::Stop;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 use tokio::time::Instant;
@@ -55,7 +56,7 @@ pub(super) struct Side {
 impl Side {
     pub(super) fn new(agent: AcpBuilder, limit: usize, piece: usize, loses: bool) -> Self {
         Self {
-            protocol: Protocol::of(agent),
+            protocol: Protocol::new(Arc::new(agent)),
             read: BytesMut::new(),
             lines: Vec::new(),
             decoder: Lines::new(limit),

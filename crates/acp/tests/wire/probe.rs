@@ -1,7 +1,7 @@
 //! The protocol with a clock and the receivers of its sessions.
 
 use serde_json::{Value, json};
-use std::{cell::Cell, collections::BTreeMap, time::Duration};
+use std::{cell::Cell, collections::BTreeMap, sync::Arc, time::Duration};
 use tokio::{sync::oneshot, time::Instant};
 use turnwise_acp::{
     AcpBuilder, AcpError, AcpEvent,
@@ -35,7 +35,7 @@ impl Probe {
     /// At the beginning of a process.
     pub(crate) fn new(builder: AcpBuilder) -> Self {
         Self {
-            protocol: Protocol::of(builder),
+            protocol: Protocol::new(Arc::new(builder)),
             now: Instant::now(),
             opening: Vec::new(),
             opened: BTreeMap::new(),

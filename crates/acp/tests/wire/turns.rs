@@ -126,7 +126,7 @@ fn a_question_in_a_turn_and_outside() {
     assert_eq!(probe.waits(), Some(LIMIT));
     // One of them is late: the other is not answered yet, so the turn still waits.
     assert_eq!(probe.answer(0, 1, "y"), 1);
-    assert_eq!(probe.reports(), [closed.clone()]);
+    assert_eq!(probe.reports(), std::slice::from_ref(&closed));
     assert_eq!(probe.answer(0, 99, "z"), 1);
     assert_eq!(probe.reports(), [closed, note("running")]);
     assert_eq!(
@@ -193,7 +193,7 @@ fn a_cancel_is_repeated_until_its_time_is_over() {
         probe.wait(pause - MS);
         assert!(probe.sent().is_empty());
         probe.wait(MS);
-        assert_eq!(probe.sent(), [cancel.clone()]);
+        assert_eq!(probe.sent(), std::slice::from_ref(&cancel));
     }
     assert_eq!(probe.waits(), Some(MS * 1600));
     probe.wait(MS * 1599);
