@@ -15,6 +15,9 @@ use std::{
 };
 use turnwise_process::Guard;
 
+/// No time is longer: some thirty years, so that it can be added to any moment.
+const LONGEST: Duration = Duration::from_secs(1 << 30);
+
 /// Settings of an [`AcpAgent`](crate::AcpAgent). [`AcpAgent::builder`](crate::AcpAgent::builder) returns it.
 ///
 /// # Details
@@ -163,7 +166,7 @@ impl AcpBuilder {
 
     /// Limits how long a question for permission waits for its answer. Default: 60 s. Then it is refused.
     pub fn permission_timeout(mut self, limit: Duration) -> Self {
-        self.answer = limit;
+        self.answer = limit.min(LONGEST);
         self
     }
 
@@ -175,7 +178,7 @@ impl AcpBuilder {
 
     /// Limits how long an aborted turn may continue. Default: 3 s. Then the session is stopped, and the next turn resumes it.
     pub fn abort_timeout(mut self, limit: Duration) -> Self {
-        self.abort = limit;
+        self.abort = limit.min(LONGEST);
         self
     }
 

@@ -135,13 +135,12 @@ impl Lease {
     }
 
     fn retire_in(&self, links: &mut HashMap<String, Arc<Link>>) {
-        let Some(class) = &self.link.class else {
-            return;
+        let takes = |class: &&String| {
+            links
+                .get(*class)
+                .is_some_and(|it| Arc::ptr_eq(it, &self.link))
         };
-        if links
-            .get(class)
-            .is_some_and(|link| Arc::ptr_eq(link, &self.link))
-        {
+        if let Some(class) = self.link.class.as_ref().filter(takes) {
             links.remove(class);
         }
     }

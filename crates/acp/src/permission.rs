@@ -114,10 +114,6 @@ impl Questions {
         let open = self.0.lock();
         open.iter().map(|asked| asked.permission.clone()).collect()
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().is_empty()
-    }
 }
 
 /// The answer that refuses, if the agent offers one: only this call, rather than all like it.

@@ -120,11 +120,8 @@ impl Protocol {
 
     pub(crate) fn close_id(&mut self, id: &str, reply: Option<oneshot::Sender<()>>) {
         if self.can.close {
-            self.call(
-                "session/close",
-                &json!({"sessionId": id}),
-                Call::Close(reply),
-            );
+            let params = json!({"sessionId": id});
+            self.call("session/close", &params, Call::Close(reply));
         }
     }
 
@@ -148,13 +145,11 @@ impl Protocol {
             }
             Incoming::Notification(method, mut params) if method == "session/update" => {
                 let update = params.get_mut("update").map(Value::take);
-                match (
-                    params["sessionId"].as_str(),
-                    update.and_then(AcpEvent::read),
-                ) {
-                    (Some(id), Some(event)) => self.update(id, event),
-                    _ => return Err(AcpError::protocol("an update without session or kind")),
-                }
+                let event = update.and_then(AcpEvent::read);
+                let (Some(id), Some(event)) = (params["sessionId"].as_str(), event) else {
+                    return Err(AcpError::protocol("an update without session or kind"));
+                };
+                self.update(id, event);
                 Ok(())
             }
             Incoming::Notification(..) | Incoming::Nothing => Ok(()),
@@ -166,13 +161,13 @@ impl Protocol {
         sessions.find_map(|(token, session)| (*session.id == *id).then_some(*token))
     }
 
+    pub(crate) fn turn(&mut self, token: u64) -> Option<&mut Turn> {
+        self.sessions.get_mut(&token)?.turn.as_mut()
+    }
+
     fn update(&mut self, id: &str, event: AcpEvent) {
         let Some(token) = self.token(id) else { return };
-        let turn = self
-            .sessions
-            .get_mut(&token)
-            .and_then(|it| it.turn.as_mut());
-        if let (Some(turn), AcpEvent::Text(text)) = (turn, &event) {
+        if let (Some(turn), AcpEvent::Text(text)) = (self.turn(token), &event) {
             let kept = words::cut(text, turn.room);
             turn.text.push_str(kept);
             // After a gap nothing more is kept.
@@ -235,24 +230,16 @@ impl Protocol {
 
     /// The process has ended: so have all turns, calls and sessions.
     pub fn ended(&mut self, error: &AcpError) {
-        // Those who wait for a reply receive the error from the link.
+        // Whoever waits for a reply receives the error from the link.
         self.waiting.clear();
         self.calls.clear();
-        // Nobody can answer them any more.
-        let open = self.sessions.iter().flat_map(|(token, session)| {
-            let open = session.questions.take(|_| true);
-            open.into_iter().map(|asked| (*token, asked.permission.id))
-        });
-        for (token, id) in open.collect::<Vec<_>>() {
-            self.event(token, AcpEvent::PermissionClosed(id));
-        }
+        let tokens: Vec<u64> = self.sessions.keys().copied().collect();
+        tokens.into_iter().for_each(|token| self.refuse_all(token));
         for (token, session) in std::mem::take(&mut self.sessions) {
             if session.turn.is_some() {
-                self.reports
-                    .push_back((token, Report::End(Err(error.clone()))));
+                self.report(token, Report::End(Err(error.clone())));
             }
-            self.reports
-                .push_back((token, Report::Over(error.to_string())));
+            self.report(token, Report::Over(error.to_string()));
         }
     }
 
@@ -270,16 +257,11 @@ impl Protocol {
     }
 
     pub(crate) fn event(&mut self, token: u64, event: AcpEvent) {
-        let in_turn = self
-            .sessions
-            .get(&token)
-            .is_some_and(|it| it.turn.is_some());
-        let report = if in_turn {
-            Report::Event
-        } else {
-            Report::Unasked
+        let report = match self.turn(token) {
+            Some(_) => Report::Event(event),
+            None => Report::Unasked(event),
         };
-        self.report(token, report(event));
+        self.report(token, report);
     }
 
     pub(crate) fn report(&mut self, token: u64, report: Report) {
