@@ -371,7 +371,7 @@ impl Wire {
 
     fn ended(&mut self, error: &AcpError) -> Result<(), String> {
         self.whole.bounded(error)?;
-        self.both(|side, _| side.protocol.ended(error), 0);
+        self.both(|side, _| side.end(error), 0);
         self.look()?;
         self.oracle.all_ended()?;
         match self.whole.waits() + self.cut.waits() {

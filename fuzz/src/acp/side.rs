@@ -40,7 +40,7 @@ pub(super) struct Side {
     limit: usize,
     piece: usize,
     loses: bool,
-    /// The agent has made a fault.
+    /// The agent has made a fault, or ended.
     broken: bool,
     now: Instant,
     opening: BTreeMap<u64, Receiver<Result<Opened, AcpError>>>,
@@ -129,6 +129,12 @@ impl Side {
         }
     }
 
+    /// The process has ended.
+    pub(super) fn end(&mut self, error: &AcpError) {
+        self.broken = true;
+        self.protocol.ended(error);
+    }
+
     pub(super) fn wait(&mut self, time: Duration) {
         self.now += time;
         self.protocol.tick(self.now);
@@ -199,7 +205,7 @@ impl Side {
                     self.opening.insert(token, receiver);
                     continue;
                 }
-                // The session that waits receives the error of the process.
+                // The session that waits receives the error of the process from elsewhere.
                 Err(TryRecvError::Closed) if self.broken => Err(AcpError::Aborted),
                 Err(TryRecvError::Closed) => return Err("a start without an answer".to_owned()),
                 Ok(opened) => opened,
