@@ -207,12 +207,12 @@ impl Protocol {
             },
             Err(_) => String::new(),
         };
+        // The agent has given up waiting for their answers.
+        self.refuse_all(token);
         let session = self.sessions.get_mut(&token);
         let Some(turn) = session.and_then(|session| session.turn.take()) else {
             return Ok(());
         };
-        // The agent has given up waiting for their answers.
-        self.refuse_all(token);
         let end = match result {
             // Some agents end a cancelled turn with an error.
             Err(_) if turn.cancel.is_some() => Err(AcpError::Aborted),

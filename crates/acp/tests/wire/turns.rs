@@ -249,10 +249,9 @@ fn ends_of_turns() {
         ask(&mut probe, "a", "edit", &["reject_once"]);
         probe.reports();
         respond_prompt(&mut probe, &json!({"stopReason": word, "usage": usage}));
-        let mut reports = probe.reports();
-        let usage = json!({"inputTokens": 1, "outputTokens": 2, "totalTokens": 3});
+        let closed = json!({"event": {"PermissionClosed": 0}});
         let reply = json!({"text": "hello", "stop": stop, "usage": usage});
-        assert_eq!(reports.pop(), Some(json!({"reply": reply})));
+        assert_eq!(probe.reports(), [closed, json!({"reply": reply})]);
         assert_eq!(
             answers(&mut probe),
             [answer("a", None)],

@@ -2,7 +2,7 @@
 
 use super::*;
 use turnwise::Backend;
-use turnwise_acp::probe::Report;
+use turnwise_acp::{AcpEvent, probe::Report};
 
 /// A probe with an open session `s` of the token 0.
 pub(crate) fn opened(agent: turnwise_acp::AcpBuilder) -> Probe {
@@ -158,5 +158,25 @@ fn events_weigh_what_they_own() {
     ];
     for (it, bytes) in heavy {
         assert_eq!(weight(&it) - none, bytes, "{it}");
+    }
+    let (id, error) = ("i".repeat(100), "e".repeat(1000));
+    let lost = AcpEvent::NotResumed { id, error };
+    assert_eq!(AcpAgent::weight(&lost) - none, 1100);
+
+    let mut probe = opened(AcpAgent::builder("agent").permissions(AcpPolicy::Ask));
+    let option =
+        json!({"optionId": "i".repeat(10), "name": "n".repeat(100), "kind": "k".repeat(1000)});
+    let params =
+        json!({"sessionId": "s", "toolCall": {"toolCallId": t}, "options": [option, option]});
+    line(
+        &mut probe,
+        &json!({"id": 1, "method": "session/request_permission", "params": params}),
+    );
+    match &*probe.raw() {
+        [Report::Unasked(asked @ AcpEvent::Permission(_))] => {
+            let options = 2 * (1110 + 3 * size_of::<String>());
+            assert_eq!(AcpAgent::weight(asked) - none, 1000 + options);
+        }
+        other => panic!("{other:?}"),
     }
 }
