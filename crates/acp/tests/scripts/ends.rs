@@ -133,3 +133,18 @@ async fn a_shutdown_while_turns_run() {
         assert!(!runs(&pid), "{pid} is left");
     }
 }
+
+#[tokio::test]
+async fn an_agent_that_closes_its_output_has_no_further_turn() {
+    let folder = Folder::new();
+    let sessions = manager(at_first(
+        &folder,
+        "answer $$; exec >&-; while :; do sleep 1; done",
+    ));
+    let first: u32 = said(&sessions, "a").await.parse().expect("a number");
+    // It still runs when the next turn begins, but it is not used.
+    while pid(&sessions, "a").await == first {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(said(&sessions, "a").await, "well");
+}

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::updates::{line, respond};
+use std::error::Error;
 
 fn initialized(capabilities: &Value) -> Value {
     json!({"protocolVersion": 1, "agentCapabilities": capabilities})
@@ -177,4 +178,23 @@ fn starts_that_end_the_process() {
     respond(&mut probe, &json!({"protocolVersion": 1}));
     respond(&mut probe, &json!({}));
     assert!(probe.sent().is_empty());
+}
+
+/// The error of a start has what the error of its process has.
+#[test]
+fn errors_of_starts() {
+    let cause = std::io::Error::other(std::fmt::Error);
+    let source = Box::new(AcpError::Io(std::io::Error::other(cause).into()));
+    let cause = source.source().expect("of the pipe's error").to_string();
+    let failed = AcpError::NotStarted { source };
+    assert_eq!(failed.source().map(ToString::to_string), Some(cause));
+    assert_eq!(failed.stderr(), None);
+    let stderr = "no licence".to_owned();
+    let source = Box::new(AcpError::Exited {
+        status: None,
+        stderr,
+    });
+    let failed = AcpError::NotStarted { source };
+    assert_eq!(failed.stderr(), Some("no licence"));
+    assert!(failed.source().is_none());
 }
