@@ -1,6 +1,9 @@
 //! Ends of sessions: nothing is left, whatever the agent does.
 
-use super::{Folder, SERVE, gone, manager, manager_with, on_prompt, runs, said, script, within};
+use super::{
+    Folder, SERVE, at_first, gone, manager, manager_with, on_prompt, pid, runs, said, script,
+    within,
+};
 use std::time::Duration;
 use turnwise::manager::{StopError, Timeouts};
 use turnwise_acp::AcpError;

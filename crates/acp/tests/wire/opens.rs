@@ -183,11 +183,10 @@ fn starts_that_end_the_process() {
 /// The error of a start has what the error of its process has.
 #[test]
 fn errors_of_starts() {
-    let cause = std::io::Error::other(std::fmt::Error);
-    let source = Box::new(AcpError::Io(std::io::Error::other(cause).into()));
-    let cause = source.source().expect("of the pipe's error").to_string();
+    let cause = std::io::Error::other(Cause(std::fmt::Error));
+    let source = Box::new(AcpError::Io(cause.into()));
     let failed = AcpError::NotStarted { source };
-    assert_eq!(failed.source().map(ToString::to_string), Some(cause));
+    assert!(failed.source().is_some_and(|it| it.is::<std::fmt::Error>()));
     assert_eq!(failed.stderr(), None);
     let stderr = "no licence".to_owned();
     let source = Box::new(AcpError::Exited {
@@ -197,4 +196,20 @@ fn errors_of_starts() {
     let failed = AcpError::NotStarted { source };
     assert_eq!(failed.stderr(), Some("no licence"));
     assert!(failed.source().is_none());
+}
+
+/// An error with a source.
+#[derive(Debug)]
+struct Cause(std::fmt::Error);
+
+impl std::fmt::Display for Cause {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("a cause")
+    }
+}
+
+impl Error for Cause {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.0)
+    }
 }

@@ -62,6 +62,14 @@ impl Probe {
         self.protocol.prompt(token, &[]);
     }
 
+    /// Sends a request of the user.
+    pub(crate) fn request(&mut self, token: u64) -> oneshot::Receiver<Result<Value, AcpError>> {
+        let (reply, replied) = oneshot::channel();
+        self.protocol
+            .request(token, "m".to_owned(), json!({"a": 1}), reply);
+        replied
+    }
+
     /// Cancels a turn.
     pub(crate) fn cancel(&mut self, token: u64) {
         self.protocol.cancel(token, self.now);

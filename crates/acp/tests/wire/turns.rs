@@ -329,3 +329,31 @@ fn the_end_of_a_process_ends_all() {
     probe.end(&AcpError::Aborted);
     assert_eq!(probe.reports(), [json!({"over": "the turn was aborted"})]);
 }
+
+#[test]
+fn beside_a_turn() {
+    let mut probe = in_turn();
+    probe.sent();
+    // Another turn cannot begin, and other notifications are ignored.
+    probe.prompt(0);
+    let none = json!({"error": "unexpected output from the agent: no session"});
+    assert_eq!(probe.reports(), [none]);
+    line(&mut probe, &json!({"method": "news", "params": 7}));
+    let mut replies = [probe.request(0), probe.request(0)];
+    let sent = probe.sent();
+    assert_eq!(sent.len(), 2);
+    let request =
+        json!({"jsonrpc": "2.0", "id": 4, "method": "m", "params": {"a": 1, "sessionId": "s"}});
+    assert_eq!(sent[0], request);
+    line(
+        &mut probe,
+        &json!({"id": 5, "error": {"code": 1, "message": "no"}}),
+    );
+    line(&mut probe, &json!({"id": 4, "result": 7}));
+    let mut reply = |index: usize| replies[index].try_recv().expect("it is answered");
+    assert_eq!(reply(0).expect("a result"), 7);
+    let refused = reply(1).expect_err("a refusal").to_string();
+    assert_eq!(refused, "the agent refused m: no (1)");
+    respond_prompt(&mut probe, &json!({"stopReason": "end_turn"}));
+    assert!(probe.reports()[0].get("reply").is_some());
+}
