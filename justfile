@@ -184,11 +184,11 @@ coverage: (nightly "llvm-tools")
     cargo run -q --profile test -p loom-tests --bin proofs -- coverage target/coverage/{models,properties,tests}.lcov
 
 # Hours. The property tests see most of the core; what they miss is shown to the other tests, then to loom's models at their
-# everyday bounds. The manager is shown to its own tests, then to shuttle's scenarios; pi to its tests without a process,
+# everyday bounds. The manager is shown to its own tests, then to shuttle's scenarios; pi and ACP to their tests without a process,
 # then to those with scripts; turnwise-process to all its tests. What is left must be what loom-tests/mutants/equivalent.txt lists, a reason beside each. One seed, so
 # that the same is left each time. The counts go into loom-tests/mutants/machine.txt, and by `just proofs` into PROOFS.md.
 # With DIFF, a file that `git diff` wrote, only what it touches is mutated, and nothing is counted; SHARD=k/n takes one of n parts.
-# cargo-mutants over core, manager, pi and its processes: each mutant dies, or is listed as one that no check can tell
+# cargo-mutants over core, manager, pi, ACP and their processes: each mutant dies, or is listed as one that no check can tell
 mutants-by-machine DIFF="": cargo-mutants
     #!/usr/bin/env bash
     set -euo pipefail
@@ -218,8 +218,10 @@ mutants-by-machine DIFF="": cargo-mutants
     again manager "${manager[@]}" --timeout 120 --cargo-arg=--tests
     again manager "${manager[@]}" --test-package fuzz-replay --timeout 120
     again manager "${manager[@]}" --test-package turnwise-shuttle --timeout 600 --cargo-arg=--test=adapters
-    look pi -p turnwise-pi --timeout 60 --cargo-arg=--test=wire
-    again pi -p turnwise-pi --timeout 120 --cargo-arg=--test=scripts
+    for agent in pi acp; do
+        look $agent -p turnwise-$agent --timeout 60 --cargo-arg=--test=wire
+        again $agent -p turnwise-$agent --timeout 120 --cargo-arg=--test=scripts
+    done
     # Not what kills: a mutant of that would kill the programs of whoever runs this.
     look process -p turnwise-process --timeout 60 --exclude '**/leftovers.rs' --exclude '**/guard/family.rs'
 
@@ -233,7 +235,7 @@ mutants-by-machine DIFF="": cargo-mutants
         echo "mutants-by-machine: none missed of what {{ DIFF }} touches, but what is listed"
         exit 0
     fi
-    for part in core manager pi process; do
+    for part in core manager pi acp process; do
         count() { { cat "$out/$part/$1" 2>/dev/null || true; } | wc -l; }
         made=$(($(count first/caught.txt) + $(count first/missed.txt) + $(count first/timeout.txt) + $(count first/unviable.txt)))
         echo "$part $made $(count first/unviable.txt) $(count mutants.out/missed.txt)"
@@ -252,9 +254,9 @@ mutants-of-a-change MOST="10": cargo-mutants
     if test -z "$base" || test "$(git rev-parse "$base")" = "$(git rev-parse HEAD)"; then base=HEAD~1; fi
     git rev-parse -q --verify "$base^{commit}" > /dev/null \
         || { echo "CANNOT RUN mutants-of-a-change: the clone has no commit before this one; TURNWISE_BASE may name one" >&2; exit 1; }
-    mkdir -p target && git diff "$base" -- src crates/pi/src crates/process/src > target/change.diff
+    mkdir -p target && git diff "$base" -- src crates/pi/src crates/acp/src crates/process/src > target/change.diff
     count=0
-    test -s target/change.diff && count=$(cargo mutants -p turnwise -p turnwise-pi -p turnwise-process --list --in-diff target/change.diff \
+    test -s target/change.diff && count=$(cargo mutants -p turnwise -p turnwise-pi -p turnwise-acp -p turnwise-process --list --in-diff target/change.diff \
         --exclude '**/leftovers.rs' --exclude '**/guard/family.rs' | wc -l)
     if test "$count" -eq 0; then echo "mutants-of-a-change: no mutant can be made of what changed in src since $base"; exit 0; fi
     parts=$(((count + {{ MOST }} - 1) / {{ MOST }}))
@@ -267,7 +269,7 @@ cargo-mutants:
     @cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants \
         || { echo "CANNOT RUN: cargo-mutants cannot be installed" >&2; exit 1; }
 
-# fuzzes TARGET (operations, schedule, hostile_keys, manager, jsonl) for so many SECONDS; what it finds new stays out of the committed corpus
+# fuzzes TARGET (operations, schedule, hostile_keys, manager, jsonl, acp) for so many SECONDS; what it finds new stays out of the committed corpus
 fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
     cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz || { echo "CANNOT RUN fuzz: cargo-fuzz cannot be installed" >&2; exit 1; }
     mkdir -p fuzz/target/corpus/{{ TARGET }}

@@ -7,6 +7,7 @@
 //! | `hostile_keys` | calls, and what user values do meanwhile: panic, or call the registry | invariants, and who has what |
 //! | `manager` | calls of a session manager, what its backend does, and the passing of time | a sequential model of the manager |
 //! | `jsonl` | what a pi writes, in order or not, and what a turn does meanwhile | what may be said when, and that it ends |
+//! | `acp` | what an agent writes, in order or not and in pieces, and what its sessions do meanwhile | the same, and the same bytes at once |
 //!
 //! Every input is a valid sequence, so no run is wasted on refusing one. A failure says what is wrong, draws the steps as a
 //! table with a column for each who acts, and prints the command that replays the input on stable.
@@ -23,6 +24,7 @@ pub(crate) mod oracle;
 #[allow(dead_code, unreachable_pub)]
 pub(crate) mod world;
 
+pub(crate) mod acp;
 pub(crate) mod hostile;
 pub(crate) mod jsonl;
 pub(crate) mod manager;
@@ -46,12 +48,13 @@ pub(crate) struct Target {
     pub(crate) run: fn(&[u8], &Log) -> Result<(), String>,
 }
 
-pub(crate) const TARGETS: [Target; 5] = [
+pub(crate) const TARGETS: [Target; 6] = [
     operations::TARGET,
     schedule::TARGET,
     hostile::TARGET,
     manager::TARGET,
     jsonl::TARGET,
+    acp::TARGET,
 ];
 
 /// For the fuzzer: runs the bytes.

@@ -15,8 +15,20 @@ use std::{
 };
 use turnwise_process::Guard;
 
+/// No time is longer: some thirty years, so that it can be added to any moment.
+const LONGEST: Duration = Duration::from_secs(1 << 30);
+
+/// Settings of an [`AcpAgent`](crate::AcpAgent). [`AcpAgent::builder`](crate::AcpAgent::builder) returns it.
+///
+/// # Details
+///
+/// The manager's [`Timeouts`](turnwise::manager::Timeouts) should be longer than those here, or its errors hide the agent's: `start`
+/// longer than [`ready_timeout`](Self::ready_timeout), `abort` than [`abort_timeout`](Self::abort_timeout), `stop` than three times
+/// [`stop_grace`](Self::stop_grace). By default, `start` and `ready_timeout` are both 30 s: set
+/// one of them. The shorter time always applies.
+#[must_use = "a builder does nothing until `build`"]
 #[derive(Clone)]
-pub(crate) struct Settings {
+pub struct AcpBuilder {
     pub(crate) program: OsString,
     pub(crate) arguments: Vec<OsString>,
     pub(crate) environment: Vec<(OsString, OsString)>,
@@ -38,50 +50,34 @@ pub(crate) struct Settings {
     pub(crate) guard: Option<Guard>,
 }
 
-/// Settings of an [`AcpAgent`](crate::AcpAgent). [`AcpAgent::builder`](crate::AcpAgent::builder) returns it.
-///
-/// # Details
-///
-/// The manager's [`Timeouts`](turnwise::manager::Timeouts) should be longer than those here, or its errors hide the agent's: `start`
-/// longer than [`ready_timeout`](Self::ready_timeout), `abort` than [`abort_timeout`](Self::abort_timeout), `stop` than three times
-/// [`stop_grace`](Self::stop_grace). By default, `start` and `ready_timeout` are both 30 s: set
-/// one of them. The shorter time always applies.
-#[must_use = "a builder does nothing until `build`"]
-#[derive(Clone)]
-pub struct AcpBuilder {
-    pub(crate) settings: Settings,
-}
-
 impl AcpBuilder {
     pub(crate) fn new(program: &OsStr) -> Self {
         Self {
-            settings: Settings {
-                program: program.to_owned(),
-                arguments: Vec::new(),
-                environment: Vec::new(),
-                clear_environment: false,
-                working_dir: env::current_dir().unwrap_or_else(|_| "/".into()),
-                session_dir: None,
-                share: None,
-                store: Arc::new(MemoryStore::default()),
-                auth: None,
-                mode: None,
-                model: None,
-                servers: Vec::new(),
-                policy: AcpPolicy::Deny,
-                answer: Duration::from_secs(60),
-                ready: Duration::from_secs(30),
-                abort: Duration::from_secs(3),
-                grace: Duration::from_secs(2),
-                line_limit: 16 << 20,
-                guard: None,
-            },
+            program: program.to_owned(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            clear_environment: false,
+            working_dir: env::current_dir().unwrap_or_else(|_| "/".into()),
+            session_dir: None,
+            share: None,
+            store: Arc::new(MemoryStore::default()),
+            auth: None,
+            mode: None,
+            model: None,
+            servers: Vec::new(),
+            policy: AcpPolicy::Deny,
+            answer: Duration::from_secs(60),
+            ready: Duration::from_secs(30),
+            abort: Duration::from_secs(3),
+            grace: Duration::from_secs(2),
+            line_limit: 16 << 20,
+            guard: None,
         }
     }
 
     /// Adds an argument of the program.
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.settings.arguments.push(argument.as_ref().to_owned());
+        self.arguments.push(argument.as_ref().to_owned());
         self
     }
 
@@ -93,13 +89,13 @@ impl AcpBuilder {
     /// Sets an environment variable, such as the key of an account. Other variables are inherited.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
         let variable = (name.as_ref().to_owned(), value.as_ref().to_owned());
-        self.settings.environment.push(variable);
+        self.environment.push(variable);
         self
     }
 
     /// Inherits no environment variables.
     pub fn env_clear(mut self) -> Self {
-        self.settings.clear_environment = true;
+        self.clear_environment = true;
         self
     }
 
@@ -107,13 +103,13 @@ impl AcpBuilder {
     /// working directory.
     pub fn working_dir(mut self, folder: impl AsRef<Path>) -> Self {
         let folder = folder.as_ref();
-        self.settings.working_dir = absolute(folder).unwrap_or_else(|_| folder.to_owned());
+        self.working_dir = absolute(folder).unwrap_or_else(|_| folder.to_owned());
         self
     }
 
     /// Sets a function that returns the working directory of a key's session: an absolute path. Default: that of the process.
     pub fn session_dir(mut self, dir: impl Fn(&str) -> PathBuf + Send + Sync + 'static) -> Self {
-        self.settings.session_dir = Some(Arc::new(dir));
+        self.session_dir = Some(Arc::new(dir));
         self
     }
 
@@ -128,100 +124,94 @@ impl AcpBuilder {
     /// The process has one output. While a turn waits for a slow reader, the other sessions of the process wait too: set
     /// [`Timeouts::quiet`](turnwise::manager::Timeouts#structfield.quiet).
     pub fn share(mut self, class: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
-        self.settings.share = Some(Arc::new(class));
+        self.share = Some(Arc::new(class));
         self
     }
 
     /// Sets where the ids of sessions are stored. Default: a [`MemoryStore`].
     pub fn store(mut self, store: impl SessionStore) -> Self {
-        self.settings.store = Arc::new(store);
+        self.store = Arc::new(store);
         self
     }
 
     /// Sets the method with which the process authenticates. Default: none; most agents use what they find in their environment.
     pub fn auth_method(mut self, id: impl Into<String>) -> Self {
-        self.settings.auth = Some(id.into());
+        self.auth = Some(id.into());
         self
     }
 
     /// Sets the mode of each session. See [`AcpSession::modes`](crate::AcpSession::modes).
     pub fn mode(mut self, id: impl Into<String>) -> Self {
-        self.settings.mode = Some(id.into());
+        self.mode = Some(id.into());
         self
     }
 
     /// Sets the model of each session. See [`AcpSession::models`](crate::AcpSession::models).
     pub fn model(mut self, id: impl Into<String>) -> Self {
-        self.settings.model = Some(id.into());
+        self.model = Some(id.into());
         self
     }
 
     /// Adds an MCP server that the agent connects to: an object, as the protocol defines it.
     pub fn mcp_server(mut self, server: Value) -> Self {
-        self.settings.servers.push(server);
+        self.servers.push(server);
         self
     }
 
     /// Sets what happens when the agent asks for permission. Default: it is refused.
     pub fn permissions(mut self, policy: AcpPolicy) -> Self {
-        self.settings.policy = policy;
+        self.policy = policy;
         self
     }
 
     /// Limits how long a question for permission waits for its answer. Default: 60 s. Then it is refused.
     pub fn permission_timeout(mut self, limit: Duration) -> Self {
-        self.settings.answer = limit;
+        self.answer = limit.min(LONGEST);
         self
     }
 
     /// Limits the time until a new session is ready, with the start of its process. Default: 30 s.
     pub fn ready_timeout(mut self, limit: Duration) -> Self {
-        self.settings.ready = limit;
+        self.ready = limit;
         self
     }
 
     /// Limits how long an aborted turn may continue. Default: 3 s. Then the session is stopped, and the next turn resumes it.
     pub fn abort_timeout(mut self, limit: Duration) -> Self {
-        self.settings.abort = limit;
+        self.abort = limit.min(LONGEST);
         self
     }
 
     /// Sets how long each step of a stop may take: `session/close`, the end of the agent's input, and SIGTERM. Then SIGKILL. Default: 2 s
     /// each.
     pub fn stop_grace(mut self, grace: Duration) -> Self {
-        self.settings.grace = grace;
+        self.grace = grace;
         self
     }
 
     /// Gives each process a guard, which ends it when this program is killed or stopped. Default: none. Linux only. Call [`Guard::init`] at
     /// the top of `main`.
     pub fn guard(mut self, guard: impl Into<Option<Guard>>) -> Self {
-        self.settings.guard = guard.into();
+        self.guard = guard.into();
         self
     }
 
     /// Limits a line from the agent, in bytes. Default: 16 MiB. A longer one ends the process with
     /// [`AcpError::LineTooLong`](crate::AcpError::LineTooLong).
     pub fn line_limit(mut self, limit: usize) -> Self {
-        self.settings.line_limit = limit;
+        self.line_limit = limit;
         self
     }
 }
 
 /// Without the environment, which may have secrets.
-impl fmt::Debug for Settings {
+impl fmt::Debug for AcpBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
+        f.debug_struct("AcpBuilder")
             .field("program", &self.program)
             .field("working_dir", &self.working_dir)
             .field("policy", &self.policy)
             .field("line_limit", &self.line_limit)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for AcpBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AcpBuilder").field(&self.settings).finish()
     }
 }

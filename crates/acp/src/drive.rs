@@ -10,8 +10,7 @@
 //! The next line is read when the reports of the last one are delivered: a slow turn slows the agent, and nothing grows.
 
 use crate::{
-    AcpError, AcpEvent, AcpReply,
-    builder::Settings,
+    AcpBuilder, AcpError, AcpEvent, AcpReply,
     permission::Asked,
     protocol::Protocol,
     state::{Opening, Report},
@@ -111,11 +110,10 @@ enum Over {
 
 /// Starts a process, and serves its sessions until its end.
 pub(crate) async fn run(
-    settings: Arc<Settings>,
-    mut orders: mpsc::UnboundedReceiver<Order>,
+    settings: Arc<AcpBuilder>,
+    orders: mpsc::UnboundedReceiver<Order>,
     phase: watch::Sender<Phase>,
 ) {
-    let mut protocol = Protocol::new(Arc::clone(&settings));
     let gone = match launch(&settings).await {
         Ok(mut process) => {
             phase.send_replace(Phase::Serves(Some(process.id())));
@@ -123,7 +121,7 @@ pub(crate) async fn run(
             let mut driver = Driver {
                 process,
                 lines: lines.expect("nobody has taken them"),
-                protocol,
+                protocol: Protocol::new(Arc::clone(&settings)),
                 orders,
                 live: HashMap::new(),
             };
@@ -136,38 +134,23 @@ pub(crate) async fn run(
             driver.end(over).await
         }
         Err(error) => {
-            orders.close();
-            while let Some(order) = orders.recv().await {
-                if let Order::Open(token, opening, _) = order {
-                    protocol.open(token, opening);
-                }
-            }
-            protocol.ended(&error);
-            Gone {
-                killed: false,
-                error,
-            }
+            let killed = false;
+            Gone { killed, error }
         }
     };
-    // Replies to what was ordered meanwhile are dropped, which shows that the process is gone.
+    // Orders are dropped with their replies, which shows that the process is gone.
     phase.send_replace(Phase::Gone(gone));
 }
 
-async fn launch(settings: &Settings) -> Result<Process, AcpError> {
+async fn launch(settings: &AcpBuilder) -> Result<Process, AcpError> {
     let mut command = Command::new(&settings.program);
     if settings.clear_environment {
         command.env_clear();
     }
-    let set = |(name, value): &(_, _)| {
-        (
-            std::ffi::OsString::clone(name),
-            std::ffi::OsString::clone(value),
-        )
-    };
     command
         .args(&settings.arguments)
         .current_dir(&settings.working_dir)
-        .envs(settings.environment.iter().map(set));
+        .envs(settings.environment.clone());
     let launcher = Launcher::new()
         .input_grace(settings.grace)
         .term_grace(settings.grace)
@@ -186,18 +169,11 @@ impl Driver {
         self.protocol.tick(Instant::now());
         self.deliver();
         let deadline = self.protocol.deadline();
-        let Self {
-            process,
-            lines,
-            protocol,
-            orders,
-            live,
-        } = self;
-        let (out, reports) = (&mut protocol.out, &protocol.reports);
-        let exited = process.exited();
+        let (out, reports) = (&mut self.protocol.out, &self.protocol.reports);
+        let exited = self.process.exited();
         tokio::select! {
-            order = orders.recv() => return self.order(order.unwrap_or(Order::Kill)),
-            line = next(lines), if reports.is_empty() => match line {
+            order = self.orders.recv() => return self.order(order.unwrap_or(Order::Kill)),
+            line = next(&mut self.lines), if reports.is_empty() => match line {
                 None => return Some(Over::Closed),
                 Some(Err(LineError::TooLong(limit))) => {
                     return Some(Over::Fault(AcpError::LineTooLong { limit }));
@@ -205,8 +181,8 @@ impl Driver {
                 Some(Err(LineError::Io(error))) => return Some(Over::Fault(AcpError::Io(Arc::new(error)))),
                 Some(Ok(line)) => return self.protocol.line(&line, Instant::now()).err().map(Over::Fault),
             },
-            () = room(live, reports.front().map(|(token, _)| *token)), if !reports.is_empty() => {}
-            written = write(&mut process.stdin, out), if !out.is_empty() => {
+            () = room(&self.live, reports.front().map(|(token, _)| *token)), if !reports.is_empty() => {}
+            written = write(&mut self.process.stdin, out), if !out.is_empty() => {
                 if written.is_err() {
                     return Some(Over::Closed);
                 }
@@ -294,7 +270,7 @@ impl Driver {
         let ended = self.ended(matches!(over, Over::Kill)).await;
         let stderr = self.process.stderr().text();
         let error = match over {
-            Over::Fault(error) => error.with_stderr(stderr),
+            Over::Fault(error) => error.with_stderr(&stderr),
             _ => AcpError::Exited {
                 status: ended.status,
                 stderr,
@@ -328,29 +304,21 @@ impl Driver {
 
     /// Stops it, if it has not ended. If nobody waits for that any more, it is killed. What it writes meanwhile is read.
     async fn ended(&mut self, kill: bool) -> turnwise_process::Ended {
-        let Self {
-            process,
-            lines,
-            orders,
-            ..
-        } = self;
-        let reads = async {
-            let _ = io::copy(lines.get_mut(), &mut io::sink()).await;
-            pending().await
-        };
-        let dropped =
-            async { while !kill && !matches!(orders.recv().await, None | Some(Order::Kill)) {} };
+        let (process, orders) = (&mut self.process, &mut self.orders);
         let ends = async {
             tokio::select! {
                 biased;
-                () = dropped => {}
+                () = async { while !kill && !matches!(orders.recv().await, None | Some(Order::Kill)) {} } => {}
                 ended = process.stop() => return ended,
             }
             process.kill().await
         };
         tokio::select! {
             ended = ends => ended,
-            never = reads => never,
+            never = async {
+                let _ = io::copy(self.lines.get_mut(), &mut io::sink()).await;
+                pending().await
+            } => never,
         }
     }
 }

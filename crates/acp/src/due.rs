@@ -20,16 +20,11 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 impl Protocol {
     /// The turn is to end soon.
-    pub(crate) fn cancel(&mut self, token: u64, now: Instant) {
-        let limit = self.settings.abort;
-        if let Some(Session {
-            turn: Some(turn), ..
-        }) = self.sessions.get_mut(&token)
-        {
+    pub fn cancel(&mut self, token: u64, now: Instant) {
+        let until = now + self.settings.abort;
+        if let Some(turn) = self.turn(token) {
             turn.cancel = Some(Cancel {
-                until: now
-                    .checked_add(limit)
-                    .unwrap_or(now + Duration::from_secs(1 << 20)),
+                until,
                 again: now + AGAIN,
                 pause: AGAIN,
             });
@@ -57,10 +52,10 @@ impl Protocol {
     }
 
     /// An answer that was chosen.
-    pub(crate) fn answer(&mut self, token: u64, asked: &Asked, option: &str) {
+    pub fn answer(&mut self, token: u64, asked: &Asked, option: &str) {
         self.close_question(token, asked, Some(option));
-        let session = self.sessions.get(&token);
-        if session.is_some_and(|it| it.turn.is_some() && it.questions.is_empty()) {
+        let open = self.sessions.get(&token).map(|it| it.questions.until());
+        if open == Some(None) && self.turn(token).is_some() {
             self.report(token, Report::Note("running".to_owned()));
         }
     }
@@ -86,8 +81,7 @@ impl Protocol {
         if turn.is_some_and(|turn| turn.cancel.is_some()) {
             return self.reply(&wire::outcome(request, None));
         }
-        let until = now.checked_add(self.settings.answer);
-        let until = until.unwrap_or(now + Duration::from_secs(1 << 30));
+        let until = now + self.settings.answer;
         let policy = self.settings.policy;
         match session.questions.ask(policy, request, params, until) {
             None => self.refuse(request, -32602, "no tool call or no options"),
@@ -100,11 +94,7 @@ impl Protocol {
     }
 
     fn asked(&mut self, token: u64, permission: AcpPermission) {
-        if self
-            .sessions
-            .get(&token)
-            .is_some_and(|it| it.turn.is_some())
-        {
+        if self.turn(token).is_some() {
             let title = permission.tool.title.clone().unwrap_or_default();
             let note = bounded(format!("asks for permission: {title}"), words::SHORT);
             self.report(token, Report::Note(note));
@@ -113,20 +103,20 @@ impl Protocol {
     }
 
     /// When [`tick`](Self::tick) has something to do.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let cancels = self
-            .sessions
-            .values()
-            .filter_map(|it| it.turn.as_ref()?.cancel.as_ref());
-        let questions = self.sessions.values().filter_map(|it| it.questions.until());
-        cancels
-            .map(|it| it.until.min(it.again))
-            .chain(questions)
-            .min()
+    pub fn deadline(&self) -> Option<Instant> {
+        let sessions = self.sessions.values();
+        let due = sessions.flat_map(|it| {
+            let cancel = it.turn.as_ref().and_then(|turn| turn.cancel.as_ref());
+            [
+                cancel.map(|it| it.until.min(it.again)),
+                it.questions.until(),
+            ]
+        });
+        due.flatten().min()
     }
 
     /// What is due: questions that nobody answered, and cancels that had no effect.
-    pub(crate) fn tick(&mut self, now: Instant) {
+    pub fn tick(&mut self, now: Instant) {
         let tokens: Vec<u64> = self.sessions.keys().copied().collect();
         for token in tokens {
             let Some(session) = self.sessions.get_mut(&token) else {
@@ -138,9 +128,8 @@ impl Protocol {
                 Some(cancel) if cancel.until <= now => {
                     let turn = session.turn.take();
                     drop(turn.and_then(|turn| self.calls.remove(&turn.call)));
-                    let error = AcpError::AbortTimedOut {
-                        limit: self.settings.abort,
-                    };
+                    let limit = self.settings.abort;
+                    let error = AcpError::AbortTimedOut { limit };
                     let reason = error.to_string();
                     self.report(token, Report::End(Err(error)));
                     self.report(token, Report::Over(reason));

@@ -111,9 +111,9 @@ impl AcpError {
     }
 
     /// With the end of stderr, which is known when the process has ended.
-    pub(crate) fn with_stderr(mut self, text: String) -> Self {
-        if let Self::Protocol { stderr, .. } = &mut self {
-            *stderr = text;
+    pub(crate) fn with_stderr(mut self, text: &str) -> Self {
+        if let Self::Protocol { stderr, .. } | Self::NotReady { stderr, .. } = &mut self {
+            text.clone_into(stderr);
         }
         self
     }

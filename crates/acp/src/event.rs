@@ -131,50 +131,24 @@ fn lenient<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>,
     })
 }
 
-#[derive(Deserialize)]
-struct Chunk {
-    content: Text,
-}
-
-#[derive(Deserialize)]
-struct Text {
-    text: String,
-}
-
-#[derive(Deserialize)]
-struct Plan {
-    entries: Vec<AcpPlanEntry>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Mode {
-    current_mode_id: String,
-}
-
 impl AcpEvent {
     /// Reads an update. Every update is an event: what is not as expected is [`Other`](Self::Other). `None` if it has no kind.
     pub(crate) fn read(update: Value) -> Option<Self> {
         let kind = update["sessionUpdate"].as_str()?;
+        let text = |value: &Value| value.as_str().map(str::to_owned);
         let known = match kind {
-            "agent_message_chunk" => {
-                Chunk::deserialize(&update).map(|it| Self::Text(it.content.text))
-            }
-            "agent_thought_chunk" => {
-                Chunk::deserialize(&update).map(|it| Self::Thought(it.content.text))
-            }
-            "tool_call" => AcpToolCall::deserialize(&update).map(Self::ToolCall),
-            "tool_call_update" => AcpToolCall::deserialize(&update).map(Self::ToolUpdate),
-            "plan" => Plan::deserialize(&update).map(|it| Self::Plan(it.entries)),
-            "current_mode_update" => {
-                Mode::deserialize(&update).map(|it| Self::Mode(it.current_mode_id))
-            }
-            "usage_update" => Ok(Self::Context {
+            "agent_message_chunk" => text(&update["content"]["text"]).map(Self::Text),
+            "agent_thought_chunk" => text(&update["content"]["text"]).map(Self::Thought),
+            "tool_call" => AcpToolCall::deserialize(&update).ok().map(Self::ToolCall),
+            "tool_call_update" => AcpToolCall::deserialize(&update).ok().map(Self::ToolUpdate),
+            "plan" => Vec::deserialize(&update["entries"]).ok().map(Self::Plan),
+            "current_mode_update" => text(&update["currentModeId"]).map(Self::Mode),
+            "usage_update" => Some(Self::Context {
                 used: update["used"].as_u64(),
                 size: update["size"].as_u64(),
                 cost: update["cost"]["amount"].as_f64(),
             }),
-            _ => Err(serde::de::Error::custom("unknown")),
+            _ => None,
         };
         let kind = kind.to_owned();
         Some(known.unwrap_or(Self::Other { kind, update }))

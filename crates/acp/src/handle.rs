@@ -1,7 +1,7 @@
 //! How a session is reached without its turn.
 
 use crate::{drive::Order, event::AcpPermission, permission::Questions};
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 use tokio::sync::mpsc;
 
 /// Reaches a session without its turn, to answer its questions for permission.
@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 /// }
 /// # }
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct AcpHandle {
     pub(crate) token: u64,
     pub(crate) id: Arc<str>,
@@ -49,13 +49,5 @@ impl AcpHandle {
         let order = Order::Answer(self.token, Box::new(asked), option.to_owned());
         // If this fails, the process is gone, and the question with it.
         self.orders.send(order).is_ok()
-    }
-}
-
-impl fmt::Debug for AcpHandle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AcpHandle")
-            .field("session_id", &self.id)
-            .finish_non_exhaustive()
     }
 }

@@ -63,7 +63,6 @@
 //!
 //! | module | its one idea |
 //! |---|---|
-//! | `probe` | the protocol for tests |
 //! | `session` | a session, from the side of its turns |
 //! | `link` | the processes, and which sessions use them |
 //! | `handle` | how a session is reached without its turn |
@@ -88,8 +87,6 @@ mod link;
 mod message;
 mod opening;
 mod permission;
-#[doc(hidden)]
-pub mod probe;
 mod protocol;
 mod session;
 mod state;
@@ -107,15 +104,22 @@ pub use session::{AcpChoice, AcpSession};
 pub use store::{FileStore, MemoryStore, SessionStore};
 pub use turnwise_process::{BootTime, Guard, GuardDeadline};
 
-use self::{
-    builder::Settings,
-    link::{Link, Pool},
-};
+/// The protocol without a process, for the tests and the fuzzer. Not part of the public interface.
+#[doc(hidden)]
+pub mod probe {
+    pub use crate::{
+        permission::{Asked, Questions},
+        protocol::Protocol,
+        state::{Opened, Opening, Report},
+    };
+}
+
+use self::link::{Link, Pool};
 use parking_lot::Mutex;
-use std::{collections::HashMap, ffi::OsStr, fmt, io, sync::Arc};
+use std::{collections::HashMap, convert::Infallible, ffi::OsStr, fmt, io, sync::Arc};
 use tokio::{task::spawn_blocking, time::timeout};
 use turnwise::{
-    Agent, Backend, Incarnation, TurnContext,
+    Agent, Backend, Incarnation, Registry, TurnContext,
     manager::{Causes, StopReason},
 };
 
@@ -123,19 +127,22 @@ use turnwise::{
 /// [`SessionManager::builder`](turnwise::SessionManager::builder).
 #[derive(Debug)]
 pub struct AcpAgent {
-    settings: Arc<Settings>,
+    settings: Arc<AcpBuilder>,
     pool: Arc<Pool>,
     /// The processes of sessions that are starting. If a start is cut short, its cleanup waits for its process.
     starting: Mutex<HashMap<(String, Incarnation), Arc<Link>>>,
+    /// Who calls the store for a key. A call that was cut short goes on, so it keeps its turn to its end.
+    calls: Registry<String, Infallible>,
 }
 
 impl AcpBuilder {
     /// Builds the agent.
     pub fn build(self) -> AcpAgent {
         AcpAgent {
-            settings: Arc::new(self.settings),
+            settings: Arc::new(self),
             pool: Arc::default(),
             starting: Mutex::default(),
+            calls: Registry::new(),
         }
     }
 }
@@ -149,28 +156,9 @@ impl AcpAgent {
     async fn open(&self, key: &str, cx: &TurnContext<AcpEvent>) -> Result<AcpSession, AcpError> {
         let saved = self.stored(key, |store, key| store.get(key)).await?;
         let lease = self.pool.lease(&self.settings, key);
-        let link = Arc::clone(&lease.link);
-        self.starting
-            .lock()
-            .insert((key.to_owned(), cx.incarnation()), link);
-        let opened = AcpSession::open(lease, saved, &self.settings, key, cx).await;
-        let mut session = match opened {
-            Ok(session) => session,
-            Err((lease, error)) => {
-                lease.kill().await;
-                return Err(error);
-            }
-        };
-        match self.prepare(key, &mut session).await {
-            Ok(()) => Ok(session),
-            Err(error) => {
-                session.lease.kill().await;
-                Err(error)
-            }
-        }
-    }
-
-    async fn prepare(&self, key: &str, session: &mut AcpSession) -> Result<(), AcpError> {
+        let (link, id) = (Arc::clone(&lease.link), (key.to_owned(), cx.incarnation()));
+        self.starting.lock().insert(id, link);
+        let mut session = AcpSession::open(lease, saved, &self.settings, key, cx).await?;
         if let Some(mode) = &self.settings.mode {
             session.set_mode(mode).await?;
         }
@@ -178,8 +166,9 @@ impl AcpAgent {
             session.set_model(model).await?;
         }
         let id = session.id().to_owned();
-        self.stored(key, move |store, key| store.set(key, &id))
-            .await
+        let set = move |store: &dyn SessionStore, key: &str| store.set(key, &id);
+        self.stored(key, set).await?;
+        Ok(session)
     }
 
     async fn stored<T: Send + 'static>(
@@ -188,7 +177,12 @@ impl AcpAgent {
         f: impl FnOnce(&dyn SessionStore, &str) -> io::Result<T> + Send + 'static,
     ) -> Result<T, AcpError> {
         let (store, key) = (Arc::clone(&self.settings.store), key.to_owned());
-        let done = spawn_blocking(move || f(&*store, &key)).await;
+        let turn = self.calls.enter(&key).await;
+        let called = spawn_blocking(move || {
+            let _turn = turn;
+            f(&*store, &key)
+        });
+        let done = called.await;
         let done = done.unwrap_or_else(|error| Err(error.into()));
         done.map_err(|error| AcpError::Store(Arc::new(error)))
     }
@@ -208,37 +202,33 @@ impl Backend for AcpAgent {
         cx: &TurnContext<AcpEvent>,
     ) -> Result<(AcpSession, AcpHandle), AcpError> {
         let limit = self.settings.ready;
-        let started = tokio::select! {
-            opened = timeout(limit, self.open(key, cx)) => opened,
-            () = cx.cancelled() => Ok(Err(AcpError::Aborted)),
+        let late = AcpError::NotReady {
+            limit,
+            stderr: String::new(),
         };
-        let link = self
-            .starting
-            .lock()
-            .remove(&(key.clone(), cx.incarnation()));
-        match started {
-            Ok(Ok(mut session)) => {
-                if let Some(event) = session.lost() {
-                    cx.emit(event);
-                }
+        let started = tokio::select! {
+            opened = timeout(limit, self.open(key, cx)) => opened.unwrap_or(Err(late)),
+            () = cx.cancelled() => Err(AcpError::Aborted),
+        };
+        let id = (key.clone(), cx.incarnation());
+        let link = self.starting.lock().remove(&id);
+        let error = match started {
+            Ok(mut session) => {
+                session.lost().into_iter().for_each(|event| cx.emit(event));
                 let handle = session.handle();
-                Ok((session, handle))
+                return Ok((session, handle));
             }
-            failed => {
-                // The lease is gone: the process ends if no other session uses it.
-                let mut stderr = String::new();
-                if let Some(link) = link {
-                    let gone = link.gone_if_unused().await;
-                    stderr = gone
-                        .and_then(|gone| gone.error.stderr().map(str::to_owned))
-                        .unwrap_or_default();
-                }
-                match failed {
-                    Ok(Err(error)) => Err(error),
-                    _ => Err(AcpError::NotReady { limit, stderr }),
-                }
-            }
-        }
+            Err(error) => error,
+        };
+        // The lease is gone: the process ends if no other session uses it.
+        let gone = match link {
+            Some(link) => link.gone_if_unused().await,
+            None => None,
+        };
+        Err(match gone.as_ref().and_then(|gone| gone.error.stderr()) {
+            Some(stderr) => error.with_stderr(stderr),
+            None => error,
+        })
     }
 
     /// Waits for the end of a process whose start was cut short, which has killed it.

@@ -1,8 +1,7 @@
 //! The processes, and which sessions use them.
 
 use crate::{
-    AcpError,
-    builder::Settings,
+    AcpBuilder, AcpError,
     drive::{self, Gone, Order, Phase},
 };
 use parking_lot::Mutex;
@@ -30,7 +29,7 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    fn start(settings: &Arc<Settings>, class: Option<String>) -> Arc<Self> {
+    fn start(settings: &Arc<AcpBuilder>, class: Option<String>) -> Arc<Self> {
         let (orders, ordered) = mpsc::unbounded_channel();
         let (sets, phase) = watch::channel(Phase::Serves(None));
         tokio::spawn(drive::run(Arc::clone(settings), ordered, sets));
@@ -88,7 +87,7 @@ pub(crate) struct Pool(Mutex<HashMap<String, Arc<Link>>>);
 
 impl Pool {
     /// A process for the session of a key: a shared one, or a new one.
-    pub(crate) fn lease(self: &Arc<Self>, settings: &Arc<Settings>, key: &str) -> Lease {
+    pub(crate) fn lease(self: &Arc<Self>, settings: &Arc<AcpBuilder>, key: &str) -> Lease {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         let class = settings.share.as_ref().map(|share| share(key));
         let mut links = self.0.lock();
@@ -136,13 +135,12 @@ impl Lease {
     }
 
     fn retire_in(&self, links: &mut HashMap<String, Arc<Link>>) {
-        let Some(class) = &self.link.class else {
-            return;
+        let takes = |class: &&String| {
+            links
+                .get(*class)
+                .is_some_and(|it| Arc::ptr_eq(it, &self.link))
         };
-        if links
-            .get(class)
-            .is_some_and(|link| Arc::ptr_eq(link, &self.link))
-        {
+        if let Some(class) = self.link.class.as_ref().filter(takes) {
             links.remove(class);
         }
     }
@@ -166,20 +164,11 @@ impl Lease {
         let (reply, closed) = oneshot::channel();
         self.order(Order::Close(self.token, Some(reply)));
         drop(timeout(grace, closed).await);
-        self.end(Order::Stop).await
-    }
-
-    /// The same, without any grace.
-    pub(crate) async fn kill(mut self) -> Option<Gone> {
-        self.end(Order::Kill).await
-    }
-
-    async fn end(&mut self, order: Order) -> Option<Gone> {
         self.leave();
         if !self.last {
             return None;
         }
-        self.order(order);
+        self.order(Order::Stop);
         Some(self.link.gone().await)
     }
 }

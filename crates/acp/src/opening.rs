@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 impl Protocol {
     /// Opens a session, once the agent is ready.
-    pub(crate) fn open(&mut self, token: u64, opening: Opening) {
+    pub fn open(&mut self, token: u64, opening: Opening) {
         if self.ready {
             self.open_now(token, opening, None);
         } else {

@@ -36,7 +36,7 @@ pub enum AcpPolicy {
 
 /// A question that waits.
 #[derive(Debug)]
-pub(crate) struct Asked {
+pub struct Asked {
     pub(crate) permission: AcpPermission,
     /// The id of its request.
     pub(crate) request: Value,
@@ -51,19 +51,12 @@ impl Asked {
 
 /// The open questions of a session. A question that is taken out is answered by the caller that took it, so each is answered once.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Questions(Arc<Mutex<Vec<Asked>>>);
+pub struct Questions(Arc<Mutex<Vec<Asked>>>);
 
 /// What becomes of a question.
 pub(crate) enum Verdict {
     Answer(Option<String>),
     Ask(Box<AcpPermission>),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Params {
-    tool_call: AcpToolCall,
-    options: Vec<AcpOption>,
 }
 
 impl Questions {
@@ -76,12 +69,13 @@ impl Questions {
         until: Instant,
     ) -> Option<Verdict> {
         static COUNT: AtomicU64 = AtomicU64::new(1);
-        let Params { tool_call, options } = Params::deserialize(params).ok()?;
-        let reads = matches!(tool_call.kind.as_deref(), Some("read" | "search"));
+        let tool = AcpToolCall::deserialize(&params["toolCall"]).ok()?;
+        let options = Vec::deserialize(&params["options"]).ok()?;
+        let reads = matches!(tool.kind.as_deref(), Some("read" | "search"));
         let asked = Asked {
             permission: AcpPermission {
                 id: COUNT.fetch_add(1, Ordering::Relaxed),
-                tool: tool_call,
+                tool,
                 options,
             },
             request: request.clone(),
@@ -104,7 +98,7 @@ impl Questions {
     }
 
     /// Takes out the questions of which this is true.
-    pub(crate) fn take(&self, is_it: impl Fn(&Asked) -> bool) -> Vec<Asked> {
+    pub fn take(&self, is_it: impl Fn(&Asked) -> bool) -> Vec<Asked> {
         let mut open = self.0.lock();
         let (taken, left) = open.drain(..).partition(is_it);
         *open = left;
@@ -119,10 +113,6 @@ impl Questions {
     pub(crate) fn open(&self) -> Vec<AcpPermission> {
         let open = self.0.lock();
         open.iter().map(|asked| asked.permission.clone()).collect()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().is_empty()
     }
 }
 

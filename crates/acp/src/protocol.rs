@@ -13,8 +13,7 @@
 //! | a fault of `wire`; an update without session or kind; a response without what it must have | the process is ended | the same |
 
 use crate::{
-    AcpError,
-    builder::Settings,
+    AcpBuilder, AcpError,
     event::AcpEvent,
     message::{AcpReply, AcpStop, AcpUsage},
     state::{Call, Done, Opening, Report, Session, Turn},
@@ -24,7 +23,7 @@ use crate::{
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, VecDeque},
     sync::Arc,
 };
 use tokio::{sync::oneshot, time::Instant};
@@ -37,35 +36,35 @@ pub(crate) const AUTH_REQUIRED: i64 = -32000;
 
 /// See the module.
 #[derive(Debug)]
-pub(crate) struct Protocol {
-    pub(crate) settings: Arc<Settings>,
+pub struct Protocol {
+    pub(crate) settings: Arc<AcpBuilder>,
     /// What the agent can do.
     pub(crate) can: Arc<Capabilities>,
     /// Sessions may be opened.
     pub(crate) ready: bool,
     /// Sessions that are opened when it is ready.
     pub(crate) waiting: Vec<(u64, Opening)>,
-    pub(crate) sessions: HashMap<u64, Session>,
-    pub(crate) calls: HashMap<u64, Call>,
+    pub(crate) sessions: BTreeMap<u64, Session>,
+    pub(crate) calls: BTreeMap<u64, Call>,
     count: u64,
     /// So many bytes, at most, of what the agent has not read are answers.
     owed: usize,
     /// What is to be written.
-    pub(crate) out: BytesMut,
+    pub out: BytesMut,
     /// What the sessions are to receive.
-    pub(crate) reports: VecDeque<(u64, Report)>,
+    pub reports: VecDeque<(u64, Report)>,
 }
 
 impl Protocol {
     /// At the beginning of a process.
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub fn new(settings: Arc<AcpBuilder>) -> Self {
         let mut protocol = Self {
             settings,
             can: Arc::default(),
             ready: false,
             waiting: Vec::new(),
-            sessions: HashMap::new(),
-            calls: HashMap::new(),
+            sessions: BTreeMap::new(),
+            calls: BTreeMap::new(),
             count: 0,
             owed: 0,
             out: BytesMut::new(),
@@ -75,7 +74,8 @@ impl Protocol {
         protocol
     }
 
-    pub(crate) fn prompt(&mut self, token: u64, blocks: &[Value]) {
+    /// Begins a turn.
+    pub fn prompt(&mut self, token: u64, blocks: &[Value]) {
         let id = match self.sessions.get(&token) {
             Some(session) if session.turn.is_none() => Arc::clone(&session.id),
             // The manager has one turn at a time, and none of a session that is closed.
@@ -87,13 +87,14 @@ impl Protocol {
             session.turn = Some(Turn {
                 call,
                 text: String::new(),
+                room: self.settings.line_limit,
                 cancel: None,
             });
         }
     }
 
     /// A request of the user.
-    pub(crate) fn request(&mut self, token: u64, method: String, mut params: Value, reply: Done) {
+    pub fn request(&mut self, token: u64, method: String, mut params: Value, reply: Done) {
         if let Some(session) = self.sessions.get(&token) {
             params["sessionId"] = (*session.id).into();
             // Forgets the calls of users who gave up waiting, so that the list does not grow.
@@ -104,7 +105,7 @@ impl Protocol {
     }
 
     /// Forgets a session. `reply` receives when the agent has closed it.
-    pub(crate) fn close(&mut self, token: u64, reply: Option<oneshot::Sender<()>>) {
+    pub fn close(&mut self, token: u64, reply: Option<oneshot::Sender<()>>) {
         self.waiting.retain(|(waits, _)| *waits != token);
         let turn = self.sessions.get_mut(&token).and_then(|it| it.turn.take());
         if let Some(turn) = turn {
@@ -119,11 +120,8 @@ impl Protocol {
 
     pub(crate) fn close_id(&mut self, id: &str, reply: Option<oneshot::Sender<()>>) {
         if self.can.close {
-            self.call(
-                "session/close",
-                &json!({"sessionId": id}),
-                Call::Close(reply),
-            );
+            let params = json!({"sessionId": id});
+            self.call("session/close", &params, Call::Close(reply));
         }
     }
 
@@ -132,7 +130,7 @@ impl Protocol {
     /// # Errors
     ///
     /// The process is to be ended for it.
-    pub(crate) fn line(&mut self, line: &[u8], now: Instant) -> Result<(), AcpError> {
+    pub fn line(&mut self, line: &[u8], now: Instant) -> Result<(), AcpError> {
         match wire::read(line).map_err(AcpError::protocol)? {
             Incoming::Response(id, result) => match self.calls.remove(&id) {
                 Some(call) => self.response(call, result),
@@ -147,13 +145,11 @@ impl Protocol {
             }
             Incoming::Notification(method, mut params) if method == "session/update" => {
                 let update = params.get_mut("update").map(Value::take);
-                match (
-                    params["sessionId"].as_str(),
-                    update.and_then(AcpEvent::read),
-                ) {
-                    (Some(id), Some(event)) => self.update(id, event),
-                    _ => return Err(AcpError::protocol("an update without session or kind")),
-                }
+                let event = update.and_then(AcpEvent::read);
+                let (Some(id), Some(event)) = (params["sessionId"].as_str(), event) else {
+                    return Err(AcpError::protocol("an update without session or kind"));
+                };
+                self.update(id, event);
                 Ok(())
             }
             Incoming::Notification(..) | Incoming::Nothing => Ok(()),
@@ -165,16 +161,21 @@ impl Protocol {
         sessions.find_map(|(token, session)| (*session.id == *id).then_some(*token))
     }
 
+    pub(crate) fn turn(&mut self, token: u64) -> Option<&mut Turn> {
+        self.sessions.get_mut(&token)?.turn.as_mut()
+    }
+
     fn update(&mut self, id: &str, event: AcpEvent) {
         let Some(token) = self.token(id) else { return };
-        let limit = self.settings.line_limit;
-        let turn = self
-            .sessions
-            .get_mut(&token)
-            .and_then(|it| it.turn.as_mut());
-        if let (Some(turn), AcpEvent::Text(text)) = (turn, &event) {
-            let room = limit.saturating_sub(turn.text.len());
-            turn.text.push_str(words::cut(text, room));
+        if let (Some(turn), AcpEvent::Text(text)) = (self.turn(token), &event) {
+            let kept = words::cut(text, turn.room);
+            turn.text.push_str(kept);
+            // After a gap nothing more is kept.
+            turn.room = if kept == text {
+                turn.room - kept.len()
+            } else {
+                0
+            };
         }
         self.event(token, event);
     }
@@ -206,12 +207,12 @@ impl Protocol {
             },
             Err(_) => String::new(),
         };
+        // The agent has given up waiting for their answers.
+        self.refuse_all(token);
         let session = self.sessions.get_mut(&token);
         let Some(turn) = session.and_then(|session| session.turn.take()) else {
             return Ok(());
         };
-        // The agent has given up waiting for their answers.
-        self.refuse_all(token);
         let end = match result {
             // Some agents end a cancelled turn with an error.
             Err(_) if turn.cancel.is_some() => Err(AcpError::Aborted),
@@ -228,35 +229,17 @@ impl Protocol {
     }
 
     /// The process has ended: so have all turns, calls and sessions.
-    pub(crate) fn ended(&mut self, error: &AcpError) {
-        let not_started = || AcpError::NotStarted {
-            source: Box::new(error.clone()),
-        };
-        for (_, opening) in self.waiting.drain(..) {
-            drop(opening.reply.send(Err(not_started())));
-        }
-        for (_, call) in self.calls.drain() {
-            match call {
-                Call::Open(_, opening, ..) => drop(opening.reply.send(Err(not_started()))),
-                Call::User(_, reply) => drop(reply.send(Err(error.clone()))),
-                _ => {}
-            }
-        }
-        // Nobody can answer them any more.
-        let open = self.sessions.iter().flat_map(|(token, session)| {
-            let open = session.questions.take(|_| true);
-            open.into_iter().map(|asked| (*token, asked.permission.id))
-        });
-        for (token, id) in open.collect::<Vec<_>>() {
-            self.event(token, AcpEvent::PermissionClosed(id));
-        }
+    pub fn ended(&mut self, error: &AcpError) {
+        // Whoever waits for a reply receives the error from the link.
+        self.waiting.clear();
+        self.calls.clear();
+        let tokens: Vec<u64> = self.sessions.keys().copied().collect();
+        tokens.into_iter().for_each(|token| self.refuse_all(token));
         for (token, session) in std::mem::take(&mut self.sessions) {
             if session.turn.is_some() {
-                self.reports
-                    .push_back((token, Report::End(Err(error.clone()))));
+                self.report(token, Report::End(Err(error.clone())));
             }
-            self.reports
-                .push_back((token, Report::Over(error.to_string())));
+            self.report(token, Report::Over(error.to_string()));
         }
     }
 
@@ -274,16 +257,11 @@ impl Protocol {
     }
 
     pub(crate) fn event(&mut self, token: u64, event: AcpEvent) {
-        let in_turn = self
-            .sessions
-            .get(&token)
-            .is_some_and(|it| it.turn.is_some());
-        let report = if in_turn {
-            Report::Event
-        } else {
-            Report::Unasked
+        let report = match self.turn(token) {
+            Some(_) => Report::Event(event),
+            None => Report::Unasked(event),
         };
-        self.report(token, report(event));
+        self.report(token, report);
     }
 
     pub(crate) fn report(&mut self, token: u64, report: Report) {

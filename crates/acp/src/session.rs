@@ -1,14 +1,13 @@
 //! A session of an agent, from the side of its turns.
 
 use crate::{
-    AcpError, AcpEvent, AcpHandle, AcpMessage, AcpReply,
-    builder::Settings,
+    AcpBuilder, AcpError, AcpEvent, AcpHandle, AcpMessage, AcpReply,
     drive::{Order, Reader},
     link::Lease,
     state::{Opened, Opening, Report},
 };
 use serde_json::{Value, json};
-use std::{fmt, pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 use turnwise::TurnContext;
 
@@ -16,6 +15,7 @@ use turnwise::TurnContext;
 const READY: usize = 64;
 
 /// A session of an [`AcpAgent`](crate::AcpAgent): a conversation with a running agent. A drop ends it.
+#[derive(Debug)]
 pub struct AcpSession {
     pub(crate) lease: Lease,
     opened: Opened,
@@ -38,10 +38,10 @@ impl AcpSession {
     pub(crate) async fn open(
         lease: Lease,
         saved: Option<String>,
-        settings: &Settings,
+        settings: &AcpBuilder,
         key: &str,
         cx: &TurnContext<AcpEvent>,
-    ) -> Result<Self, (Lease, AcpError)> {
+    ) -> Result<Self, AcpError> {
         let (reply, opened) = oneshot::channel();
         let dir = settings.session_dir.as_ref();
         let folder = dir.map_or_else(|| settings.working_dir.clone(), |dir| dir(key));
@@ -53,10 +53,10 @@ impl AcpSession {
         lease.order(Order::Open(lease.token, opening, cx.session()));
         match opened.await {
             Ok(Ok(opened)) => Ok(Self { lease, opened }),
-            Ok(Err(error)) => Err((lease, error)),
+            Ok(Err(error)) => Err(error),
             Err(_) => {
                 let source = Box::new(lease.link.gone().await.error);
-                Err((lease, AcpError::NotStarted { source }))
+                Err(AcpError::NotStarted { source })
             }
         }
     }
@@ -250,13 +250,4 @@ fn choices(values: &Value, id: &str, current: &Value) -> Vec<AcpChoice> {
         }
     }
     found
-}
-
-impl fmt::Debug for AcpSession {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AcpSession")
-            .field("id", &self.opened.id)
-            .field("pid", &self.pid())
-            .finish_non_exhaustive()
-    }
 }

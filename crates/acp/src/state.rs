@@ -11,30 +11,36 @@ pub(crate) type Done = oneshot::Sender<Result<Value, AcpError>>;
 
 /// A session that is to be opened.
 #[derive(Debug)]
-pub(crate) struct Opening {
+pub struct Opening {
     /// The id of the session before it.
-    pub(crate) saved: Option<String>,
-    pub(crate) folder: PathBuf,
-    pub(crate) reply: oneshot::Sender<Result<Opened, AcpError>>,
+    pub saved: Option<String>,
+    /// Its working directory.
+    pub folder: PathBuf,
+    /// Receives the session.
+    pub reply: oneshot::Sender<Result<Opened, AcpError>>,
 }
 
 /// A session that is open.
 #[derive(Debug)]
-pub(crate) struct Opened {
-    pub(crate) id: Arc<str>,
+pub struct Opened {
+    /// The agent's id of it.
+    pub id: Arc<str>,
     pub(crate) resumed: bool,
     /// The session before it, which could not be resumed, and why.
     pub(crate) lost: Option<(String, String)>,
     /// The response: modes, models, options.
     pub(crate) info: Value,
     pub(crate) can: Arc<Capabilities>,
-    pub(crate) questions: Questions,
+    /// Its open questions.
+    pub questions: Questions,
 }
 
 /// What a session receives.
 #[derive(Debug)]
-pub(crate) enum Report {
+pub enum Report {
+    /// An event of the turn.
     Event(AcpEvent),
+    /// What the turn does.
     Note(String),
     /// The end of the turn.
     End(Result<AcpReply, AcpError>),
@@ -67,6 +73,8 @@ pub(crate) struct Session {
 pub(crate) struct Turn {
     pub(crate) call: u64,
     pub(crate) text: String,
+    /// So many bytes more may be kept of it.
+    pub(crate) room: usize,
     pub(crate) cancel: Option<Cancel>,
 }
 

@@ -9,8 +9,8 @@ use std::{
 
 /// Stores the id of the agent's session for each key, so that the next process can resume it.
 ///
-/// The methods may block: they run in `spawn_blocking`. Calls may run at the same time. If a start is cut short, its call continues, and may
-/// overlap with a call of the next start of the same key.
+/// The methods may block: they run in `spawn_blocking`. Calls for one key run one after the other, in their order. If a start is cut short,
+/// its call continues, and the next start of the key waits for it. Calls for different keys run at the same time.
 pub trait SessionStore: Send + Sync + 'static {
     /// Returns the id of a key's session.
     ///

@@ -9,7 +9,6 @@
 //! | any other; an error without an id, which reports that a line of ours was not read | a fault: nothing that follows can be relied upon |
 
 use crate::words::{self, bounded};
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// What a line contains.
@@ -129,11 +128,6 @@ pub(crate) struct Capabilities {
     pub(crate) methods: Vec<String>,
 }
 
-#[derive(Deserialize)]
-struct Method {
-    id: String,
-}
-
 impl Capabilities {
     /// From the response to `initialize`.
     ///
@@ -149,11 +143,7 @@ impl Capabilities {
         let session = |name: &str| can["sessionCapabilities"][name].is_object();
         let prompt = |name: &str| can["promptCapabilities"][name] == true;
         let methods = result["authMethods"].as_array().into_iter().flatten();
-        let id = |method: &Value| {
-            Method::deserialize(method)
-                .ok()
-                .map(|it| bounded(it.id, words::SHORT))
-        };
+        let id = |method: &Value| Some(bounded(method["id"].as_str()?.to_owned(), words::SHORT));
         Ok(Self {
             load: can["loadSession"] == true,
             resume: session("resume"),

@@ -36,6 +36,7 @@ fn part(line: &str) -> Option<&'static str> {
     match line {
         _ if line.starts_with("src/manager/") => Some("manager"),
         _ if line.starts_with("crates/pi/src/") => Some("pi"),
+        _ if line.starts_with("crates/acp/src/") => Some("acp"),
         _ if line.starts_with("crates/process/src/") => Some("process"),
         _ if line.starts_with("src/") => Some("core"),
         _ => None,

@@ -17,6 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs};
 
+use fuzz::acp;
 use fuzz::hostile::Fault;
 use fuzz::jsonl;
 use fuzz::manager::words::Lie as Rule;
@@ -52,6 +53,11 @@ fn manager() {
 #[test]
 fn jsonl() {
     replay("jsonl");
+}
+
+#[test]
+fn acp() {
+    replay("acp");
 }
 
 /// Every input is run, so that one failure does not hide the next; then the row for the tables, and a look at what the
@@ -211,6 +217,33 @@ fn what_a_pi_must_not_be_told_is_noticed() {
         let faulty = move |bytes: &[u8], log: &Log| jsonl::run(bytes, log, Some(fault));
         let (_, end) = run(faulty, &bytes, DEADLINE);
         assert_eq!(end, Err(words.to_owned()), "{fault:?}");
+    }
+}
+
+#[test]
+fn what_an_agent_and_its_sessions_must_not_see_is_noticed() {
+    let step = |name| [acp::byte(name), 0];
+    let steps = ["open", "respond", "respond", "prompt", "call"].map(step);
+    let bytes = [&[0], steps.as_flattened()].concat();
+    let faults = [
+        (acp::Fault::CutsLoseBytes, "step 1: at once None, in pieces"),
+        (
+            acp::Fault::RefusalsAreLost,
+            "at the end: 1 requests 1 are not answered",
+        ),
+        (acp::Fault::EndsAreLost, "at the end: a turn is lost"),
+    ];
+    let target = target("acp");
+    let (_, honest) = run(target.run, &bytes, DEADLINE);
+    assert_eq!(honest, Ok(()));
+    for (fault, words) in faults {
+        let faulty = move |bytes: &[u8], log: &Log| acp::run(bytes, log, Some(fault));
+        let (_, end) = run(faulty, &bytes, DEADLINE);
+        let why = end.expect_err("the fault is not noticed");
+        assert!(
+            why.contains(words),
+            "{fault:?} was noticed in other words: {why}"
+        );
     }
 }
 

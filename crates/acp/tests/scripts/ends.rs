@@ -1,6 +1,9 @@
 //! Ends of sessions: nothing is left, whatever the agent does.
 
-use super::{Folder, SERVE, gone, manager, manager_with, on_prompt, runs, said, script, within};
+use super::{
+    Folder, SERVE, at_first, gone, manager, manager_with, on_prompt, pid, runs, said, script,
+    within,
+};
 use std::time::Duration;
 use turnwise::manager::{StopError, Timeouts};
 use turnwise_acp::AcpError;
@@ -132,4 +135,19 @@ async fn a_shutdown_while_turns_run() {
     for pid in pids {
         assert!(!runs(&pid), "{pid} is left");
     }
+}
+
+#[tokio::test]
+async fn an_agent_that_closes_its_output_has_no_further_turn() {
+    let folder = Folder::new();
+    let sessions = manager(at_first(
+        &folder,
+        "answer $$; exec >&-; while :; do sleep 1; done",
+    ));
+    let first: u32 = said(&sessions, "a").await.parse().expect("a number");
+    // It still runs when the next turn begins, but it is not used.
+    while pid(&sessions, "a").await == first {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(said(&sessions, "a").await, "well");
 }

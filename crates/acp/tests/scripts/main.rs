@@ -12,6 +12,7 @@ mod ends;
 mod permissions;
 mod share;
 mod starts;
+mod stores;
 mod turns;
 mod unasked;
 

@@ -5,13 +5,17 @@ extern crate deadline as tokio;
 #[macro_use]
 extern crate deadline_attribute;
 
+mod bounds;
+mod opens;
+mod probe;
+mod turns;
+mod updates;
+
+use probe::{Probe, Received};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, time::Duration};
-use turnwise_acp::{
-    AcpAgent, AcpError, AcpPolicy,
-    probe::{Probe, Received},
-};
+use turnwise_acp::{AcpAgent, AcpError, AcpPolicy};
 
 /// What happens next. Sessions have the numbers 0 to 2.
 #[derive(Clone, Debug)]
@@ -188,8 +192,10 @@ fn run(policy: AcpPolicy, steps: &[Step]) {
             for _ in 0..100 {
                 probe.wait(Duration::from_millis(100));
             }
-            assert!(!probe.waits(), "something waits for ever");
+            assert!(probe.waits().is_none(), "something waits for ever");
             seen.look(&mut probe);
+            let ended = seen.turns.values().all(|open| *open == 0);
+            assert!(ended, "a turn goes on after its abort: {seen:?}");
             for (request, count) in &seen.asked {
                 assert_eq!(*count, 1, "answers to {request}");
             }
