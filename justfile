@@ -160,6 +160,17 @@ pi-soak TURNS="200": (needs-pi "pi-soak")
 needs-pi RECIPE:
     @{{ just_executable() }} pi || { echo "CANNOT RUN {{ RECIPE }}: there is no pi" >&2; exit 1; }
 
+# proves the machine of one slot for queues of any length (claims, progress), and weakens each of its guards once
+machine: z3
+    cargo run -q --profile test -p loom-tests --bin machine -- prove
+    cargo run -q --profile test -p loom-tests --bin machine -- weaken
+
+[private]
+z3:
+    @command -v z3 >/dev/null || pip install --quiet z3-solver >/dev/null 2>&1 || pip install --quiet --break-system-packages z3-solver >/dev/null 2>&1 \
+        || { apt-get update && apt-get install --yes --no-install-recommends z3; } >/dev/null 2>&1 || true
+    @z3 --version >/dev/null 2>&1 || { echo "CANNOT RUN machine: z3 cannot be installed, neither by pip nor by apt" >&2; exit 1; }
+
 # runs a mutant or a model and shows what its threads did, as a table and as a picture; --check: the committed picture is that
 explain +WHAT:
     cargo run -q --profile test -p loom-tests --bin explain -- {{ WHAT }}

@@ -89,7 +89,7 @@ pub(crate) fn mutants(root: &Path) -> Result<Vec<Mutant>, String> {
 }
 
 /// The mutants of one file.
-fn parse(package: &'static str, stem: &str, text: &str) -> Result<Vec<Mutant>, String> {
+pub(crate) fn parse(package: &'static str, stem: &str, text: &str) -> Result<Vec<Mutant>, String> {
     let begins = |line: &&str| !line.starts_with("=== ");
     let comment = text.lines().take_while(begins);
     for line in comment.clone() {
