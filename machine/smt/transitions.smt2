@@ -48,9 +48,10 @@
   (and (<= 0 of 2) (is_current s)
     (is t (ite (= (phase s) Idle) (caller! (free s now) by) (ite (< (len s) limit) (joined s of by) s)))))
 
+(define-fun ungranted ((s Slot)) Slot (lane! (grant! s 0) 0))
 ; The grant is taken: a turn, or a vacancy if there is no session.
 (define-fun taken ((s Slot)) Slot
-  (ite (session s) (turn+ (session! (grant! s 0) false) 1) (vacancy+ (grant! s 0) 1)))
+  (ite (session s) (turn+ (session! (ungranted s) false) 1) (vacancy+ (ungranted s) 1)))
 (define-fun has_grant ((s Slot) (of Int) (p Int)) Bool (and (< 0 p) (= (grant s) p) (= (lane s) of)))
 (define-fun found ((s Slot) (k Int) (of Int) (p Int)) Bool
   (or (is_at s k of p) (and (= k (- 1)) (absent s of p))))
@@ -70,9 +71,9 @@
 (define-fun leave ((s Slot) (t Slot) (of Int) (p Int) (now Int) (k Int)) Bool
   (and (found s k of p)
     (is t (ite (<= 0 k) (left s k)
-      (ite (has_grant s of p) (ite (session s) (pass (grant! s 0) (rested s) now) (taken s)) s)))))
+      (ite (has_grant s of p) (ite (session s) (pass (ungranted s) (rested s) now) (taken s)) s)))))
 (define-fun revoke ((s Slot) (t Slot)) Bool
-  (and (= (len s) 0) (let ((r (caller! (grant! s 0) false)))
+  (and (= (len s) 0) (let ((r (caller! (ungranted s) false)))
     (is t (ite (= (grant s) 0) s (ite (session s) (begin r Idle (rested s)) (vacancy+ r 1)))))))
 (define-fun cleared ((s Slot)) Slot (ite (< 0 (len s)) (post_waiting (emptied s)) s))
 (define-fun send_away ((s Slot) (t Slot)) Bool (is t (cleared s)))
@@ -108,7 +109,7 @@
 (define-fun supersede ((s Slot) (t Slot)) Bool
   (and (is_current s)
     (let ((holds (and (not (= (phase s) Idle)) (= (grant s) 0))))
-      (is t (session! (gone+ (post_waiting (departed! (superseded! (handle! (caller! (grant! (emptied s) 0)
+      (is t (session! (gone+ (post_waiting (departed! (superseded! (handle! (caller! (ungranted (emptied s))
         (and (caller s) (= (grant s) 0))) (and (handle s) holds)) true) (not holds))) (count (session s))) false)))))
 ; What it leaves for the slot that replaces it: the queue, with a grant that was not taken back in front of its priority.
 (define-fun legacy ((s Slot)) Slot

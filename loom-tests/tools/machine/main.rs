@@ -2,9 +2,11 @@
 //!
 //!     cargo run -p loom-tests --bin machine -- prove           each transition keeps the invariant; the claims follow from it
 //!     cargo run -p loom-tests --bin machine -- weaken          weakens a guard at a time, and expects a counterexample
+//!     cargo run -p loom-tests --bin machine -- judge FOLDER    judges what the source has recorded there
 //!
 //! The machine is in `machine/smt`. z3 answers.
 
+mod judge;
 #[path = "../mutant/mod.rs"]
 mod mutant;
 mod prove;
@@ -37,6 +39,7 @@ fn run(arguments: &[&str]) -> Result<bool, String> {
         ["prove"] => prove::prove(&Theory::read(&root, &[])?),
         ["weaken"] => weaken::weaken(&root, None),
         ["weaken", filter] => weaken::weaken(&root, Some(filter)),
-        _ => Err("one of: prove, weaken".to_owned()),
+        ["judge", folder] => judge::judge(&root, Path::new(folder)),
+        _ => Err("one of: prove, weaken, judge".to_owned()),
     }
 }

@@ -45,6 +45,11 @@ impl Place {
         Ticket::new(ticket).expect("a place is made of a ticket")
     }
 
+    #[cfg(feature = "record")]
+    pub(crate) fn bits(self) -> u64 {
+        self.0.get()
+    }
+
     #[cfg(feature = "tokio")]
     fn priority(self) -> Priority {
         match self.0.get() & (Self::NORMAL | Self::FIRST) {
@@ -173,6 +178,19 @@ impl<H> Queue<H> {
         let waiters = self.waiters.split_off(&lowest);
         self.trim();
         Self { waiters }
+    }
+
+    #[cfg(feature = "record")]
+    pub(crate) fn seen(&self) -> Vec<(u64, bool, bool)> {
+        let all = self.waiters.iter();
+        all.map(|(place, waiter)| {
+            (
+                place.bits(),
+                waiter.waker.is_some(),
+                waiter.caller.is_some(),
+            )
+        })
+        .collect()
     }
 
     /// The handles of the queued calls.
