@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Longer queues are not judged.
-const MOST: usize = 8;
+const MOST: usize = 12;
 /// How many records one process of z3 gets.
 const AT_ONCE: usize = 400;
 /// How many bad records are printed.
