@@ -3,6 +3,7 @@
 //!     cargo run -p loom-tests --bin machine -- prove           each transition keeps the invariant; the claims follow from it
 //!     cargo run -p loom-tests --bin machine -- weaken          weakens a guard at a time, and expects a counterexample
 //!     cargo run -p loom-tests --bin machine -- judge FOLDER    judges what the source has recorded there
+//!     cargo run -p loom-tests --bin machine -- mutants          breaks the slot's source, and expects a record that is not allowed
 //!
 //! The machine is in `machine/smt`. z3 answers.
 
@@ -14,6 +15,9 @@ mod sexp;
 #[path = "../table.rs"]
 mod table;
 mod theory;
+mod tie;
+#[path = "../tree.rs"]
+mod tree;
 mod weaken;
 mod z3;
 
@@ -40,6 +44,8 @@ fn run(arguments: &[&str]) -> Result<bool, String> {
         ["weaken"] => weaken::weaken(&root, None),
         ["weaken", filter] => weaken::weaken(&root, Some(filter)),
         ["judge", folder] => judge::judge(&root, Path::new(folder)),
-        _ => Err("one of: prove, weaken, judge".to_owned()),
+        ["mutants"] => tie::mutated(&root, ""),
+        ["mutants", filter] => tie::mutated(&root, filter),
+        _ => Err("one of: prove, weaken, judge, mutants".to_owned()),
     }
 }

@@ -178,6 +178,11 @@ impl Mutant {
         self.claim.starts_with('A')
     }
 
+    /// The names of the files that it breaks.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().map(|pair| &*pair.file)
+    }
+
     /// The files that it breaks, with their new text.
     pub(crate) fn broken(&self, root: &Path) -> Result<Vec<(PathBuf, String)>, String> {
         let mut of_file: BTreeMap<&str, Vec<&Pair>> = BTreeMap::new();
