@@ -230,4 +230,7 @@ pub enum StopReason {
     Discarded,
     /// It was older than [`max_age`](crate::manager::ManagerBuilder::max_age).
     Aged,
+    /// This process no longer [owns](crate::manager::Ownership) its key. Another one may own it soon, so stop it at once, and write nothing
+    /// that the session of another process would read.
+    Lost,
 }

@@ -8,7 +8,7 @@ use super::{
         sending::Sending,
         turn::{Drove, SessionTurn, drive},
     },
-    end::{shutdown, sweep},
+    end::{loss, shutdown, sweep},
     error::TurnError,
     options::TurnOptions,
     reach::Call,
@@ -99,7 +99,10 @@ impl<B: Backend> ManagerBuilder<B> {
         self.settings.check()?;
         let registry = self.registry();
         let (idle, age) = (self.settings.stop_idle_after, self.settings.max_age);
-        let shared = Arc::new(Shared::new(self.backend, registry, self.settings, runtime));
+        let (settings, ownership) = (self.settings, self.ownership);
+        let shared = Shared::new(self.backend, registry, settings, ownership, runtime);
+        let shared = Arc::new(shared);
+        loss::watch(&shared);
         if let Some(shortest) = [idle, age].into_iter().flatten().min() {
             let reap = sweep::reap(Arc::clone(&shared), shortest, idle);
             shared.runtime.spawn(reap);

@@ -25,8 +25,8 @@ pub(crate) trait Port<E>: Send + Sync {
     fn end(&self);
     fn emit(&self, event: E);
     fn discard(&self, reason: Arc<str>);
-    /// Stops a session that has lost its key, with the seat that it has.
-    fn stop_loose(&self, session: Box<dyn Any + Send>, seat: Box<dyn Any + Send>);
+    /// Stops a session that has lost its key. Then drops the rest: its seat and its tenure.
+    fn stop_loose(&self, session: Box<dyn Any + Send>, rest: Box<dyn Any + Send>);
 }
 
 /// Lets a session emit events, set its note and end at any time, also while it is idle. [`TurnContext::session`] returns it. Clones
@@ -80,6 +80,12 @@ impl<E> SessionControl<E> {
     /// Sets a text for the status. It is shown while no turn has a note of its own. It is cut like that of [`TurnContext::note`].
     pub fn note(&self, note: impl Into<Arc<str>>) {
         self.port.life().set_note(text::note(note.into()));
+    }
+
+    /// Returns whether this process still [owns](crate::manager::Ownership) the session: look before each effect outside of this process.
+    /// Always true without an `Ownership`. Costs one reading of a clock.
+    pub fn is_owned(&self) -> bool {
+        self.port.life().holds()
     }
 
     /// Stops the session: at once if it is idle, otherwise at the end of its turn. That turn continues; the next call gets a new

@@ -1,6 +1,7 @@
 //! Why a call of the manager was refused or failed. A message that was not delivered is returned.
 
 use crate::manager::{
+    ownership::NotOwned,
     run::discard,
     text::{Bounded, ERROR_BYTES},
 };
@@ -45,6 +46,11 @@ pub enum TurnError<E> {
     ///
     /// [The guide](crate::guide::errors#turns-that-wait-for-turns) lists which circles are found, and what to do about them.
     Deadlock(Arc<[Arc<str>]>),
+    /// Another process owns the session: its name, as the [`Ownership`](crate::manager::Ownership) returned it. No session of this process
+    /// was stopped to make room.
+    Elsewhere(Arc<str>),
+    /// It is not known which process owns the session, for this reason.
+    Unavailable(Arc<str>),
     /// The session failed to start. All calls that waited for this start share the error.
     Start(Arc<E>),
     /// The start took longer than `Timeouts::start`.
@@ -62,6 +68,8 @@ pub enum TurnError<E> {
     /// Neither an event nor a note came for `Timeouts::quiet`, and the cancelled agent did not reply. Its own error, if it returned one,
     /// is dropped.
     Silent,
+    /// This process no longer [owned](crate::manager::Ownership) the session: its turn or its start was cut short.
+    Lost,
     /// The turn was cancelled by its sender, an abort, a stop or a shutdown, and the agent did not reply. Its own error, if it
     /// returned one, is dropped.
     Aborted,
@@ -91,6 +99,9 @@ impl<E> TurnError<E> {
             Self::WaitTimedOut => Self::WaitTimedOut,
             Self::Dismissed => Self::Dismissed,
             Self::Deadlock(keys) => Self::Deadlock(Arc::clone(keys)),
+            Self::Elsewhere(owner) => Self::Elsewhere(Arc::clone(owner)),
+            Self::Unavailable(why) => Self::Unavailable(Arc::clone(why)),
+            Self::Lost => Self::Lost,
             Self::Start(error) => Self::Start(Arc::clone(error)),
             Self::StartTimedOut => Self::StartTimedOut,
             Self::StartPanicked => Self::StartPanicked,
@@ -132,6 +143,11 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
                 let first = keys.first();
                 return first.map_or(Ok(()), |first| f.write_str(first));
             }
+            Self::Elsewhere(owner) => return write!(f, "the session is owned by {owner}"),
+            Self::Unavailable(why) => {
+                return write!(f, "the owner of the session is not known: {why}");
+            }
+            Self::Lost => "the session is no longer owned by this process",
             Self::Start(error) => return write!(f, "the session failed to start: {error:#}"),
             Self::StartTimedOut => "the start of the session timed out",
             Self::StartPanicked => "the start of the session panicked",
@@ -235,6 +251,7 @@ pub(crate) enum StartFailure<E> {
     TimedOut,
     Panicked,
     Discarded(Arc<str>),
+    NotOwned(NotOwned),
 }
 
 impl<E> Clone for StartFailure<E> {
@@ -244,6 +261,7 @@ impl<E> Clone for StartFailure<E> {
             Self::TimedOut => Self::TimedOut,
             Self::Panicked => Self::Panicked,
             Self::Discarded(reason) => Self::Discarded(Arc::clone(reason)),
+            Self::NotOwned(why) => Self::NotOwned(why.clone()),
         }
     }
 }
@@ -255,6 +273,8 @@ impl<E> From<StartFailure<E>> for TurnError<E> {
             StartFailure::TimedOut => Self::StartTimedOut,
             StartFailure::Panicked => Self::StartPanicked,
             StartFailure::Discarded(reason) => Self::Discarded(reason),
+            StartFailure::NotOwned(NotOwned::Elsewhere(owner)) => Self::Elsewhere(owner),
+            StartFailure::NotOwned(NotOwned::Unavailable(why)) => Self::Unavailable(why),
         }
     }
 }

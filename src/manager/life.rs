@@ -1,7 +1,7 @@
 //! What is known of one incarnation, from the beginning of its start to the end of its stop: why it must end, its own note, its last
 //! sign of life.
 
-use crate::manager::{run::timed, switch::Switch};
+use crate::manager::{backend::StopReason, ownership::Term, run::timed, switch::Switch};
 use crate::{
     Incarnation, Ticket,
     sync::{
@@ -17,7 +17,10 @@ pub(crate) struct Life {
     pub(crate) incarnation: Incarnation,
     /// When it is too old. `None`: never.
     pub(crate) ages: Option<Instant>,
-    /// It must end. Read without the lock before each turn.
+    /// For how long its key is owned. `None`: for ever.
+    pub(crate) term: Option<Arc<dyn Term>>,
+    /// It may have to end: it is doomed, or its key is owned for a term. Read without the lock before each turn.
+    looked_at: AtomicBool,
     doomed: AtomicBool,
     /// It has ended: what it emits goes to nobody.
     over: AtomicBool,
@@ -32,10 +35,16 @@ struct Words {
 }
 
 impl Life {
-    pub(crate) fn new(incarnation: Incarnation, ages: Option<Instant>) -> Arc<Self> {
+    pub(crate) fn new(
+        incarnation: Incarnation,
+        ages: Option<Instant>,
+        term: Option<Arc<dyn Term>>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             incarnation,
             ages,
+            looked_at: AtomicBool::new(term.is_some()),
+            term,
             doomed: AtomicBool::new(false),
             over: AtomicBool::new(false),
             words: Mutex::new(Words::default()),
@@ -50,7 +59,8 @@ impl Life {
             return false;
         }
         words.doom = Some(reason);
-        self.doomed.store(true, Ordering::Release);
+        self.doomed.store(true, Ordering::Relaxed);
+        self.looked_at.store(true, Ordering::Release);
         true
     }
 
@@ -60,9 +70,26 @@ impl Life {
         words.doom.get_or_insert_with(|| "it stops".into());
     }
 
+    /// Why it must end before its next turn, whatever its health and age.
     #[inline]
-    pub(crate) fn is_doomed(&self) -> bool {
-        self.doomed.load(Ordering::Acquire)
+    pub(crate) fn must_end(&self) -> Option<StopReason> {
+        self.looked_at
+            .load(Ordering::Acquire)
+            .then(|| self.look())?
+    }
+
+    #[cold]
+    fn look(&self) -> Option<StopReason> {
+        if !self.holds() {
+            return Some(StopReason::Lost);
+        }
+        let doomed = self.doomed.load(Ordering::Relaxed);
+        doomed.then_some(StopReason::Discarded)
+    }
+
+    /// Whether this process still owns its key.
+    pub(crate) fn holds(&self) -> bool {
+        self.term.as_ref().is_none_or(|term| term.holds())
     }
 
     pub(crate) fn why_doomed(&self) -> Option<Arc<str>> {

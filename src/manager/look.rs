@@ -67,7 +67,7 @@ impl<B: Backend> Shared<B> {
             elapsed: status.age(self.registry.now()),
             waiting: status.waiting,
             kept: seen.kept(),
-            incarnation: status.incarnation,
+            incarnation: status.incarnation.or_zero(),
             turn: status.turn,
             note: note.or_else(|| life?.note()),
             quiet: sign.map(|sign| sign.elapsed()),

@@ -9,6 +9,7 @@
 //! | watch | [`SessionStatus`], [`Subscription`], [`SessionEvent`] |
 //! | reach a session, and keep it | [`Backend::Handle`], [`KeepAlive`] |
 //! | let a session report, and end, by itself | [`SessionControl`] |
+//! | share the keys with other processes | [`Ownership`] |
 //! | handle errors | [`TurnError`], [`SendError`], [`StopError`] |
 //!
 //! # Calls and states
@@ -24,6 +25,7 @@
 //! | queued | true; `Aborted` at once, message returned | true, cancels the turn before it; reply | leaves the queue at once | 1; `Dismissed` at once, message returned | true; reply from the next session | its turn; reply | stopped; `Closed` at once, message returned | stopped; `Closed` at once, message returned | Busy, 1 waiting; reply | all events; reply |
 //! | granted, not polled | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | idle at once | 0; reply | true; `Aborted` at once, message returned | its turn; reply | stopped; `Closed` at once, message returned | stopped; `Closed` at once, message returned | Busy, with its ticket; reply | all events; reply |
 //! | turn taken at once, not polled | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | idle once its task runs | 0; reply | true; `Aborted` at once, message returned | its turn; reply | stopped; reply | stopped; `Aborted` at once, message returned | Busy, with its ticket; reply | all events; reply |
+//! | starting, acquiring its key | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | leaves at once | 0; reply | false; `Aborted` at once, message returned | its turn; reply | not reported; `Closed` at once, message returned | not reported; `Closed` at once, message returned | Starting, with its ticket; reply | all events; reply |
 //! | starting, waiting for room | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | leaves at once | 0; reply | false; `Aborted` at once, message returned | its turn; reply | not reported; `Closed` at once, message returned | not reported; `Closed` at once, message returned | Starting, with its ticket; reply | all events; reply |
 //! | starting | true, start cut short; `Aborted` at once, message returned | true, start cut short; `Aborted` at once, message returned | goes on, for the next caller | 0; reply | false, start cut short; `Aborted` at once, message returned | its turn; reply | stopped; reply | not reported, start cut short; `Aborted` at once, message returned | Starting, with its ticket; reply | all events; reply |
 //! | health check | true; `Aborted` at once, message returned | true; `Aborted` at once, message returned | goes on, for the next caller | 0; reply | true; `Aborted` at once, message returned | its turn; reply | stopped; reply | stopped; `Aborted` at once, message returned | Busy, with its ticket; reply | all events; reply |
@@ -54,6 +56,7 @@
 //! | `report` | what the manager reports: log, values, subscriptions |
 //! | `reach` | how one call reaches another: the handle of a call |
 //! | `backend`, `context` | the traits that a user implements; the context of a start or a turn |
+//! | `ownership` | how processes share keys |
 //! | `life` | what is known of one incarnation |
 //! | `switch` | what cancels a call |
 //! | `error`, `bell`, `run`, `text` | errors; waiting for a change; running user code; bounded and escaped text |
@@ -89,6 +92,7 @@ pub(crate) mod life;
 mod listen;
 mod look;
 mod options;
+mod ownership;
 mod reach;
 mod report;
 pub(crate) mod run;
@@ -110,6 +114,7 @@ pub use self::{
     error::{Causes, SendError, StopError, TurnError},
     keep::KeepAlive,
     options::TurnOptions,
+    ownership::{Acquiring, LossNotice, NotOwned, Owned, Ownership, Term},
     report::{
         events::Subscription,
         reports::{

@@ -29,6 +29,7 @@ impl<E> TurnError<E> {
         match cause {
             Cause::TurnTimeout => Self::TurnTimedOut,
             Cause::Silent => Self::Silent,
+            Cause::Lost => Self::Lost,
             Cause::Left | Cause::Abort | Cause::Stop | Cause::Shutdown => Self::Aborted,
             Cause::RuntimeGone => Self::Closed,
         }

@@ -91,6 +91,22 @@ pub(crate) fn inside<F: Future>(runtime: &Handle, future: F) -> impl Future<Outp
     }
 }
 
+/// The future's value, or `None` if the limit passes or `until` resolves first. After its first poll, it is polled only if `until` is not
+/// ready.
+pub(crate) fn within_until<T, U: Future<Output = ()>>(
+    limit: Duration,
+    mut future: Pin<&mut (impl Future<Output = T> + ?Sized)>,
+    until: impl FnOnce() -> U,
+) -> impl Future<Output = Option<T>> {
+    async move {
+        if let Some(value) = poll_once(future.as_mut()).await {
+            return Some(value);
+        }
+        let rest = async { either(pin!(until()), future).await.err() };
+        Box::pin(timed(Some(limit), rest)).await.flatten()
+    }
+}
+
 /// The future's value, or `None` if the limit passes first.
 pub(crate) fn within<T>(
     limit: Option<Duration>,
@@ -146,23 +162,25 @@ pub(crate) enum Ended<T> {
     Panicked,
 }
 
-/// Runs user code to its end or to the limit. Drops its future before this returns, and catches a panic of that drop. The future
-/// is in a box, because those of a start and of a stop may be large.
-pub(crate) async fn bounded<F: Future + Send>(
+/// Runs user code to its end, to the limit, or `until` something. Drops its future before this returns, and catches a panic of that drop.
+/// The future is in a box, because those of a start and of a stop may be large.
+pub(crate) async fn bounded<F: Future + Send, U: Future<Output = ()> + Send>(
     limit: Duration,
+    until: impl FnOnce() -> U + Send,
     call: impl FnOnce() -> F + Send,
 ) -> Ended<F::Output> {
-    Box::pin(bounded_here(limit, call)).await
+    Box::pin(bounded_here(limit, until, call)).await
 }
 
 /// The same without a box.
-pub(crate) fn bounded_here<F: Future + Send>(
+pub(crate) fn bounded_here<F: Future + Send, U: Future<Output = ()> + Send>(
     limit: Duration,
+    until: impl FnOnce() -> U + Send,
     call: impl FnOnce() -> F + Send,
 ) -> impl Future<Output = Ended<F::Output>> + Send {
     async move {
         let mut future = pin!(Some(caught(call)));
-        let ended = match within(Some(limit), here(future.as_mut())).await {
+        let ended = match within_until(limit, here(future.as_mut()), until).await {
             Some(Ok(value)) => Ended::Done(value),
             Some(Err(payload)) => {
                 discard(payload);

@@ -1,7 +1,12 @@
 //! The settings of a manager, and the options of one call.
 
-use crate::manager::{backend::Backend, report::unread::Bounds, run::discard};
-use crate::{Clock, Incarnation, Registry, sync::catch_unwind};
+use crate::manager::{
+    backend::Backend, ownership::Ownership, report::unread::Bounds, run::discard,
+};
+use crate::{
+    Clock, Incarnation, Registry,
+    sync::{Arc, catch_unwind},
+};
 use std::{error::Error, fmt, time::Duration};
 use tokio::{runtime::Handle, time::Instant};
 
@@ -16,7 +21,7 @@ pub struct Timeouts {
     /// Limits the wait for room, when the session limit is reached ([`WhenFull`]). A call that exceeds it ends with
     /// [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull). `None`: only `wait` limits it. Default: 30 s.
     pub room: Option<Duration>,
-    /// Limits a start and a health check. A start that exceeds it is dropped and cleaned up, and its caller gets
+    /// Limits a start, a health check, and the [acquisition](crate::manager::Ownership::acquire) of a key. A start that exceeds it is dropped and cleaned up, and its caller gets
     /// [`TurnError::StartTimedOut`](crate::manager::TurnError::StartTimedOut). A session whose check exceeds it is replaced.
     /// Default: 30 s.
     pub start: Duration,
@@ -156,6 +161,7 @@ impl Error for BuildError {}
 pub struct ManagerBuilder<B: Backend> {
     pub(crate) backend: B,
     pub(crate) settings: Settings,
+    pub(crate) ownership: Option<Arc<dyn Ownership<B::Key>>>,
     max_waiting: Option<usize>,
     first_incarnation: u64,
     clock: Clock,
@@ -183,11 +189,19 @@ impl<B: Backend> ManagerBuilder<B> {
                 unread: Bounds::DEFAULT,
                 keep_events: 0,
             },
+            ownership: None,
             max_waiting: None,
             first_incarnation: 1,
             clock: Clock::new(),
             shards: None,
         }
+    }
+
+    /// Shares the keys with other processes: before a session starts, its key is acquired. The numbers of sessions are those of the
+    /// acquisitions. Default: no sharing.
+    pub fn ownership(mut self, ownership: Arc<dyn Ownership<B::Key>>) -> Self {
+        self.ownership = Some(ownership);
+        self
     }
 
     /// Sets the time limits.
@@ -255,7 +269,8 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// Sets the first generation number; see [`Builder::first_incarnation`](crate::Builder::first_incarnation).
+    /// Sets the first generation number; see [`Builder::first_incarnation`](crate::Builder::first_incarnation). Ignored with an
+    /// [`ownership`](Self::ownership).
     pub fn first_incarnation(mut self, number: u64) -> Self {
         self.first_incarnation = number;
         self
@@ -286,6 +301,9 @@ impl<B: Backend> ManagerBuilder<B> {
         }
         if let Some(shards) = self.shards {
             builder = builder.shards(shards);
+        }
+        if self.ownership.is_some() {
+            builder = builder.unnumbered();
         }
         builder.build()
     }

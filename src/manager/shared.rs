@@ -2,12 +2,14 @@
 
 use crate::manager::{
     backend::Backend,
+    bell::Bell,
     ending::Ending,
     error::TurnError,
     listen::Outputs,
+    ownership::{Owned, Ownership, Term},
     reach::{Call, Refusal},
     report::{events::Hub, reports::SessionEvent, stats::Counters, trace},
-    run::quietly,
+    run::{quietly, within},
     settings::{Settings, Timeouts, WhenFull},
     switch::Cause,
 };
@@ -19,7 +21,7 @@ use crate::{
         atomic::{AtomicBool, Ordering},
     },
 };
-use std::time::Duration;
+use std::{future::pending, pin::pin, time::Duration};
 use tokio::{
     runtime::Handle,
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -30,6 +32,8 @@ pub(crate) struct Resident<B: Backend> {
     /// `None` during the stop, which owns the session.
     pub(crate) session: Option<B::Session>,
     pub(crate) seat: Seat,
+    /// If the process shares its keys with others. Dropped after the session.
+    pub(crate) tenure: Option<Tenure<B>>,
     /// The handle that stands for its plain turns.
     pub(crate) own: Arc<Call<B>>,
 }
@@ -54,8 +58,8 @@ impl<B: Backend> Resident<B> {
 impl<B: Backend> Drop for Resident<B> {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
-            let seat = Box::new(self.seat.take());
-            quietly(|| self.own.port().stop_loose(Box::new(session), seat));
+            let rest = Box::new((self.seat.take(), self.tenure.take()));
+            quietly(|| self.own.port().stop_loose(Box::new(session), rest));
         }
     }
 }
@@ -81,6 +85,10 @@ pub(crate) struct Shared<B: Backend> {
     pub(crate) settings: Settings,
     /// `None` without a limit.
     pub(crate) room: Option<Room>,
+    /// `None` if this process shares its keys with no other.
+    pub(crate) ownership: Option<Arc<dyn Ownership<B::Key>>>,
+    /// Rung when terms may have ended.
+    pub(crate) losses: Bell,
     pub(crate) events: Arc<Hub<SessionEvent<B::Key>>>,
     pub(crate) outputs: Arc<Outputs<B::Key, B::Event>>,
     pub(crate) ending: Ending<B::Key>,
@@ -97,10 +105,13 @@ impl<B: Backend> Shared<B> {
         backend: B,
         registry: Sessions<B>,
         settings: Settings,
+        ownership: Option<Arc<dyn Ownership<B::Key>>>,
         runtime: Handle,
     ) -> Self {
         Self {
             backend,
+            ownership,
+            losses: Bell::default(),
             registry,
             room: settings.max_sessions.map(Room::new),
             events: Arc::new(Hub::new(settings.unread)),
@@ -199,6 +210,46 @@ impl<B: Backend> Shared<B> {
                 (event, bytes)
             });
         });
+    }
+}
+
+/// A key that this process owns, from its acquisition to the end of its session. Its drop releases it, whatever became of the session.
+pub(crate) struct Tenure<B: Backend> {
+    pub(crate) ownership: Arc<dyn Ownership<B::Key>>,
+    pub(crate) key: B::Key,
+    pub(crate) owned: Owned,
+}
+
+impl<B: Backend> Drop for Tenure<B> {
+    fn drop(&mut self) {
+        quietly(|| self.ownership.release(&self.key, self.owned.number));
+    }
+}
+
+/// The term for which a key is owned; `None` if it is not shared.
+pub(crate) type OfTerm<'a> = Option<&'a Arc<dyn Term>>;
+
+impl<B: Backend> Shared<B> {
+    /// Resolves when this term has ended and that was noticed. Never without a term.
+    pub(crate) async fn lost(&self, term: OfTerm<'_>) {
+        match term {
+            Some(term) => {
+                let ended = || (!term.holds()).then_some(());
+                self.losses.found(ended).await;
+            }
+            None => pending().await,
+        }
+    }
+
+    /// Resolves when this term has ended, and its grace too.
+    ///
+    /// The grace is of a clock that goes on while the machine is suspended. tokio's does not, hence the naps.
+    pub(crate) async fn expired(&self, term: OfTerm<'_>) {
+        const NAP: Duration = Duration::from_millis(100);
+        self.lost(term).await;
+        while let Some(left) = term.map(|term| term.grace()).filter(|left| !left.is_zero()) {
+            within(Some(left.min(NAP)), pin!(pending::<()>())).await;
+        }
     }
 }
 

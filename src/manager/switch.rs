@@ -24,6 +24,8 @@ pub(crate) enum Cause {
     Silent,
     /// The session is to be stopped.
     Stop,
+    /// This process does not own the key any more.
+    Lost,
     /// The deadline of the shutdown has passed.
     Shutdown,
     /// The runtime is gone, and with it everything that the call could wait for.

@@ -14,7 +14,10 @@ use crate::{
 
 /// Returns a context for calling a backend without a manager. It is never cancelled, and what is emitted or sent to it goes to nobody.
 pub fn context<E>(incarnation: Incarnation) -> TurnContext<E> {
-    let nobody = Arc::new(Nobody(Switch::default(), Life::new(incarnation, None)));
+    let nobody = Arc::new(Nobody(
+        Switch::default(),
+        Life::new(incarnation, None, None),
+    ));
     TurnContext {
         incarnation,
         ticket: Ticket::FIRST,

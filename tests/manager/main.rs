@@ -3,7 +3,7 @@
 //! Every test ends with [`Stage::end`]: the manager is shut down, the ledger of all that the backend was asked to do is
 //! checked, and nothing of the manager is left, no task either.
 //!
-//! Claims: A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, C2, C3, C8, C11, C12, C16.
+//! Claims: A1, A2, A3, A4, A5, A6, A7, A8, A9, A10, A11, A12, A13, A14, A15, A16, A17, C2, C3, C8, C11, C12, C16.
 
 // A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
@@ -29,9 +29,12 @@ mod keys;
 mod late;
 mod late_listener;
 mod long;
+mod lost;
 mod noticed;
 mod options;
 mod order;
+mod owned;
+mod owner;
 mod panics;
 mod peers;
 mod queue;

@@ -338,6 +338,7 @@ models! {
     C15_LOOK = exhaustive "c15_snapshot::a_look_against_a_new_incarnation", 1, 488;
     C15_GRANT = exhaustive "c15_board::a_look_against_a_grant", 1, 797;
     C15_DRAIN = exhaustive "c15_board::a_drain_against_a_new_incarnation", 1, 2244;
+    C15_RENUMBER = exhaustive "c15_board::a_look_against_a_number_from_outside", 1, 9904;
     C15_NEXT_TURN = exhaustive "c15_snapshot::a_look_against_the_next_turn", 1, 35143;
     C15_TWO_LOOKS = wide "c15_snapshot::two_looks_against_two_incarnations", 1, [5246, 5246];
     C15_NUMBERS = exhaustive "c15_snapshot::numbers_against_replace", 1, 13;

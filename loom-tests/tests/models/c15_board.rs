@@ -1,5 +1,6 @@
-//! C15 of the words of the board. A status is read under the map lock, which each new number is written under too. So a
-//! status meets a change of the ticket, and only what a drain has left, which is read without the map lock, that of a number.
+//! C15 of the words of the board. A status is read under the map lock, which each drawn number is written under too. So a
+//! status meets a change of the ticket, and that of a number in two cases: what a drain has left is read without the map lock, and
+//! the holder of a vacancy numbers it without that lock.
 
 use crate::kit::*;
 
@@ -45,4 +46,43 @@ fn a_drain_against_a_new_incarnation() {
             _ => panic!("C15: a moment that never was: {status:?}"),
         }
     });
+}
+
+/// A look against a holder that numbers its vacancy: without a number until then, and never with one of another moment.
+#[test]
+fn a_look_against_a_number_from_outside() {
+    let outcomes = ["busy 5", "closing 5", "no number", "starting 7", "busy 7"];
+    check(&bounds::C15_RENUMBER, &outcomes, || {
+        let registry = share(builder().unnumbered().build());
+        let tally = Tally::default();
+        let entry = registry.try_enter(&Key(1)).expect("the key is free");
+        let turnwise::Entry::Vacant(mut vacancy) = entry else {
+            panic!("there is no session");
+        };
+        assert!(vacancy.renumber(number(5)), "C15: the first is refused");
+        let turn = vacancy.fill(tally.session());
+        let holder = spawn(move || {
+            let mut vacancy = Turn::vacate(turn).closed();
+            let last = number(5);
+            assert!(!vacancy.renumber(last), "C15: a number comes twice");
+            assert!(vacancy.renumber(number(7)), "C15: a new one is refused");
+            assert!(!vacancy.renumber(number(6)), "C15: numbers go back");
+            vacancy.fill(tally.session())
+        });
+        let status = registry.status(&Key(1)).expect("there");
+        drop(holder.join().expect("holder"));
+        registry.check_invariants();
+        match (status.phase, status.incarnation.get()) {
+            (Phase::Busy, 5) => "busy 5",
+            (Phase::Closing, 5) => "closing 5",
+            (Phase::Starting, pending) if pending == 1 << 63 | 5 => "no number",
+            (Phase::Starting, 7) => "starting 7",
+            (Phase::Busy, 7) => "busy 7",
+            _ => panic!("C15: a moment that never was: {status:?}"),
+        }
+    });
+}
+
+fn number(fence: u64) -> turnwise::Incarnation {
+    fence.try_into().expect("it is a number")
 }

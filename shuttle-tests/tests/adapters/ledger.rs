@@ -201,6 +201,13 @@ impl Ledger {
         sessions.filter(is_there).map(|call| call.key).collect()
     }
 
+    /// Whether this session is there, or is being started or stopped.
+    pub(crate) fn lives(&self, key: Key, number: u64) -> bool {
+        let sessions = self.calls().sessions().into_iter();
+        let mut own = sessions.filter(|call| (call.key, call.incarnation.get()) == (key, number));
+        own.next().is_some()
+    }
+
     pub(crate) fn manager_is_gone(&self) {
         self.change(|book| book.gone = true);
     }

@@ -1,4 +1,4 @@
-//! The manager over shuttle's tokio, with a backend that does what a script says: the adapters' claims A1 to A16, tested and
+//! The manager over shuttle's tokio, with a backend that does what a script says: the adapters' claims A1 to A17, tested and
 //! not checked.
 //!
 //! A scenario is a few callers of one manager. It runs in random schedules and by PCT, and ends in one of the ways that it
@@ -20,6 +20,7 @@ mod a13_arrive;
 mod a14_circle;
 mod a15_catch_up;
 mod a16_force;
+mod a17_owned;
 mod a1_timeouts;
 mod a2_dirty;
 mod a3_reaper;
@@ -36,5 +37,6 @@ mod growth;
 mod ledger;
 mod limits;
 mod listeners;
+mod owner;
 mod record;
 mod world;

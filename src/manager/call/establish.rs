@@ -21,7 +21,7 @@ use tokio::time::Instant;
 /// The manager, the turn, and why its session must end before it.
 pub(crate) type Looked<B> = (Arc<Shared<B>>, Unused<B>, Option<StopReason>);
 
-/// Why the session of this turn must end before it: it was discarded, has become too old while it was idle, or is not healthy. `None` if
+/// Why the session of this turn must end before it: it is lost, was discarded, has become too old while it was idle, or is not healthy. `None` if
 /// it may have the turn. `renews`: the call may start another one.
 pub(crate) fn looked<B: Backend>(
     shared: Arc<Shared<B>>,
@@ -35,9 +35,10 @@ pub(crate) fn looked<B: Backend>(
                 if unfit.is_some() {
                     unfit
                 } else {
-                    let session = turn.session_mut();
+                    let (session, own) = turn.parts_mut();
                     let limit = shared.timeouts().start;
-                    let look = bounded_here(limit, || shared.backend.is_healthy(session));
+                    let lost = || shared.lost(own.life().term.as_ref());
+                    let look = bounded_here(limit, lost, || shared.backend.is_healthy(session));
                     let healthy = matches!(look.await, Ended::Done(true));
                     (!healthy).then_some(StopReason::Unhealthy)
                 }
@@ -53,8 +54,8 @@ pub(crate) fn looked<B: Backend>(
 #[inline]
 fn must_end<B: Backend>(shared: &Shared<B>, turn: &Held<B>, renews: bool) -> Option<StopReason> {
     let life = turn.own.life();
-    if life.is_doomed() {
-        return Some(StopReason::Discarded);
+    if let Some(reason) = life.must_end() {
+        return Some(reason);
     }
     let ends = life.is_old() && renews && shared.accepts() && Turn::seal(turn);
     ends.then_some(StopReason::Aged)

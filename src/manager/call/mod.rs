@@ -9,6 +9,7 @@
 //! | `place` | a call's position in the queue |
 //! | `establish` | how that becomes the turn of a healthy session |
 //! | `start` | the start of a session, and how it is cut short |
+//! | `own` | how a start acquires its key, if several processes share the keys |
 //! | `room` | how a start waits for room, and which session makes it |
 //! | `held` | what a call holds before its turn begins, and the session that it wants |
 //! | `turn` | that turn, and how user code runs in it |
@@ -17,6 +18,7 @@ mod deliver;
 pub(crate) mod entering;
 mod establish;
 mod held;
+mod own;
 mod parcel;
 pub(crate) mod place;
 mod room;

@@ -2,15 +2,16 @@
 
 use crate::manager::{
     backend::{Backend, StopReason},
-    call::{held::Want, room::seat},
+    call::{held::Want, own::acquire, room::seat, turn::while_owned},
     circle::Scoped,
     context::{Outlet, Port, TurnContext, Wait},
     end::{port::SessionPort, stop},
     error::{StartFailure, TurnError},
     life::Life,
+    ownership::Term,
     reach::{Call, Refusal},
     report::reports::{SessionEvent, start_text},
-    run::{bounded, caught, discard, either, end_here, here, quietly, within},
+    run::{bounded, caught, discard, either, end_here, here, quietly, within, within_until},
     settings::Timeouts,
     shared::{Held, Resident, Seat, Shared, Vacant},
     switch::{Cause, Switch},
@@ -36,7 +37,7 @@ use tokio::time::Instant;
 /// It takes the seat that was `kept`, or waits for one. The vacancy is held meanwhile, so that only calls for this key wait behind it.
 pub(crate) async fn start<B: Backend>(
     shared: &Arc<Shared<B>>,
-    vacancy: Vacant<B>,
+    mut vacancy: Vacant<B>,
     kept: Seat,
     call: &Arc<Call<B>>,
     want: &Want,
@@ -46,6 +47,18 @@ pub(crate) async fn start<B: Backend>(
     if !shared.accepts() {
         return Err((vacancy, refuses()));
     }
+    // Before there is room, so that nothing is evicted for a session that lives elsewhere. Without a session, its drop at the end of this
+    // releases the key.
+    let tenure = match &shared.ownership {
+        None => None,
+        Some(ownership) => {
+            let asked = Box::pin(acquire(shared, ownership, &mut vacancy, call)).await;
+            match asked {
+                Ok(tenure) => Some(tenure),
+                Err(error) => return Err((vacancy, error)),
+            }
+        }
+    };
     let seat = match kept {
         Some(_) => Ok(kept),
         None => Box::pin(seat(shared, call, vacancy.ticket(), want)).await,
@@ -58,10 +71,14 @@ pub(crate) async fn start<B: Backend>(
     if !shared.accepts() {
         return Err((vacancy, refuses()));
     }
+    let term = tenure.as_ref().map(|tenure| &tenure.owned.term);
+    if term.is_some_and(|term| !term.holds()) {
+        return Err((vacancy, TurnError::Lost));
+    }
     let key = vacancy.key();
     let incarnation = vacancy.incarnation();
     let begun = Instant::now();
-    let (failure, is_clean) = match run(shared, &vacancy, call).await {
+    let (failure, cut, is_clean) = match run(shared, &vacancy, call, term.cloned()).await {
         Begun::Started(session, handle, port) => {
             let took = begun.elapsed();
             shared.stats.start(incarnation, true);
@@ -75,27 +92,39 @@ pub(crate) async fn start<B: Backend>(
             let turn = vacancy.fill(Resident {
                 session: Some(session),
                 seat,
+                tenure,
                 own: Arc::clone(&own),
             });
             Turn::set_handle(&turn, Arc::clone(&own));
-            // A session that is discarded after this look has its turn.
-            let Some(reason) = own.life().why_doomed() else {
+            // A session that is discarded or lost after this look has its turn, and looks again.
+            let Some(reason) = own.life().must_end() else {
                 return Ok(turn);
             };
             let closing = Turn::vacate(turn);
-            let (vacancy, _) = stop::end(shared, closing, StopReason::Discarded).await;
-            let failure = StartFailure::Discarded(reason);
+            let (vacancy, _) = stop::end(shared, closing, reason).await;
+            let doom = own
+                .life()
+                .why_doomed()
+                .filter(|_| reason == StopReason::Discarded);
+            let Some(failure) = doom.map(StartFailure::Discarded) else {
+                return Err((vacancy, TurnError::Lost));
+            };
             quietly(|| {
                 shared.send_away(vacancy.key(), || Refusal::NotStarted(failure.clone()));
             });
             return Err((vacancy, failure.into()));
         }
-        Begun::Not { failure, is_clean } => (failure, is_clean),
+        Begun::Not {
+            failure,
+            cut,
+            is_clean,
+        } => (failure, cut, is_clean),
     };
     if !is_clean {
         // Bounded as well: if the cleanup hangs, the key is not lost.
+        let expired = || shared.expired(term);
         let gone = || shared.backend.start_abandoned(key, incarnation);
-        bounded(shared.timeouts().stop, gone).await;
+        bounded(shared.timeouts().stop, expired, gone).await;
     }
     // Every call in the queue gets the error. Calls that arrive later try again, and so does the queue if the start was cut short.
     if let Some(failure) = &failure {
@@ -105,7 +134,7 @@ pub(crate) async fn start<B: Backend>(
     }
     let took = begun.elapsed();
     shared.stats.start(incarnation, false);
-    let error = failure.map_or(TurnError::Aborted, TurnError::from);
+    let error = failure.map_or(TurnError::of(cut), TurnError::from);
     shared.tell(|| SessionEvent::StartFailed {
         key: key.clone(),
         incarnation,
@@ -121,6 +150,8 @@ enum Begun<B: Backend> {
     Not {
         /// `None` if it was cut short.
         failure: Option<StartFailure<B::Error>>,
+        /// Why it was cut short.
+        cut: Cause,
         /// It left nothing behind: it ended by itself, or did not begin.
         is_clean: bool,
     },
@@ -172,10 +203,11 @@ async fn run<B: Backend>(
     shared: &Arc<Shared<B>>,
     vacancy: &Vacant<B>,
     call: &Arc<Call<B>>,
+    term: Option<Arc<dyn Term>>,
 ) -> Begun<B> {
     let ticket = vacancy.ticket();
     let incarnation = vacancy.incarnation();
-    let life = Life::new(incarnation, shared.settings.ages(incarnation));
+    let life = Life::new(incarnation, shared.settings.ages(incarnation), term);
     let port = || SessionPort::new(shared, vacancy.key().clone(), life);
     let port = match catch_unwind(AssertUnwindSafe(port)) {
         Ok(port) => port,
@@ -183,6 +215,7 @@ async fn run<B: Backend>(
             discard(payload);
             return Begun::Not {
                 failure: Some(StartFailure::Panicked),
+                cut: Cause::Abort,
                 is_clean: true,
             };
         }
@@ -204,21 +237,25 @@ async fn run<B: Backend>(
     let mut future = Box::pin(Some(caught(start)));
     let mut scoped = Scoped::<_, _, false>::new(shared, vacancy.slot(), here(future.as_mut()));
     let Timeouts { start, quiet, .. } = *shared.timeouts();
+    let lost = || shared.lost(port.life.term.as_ref());
     let first = {
         let cut = pin!(call.switch.cut(ticket));
-        let end = either(cut, port.life.silent(&call.switch, ticket, quiet));
-        let first = pin!(either(Pin::new(&mut scoped), end));
-        within(Some(start), first).await
+        let silent = pin!(port.life.silent(&call.switch, ticket, quiet));
+        let end = either(cut, either(silent, lost()));
+        let owned = pin!(while_owned(&port.life, Pin::new(&mut scoped)));
+        within(Some(start), pin!(either(owned, end))).await
     };
-    let is_cut = matches!(first, Some(Err(Ok(()))));
-    let ended = match first {
-        Some(Ok(ended)) => Some(ended),
+    let (cut, ended) = match first {
+        Some(Ok(Some(ended))) => (None, Some(ended)),
+        Some(Ok(None) | Err(Err(Err(())))) => (Some(Cause::Lost), None),
         Some(Err(Ok(()))) => {
             starting.switch.cancel(ticket, Cause::Abort, false);
-            within(Some(shared.timeouts().abort), Pin::new(&mut scoped)).await
+            let abort = shared.timeouts().abort;
+            let ended = within_until(abort, Pin::new(&mut scoped), lost).await;
+            (Some(Cause::Abort), ended)
         }
         // It was silent for too long, or has exceeded its limit.
-        Some(Err(Err(()))) | None => None,
+        Some(Err(Err(Ok(())))) | None => (None, None),
     };
     drop(scoped);
     // A panic of its drop changes nothing: it had ended, or is cut short.
@@ -237,7 +274,8 @@ async fn run<B: Backend>(
     };
     port.end();
     Begun::Not {
-        failure: (!is_cut).then_some(failure),
+        failure: cut.is_none().then_some(failure),
+        cut: cut.unwrap_or(Cause::Abort),
         is_clean,
     }
 }

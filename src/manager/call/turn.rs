@@ -22,9 +22,11 @@ use crate::{
 };
 use std::{
     fmt,
-    future::Future,
+    future::{Future, poll_fn},
+    mem,
     ops::{Deref, DerefMut},
     pin::{Pin, pin},
+    task::Poll,
     time::Duration,
 };
 use tokio::time::Instant;
@@ -131,6 +133,12 @@ impl<B: Backend> SessionTurn<B> {
     pub(crate) fn cause(this: &Self) -> Option<Cause> {
         let switch = &Self::call(this).switch;
         switch.cause(Self::ticket(this))
+    }
+
+    /// Returns whether this process still [owns](crate::manager::Ownership) the session: look before each effect outside of this process.
+    /// Always true without an `Ownership`. Costs one reading of a clock.
+    pub fn is_owned(this: &Self) -> bool {
+        Self::held(this).own.life().holds()
     }
 
     /// Ends the turn, and gives the session to the next caller.
@@ -252,18 +260,38 @@ async fn outlast<B: Backend, T>(
     let ticket = slot.ticket();
     let first = {
         let rest = pin!(polled(future.as_mut()));
+        let rest = pin!(while_owned(life, rest));
         let cancelled = pin!(switch.cancelled(ticket));
         let end = either(cancelled, life.silent(switch, ticket, quiet));
         timed(limit, either(rest, end)).await
     };
     let cause = match first {
-        Some(Ok(ended)) => return Some(ended),
+        Some(Ok(Some(ended))) => return Some(ended),
+        Some(Ok(None)) => Cause::Lost,
         Some(Err(Ok(cause))) => cause,
         Some(Err(Err(()))) => Cause::Silent,
         None => Cause::TurnTimeout,
     };
     switch.cancel(ticket, cause, false);
-    within(Some(shared.timeouts().abort), future).await
+    // After a loss, the margin of the term is all the patience that there is.
+    let lost = || (!life.holds()).then_some(());
+    let lost = pin!(switch.changed.found(lost));
+    let rest = pin!(either(lost, future));
+    within(Some(shared.timeouts().abort), rest).await?.err()
+}
+
+/// What the user code of a turn or a start returns; `None` once this process does not own the session any more. It looks before each
+/// poll but the first, which follows a look: a process that was stopped, and goes on after the end of its term, does not poll that code
+/// again.
+pub(crate) fn while_owned<T>(
+    life: &Life,
+    mut work: Pin<&mut impl Future<Output = T>>,
+) -> impl Future<Output = Option<T>> {
+    let mut looked = true;
+    poll_fn(move |cx| match mem::take(&mut looked) || life.holds() {
+        true => work.as_mut().poll(cx).map(Some),
+        false => Poll::Ready(None),
+    })
 }
 
 impl<B: Backend> Deref for SessionTurn<B> {

@@ -71,7 +71,7 @@ impl<B: Backend> Port<B::Event> for SessionPort<B> {
     }
 
     /// In a task of its own. If the runtime is gone, the session is only dropped.
-    fn stop_loose(&self, session: Box<dyn Any + Send>, seat: Box<dyn Any + Send>) {
+    fn stop_loose(&self, session: Box<dyn Any + Send>, rest: Box<dyn Any + Send>) {
         let Some(shared) = self.shared.upgrade() else {
             return;
         };
@@ -80,9 +80,9 @@ impl<B: Backend> Port<B::Event> for SessionPort<B> {
         let runtime = shared.runtime.clone();
         runtime.spawn(async move {
             let why = StopReason::Requested;
-            drop(stop::run(&shared, &key, life.incarnation, *session, why).await);
+            drop(stop::run(&shared, &key, &life, *session, why).await);
             life.end();
-            drop(seat);
+            drop(rest);
         });
     }
 

@@ -4,6 +4,7 @@ use crate::manager::{
     backend::{Backend, StopReason},
     ending::Fate,
     error::{StopEnd, StopError},
+    life::Life,
     reach::Call,
     report::reports::{SessionEvent, stop_text},
     run::{Ended, bounded, let_go, quietly, within},
@@ -29,31 +30,31 @@ pub(crate) async fn end<B: Backend>(
 ) -> (Vacant<B>, StopEnd<B::Error>) {
     let session = closing.session_mut().session.take();
     let session = session.expect("a session is stopped once");
-    closing.session_mut().own.life().stops();
-    let end = run(
-        shared,
-        closing.key(),
-        closing.incarnation(),
-        session,
-        reason,
-    )
-    .await;
-    closing.session_mut().own.end_session();
+    let own = Arc::clone(&closing.session_mut().own);
+    own.life().stops();
+    let end = run(shared, closing.key(), own.life(), session, reason).await;
+    own.end_session();
     // First, so that the key is free if a drop panics.
     (closing.closed(), end)
 }
 
-/// The backend's stop, and its report.
+/// The backend's stop, and its report. A stop that is still running when another process may own the key is dropped.
 pub(crate) async fn run<B: Backend>(
     shared: &Shared<B>,
     key: &B::Key,
-    incarnation: Incarnation,
+    life: &Life,
     session: B::Session,
     reason: StopReason,
 ) -> StopEnd<B::Error> {
     let begun = Instant::now();
+    let incarnation = life.incarnation;
+    let reason = match life.holds() {
+        true => reason,
+        false => StopReason::Lost,
+    };
+    let expired = || shared.expired(life.term.as_ref());
     let stop = || shared.backend.stop(key, session, reason);
-    let end = match bounded(shared.timeouts().stop, stop).await {
+    let end = match bounded(shared.timeouts().stop, expired, stop).await {
         Ended::Done(end) => end.map_err(|error| StopError::Failed(Arc::new(error))),
         Ended::Overran => Err(StopError::Abandoned),
         Ended::Panicked => Err(StopError::Panicked),
@@ -128,7 +129,7 @@ impl<B: Backend> Stopping<B> {
                     let stopping = Arc::clone(shared);
                     shared.runtime.spawn(async move {
                         let mut enter = pin!(enter);
-                        // A discard has cancelled nothing, so it waits for as long as the turn takes.
+                        // A discard has cancelled nothing, so it waits for as long as the turn takes. For the stop of a lost session nobody waits.
                         let limit = (reason == StopReason::Requested).then(|| patience(&stopping));
                         let entered = match within(limit, enter.as_mut()).await {
                             Some(entered) => entered,

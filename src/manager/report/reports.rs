@@ -21,7 +21,8 @@ pub struct SessionStatus {
     pub waiting: u32,
     /// The number of [keep-alives](crate::SessionManager::keep_alive) of the session.
     pub kept: u32,
-    /// The generation number of the session.
+    /// The generation number of the session. 0, which no session has, while its key is being
+    /// [acquired](crate::manager::Ownership::acquire); never without an [`Ownership`](crate::manager::Ownership).
     pub incarnation: Incarnation,
     /// The ticket of the current holder; `None` while the session is idle.
     pub turn: Option<Ticket>,
@@ -112,12 +113,15 @@ pub enum Outcome {
     Dropped,
     /// It panicked.
     Panicked,
+    /// It was cut short, because this process no longer [owned](crate::manager::Ownership) the session.
+    Lost,
 }
 
 impl Outcome {
     pub(crate) fn of(cause: Cause) -> Self {
         match cause {
             Cause::TurnTimeout | Cause::Silent => Self::TimedOut,
+            Cause::Lost => Self::Lost,
             Cause::Left | Cause::Abort | Cause::Stop | Cause::Shutdown | Cause::RuntimeGone => {
                 Self::Aborted
             }

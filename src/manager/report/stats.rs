@@ -47,6 +47,7 @@ pub struct Stops {
     pub shutdown: u64,
     pub discarded: u64,
     pub aged: u64,
+    pub lost: u64,
 }
 
 /// Ended turns, by [`Outcome`].
@@ -61,6 +62,7 @@ pub struct Turns {
     pub timed_out: u64,
     pub dropped: u64,
     pub panicked: u64,
+    pub lost: u64,
 }
 
 /// Refused calls, by [`TurnError`].
@@ -78,6 +80,8 @@ pub struct Refused {
     pub wait_timed_out: u64,
     pub dismissed: u64,
     pub deadlock: u64,
+    pub elsewhere: u64,
+    pub unavailable: u64,
 }
 
 /// What is counted.
@@ -102,12 +106,14 @@ enum Why {
     WaitTimedOut,
     Dismissed,
     Deadlock,
+    Elsewhere,
+    Unavailable,
 }
 
 const STOPS: usize = 3;
-const TURNS: usize = STOPS + 9;
-const REFUSED: usize = TURNS + 6;
-const COUNTS: usize = REFUSED + Why::Deadlock as usize + 1;
+const TURNS: usize = STOPS + StopReason::Lost as usize + 1;
+const REFUSED: usize = TURNS + Outcome::Lost as usize + 1;
+const COUNTS: usize = REFUSED + Why::Unavailable as usize + 1;
 
 impl Count {
     fn place(self) -> usize {
@@ -172,6 +178,8 @@ impl Counters {
             TurnError::WaitTimedOut => Why::WaitTimedOut,
             TurnError::Dismissed => Why::Dismissed,
             TurnError::Deadlock(_) => Why::Deadlock,
+            TurnError::Elsewhere(_) => Why::Elsewhere,
+            TurnError::Unavailable(_) => Why::Unavailable,
             _ => return,
         };
         self.add(0, Count::Refused(why));
@@ -196,6 +204,7 @@ impl Counters {
                 shutdown: of(Count::Stop(StopReason::Shutdown)),
                 discarded: of(Count::Stop(StopReason::Discarded)),
                 aged: of(Count::Stop(StopReason::Aged)),
+                lost: of(Count::Stop(StopReason::Lost)),
             },
             unclean_stops: of(Count::UncleanStop),
             turns: Turns {
@@ -205,6 +214,7 @@ impl Counters {
                 timed_out: of(Count::Turn(Outcome::TimedOut)),
                 dropped: of(Count::Turn(Outcome::Dropped)),
                 panicked: of(Count::Turn(Outcome::Panicked)),
+                lost: of(Count::Turn(Outcome::Lost)),
             },
             refused: Refused {
                 busy: of(Count::Refused(Why::Busy)),
@@ -216,6 +226,8 @@ impl Counters {
                 wait_timed_out: of(Count::Refused(Why::WaitTimedOut)),
                 dismissed: of(Count::Refused(Why::Dismissed)),
                 deadlock: of(Count::Refused(Why::Deadlock)),
+                elsewhere: of(Count::Refused(Why::Elsewhere)),
+                unavailable: of(Count::Refused(Why::Unavailable)),
             },
         }
     }

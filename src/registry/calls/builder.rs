@@ -1,7 +1,7 @@
 //! The settings of a registry.
 
 use crate::{
-    Clock, DefaultHasher, Registry,
+    Clock, DefaultHasher, Incarnation, Registry,
     registry::map::{common::Limits, shards::Shards},
 };
 use std::{fmt, marker::PhantomData};
@@ -83,9 +83,17 @@ impl<K, V, H, S> Builder<K, V, H, S> {
 
     /// A lower bound for incarnation numbers; the default is 1. The shards draw numbers in turn, so the first session of a key
     /// often has a higher one. Fencing survives a restart of the program if this is higher
-    /// than every number that was given out before. At least 1, at most half of `u64::MAX`.
+    /// than every number that was given out before. At least 1, at most 2^62.
     pub fn first_incarnation(mut self, number: u64) -> Self {
-        self.first_incarnation = number.clamp(1, u64::MAX / 2);
+        self.first_incarnation = number.clamp(1, 1 << 62);
+        self
+    }
+
+    /// Draws no numbers: the holder of each vacancy gives it one, by [`Vacancy::renumber`](crate::Vacancy::renumber). Until then, the
+    /// number is one that nothing else has: at least 2^63.
+    #[doc(hidden)]
+    pub fn unnumbered(mut self) -> Self {
+        self.first_incarnation = Incarnation::UNKNOWN.0;
         self
     }
 

@@ -271,6 +271,13 @@ impl<K, V, H> Vacancy<K, V, H> {
         self.hold.slot()
     }
 
+    /// Numbers the incarnation, in a registry that draws [no numbers](crate::Builder::unnumbered). False, and nothing is changed, if
+    /// the slot has had this number or a higher one, or if it is 2^63 or more. Models: `c15_board`.
+    #[doc(hidden)]
+    pub fn renumber(&mut self, number: Incarnation) -> bool {
+        self.hold.slot().lock().renumber(number)
+    }
+
     /// False if the vacancy was superseded: its slot was replaced or removed, or the registry dropped. A session that is
     /// started now will not be kept. `true` may be outdated when it returns. Takes the slot lock for a moment.
     pub fn is_current(&self) -> bool {

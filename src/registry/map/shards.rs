@@ -1,7 +1,7 @@
 //! All shards of a registry, what they share, and how it is closed to new calls.
 
 use crate::{
-    Clock,
+    Clock, Incarnation,
     registry::{
         map::{
             common::{Common, Limits},
@@ -24,14 +24,17 @@ pub(crate) struct Shards<K, V, H> {
 }
 
 impl<K, V, H> Shards<K, V, H> {
-    /// `count` is a power of two; `first` is the first incarnation.
+    /// `count` is a power of two; `first` is the first incarnation, and that of each vacancy if it is unknown.
     pub(crate) fn new(count: usize, first: u64, limits: Limits, clock: Clock) -> Self {
         let common = Arc::new(Common::new(limits, clock));
         let lru = limits.ranked.then(|| Arc::new(Lru::new()));
         let shard = |index: usize| {
-            let first = first + index as u64;
+            let (first, stride) = match Incarnation(first) {
+                Incarnation::UNKNOWN => (first, 0),
+                _ => (first + index as u64, count as u64),
+            };
             let lru = lru.clone();
-            Arc::new(Shard::new(first, count as u64, Arc::clone(&common), lru))
+            Arc::new(Shard::new(first, stride, Arc::clone(&common), lru))
         };
         Self {
             all: (0..count).map(shard).collect(),

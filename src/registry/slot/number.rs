@@ -16,6 +16,35 @@ impl Incarnation {
     pub fn get(self) -> u64 {
         self.0
     }
+
+    /// What a registry draws whose vacancies are numbered by their holders. With the other bits, it is the last number of the slot.
+    pub(crate) const UNKNOWN: Self = Self(1 << 63);
+
+    fn is_unknown(self) -> bool {
+        self >= Self::UNKNOWN
+    }
+
+    /// The number; 0, which nothing has, if the holder of the vacancy has not given it yet.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn or_zero(self) -> Self {
+        match self.is_unknown() {
+            true => Self(0),
+            false => self,
+        }
+    }
+
+    /// This number for a slot that had another one before.
+    pub(crate) fn after(self, before: Self) -> Self {
+        match self.is_unknown() {
+            true => Self(self.0 | before.0),
+            false => self,
+        }
+    }
+
+    /// Whether this number is higher than every one that the slot has had.
+    pub(crate) fn renews(self, before: Self) -> bool {
+        !self.is_unknown() && self.0 > before.0 & !Self::UNKNOWN.0
+    }
 }
 
 /// The number of a call of one key, in its queue and then in its turn. The tickets of a key strictly increase, even if it
@@ -60,7 +89,8 @@ impl fmt::Display for Ticket {
     }
 }
 
-/// A number that no session, call or event can have: 0, a ticket of 2^62 or more, or a text that is not a number.
+/// A number that no session, call or event can have: 0, an incarnation of 2^63 or more, a ticket of 2^62 or more, or a text that is not a
+/// number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidNumber;
@@ -77,7 +107,8 @@ impl TryFrom<u64> for Incarnation {
     type Error = InvalidNumber;
 
     fn try_from(number: u64) -> Result<Self, InvalidNumber> {
-        (number > 0).then_some(Self(number)).ok_or(InvalidNumber)
+        let valid = number > 0 && !Self(number).is_unknown();
+        valid.then_some(Self(number)).ok_or(InvalidNumber)
     }
 }
 

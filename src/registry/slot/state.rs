@@ -340,7 +340,8 @@ impl<V, H> Locked<'_, V, H> {
         if let Some(rare) = &mut self.state.rare {
             rare.kept = 0;
         }
-        self.board.set_number(number);
+        self.board
+            .set_number(number.after(self.board.last_number()));
     }
 
     /// Frees the box of what the slot does not have any more.

@@ -202,6 +202,12 @@ impl Board {
         Glance::unpack(self.word.read_back())
     }
 
+    /// The number of the last incarnation.
+    #[inline]
+    pub(crate) fn last_number(&self) -> Incarnation {
+        Incarnation(self.number.read_back())
+    }
+
     /// The ticket of the last call that had the slot.
     #[inline]
     pub(crate) fn last_ticket(&self) -> Ticket {

@@ -301,6 +301,15 @@ impl<V, H> Locked<'_, V, H> {
         self.state.rare.as_mut()?.handle.take()
     }
 
+    /// The holder of a vacancy numbers it. False if this slot has had that number, or a higher one.
+    pub(crate) fn renumber(&mut self, number: Incarnation) -> bool {
+        let renews = number.renews(self.board.last_number());
+        if renews {
+            self.number(number);
+        }
+        renews
+    }
+
     /// Fills a vacancy: its holder has the turn.
     pub(crate) fn fill(&mut self, now: Tick) {
         record!(self, "fill", now.0);

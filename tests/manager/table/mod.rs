@@ -17,6 +17,7 @@ enum State {
     Queued,
     Granted,
     Taken,
+    Owner,
     Room,
     Starting,
     Health,
@@ -44,12 +45,13 @@ enum Other {
     Listen,
 }
 
-const STATES: [(State, &str); 15] = [
+const STATES: [(State, &str); 16] = [
     (State::Absent, "no session"),
     (State::Idle, "idle"),
     (State::Queued, "queued"),
     (State::Granted, "granted, not polled"),
     (State::Taken, "turn taken at once, not polled"),
+    (State::Owner, "starting, acquiring its key"),
     (State::Room, "starting, waiting for room"),
     (State::Starting, "starting"),
     (State::Health, "health check"),
@@ -110,14 +112,14 @@ fn expected(state: State, other: Other) -> &'static str {
         (S::Granted | S::Taken, O::Status) => "Busy, with its ticket; reply",
         (S::Queued | S::Granted | S::Taken, O::Listen) => "all events; reply",
 
-        (S::Room, O::AbortTicket | O::Abort) => "true; `Aborted` at once, message returned",
-        (S::Room, O::Drop) => "leaves at once",
-        (S::Room, O::Dismiss) => "0; reply",
-        (S::Room, O::Stop) => "false; `Aborted` at once, message returned",
-        (S::Room, O::Restart) => "its turn; reply",
-        (S::Room, O::Shutdown | O::ShutdownNow) => "not reported; `Closed` at once, message returned",
-        (S::Room, O::Status) => "Starting, with its ticket; reply",
-        (S::Room, O::Listen) => "all events; reply",
+        (S::Owner | S::Room, O::AbortTicket | O::Abort) => "true; `Aborted` at once, message returned",
+        (S::Owner | S::Room, O::Drop) => "leaves at once",
+        (S::Owner | S::Room, O::Dismiss) => "0; reply",
+        (S::Owner | S::Room, O::Stop) => "false; `Aborted` at once, message returned",
+        (S::Owner | S::Room, O::Restart) => "its turn; reply",
+        (S::Owner | S::Room, O::Shutdown | O::ShutdownNow) => "not reported; `Closed` at once, message returned",
+        (S::Owner | S::Room, O::Status) => "Starting, with its ticket; reply",
+        (S::Owner | S::Room, O::Listen) => "all events; reply",
 
         (S::Starting, O::AbortTicket | O::Abort) => "true, start cut short; `Aborted` at once, message returned",
         (S::Health | S::Renewing, O::AbortTicket | O::Abort) => "true; `Aborted` at once, message returned",

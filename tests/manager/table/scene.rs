@@ -1,11 +1,13 @@
 //! One cell of the table: a call in its state, another call, and what becomes of both.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use turnwise::{Phase, Ticket, manager::*};
 
 use super::{Other, State};
+use crate::owner::{Answer, Owner};
 use crate::script::{Actor, Failure, Gate, Say, Step, fail, say, until};
 use crate::{HOUR, MINUTE, Manager, Stage, plain, settled, stage};
 use turnwise::testing::End;
@@ -44,9 +46,11 @@ impl Scene {
     /// The call, in its state. Where it has not been polled, nothing has run since.
     pub(super) async fn new(state: State) -> Self {
         // An event of the parts that fill the queue of an event waits.
+        let owner = Owner::default();
         let (m, stage) = match state {
             State::Sends => stage(|builder| builder.unread_events(1)),
             State::Room => stage(|builder| builder.max_sessions(1, WhenFull::Wait)),
+            State::Owner => stage(|builder| builder.ownership(Arc::new(owner.clone()))),
             _ => plain(),
         };
         let (gate, key) = (Gate::new(), "a");
@@ -55,7 +59,7 @@ impl Scene {
         // A session that is idle, and the ticket of an ended turn.
         if !matches!(
             state,
-            State::Queued | State::Granted | State::Room | State::Starting
+            State::Queued | State::Granted | State::Owner | State::Room | State::Starting
         ) {
             let turn = m.turn(key).await.expect("free");
             ticket = Some(SessionTurn::ticket(&turn));
@@ -74,6 +78,11 @@ impl Scene {
                 }
             }
             State::Taken => call = Call::Message(send()),
+            State::Owner => {
+                owner.next_at(&gate, Answer::Owned);
+                call = Call::Message(send());
+                gate.reached().await;
+            }
             State::Room => {
                 drop(m.turn("other").await.expect("room"));
                 stage.script.tell("other", Step::Stop, until());
@@ -311,7 +320,7 @@ impl Scene {
             return "-".to_owned();
         }
         self.call = Call::None;
-        if state == State::Room {
+        if matches!(state, State::Owner | State::Room) {
             settled().await;
             assert_eq!(self.m.status("a"), None);
             self.gate.open();
