@@ -25,7 +25,7 @@
       (=> (= (lane t) (lane_at s i)) (<= (grant t) (ticket (select (queue s) i)))))))
 (define-fun C3_vacancy_to_the_next ((s Slot) (t Slot) (n Int) (now Int) (i Int)) Bool
   (=> (and (Inv s) (hand_on s t n now) (<= 0 i) (< i (len s)))
-    (and (= (phase t) Starting) (< 0 (grant t)) (<= (lane t) (lane_at s i)) (< (number s) (number t)) (not (handle t))
+    (and (= (phase t) Starting) (< 0 (grant t)) (<= (lane t) (lane_at s i)) (or (unknown t) (< (number s) (number t))) (not (handle t))
       (=> (= (lane t) (lane_at s i)) (<= (grant t) (ticket (select (queue s) i)))))))
 ; C4: without a queue the session is free.
 (define-fun C4_free_at_the_end ((s Slot) (t Slot) (now Int)) Bool
@@ -66,13 +66,17 @@
 
 ; ---- C11: whoever holds a current slot without a session can end it: with a queue it is handed on, without one it leaves the map.
 (define-fun C11_it_can_end ((s Slot) (h Slot) (r Slot) (n Int) (now Int)) Bool
-  (=> (and (Inv s) (is_current s) (< 0 (+ (vacancies s) (closings s))) (< (number s) n)
+  (=> (and (Inv s) (is_current s) (< 0 (+ (vacancies s) (closings s))) (renews s n)
       (= h (handle! (grant_next (numbered (released s) n) Starting now now) false))
       (= r (without_handles (change (departed! (superseded! (released s) true) true)))))
     (or (hand_on s h n now) (retire s r))))
 (define-fun C11_a_granted_vacancy_can_end ((s Slot) (t Slot) (now Int)) Bool
   (=> (and (Inv s) (= (phase s) Starting) (not (= (grant s) 0)) (leave s t (lane s) (grant s) now (- 1)))
     (and (= (vacancies t) 1) (= (len t) (len s)))))
+; C15: the numbers of a slot strictly increase, and a vacancy that has no number yet gets a higher one than all before.
+(define-fun C15_numbers_increase ((s Slot) (t Slot) (n Int) (now Int)) Bool
+  (=> (and (Inv s) (or (renumber s t n) (begin_start s t n now) (hand_on s t n now)))
+    (and (<= (number s) (number t)) (=> (and (= (number t) (number s)) (not (is t s)) (not (= n 0))) (unknown t)))))
 ; C12: no place is refused while there is room, and none is given beyond it.
 (define-fun C12_limit ((s Slot) (t Slot) (of Int) (limit Int) (by Bool) (now Int)) Bool
   (=> (and (Inv s) (enter s t of limit by now) (not (= (phase s) Idle))) (= (len t) (ite (< (len s) limit) (+ (len s) 1) (len s)))))

@@ -6,8 +6,9 @@
 (declare-datatypes ((Waiter 0)) (((waiter (ticket Int) (waker Bool) (called Bool)))))
 (define-sort Queue () (Array Int Waiter))
 (declare-datatypes ((Slot 0)) (((slot
-  ; The board. It is open while a critical section changes it. `holder` is the last holder while the slot is idle.
-  (version Int) (open Bool) (phase Phase) (since Int) (waiting Int) (number Int) (holder Int)
+  ; The board. It is open while a critical section changes it. `holder` is the last holder while the slot is idle. `number` is
+  ; the last that is known; `unknown`: this incarnation has none yet, its holder gives it one.
+  (version Int) (open Bool) (phase Phase) (since Int) (waiting Int) (number Int) (unknown Bool) (holder Int)
   ; The session is inside. The queue, and how many calls of each priority are in it.
   (session Bool) (queue Queue) (high Int) (first Int) (normal Int)
   ; The ticket that was granted and not taken, or 0, and its priority: 0 high, 1 first, 2 normal. The last ticket drawn.
@@ -26,6 +27,7 @@
 (define-fun since! ((s Slot) (v Int)) Slot ((_ update-field since) s v))
 (define-fun waiting! ((s Slot) (v Int)) Slot ((_ update-field waiting) s v))
 (define-fun number! ((s Slot) (v Int)) Slot ((_ update-field number) s v))
+(define-fun unknown! ((s Slot) (v Bool)) Slot ((_ update-field unknown) s v))
 (define-fun holder! ((s Slot) (v Int)) Slot ((_ update-field holder) s v))
 (define-fun session! ((s Slot) (v Bool)) Slot ((_ update-field session) s v))
 (define-fun queue! ((s Slot) (v Queue)) Slot ((_ update-field queue) s v))

@@ -10,13 +10,15 @@
 (define-fun begin ((s Slot) (p Phase) (at Int)) Slot (unwinding! (since! (phase! (post_waiting s) p) at) false))
 (define-fun begin_for ((s Slot) (of Int) (p Phase) (at Int)) Slot
   (last! (holder! (begin s p at) of) (later (last s) of)))
-; `number`: begins an incarnation, which no guard keeps.
-(define-fun numbered ((s Slot) (n Int)) Slot (number! (keepers! (sealed! (kept! (change s) 0) false) 0) n))
+; `number`: begins an incarnation, which no guard keeps. `n` is -1 in a registry that draws no numbers.
+(define-fun numbered ((s Slot) (n Int)) Slot
+  (let ((r (keepers! (sealed! (kept! (change s) 0) false) 0))) (ite (= n (- 1)) (unknown! r true) (number! (unknown! r false) n))))
+(define-fun renews ((s Slot) (n Int)) Bool (or (= n (- 1)) (< (number s) n)))
 
 ; A new slot, whose vacancy is out. It inherits a queue, or has none. Its ticket is above all in the queue.
 (define-fun new ((t Slot) (from Slot) (of Int) (n Int) (ranked Bool) (by Bool) (now Int)) Bool
   (and (= (version t) 0) (not (open t)) (= (phase t) Starting) (= (since t) (rested t) (touched t) now)
-    (= (number t) n) (= (holder t) (last t) of) (= (waiting t) (shown (len t)))
+    (ite (= n (- 1)) (unknown t) (and (= (number t) n) (not (unknown t)))) (= (holder t) (last t) of) (= (waiting t) (shown (len t)))
     (alike (queue t) (queue from) (len from)) (= (high t) (high from)) (= (first t) (first from)) (= (normal t) (normal from))
     (= (passed t) (passed from)) (< 0 of) (< (last from) of)
     (not (session t)) (= (grant t) 0) (= (lane t) 0) (= (kept t) (keepers t) 0) (not (sealed t)) (not (handle t)) (not (stands t))
@@ -91,14 +93,16 @@
   (ite (< 0 (closings s)) (gone+ (closing+ s (- 1)) 1)
     (ite (< 0 (turns s)) (gone+ (turn+ s (- 1)) 1) (vacancy+ s (- 1)))))
 (define-fun hand_on ((s Slot) (t Slot) (n Int) (now Int)) Bool
-  (and (not (superseded s)) (< 0 (+ (vacancies s) (closings s))) (< 0 (len s)) (< (number s) n)
+  (and (not (superseded s)) (< 0 (+ (vacancies s) (closings s))) (< 0 (len s)) (renews s n)
     (is t (handle! (grant_next (numbered (released s) n) Starting now now) false))))
 (define-fun begin_close ((s Slot) (t Slot) (now Int)) Bool
   (and (< 0 (turns s)) (is t (closing+ (turn+ (begin s Closing now) (- 1)) 1))))
 ; `n` is 0 for a holder whose slot the map does not have any more.
 (define-fun begin_start ((s Slot) (t Slot) (n Int) (now Int)) Bool
-  (and (< 0 (closings s)) (or (= n 0) (and (not (superseded s)) (< (number s) n)))
+  (and (< 0 (closings s)) (or (= n 0) (and (not (superseded s)) (renews s n)))
     (is t (handle! (begin (ite (= n 0) (vacancy+ (released s) 1) (vacancy+ (numbered (released s) n) 1)) Starting now) false))))
+(define-fun renumber ((s Slot) (t Slot) (n Int)) Bool
+  (and (< 0 (vacancies s)) (is t (ite (< (number s) n) (numbered s n) s))))
 (define-fun fill ((s Slot) (t Slot) (now Int)) Bool
   (and (< 0 (vacancies s)) (is t (born+ (turn+ (vacancy+ (begin s Busy now) (- 1)) 1) 1))))
 

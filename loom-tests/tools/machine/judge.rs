@@ -231,13 +231,14 @@ fn number(word: &str) -> String {
 }
 
 /// In the order of a record.
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 27] = [
     "version",
     "open",
     "phase",
     "since",
     "waiting",
     "number",
+    "unknown",
     "holder",
     "session",
     "queue",

@@ -10,7 +10,7 @@ use crate::{
 use std::{fs, path::Path};
 
 /// The fields of a slot that a counterexample shows, if they differ or are not at rest.
-const FIELDS: [&str; 30] = [
+const FIELDS: [&str; 31] = [
     "phase",
     "since",
     "session",
@@ -22,6 +22,7 @@ const FIELDS: [&str; 30] = [
     "holder",
     "last",
     "number",
+    "unknown",
     "waiting",
     "version",
     "open",

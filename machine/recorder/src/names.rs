@@ -20,6 +20,7 @@ const CALLS: &[(&str, &str)] = &[
     ("hand_on", "nt"),
     ("begin_close", "t"),
     ("begin_start", "nt"),
+    ("renumber", "n"),
     ("fill", "t"),
     ("watch", "p"),
     ("unwatch", "p"),
@@ -31,6 +32,9 @@ const CALLS: &[(&str, &str)] = &[
 ];
 
 const LANES: u64 = 3 << 62;
+
+/// Of an incarnation whose number is not known yet.
+const UNKNOWN: u64 = 1 << 63;
 
 /// A place's ticket, and its priority: 0 high, 1 first, 2 normal.
 fn parts(place: u64) -> (u64, u64) {
@@ -91,6 +95,7 @@ impl<'a> Names<'a> {
         let times = times.chain(of_kind(b't')).chain(of_kind(b'd'));
         let numbers = slots.iter().map(|slot| slot.number).chain([0]);
         let numbers = numbers.chain(of_kind(b'n').map(|number| number as u64));
+        let numbers = numbers.map(|number| number & !UNKNOWN);
         Self {
             slots,
             name,
@@ -108,6 +113,7 @@ impl<'a> Names<'a> {
     fn argument(&self, (kind, value): &(u8, i128)) -> String {
         match kind {
             b't' | b'd' => self.times[value].to_string(),
+            b'n' if *value as u64 & UNKNOWN != 0 => "-1".to_owned(),
             b'n' => self.numbers[&(*value as u64)].to_string(),
             b'v' => self.version(*value as u64).clamp(-2, 2).to_string(),
             b'p' => {
@@ -137,7 +143,11 @@ impl<'a> Names<'a> {
             &slot.phase,
             &self.times[&i128::from(slot.since)],
             &slot.waiting,
-            &self.numbers[&slot.number],
+            &format!(
+                "{} {}",
+                self.numbers[&(slot.number & !UNKNOWN)],
+                slot.number & UNKNOWN != 0
+            ),
             &self.tickets[&slot.holder],
             &slot.session,
             &format!("[{}]", queue.join(",")),

@@ -10,7 +10,9 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
-use turnwise::{Backend, Registry, SessionManager, TurnContext, manager::SessionTurn};
+use turnwise::{
+    Backend, Entry, Incarnation, Registry, SessionManager, Turn, TurnContext, manager::SessionTurn,
+};
 
 /// Enters its key when it is dropped.
 struct Enters<'a>(&'a Registry<&'static str, u32>);
@@ -33,6 +35,24 @@ fn a_turn_that_begins_while_its_thread_unwinds() {
     assert!(panicked.is_err());
     let turn = sessions.enter_blocking(&"a").expect("open").or_insert(3);
     assert_eq!(*turn, 1, "the session has been passed on");
+}
+
+#[test]
+fn holders_number_their_vacancies() {
+    let number = |number: u64| Incarnation::try_from(number).expect("it is valid");
+    let sessions: Registry<&str, u32> = Registry::builder().unnumbered().build();
+    let Ok(Entry::Vacant(mut vacancy)) = sessions.enter_blocking(&"a") else {
+        panic!("it was absent");
+    };
+    assert!(vacancy.renumber(number(5)) && !vacancy.renumber(number(5)));
+    let mut next = Turn::vacate(vacancy.fill(1)).closed();
+    assert!(!next.renumber(number(4)) && next.renumber(number(6)));
+    let waits = sessions.enter(&"a");
+    drop(next);
+    let Ok(Entry::Vacant(mut handed_on)) = waits.wait() else {
+        panic!("there is no session");
+    };
+    assert!(!handed_on.renumber(number(6)) && handed_on.renumber(number(7)));
 }
 
 #[derive(Debug)]

@@ -303,6 +303,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// The holder of a vacancy numbers it. False if this slot has had that number, or a higher one.
     pub(crate) fn renumber(&mut self, number: Incarnation) -> bool {
+        record!(self, "renumber", number.0);
         let renews = number.renews(self.board.last_number());
         if renews {
             self.number(number);
