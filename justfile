@@ -20,8 +20,8 @@ default:
 # all that must hold before a commit lands: the three groups below, and a table of minutes
 check: (group "check" "check-core, check-memory, check-field")
 
-# formats, lints, tests and models, documents, packages, other targets, the oldest versions, instructions
-check-core: (group "check-core" "formatted, lint, test, doc, doc-host, package, msrv, minimal, targets, deny, explain --check, proofs --check, bench-gate")
+# formats, lints, tests and models, documents, packages, other targets, the oldest versions, the proofs of one slot, instructions
+check-core: (group "check-core" "formatted, lint, test, doc, doc-host, package, msrv, minimal, targets, deny, machine, explain --check, proofs --check, bench-gate")
 
 # Miri and the sanitizers
 check-memory: (group "check-memory" "miri, tsan, asan")
@@ -160,10 +160,19 @@ pi-soak TURNS="200": (needs-pi "pi-soak")
 needs-pi RECIPE:
     @{{ just_executable() }} pi || { echo "CANNOT RUN {{ RECIPE }}: there is no pi" >&2; exit 1; }
 
-# proves the machine of one slot for queues of any length (claims, progress), and weakens each of its guards once
+# proves the machine of one slot for queues of any length, weakens each of its guards, and judges what the source does by it
 machine: z3
     cargo run -q --profile test -p loom-tests --bin machine -- prove
     cargo run -q --profile test -p loom-tests --bin machine -- weaken
+    rm -rf target/machine/records
+    TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-machine --test rest --test fuzz_replay --test properties
+    TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-shuttle --features record --test histories -- \
+        small:: histories::one_line histories::claims
+    cargo run -q --profile test -p loom-tests --bin machine -- judge target/machine/records
+
+# breaks the source of the slot by each of its mutants, and expects a record that the machine does not allow; FILTER chooses by name
+machine-mutants *FILTER: z3
+    cargo run -q --profile test -p loom-tests --bin machine -- mutants {{ FILTER }}
 
 [private]
 z3:
