@@ -185,19 +185,17 @@ fn question(record: &str) -> Result<Option<String>, String> {
             arguments.push(position);
         }
         "enter" => {
-            let limit = match &*arguments[1] {
-                "0" => "(- 1)".to_owned(),
-                _ => arguments[2].clone(),
-            };
+            // One more than it is, or 0 for a call that does not wait.
+            let limit = arguments[1].parse::<i64>().unwrap_or(0) - 1;
             let brings = match before.word("phase") {
                 "Idle" => after.word("caller") == "true",
                 _ => after.has_newcomer(&before),
             };
             arguments = vec![
                 arguments[0].clone(),
-                limit,
+                limit.to_string(),
                 brings.to_string(),
-                arguments[3].clone(),
+                arguments[2].clone(),
             ];
         }
         "unlock" => arguments.push((before.word("stands") != after.word("stands")).to_string()),

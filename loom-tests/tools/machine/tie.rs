@@ -78,22 +78,25 @@ fn unseen(root: &Path) -> Result<BTreeMap<String, String>, String> {
 /// The first record that is not allowed.
 fn noticed(tree: &Tree, mutant: &Mutant) -> Result<Option<String>, String> {
     tree.apply(mutant)?;
-    let built = TESTS.map(|test| tree.build_test(PACKAGE, test));
+    let found = TESTS
+        .iter()
+        .find_map(|test| bad_record(tree, test).transpose());
     tree.restore()?;
+    found
+        .transpose()
+        .map_err(|words| format!("{}: {words}", mutant.name))
+}
+
+fn bad_record(tree: &Tree, test: &str) -> Result<Option<String>, String> {
+    let executable = tree.build_test(PACKAGE, test)?;
     let folder = tree.copy.join("../records");
-    for executable in built {
-        let executable =
-            executable.map_err(|words| format!("{} does not compile: {words}", mutant.name))?;
-        if folder.exists() {
-            fs::remove_dir_all(&folder).map_err(told(&folder))?;
-        }
-        record(&executable, &folder)?;
-        let verdict = look(&tree.root, &folder)?;
-        if let Some(bad) = verdict.bad.first() {
-            return Ok(Some(bad.lines().next().unwrap_or_default().to_owned()));
-        }
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(told(&folder))?;
     }
-    Ok(None)
+    record(&executable, &folder)?;
+    let verdict = look(&tree.root, &folder)?;
+    let first = verdict.bad.first().and_then(|bad| bad.lines().next());
+    Ok(first.map(str::to_owned))
 }
 
 /// Runs a test program that records, as long as it may.

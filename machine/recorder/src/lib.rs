@@ -107,10 +107,11 @@ impl Section {
         }
     }
 
-    /// The lock is released next.
+    /// The board is closed, and the lock is released next.
     pub fn ends(&self, slot: impl FnOnce() -> Slot) {
         if BOOK.is_some() {
-            self.seen(slot());
+            let open = false;
+            self.seen(Slot { open, ..slot() });
         }
     }
 

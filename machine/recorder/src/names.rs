@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 /// How a call's arguments are to be read: `r` as they are, `t` a time, `d` how long before the last argument, `p` a place, `n`
 /// an incarnation, `v` a version.
 const CALLS: &[(&str, &str)] = &[
-    ("enter", "rrrt"),
+    ("enter", "rrt"),
     ("take_free", "t"),
     ("take_standing", "t"),
     ("join", "rr"),

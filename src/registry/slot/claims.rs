@@ -44,7 +44,7 @@ impl<V, H> Locked<'_, V, H> {
     /// One guard of this incarnation less. The last one is activity. True if that session is idle, and not in the registry's list
     /// of idle sessions.
     pub(crate) fn unkeep(&mut self, number: Incarnation, now: Tick) -> bool {
-        record!(self, "unkeep", number.0, now.0);
+        record!(self, "unkeep", number, now);
         if self.state.superseded || self.board.number() != number {
             return false;
         }
@@ -59,13 +59,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Takes the turn of a session that has been idle for `idle_for`, and that no guard keeps. Begins to close it if `close` says so.
     pub(crate) fn claim(&mut self, idle_for: Duration, close: bool, now: Tick) -> Claim<V> {
-        record!(
-            self,
-            "claim",
-            idle_for.as_nanos().div_ceil(1_000_000).min(1 << 62),
-            close,
-            now.0
-        );
+        record!(self, "claim", idle_for, close, now);
         if !self.is_idle() {
             return Claim::Moved;
         }
@@ -87,13 +81,13 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Takes the turn of an idle session, if nothing has happened since this version was read, and no guard keeps it.
     pub(crate) fn claim_at(&mut self, version: u64, now: Tick) -> Option<V> {
-        record!(self, "claim_at", version, now.0);
+        record!(self, "claim_at", version, now);
         (self.version() == version && self.kept() == 0).then(|| self.claim_if_idle(now))?
     }
 
     /// Takes the turn of an idle session, for an end that no guard prevents.
     pub(crate) fn claim_if_idle(&mut self, now: Tick) -> Option<V> {
-        record!(self, "claim_if_idle", now.0);
+        record!(self, "claim_if_idle", now);
         self.is_idle().then(|| self.take_free(now))?
     }
 }

@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, mem, num::NonZeroU64, task::Waker};
 /// A place in the queue: the priority, then the ticket. A higher priority sorts first, and each by ticket, so the order of
 /// places is the order of grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place(NonZeroU64);
+pub(crate) struct Place(pub(crate) NonZeroU64);
 
 /// The three priorities of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +43,6 @@ impl Place {
     pub(crate) fn ticket(self) -> Ticket {
         let ticket = self.0.get() & !(Self::NORMAL | Self::FIRST);
         Ticket::new(ticket).expect("a place is made of a ticket")
-    }
-
-    #[cfg(feature = "record")]
-    pub(crate) fn bits(self) -> u64 {
-        self.0.get()
     }
 
     #[cfg(feature = "tokio")]
@@ -181,16 +176,8 @@ impl<H> Queue<H> {
     }
 
     #[cfg(feature = "record")]
-    pub(crate) fn seen(&self) -> Vec<(u64, bool, bool)> {
-        let all = self.waiters.iter();
-        all.map(|(place, waiter)| {
-            (
-                place.bits(),
-                waiter.waker.is_some(),
-                waiter.caller.is_some(),
-            )
-        })
-        .collect()
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (&Place, &Waiter<H>)> {
+        self.waiters.iter()
     }
 
     /// The handles of the queued calls.

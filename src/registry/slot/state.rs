@@ -370,9 +370,6 @@ impl<V, H> Drop for Locked<'_, V, H> {
             self.board.close();
         }
         #[cfg(feature = "record")]
-        self.section.ends(|| recorder::Slot {
-            open: false,
-            ..self.seen()
-        });
+        self.section.ends(|| self.seen());
     }
 }

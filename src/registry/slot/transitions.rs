@@ -27,14 +27,7 @@ impl<V, H> Locked<'_, V, H> {
         caller: &mut impl Leaves<H>,
         now: Tick,
     ) -> Entered<V> {
-        record!(
-            self,
-            "enter",
-            priority,
-            limit.is_some(),
-            limit.unwrap_or(0),
-            now.0
-        );
+        record!(self, "enter", priority, limit, now);
         if let Some(session) = self.take_free(now) {
             // An idle slot has no caller: nothing is dropped here, and nothing is written for a call without a handle.
             if let Some(caller) = caller.take() {
@@ -52,7 +45,7 @@ impl<V, H> Locked<'_, V, H> {
     /// Takes the turn of an idle session.
     #[inline]
     pub(crate) fn take_free(&mut self, now: Tick) -> Option<V> {
-        record!(self, "take_free", now.0);
+        record!(self, "take_free", now);
         let Glance { phase, since, .. } = self.glance();
         if phase != Phase::Idle {
             return None;
@@ -69,7 +62,7 @@ impl<V, H> Locked<'_, V, H> {
     /// The same for a call for which the handle of the session stands, if there is one.
     #[inline]
     pub(crate) fn take_standing(&mut self, now: Tick) -> Option<V> {
-        record!(self, "take_standing", now.0);
+        record!(self, "take_standing", now);
         self.state.rare.as_ref()?.handle.as_ref()?;
         let session = self.take_free(now)?;
         self.state.rare.as_mut()?.stands = true;
@@ -96,7 +89,7 @@ impl<V, H> Locked<'_, V, H> {
         waker: &Waker,
         offered: &mut Option<Waker>,
     ) -> Look<V> {
-        record!(self, "look", place.bits(), offered.is_some());
+        record!(self, "look", place, offered.is_some());
         if self.take_grant(place) {
             return Look::Granted(self.state.session.take());
         }
@@ -129,7 +122,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Gives up a place.
     pub(crate) fn leave(&mut self, place: Place, now: Tick) -> Left<H> {
-        record!(self, "leave", place.bits(), now.0);
+        record!(self, "leave", place, now);
         if let Some(waiter) = self.queue().and_then(|queue| queue.leave(place)) {
             self.post_waiting();
             return Left::Queue(waiter);
@@ -198,7 +191,7 @@ impl<V, H> Locked<'_, V, H> {
         now: Tick,
         passed: &mut Option<Passed<H>>,
     ) -> Result<(), V> {
-        record!(self, "end_turn", now.0);
+        record!(self, "end_turn", now);
         if self.state.superseded {
             return Err(session);
         }
@@ -215,7 +208,7 @@ impl<V, H> Locked<'_, V, H> {
         now: Tick,
         passed: &mut Option<Passed<H>>,
     ) -> Result<(), V> {
-        record!(self, "put_back", now.0);
+        record!(self, "put_back", now);
         if self.state.superseded {
             return Err(session);
         }
@@ -257,7 +250,7 @@ impl<V, H> Locked<'_, V, H> {
         number: Incarnation,
         now: Tick,
     ) -> (Passed<H>, Option<Arc<H>>) {
-        record!(self, "hand_on", number.0, now.0);
+        record!(self, "hand_on", number, now);
         self.number(number);
         let passed = self.grant_next(Phase::Starting, now, now);
         (passed, self.state.rare().handle.take())
@@ -281,19 +274,14 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Begins to close the session of a turn.
     pub(crate) fn begin_close(&mut self, now: Tick) {
-        record!(self, "begin_close", now.0);
+        record!(self, "begin_close", now);
         self.begin(Phase::Closing, now);
     }
 
     /// Ends a close: its holder has the vacancy. Only a current slot gets a number. A superseded holder keeps its own, which
     /// is lower than its replacement's. Returns the handle of the old incarnation.
     pub(crate) fn begin_start(&mut self, number: Option<Incarnation>, now: Tick) -> Option<Arc<H>> {
-        record!(
-            self,
-            "begin_start",
-            number.map_or(0, Incarnation::get),
-            now.0
-        );
+        record!(self, "begin_start", number, now);
         if let Some(number) = number {
             self.number(number);
         }
@@ -303,7 +291,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// The holder of a vacancy numbers it. False if this slot has had that number, or a higher one.
     pub(crate) fn renumber(&mut self, number: Incarnation) -> bool {
-        record!(self, "renumber", number.0);
+        record!(self, "renumber", number);
         let renews = number.renews(self.board.last_number());
         if renews {
             self.number(number);
@@ -313,7 +301,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Fills a vacancy: its holder has the turn.
     pub(crate) fn fill(&mut self, now: Tick) {
-        record!(self, "fill", now.0);
+        record!(self, "fill", now);
         self.begin(Phase::Busy, now);
     }
 
@@ -374,20 +362,20 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Registers a waker for that moment. Returns the waker that was there before.
     pub(crate) fn watch(&mut self, place: Place, waker: Waker) -> Option<Waker> {
-        record!(self, "watch", place.bits());
+        record!(self, "watch", place);
         self.queue()?.waker(place)?.replace(waker)
     }
 
     /// Stops waiting for it.
     pub(crate) fn unwatch(&mut self, place: Place) -> Option<Waker> {
-        record!(self, "unwatch", place.bits());
+        record!(self, "unwatch", place);
         let waiter = self.queue()?.leave(place)?;
         self.post_waiting();
         waiter.waker
     }
 
     pub(crate) fn touch(&mut self, now: Tick) {
-        record!(self, "touch", now.0);
+        record!(self, "touch", now);
         // A clock reading that was taken before another touch, and arrives after it, does not turn time back.
         self.state.touched = Stamp::new(self.state.touched.get().max(now));
         self.change();
