@@ -165,7 +165,7 @@ machine: z3
     cargo run -q --profile test -p loom-tests --bin machine -- prove
     cargo run -q --profile test -p loom-tests --bin machine -- weaken
     rm -rf target/machine/records
-    TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-machine --test rest --test fuzz_replay --test properties
+    TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-machine -p turnwise-machine-replay --test rest --test properties --test fuzz_replay
     TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-shuttle --features record --test histories -- \
         small:: histories::one_line histories::claims
     cargo run -q --profile test -p loom-tests --bin machine -- judge target/machine/records

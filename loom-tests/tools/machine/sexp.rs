@@ -5,13 +5,13 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sexp {
     Atom(String),
-    List(Vec<Sexp>),
+    List(Vec<Self>),
 }
 
 use Sexp::{Atom, List};
 
 impl Sexp {
-    pub(crate) fn atom(text: impl ToString) -> Self {
+    pub(crate) fn atom(text: &(impl ToString + ?Sized)) -> Self {
         Atom(text.to_string())
     }
 
@@ -70,7 +70,7 @@ impl Sexp {
         let with = |body: &Self, variable: &Self, value: usize| {
             let bound = List(vec![List(vec![
                 variable.list()[0].clone(),
-                Self::atom(value),
+                Self::atom(&value),
             ])]);
             List(vec![Self::atom("let"), bound, body.clone()])
         };
@@ -80,7 +80,7 @@ impl Sexp {
                 List([Self::atom("and")].into_iter().chain(all).collect())
             }),
             "lambda" => (0..most).fold(Self::atom("nobody"), |array, value| {
-                let (index, element) = (Self::atom(value), with(body, &variables[0], value));
+                let (index, element) = (Self::atom(&value), with(body, &variables[0], value));
                 List(vec![Self::atom("store"), array, index, element])
             }),
             _ => small,

@@ -16,9 +16,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The package that records, and its tests, in the order in which they are shown a mutant.
-const PACKAGE: &str = "turnwise-machine";
-const TESTS: [&str; 3] = ["rest", "fuzz_replay", "properties"];
+/// The packages that record, and their tests, in the order in which they are shown a mutant.
+const TESTS: [(&str, &str); 3] = [
+    ("turnwise-machine", "rest"),
+    ("turnwise-machine", "properties"),
+    ("turnwise-machine-replay", "fuzz_replay"),
+];
 /// What a mutant must touch.
 const SLOT: &str = "src/registry/slot/";
 /// How long a test may run with a mutant, which may hang it. What it has recorded until then counts.
@@ -80,15 +83,15 @@ fn noticed(tree: &Tree, mutant: &Mutant) -> Result<Option<String>, String> {
     tree.apply(mutant)?;
     let found = TESTS
         .iter()
-        .find_map(|test| bad_record(tree, test).transpose());
+        .find_map(|test| bad_record(tree, *test).transpose());
     tree.restore()?;
     found
         .transpose()
         .map_err(|words| format!("{}: {words}", mutant.name))
 }
 
-fn bad_record(tree: &Tree, test: &str) -> Result<Option<String>, String> {
-    let executable = tree.build_test(PACKAGE, test)?;
+fn bad_record(tree: &Tree, (package, test): (&str, &str)) -> Result<Option<String>, String> {
+    let executable = tree.build_test(package, test)?;
     let folder = tree.copy.join("../records");
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(told(&folder))?;
