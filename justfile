@@ -353,6 +353,7 @@ lint:
     # Tests that only their recipes run are not among all targets.
     cargo clippy -p pi-tests --test pi --test soak -- -D warnings
     cargo clippy -p acp-tests --test acp -- -D warnings
+    cargo clippy -p turnwise-machine --test rest -- -D warnings
     cargo clippy -p chatd --no-default-features -- -D warnings
     for features in "" {{ features }}; do
         cargo clippy -p turnwise --lib --features "$features" -- -D warnings
