@@ -5,6 +5,8 @@ extern crate deadline as tokio;
 #[macro_use]
 extern crate deadline_attribute;
 
+mod walk;
+
 use std::{
     convert::Infallible,
     panic::{AssertUnwindSafe, catch_unwind},
