@@ -83,7 +83,7 @@ fn walks() {
             Registry::builder().clock(clock).max_waiting(3).build();
         let mut hands: Vec<Hand> = Vec::new();
         for _ in 0..60 {
-            if hands.len() < random.below(8) {
+            if hands.is_empty() || hands.len() < random.below(8) {
                 let new = match random.below(14) {
                     0..=2 => Some(Hand::Enter(sessions.enter(&KEY))),
                     3 | 4 => Some(Hand::Enter(sessions.enter_with(&KEY, Arc::new(1)))),
