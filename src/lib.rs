@@ -18,6 +18,7 @@
 //! | `guide` | how to use the crate, at length |
 //! | `testing` (feature `testing`) | a scripted backend and its ledger, for the tests of programs that embed the manager |
 //! | [`manager`] (feature `tokio`) | the session manager: starts, checks and stops sessions |
+//! | `record` | records the transitions of slots, where it is built for that |
 //! | `registry` | the verified core: a concurrent map of exclusive sessions |
 //! | `sync` | the one file that differs between what ships and what is checked |
 #![forbid(unsafe_code)]
@@ -28,6 +29,8 @@
 pub mod guide;
 #[cfg(feature = "tokio")]
 pub mod manager;
+#[macro_use]
+mod record;
 mod registry;
 mod sync;
 #[cfg(feature = "testing")]

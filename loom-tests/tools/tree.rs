@@ -1,5 +1,8 @@
 //! The copy of the project in which mutants are built, and a model run alone in a process of its own.
 
+// Each tool uses a part of this module.
+#![allow(dead_code)]
+
 use crate::mutant::Mutant;
 use std::{
     collections::BTreeSet,

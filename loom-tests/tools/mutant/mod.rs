@@ -89,7 +89,7 @@ pub(crate) fn mutants(root: &Path) -> Result<Vec<Mutant>, String> {
 }
 
 /// The mutants of one file.
-fn parse(package: &'static str, stem: &str, text: &str) -> Result<Vec<Mutant>, String> {
+pub(crate) fn parse(package: &'static str, stem: &str, text: &str) -> Result<Vec<Mutant>, String> {
     let begins = |line: &&str| !line.starts_with("=== ");
     let comment = text.lines().take_while(begins);
     for line in comment.clone() {
@@ -176,6 +176,11 @@ impl Mutant {
     /// Whether it is of a claim of the manager, so that its model is a scenario.
     pub(crate) fn is_of_adapters(&self) -> bool {
         self.claim.starts_with('A')
+    }
+
+    /// The names of the files that it breaks.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
+        self.pairs.iter().map(|pair| &*pair.file)
     }
 
     /// The files that it breaks, with their new text.

@@ -295,6 +295,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Returns the handle that was there before, to be dropped after the lock.
     pub(crate) fn swap_handle(&mut self, handle: Arc<H>) -> Option<Arc<H>> {
+        record!(self, "swap_handle");
         self.state.rare().handle.replace(handle)
     }
 }

@@ -59,6 +59,7 @@ impl<K, V, H> Hold<K, V, H> {
     #[cfg(feature = "tokio")]
     pub(crate) fn set_caller(&self, handle: Arc<H>) {
         let mut locked = self.slot().lock();
+        record!(locked, "set_caller");
         let rare = locked.state.rare();
         rare.stands = false;
         let before = rare.caller.replace(handle);
@@ -84,7 +85,9 @@ impl<K, V, H> Hold<K, V, H> {
     /// would be more exact, but std has none.)
     #[cold]
     pub(crate) fn began_unwinding(&self) {
-        self.slot().lock().state.unwinding = true;
+        let mut locked = self.slot().lock();
+        record!(locked, "began_unwinding");
+        locked.state.unwinding = true;
     }
 
     #[cold]

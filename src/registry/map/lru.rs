@@ -72,6 +72,7 @@ impl<K, V, H, Home> Lru<K, V, H, Home> {
         if !locked.is_idle() {
             since = since.min(locked.state.rested.get());
         }
+        record!(locked, "listed");
         let unlisted = mem::replace(&mut locked.state.unlisted, false);
         drop(locked);
         if unlisted && !gone {
@@ -159,6 +160,7 @@ enum Found {
 
 impl<V, H> Locked<'_, V, H> {
     fn look_at(&mut self, (last, listed, _): Rank) -> Found {
+        record!(self, "look_at");
         let (idle, since) = (self.is_idle() && self.kept() == 0, self.glance().since);
         let touched = self.state.touched.get() > since;
         // The end of the next turn, or of the keep-alive, lists it, even if it is among the touched until then.

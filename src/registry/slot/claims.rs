@@ -20,6 +20,7 @@ impl<V, H> Locked<'_, V, H> {
     /// Policy ends the session of this turn: it gets no guard any more. False if it has one.
     #[cfg(feature = "tokio")]
     pub(crate) fn seal(&mut self) -> bool {
+        record!(self, "seal");
         let sealed = self.kept() == 0;
         if sealed {
             self.state.rare().kept = SEALED;
@@ -29,6 +30,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Keeps the session alive, if there is one that is not being closed. Returns its number.
     pub(crate) fn keep(&mut self) -> Option<Incarnation> {
+        record!(self, "keep");
         let (phase, number) = (self.glance().phase, self.board.number());
         if self.state.superseded || !matches!(phase, Phase::Idle | Phase::Busy) {
             return None;
@@ -42,6 +44,7 @@ impl<V, H> Locked<'_, V, H> {
     /// One guard of this incarnation less. The last one is activity. True if that session is idle, and not in the registry's list
     /// of idle sessions.
     pub(crate) fn unkeep(&mut self, number: Incarnation, now: Tick) -> bool {
+        record!(self, "unkeep", number, now);
         if self.state.superseded || self.board.number() != number {
             return false;
         }
@@ -56,6 +59,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Takes the turn of a session that has been idle for `idle_for`, and that no guard keeps. Begins to close it if `close` says so.
     pub(crate) fn claim(&mut self, idle_for: Duration, close: bool, now: Tick) -> Claim<V> {
+        record!(self, "claim", idle_for, close, now);
         if !self.is_idle() {
             return Claim::Moved;
         }
@@ -77,11 +81,13 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Takes the turn of an idle session, if nothing has happened since this version was read, and no guard keeps it.
     pub(crate) fn claim_at(&mut self, version: u64, now: Tick) -> Option<V> {
+        record!(self, "claim_at", version, now);
         (self.version() == version && self.kept() == 0).then(|| self.claim_if_idle(now))?
     }
 
     /// Takes the turn of an idle session, for an end that no guard prevents.
     pub(crate) fn claim_if_idle(&mut self, now: Tick) -> Option<V> {
+        record!(self, "claim_if_idle", now);
         self.is_idle().then(|| self.take_free(now))?
     }
 }

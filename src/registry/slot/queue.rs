@@ -12,7 +12,7 @@ use std::{collections::BTreeMap, mem, num::NonZeroU64, task::Waker};
 /// A place in the queue: the priority, then the ticket. A higher priority sorts first, and each by ticket, so the order of
 /// places is the order of grants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place(NonZeroU64);
+pub(crate) struct Place(pub(crate) NonZeroU64);
 
 /// The three priorities of a queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,11 @@ impl<H> Queue<H> {
         let waiters = self.waiters.split_off(&lowest);
         self.trim();
         Self { waiters }
+    }
+
+    #[cfg(feature = "record")]
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (&Place, &Waiter<H>)> {
+        self.waiters.iter()
     }
 
     /// The handles of the queued calls.

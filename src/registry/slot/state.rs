@@ -207,11 +207,16 @@ impl<K, V, H, Home> Slot<K, V, H, Home> {
     #[inline]
     #[track_caller]
     pub(crate) fn lock(&self) -> Locked<'_, V, H> {
-        Locked {
+        let locked = Locked {
             state: self.state.lock(),
             board: &self.board,
             changed: false,
-        }
+            #[cfg(feature = "record")]
+            section: recorder::Section::begins(),
+        };
+        #[cfg(feature = "record")]
+        locked.section.first(|| locked.seen());
+        locked
     }
 
     /// Phase, since and waiting, in one load.
@@ -248,6 +253,8 @@ pub(crate) struct Locked<'a, V, H> {
     pub(crate) board: &'a Board,
     /// The board is open for a change.
     pub(crate) changed: bool,
+    #[cfg(feature = "record")]
+    pub(crate) section: recorder::Section,
 }
 
 impl<V, H> Locked<'_, V, H> {
@@ -352,6 +359,8 @@ impl<V, H> Locked<'_, V, H> {
 impl<V, H> Drop for Locked<'_, V, H> {
     #[inline]
     fn drop(&mut self) {
+        #[cfg(feature = "record")]
+        self.section.closes(|| self.seen());
         if self.changed {
             // Most boxes stay, because of their session's handle.
             let rare = self.state.rare.as_ref();
@@ -360,5 +369,7 @@ impl<V, H> Drop for Locked<'_, V, H> {
             }
             self.board.close();
         }
+        #[cfg(feature = "record")]
+        self.section.ends(|| self.seen());
     }
 }

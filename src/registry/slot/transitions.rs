@@ -27,6 +27,7 @@ impl<V, H> Locked<'_, V, H> {
         caller: &mut impl Leaves<H>,
         now: Tick,
     ) -> Entered<V> {
+        record!(self, "enter", priority, limit, now);
         if let Some(session) = self.take_free(now) {
             // An idle slot has no caller: nothing is dropped here, and nothing is written for a call without a handle.
             if let Some(caller) = caller.take() {
@@ -44,6 +45,7 @@ impl<V, H> Locked<'_, V, H> {
     /// Takes the turn of an idle session.
     #[inline]
     pub(crate) fn take_free(&mut self, now: Tick) -> Option<V> {
+        record!(self, "take_free", now);
         let Glance { phase, since, .. } = self.glance();
         if phase != Phase::Idle {
             return None;
@@ -60,6 +62,7 @@ impl<V, H> Locked<'_, V, H> {
     /// The same for a call for which the handle of the session stands, if there is one.
     #[inline]
     pub(crate) fn take_standing(&mut self, now: Tick) -> Option<V> {
+        record!(self, "take_standing", now);
         self.state.rare.as_ref()?.handle.as_ref()?;
         let session = self.take_free(now)?;
         self.state.rare.as_mut()?.stands = true;
@@ -68,6 +71,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Takes a place in the queue.
     pub(crate) fn join(&mut self, priority: Priority, caller: Option<Arc<H>>) -> Place {
+        record!(self, "join", priority, caller.is_some());
         let ticket = self.next_ticket();
         let place = Place::new(priority, ticket);
         let rare = self.state.rare();
@@ -85,6 +89,7 @@ impl<V, H> Locked<'_, V, H> {
         waker: &Waker,
         offered: &mut Option<Waker>,
     ) -> Look<V> {
+        record!(self, "look", place, offered.is_some());
         if self.take_grant(place) {
             return Look::Granted(self.state.session.take());
         }
@@ -117,6 +122,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Gives up a place.
     pub(crate) fn leave(&mut self, place: Place, now: Tick) -> Left<H> {
+        record!(self, "leave", place, now);
         if let Some(waiter) = self.queue().and_then(|queue| queue.leave(place)) {
             self.post_waiting();
             return Left::Queue(waiter);
@@ -139,6 +145,7 @@ impl<V, H> Locked<'_, V, H> {
     /// Takes back a grant that was not taken, for a registry that closes. The `bool` is true if that leaves a vacancy
     /// without a holder, which the caller must release. Returns the handle of the call.
     pub(crate) fn revoke(&mut self) -> (bool, Option<Arc<H>>) {
+        record!(self, "revoke");
         let Some(rare) = self.state.rare.as_mut() else {
             return (false, None);
         };
@@ -156,6 +163,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Empties the queue.
     pub(crate) fn send_away(&mut self) -> Queue<H> {
+        record!(self, "send_away");
         let queue = self.queue().map(Queue::clear).unwrap_or_default();
         if !queue.is_empty() {
             self.post_waiting();
@@ -166,6 +174,7 @@ impl<V, H> Locked<'_, V, H> {
     /// Empties the queue, except for high-priority calls.
     #[cfg(feature = "tokio")]
     pub(crate) fn dismiss_queue(&mut self) -> Queue<H> {
+        record!(self, "dismiss_queue");
         let queue = self.queue().map(Queue::clear_others).unwrap_or_default();
         if !queue.is_empty() {
             self.post_waiting();
@@ -182,6 +191,7 @@ impl<V, H> Locked<'_, V, H> {
         now: Tick,
         passed: &mut Option<Passed<H>>,
     ) -> Result<(), V> {
+        record!(self, "end_turn", now);
         if self.state.superseded {
             return Err(session);
         }
@@ -198,6 +208,7 @@ impl<V, H> Locked<'_, V, H> {
         now: Tick,
         passed: &mut Option<Passed<H>>,
     ) -> Result<(), V> {
+        record!(self, "put_back", now);
         if self.state.superseded {
             return Err(session);
         }
@@ -239,6 +250,7 @@ impl<V, H> Locked<'_, V, H> {
         number: Incarnation,
         now: Tick,
     ) -> (Passed<H>, Option<Arc<H>>) {
+        record!(self, "hand_on", number, now);
         self.number(number);
         let passed = self.grant_next(Phase::Starting, now, now);
         (passed, self.state.rare().handle.take())
@@ -262,12 +274,14 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Begins to close the session of a turn.
     pub(crate) fn begin_close(&mut self, now: Tick) {
+        record!(self, "begin_close", now);
         self.begin(Phase::Closing, now);
     }
 
     /// Ends a close: its holder has the vacancy. Only a current slot gets a number. A superseded holder keeps its own, which
     /// is lower than its replacement's. Returns the handle of the old incarnation.
     pub(crate) fn begin_start(&mut self, number: Option<Incarnation>, now: Tick) -> Option<Arc<H>> {
+        record!(self, "begin_start", number, now);
         if let Some(number) = number {
             self.number(number);
         }
@@ -277,6 +291,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// The holder of a vacancy numbers it. False if this slot has had that number, or a higher one.
     pub(crate) fn renumber(&mut self, number: Incarnation) -> bool {
+        record!(self, "renumber", number);
         let renews = number.renews(self.board.last_number());
         if renews {
             self.number(number);
@@ -286,11 +301,13 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Fills a vacancy: its holder has the turn.
     pub(crate) fn fill(&mut self, now: Tick) {
+        record!(self, "fill", now);
         self.begin(Phase::Busy, now);
     }
 
     /// Ends the slot, which leaves the map. Returns the ticket from which its key continues, should it come again.
     pub(crate) fn retire(&mut self) -> (Ticket, Handles<H>) {
+        record!(self, "retire");
         self.state.superseded = true;
         self.state.departed = true;
         self.change();
@@ -299,6 +316,7 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Gives the key of this slot to another slot.
     pub(crate) fn supersede(&mut self) -> Legacy<V, H> {
+        record!(self, "supersede");
         let next_ticket = self.next_ticket();
         let (mut queue, mut handle) = (Queue::default(), None);
         let mut held = self.glance().phase != Phase::Idle;
@@ -325,6 +343,7 @@ impl<V, H> Locked<'_, V, H> {
     /// Ends the slot of a registry that is gone, and returns an idle session to be dropped. A holder keeps its session.
     /// A call that is queued, or was granted from the queue, keeps its registry alive: so there is none.
     pub(crate) fn orphan(&mut self) -> (Option<V>, Handles<H>) {
+        record!(self, "orphan");
         debug_assert!(!self.waits(), "a queued call keeps the registry alive");
         self.state.superseded = true;
         self.change();
@@ -336,23 +355,27 @@ impl<V, H> Locked<'_, V, H> {
 
     /// Marks that the holder of a superseded slot has let go. Returns those to wake, and the handles to drop.
     pub(crate) fn depart(&mut self) -> (Queue<H>, Handles<H>) {
+        record!(self, "depart");
         self.state.departed = true;
         (self.send_away(), self.handles())
     }
 
     /// Registers a waker for that moment. Returns the waker that was there before.
     pub(crate) fn watch(&mut self, place: Place, waker: Waker) -> Option<Waker> {
+        record!(self, "watch", place);
         self.queue()?.waker(place)?.replace(waker)
     }
 
     /// Stops waiting for it.
     pub(crate) fn unwatch(&mut self, place: Place) -> Option<Waker> {
+        record!(self, "unwatch", place);
         let waiter = self.queue()?.leave(place)?;
         self.post_waiting();
         waiter.waker
     }
 
     pub(crate) fn touch(&mut self, now: Tick) {
+        record!(self, "touch", now);
         // A clock reading that was taken before another touch, and arrives after it, does not turn time back.
         self.state.touched = Stamp::new(self.state.touched.get().max(now));
         self.change();
