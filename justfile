@@ -363,16 +363,17 @@ lint:
         cargo clippy -p turnwise --lib --features "$features" -- -D warnings
     done
     cargo clippy -p turnwise --lib --all-features -- -D warnings
+    cargo clippy -p turnwise-cluster --lib -- -D warnings
     # A workspace of its own, with a lock file of its own.
     cargo check --locked --manifest-path fuzz/Cargo.toml --no-default-features
 
 # the documentation, every warning an error
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster --all-features
 
 # the documentation as its host builds it, with the features that bring each item
 doc-host: (nightly "")
-    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features --target-dir target/doc-host
+    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster --all-features --target-dir target/doc-host
 
 # what would be published: it builds from its own package
 package:
@@ -387,7 +388,7 @@ semver:
 msrv:
     rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
         || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
-    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
+    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster --all-features
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
@@ -399,9 +400,9 @@ minimal: (nightly "")
     git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -c | tar -x -C "$copy"
     target=$PWD/target/minimal
     cd "$copy"
-    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/pi", "crates\/process"]/' Cargo.toml
+    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/cluster", "crates\/pi", "crates\/process"]/' Cargo.toml
     cargo +{{ nightly }} update -Z direct-minimal-versions
-    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp --all-features
+    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster --all-features
 
 # the library, the crates beside it and chatd for Windows, macOS, ARM and 32-bit x86
 targets:
@@ -410,8 +411,8 @@ targets:
     for target in x86_64-pc-windows-msvc aarch64-apple-darwin aarch64-unknown-linux-gnu i686-unknown-linux-gnu; do
         rustup target add "$target" >/dev/null 2>&1 || { echo "CANNOT RUN targets: $target cannot be installed" >&2; exit 1; }
         # turnwise-process is in them where there is Unix.
-        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p turnwise-acp -p chatd \
-            --features turnwise/tokio,turnwise/tracing,turnwise/serde,turnwise/testing
+        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p chatd \
+            --features turnwise/tokio,turnwise/tracing,turnwise/serde,turnwise/testing,turnwise-cluster/testing
         echo "it builds for $target"
     done
 

@@ -6,7 +6,8 @@
 //!
 //! `mutant/mod.rs` has the format of a mutant. Its model must print every `expect`; `expect: timeout` is for a mutant that does
 //! not end. The model of a mutant in shuttle-tests is a history, and that of a manager's claim, A1 to A16, is a scenario. With
-//! `test: told` it is a test of that program of the root.
+//! `test: told` it is a test of that program of the root. Claims of the cluster, B1 to B12, have those of `crates/cluster`, or in
+//! shuttle-tests the scenarios of `shuttle-tests/cluster`.
 //!
 //! A mutant is killed if its model, run in a process of its own, fails with the expected words. It survives if the model
 //! passes, fails with other words, or does not end in time, and if the mutant does not compile. The run stops with an error if a
@@ -66,7 +67,19 @@ const MANAGER: Suite = Suite {
     test: "manager",
 };
 
-const SUITES: [&Suite; 5] = [&MODELS, &HISTORIES, &ADAPTERS, &TOLD, &MANAGER];
+const CLUSTER: Suite = Suite {
+    package: "turnwise-cluster",
+    test: "cluster",
+};
+
+const NODES: Suite = Suite {
+    package: "turnwise-cluster-shuttle",
+    test: "nodes",
+};
+
+const SUITES: [&Suite; 7] = [
+    &MODELS, &HISTORIES, &ADAPTERS, &TOLD, &MANAGER, &CLUSTER, &NODES,
+];
 
 fn main() -> ExitCode {
     let filter = env::args().nth(1).unwrap_or_default();
@@ -208,6 +221,8 @@ impl Mutant {
             (Some("manager"), _) => &MANAGER,
             (Some(_), _) => &TOLD,
             _ if self.is_of_adapters() => &ADAPTERS,
+            (None, "shuttle-tests") if self.is_of_cluster() => &NODES,
+            _ if self.is_of_cluster() => &CLUSTER,
             (None, "shuttle-tests") => &HISTORIES,
             _ => &MODELS,
         }

@@ -34,13 +34,15 @@ pub(crate) fn table(head: &str, rows: &[Row]) -> String {
 
 // Not each tool has rows of claims.
 #[allow(dead_code)]
-/// Orders claims: the core's, then the manager's, by number; then the canaries.
+/// Orders claims: the core's, then the manager's, then the cluster's, by number; then the canaries.
 pub(crate) fn rank(claim: &str) -> (usize, u32) {
     let letter = claim.chars().next();
-    let kind = ['C', 'A'].iter().position(|kind| Some(*kind) == letter);
+    let kind = ['C', 'A', 'B']
+        .iter()
+        .position(|kind| Some(*kind) == letter);
     let number = claim.get(1..).and_then(|number| number.parse().ok());
     match (kind, number) {
         (Some(kind), Some(number)) => (kind, number),
-        _ => (2, 0),
+        _ => (3, 0),
     }
 }

@@ -18,6 +18,7 @@ fn each_module_uses_those_below_it() {
     let crates = [
         (sources(), 50),
         (sources_of("crates/acp"), 10),
+        (sources_of("crates/cluster"), 15),
         (sources_of("crates/pi"), 10),
         (sources_of("crates/process"), 4),
     ];

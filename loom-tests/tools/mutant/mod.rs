@@ -178,6 +178,11 @@ impl Mutant {
         self.claim.starts_with('A')
     }
 
+    /// Whether it is of a claim of the cluster.
+    pub(crate) fn is_of_cluster(&self) -> bool {
+        self.claim.starts_with('B')
+    }
+
     /// The names of the files that it breaks.
     pub(crate) fn files(&self) -> impl Iterator<Item = &str> {
         self.pairs.iter().map(|pair| &*pair.file)

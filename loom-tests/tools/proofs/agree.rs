@@ -156,8 +156,8 @@ fn unknown_names(book: &Book, mutants: &[Mutant]) -> Result<Vec<String>, String>
 fn is_model(word: &str) -> bool {
     let bytes = word.as_bytes();
     match bytes {
-        [b'c', tens, ones, b'_', _, ..] => tens.is_ascii_digit() && ones.is_ascii_digit(),
-        [b'a', one, b'_', _, ..] => one.is_ascii_digit(),
+        [b'c' | b'b', tens, ones, b'_', _, ..] => tens.is_ascii_digit() && ones.is_ascii_digit(),
+        [b'a' | b'b', one, b'_', _, ..] => one.is_ascii_digit(),
         _ => false,
     }
 }

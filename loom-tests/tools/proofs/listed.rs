@@ -13,6 +13,8 @@ pub(crate) mod bounds;
 pub(crate) const MODELS: &str = "loom-tests/tests/models";
 const HISTORIES: &str = "shuttle-tests/tests/histories";
 const SCENARIOS: &str = "shuttle-tests/tests/adapters";
+const NODES: &str = "shuttle-tests/cluster/tests/nodes";
+const CLUSTER: &str = "crates/cluster/tests/cluster";
 /// Fails on purpose, so it tests no claim.
 const REPLAYS: &str = "replays.rs";
 
@@ -27,7 +29,7 @@ pub(crate) struct Scenario {
 /// Each has a string literal that consists of its claims.
 pub(crate) fn scenarios() -> Result<Vec<Scenario>, String> {
     let mut scenarios = Vec::new();
-    for folder in [HISTORIES, SCENARIOS] {
+    for folder in [HISTORIES, SCENARIOS, NODES] {
         for file in sources(&root().join(folder))? {
             if file.ends_with(REPLAYS) {
                 continue;
@@ -91,7 +93,7 @@ pub(crate) fn targets() -> Result<Vec<Target>, String> {
     Ok(targets)
 }
 
-/// A test program of the root.
+/// A test program of the root, or that of the cluster.
 #[derive(Debug)]
 pub(crate) struct Test {
     pub(crate) name: String,
@@ -101,7 +103,9 @@ pub(crate) struct Test {
 /// The first comment of each program ends with the claims that it tests: `//! Claims: C1, C2.`
 pub(crate) fn tests() -> Result<Vec<Test>, String> {
     let mut tests = Vec::new();
-    for path in files(&root().join("tests"))? {
+    let mut paths = files(&root().join("tests"))?;
+    paths.push(root().join(CLUSTER));
+    for path in paths {
         let file = if path.is_dir() {
             path.join("main.rs")
         } else {
@@ -126,7 +130,7 @@ pub(crate) fn tests() -> Result<Vec<Test>, String> {
 
 /// Is there a test of this path in a checking package?
 pub(crate) fn is_model(path: &str) -> Result<bool, String> {
-    for program in [MODELS, HISTORIES, SCENARIOS] {
+    for program in [MODELS, HISTORIES, SCENARIOS, NODES, CLUSTER] {
         if is_test(program, path)? {
             return Ok(true);
         }
@@ -154,9 +158,9 @@ pub(crate) fn is_test(program: &str, path: &str) -> Result<bool, String> {
     Ok(file.exists() && names(&read(&file)?))
 }
 
-/// `C6`, `A1`.
+/// `C6`, `A1`, `B1`.
 pub(crate) fn is_id(word: &str) -> bool {
-    let number = word.strip_prefix(['C', 'A']);
+    let number = word.strip_prefix(['C', 'A', 'B']);
     number.is_some_and(|number| {
         (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit())
     })

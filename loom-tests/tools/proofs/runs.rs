@@ -31,16 +31,25 @@ pub(crate) fn models() -> Result<Run, String> {
     engine(&test, "model-row ", 7)
 }
 
-/// The histories of the core and the scenarios of the manager: claims, name, tasks, schedulers, schedules, explored, seconds.
+/// The histories of the core and the scenarios of the manager and the cluster: claims, name, tasks, schedulers, schedules, explored, seconds.
 pub(crate) fn histories() -> Result<Run, String> {
     let package = [
         "--package",
         "turnwise-shuttle",
+        "--package",
+        "turnwise-cluster-shuttle",
         "--features",
         "prove",
         "--no-fail-fast",
     ];
-    let programs = ["--test", "histories", "--test", "adapters"];
+    let programs = [
+        "--test",
+        "histories",
+        "--test",
+        "adapters",
+        "--test",
+        "nodes",
+    ];
     engine(&[&package[..], &programs].concat(), "history-row ", 7)
 }
 

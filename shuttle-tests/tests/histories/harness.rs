@@ -146,12 +146,13 @@ impl Failure {
         let told = trace.tell(&name.replace("::", "."));
         format!(
             "FAILED {claims} {name}: {words}\n\n{told}\n{how}\n\
-             replay: {REPLAY}={choices} cargo test -p turnwise-shuttle --test {PROGRAM} {name} -- --exact --nocapture\n"
+             replay: {REPLAY}={choices} cargo test -p {PACKAGE} --test {PROGRAM} {name} -- --exact --nocapture\n"
         )
     }
 }
 
-/// The test program that this is compiled into.
+/// The package and the test program that this is compiled into.
+const PACKAGE: &str = env!("CARGO_PKG_NAME");
 const PROGRAM: &str = env!("CARGO_CRATE_NAME");
 
 /// The variable that holds a schedule to be run again.
