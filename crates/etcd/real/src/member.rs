@@ -1,0 +1,40 @@
+//! A process of a cluster: `URLS FILE KEYS STOPS` sends a message to each of so many keys all the time. After so many in a thousand
+//! messages it stops the session. Prints `ready` when it owns all keys.
+
+use etcd_tests::{Acts, terms};
+use std::{path::Path, process, sync::Arc, time::Duration};
+use turnwise_cluster::{Node, testing::Chance};
+use turnwise_etcd::Etcd;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [urls, file, keys, stops] = &arguments[..] else {
+        return Err("etcd-tests-member URLS FILE KEYS STOPS".into());
+    };
+    let etcd = loop {
+        match Etcd::builder("tests", urls.split(',')).connect().await {
+            Ok(etcd) => break etcd,
+            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+        }
+    };
+    let node = Node::in_process(etcd, terms("member"))?;
+    let manager = Acts::new(Path::new(file)).manager(Arc::new(node));
+    let (keys, stops): (usize, usize) = (keys.parse()?, stops.parse()?);
+    let mut chance = Chance::new(process::id().into());
+    let mut ready = false;
+    loop {
+        let mut owned = 0;
+        for key in 0..keys {
+            let key = format!("key {key}");
+            owned += usize::from(manager.send_message(&key, key.clone()).await.is_ok());
+            if chance.below(1000) < stops {
+                manager.stop(&key).await.ok();
+            }
+        }
+        if owned == keys && !std::mem::replace(&mut ready, true) {
+            println!("ready");
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

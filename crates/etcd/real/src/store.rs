@@ -1,0 +1,122 @@
+//! Sessions in memory that write each act into a file, which all processes share.
+
+use std::{
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::Ownership};
+
+/// A backend whose sessions append to one file: the file's order is the order of the acts, in all processes.
+#[derive(Debug)]
+pub struct Acts(File);
+
+impl Acts {
+    /// Opens the file.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be opened.
+    pub fn new(path: &Path) -> Self {
+        let file = File::options().create(true).append(true).open(path);
+        Self(file.expect("a file"))
+    }
+
+    /// A manager over this backend, whose keys others share.
+    ///
+    /// # Panics
+    ///
+    /// If the settings are wrong.
+    pub fn manager(self, node: Arc<dyn Ownership<String>>) -> SessionManager<Self> {
+        let manager = SessionManager::builder(self).ownership(node).build();
+        manager.expect("a manager")
+    }
+
+    /// In one write, at the end of the file.
+    fn act(&self, key: &str, fence: u64) -> io::Result<()> {
+        (&self.0).write_all(format!("{key} {fence}\n").as_bytes())
+    }
+}
+
+impl Backend for Acts {
+    type Key = String;
+    type Session = u64;
+    type Handle = ();
+    type Event = ();
+    type Error = io::Error;
+
+    async fn start(&self, key: &String, cx: &TurnContext<()>) -> io::Result<(u64, ())> {
+        let fence = cx.incarnation().get();
+        self.act(key, fence)?;
+        Ok((fence, ()))
+    }
+}
+
+impl Agent for Acts {
+    type Message = String;
+    /// The session's fence.
+    type Reply = u64;
+
+    async fn send(&self, fence: &mut u64, key: String, _: &TurnContext<()>) -> io::Result<u64> {
+        self.act(&key, *fence)?;
+        Ok(*fence)
+    }
+}
+
+/// A file that goes with this.
+#[derive(Debug)]
+pub struct Witness(PathBuf);
+
+impl Witness {
+    /// A new one.
+    pub fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("turnwise-{name}-{}", std::process::id()));
+        let _ = fs::remove_file(&path);
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// How many acts there were, each start among them, and how many of a session after one of its key with a higher fence.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be read.
+    pub fn acts(&self) -> (usize, usize) {
+        let text = fs::read_to_string(&self.0).expect("it can be read");
+        let mut highest = std::collections::BTreeMap::<&str, u64>::new();
+        let (mut acts, mut stale) = (0, 0);
+        for line in text.lines() {
+            let (key, fence) = line.rsplit_once(' ').expect("a key and a fence");
+            let fence: u64 = fence.parse().expect("a number");
+            let highest = highest.entry(key).or_default();
+            acts += 1;
+            stale += usize::from(fence < *highest);
+            *highest = fence.max(*highest);
+        }
+        (acts, stale)
+    }
+}
+
+impl Witness {
+    /// How many sessions acted.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be read.
+    pub fn sessions(&self) -> usize {
+        let text = fs::read_to_string(&self.0).expect("it can be read");
+        let all: std::collections::BTreeSet<_> = text.lines().collect();
+        all.len()
+    }
+}
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
