@@ -27,6 +27,7 @@ pub(crate) struct Members {
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) url: String,
+    #[cfg(feature = "tls")]
     secure: bool,
     host: String,
     port: u16,
@@ -37,12 +38,12 @@ impl Member {
         let wrong =
             |words: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("{url}: {words}"));
         let uri: Uri = url.parse().map_err(|_| wrong("it is no URL"))?;
-        let secure = match uri.scheme_str() {
-            Some("http") => false,
-            Some("https") if cfg!(feature = "tls") => true,
+        match uri.scheme_str() {
+            Some("http") => {}
+            Some("https") if cfg!(feature = "tls") => {}
             Some("https") => return Err(wrong("https needs the feature `tls` of turnwise-etcd")),
             _ => return Err(wrong("an endpoint begins with http:// or https://")),
-        };
+        }
         let host = uri.host().filter(|host| !host.is_empty());
         let host = host.ok_or_else(|| wrong("it names no host"))?.to_owned();
         let authority = uri.authority().map_or("", |authority| authority.as_str());
@@ -51,12 +52,14 @@ impl Member {
         }
         Ok(Self {
             url: url.to_owned(),
-            secure,
+            #[cfg(feature = "tls")]
+            secure: uri.scheme_str() == Some("https"),
             host,
             port: uri.port_u16().unwrap_or(2379),
         })
     }
 
+    #[cfg(feature = "tls")]
     pub(crate) fn is_secure(&self) -> bool {
         self.secure
     }
