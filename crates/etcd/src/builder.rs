@@ -98,6 +98,10 @@ impl EtcdBuilder {
         if self.cluster.is_empty() || self.cluster.contains('/') {
             return Err(wrong("a cluster's name is not empty, and has no `/` in it"));
         }
+        let root = format!("{}{}/", self.prefix, self.cluster);
+        if root.len() > 256 {
+            return Err(wrong("prefix and cluster's name have more than 255 bytes"));
+        }
         let list: io::Result<Vec<_>> = self.endpoints.iter().map(|url| Member::new(url)).collect();
         let members = Members {
             list: list?,
@@ -112,7 +116,6 @@ impl EtcdBuilder {
         if members.tls.is_none() && members.list.iter().any(Member::is_secure) {
             return Err(wrong("https needs `EtcdBuilder::tls`"));
         }
-        let root = format!("{}{}/", self.prefix, self.cluster);
         let mut etcd = Etcd::new(members, root, self.user);
         etcd.warnings = versions(&etcd.members).await?;
         // Not by a lane of the engine: its connections live on another thread.

@@ -76,7 +76,11 @@
 //! | [`connect_timeout`](EtcdBuilder::connect_timeout) | 1 s for each member |
 //! | time to live, margin, wait | [`Settings`](turnwise_cluster::Settings) of the node; all requests are bounded by parts of its time to live |
 //!
-//! etcd's shortest lease is one and a half election timeouts: 2 s, unless it was told otherwise.
+//! A key has 1024 bytes at most. Calls for longer ones get [`Unavailable`](turnwise::manager::NotOwned::Unavailable). etcd's shortest lease is one and a half
+//! election timeouts: 2 s, unless it was told otherwise.
+//!
+//! Each acquisition and each release adds a revision to etcd's history, and etcd keeps all of them until it is full, unless it is started with
+//! `--auto-compaction-retention`, for example `=1` for an hour. Renewals add none.
 //!
 //! # Users
 //!
@@ -108,8 +112,8 @@
 //!
 //! # Details
 //!
-//! - Requests go through etcd's JSON gateway, on its client port: HTTP/1.1. It is on, unless etcd was started with
-//!   `--enable-grpc-gateway=false`. It takes no user from the common name of a certificate.
+//! - Requests go through etcd's JSON gateway, on its client port, or where `--listen-client-http-urls` says: HTTP/1.1. It is on, unless etcd
+//!   was started with `--enable-grpc-gateway=false`. It takes no user from the common name of a certificate.
 //! - Leases have a connection of their own, so no batch delays a renewal. A batch of up to 100 keys is one transaction.
 //! - A request that was given up may still take effect. It is not sent again by this crate, unless it has certainly not been sent or
 //!   etcd has refused its token.

@@ -10,6 +10,9 @@ const PLACE: u32 = 7;
 /// Requests of a batch. etcd allows 128 operations in a transaction, unless set otherwise.
 const MOST: usize = 100;
 
+/// Bytes of a key. A request of etcd has 1.5 MiB, unless set otherwise, and a batch names each key up to six times.
+const LONGEST: usize = 1024;
+
 pub(crate) fn failed(words: impl Into<Arc<str>>) -> Fault {
     Fault::Failed(words.into())
 }
@@ -44,9 +47,14 @@ pub(crate) fn transaction(root: &str, batch: &Batch) -> Result<String, Fault> {
     }
     let requests = batch.requests.iter().enumerate();
     let operations: Vec<String> = requests
+        .filter(|(_, request)| !is_too_long(request))
         .map(|(place, request)| operation(root, batch, place as u64, request))
         .collect();
     Ok(format!(r#"{{"success":[{}]}}"#, operations.join(",")))
+}
+
+fn is_too_long(request: &Request) -> bool {
+    request.key.len() > LONGEST
 }
 
 fn operation(root: &str, batch: &Batch, place: u64, request: &Request) -> String {
@@ -92,8 +100,14 @@ pub(crate) fn answers(batch: &Batch, answer: &Value) -> Result<Vec<Answer>, Faul
     let odd = || failed("etcd answered something else than was asked");
     let revision = number(&answer["header"]["revision"]).ok_or_else(odd)?;
     let responses = answer["responses"].as_array().ok_or_else(odd)?;
-    let told = responses.iter().enumerate().map(|(place, response)| {
-        let mut response = response;
+    let mut responses = responses.iter();
+    let requests = batch.requests.iter().enumerate();
+    let told = requests.map(|(place, request)| {
+        if is_too_long(request) {
+            let words = format!("its key has more than {LONGEST} bytes");
+            return Ok(Answer::Refused(words.into()));
+        }
+        let mut response = responses.next().ok_or_else(odd)?;
         while let Some(inner) = response.get("response_txn") {
             response = inner["responses"].get(0).ok_or_else(odd)?;
         }
@@ -105,14 +119,14 @@ pub(crate) fn answers(batch: &Batch, answer: &Value) -> Result<Vec<Answer>, Faul
             return Ok(Answer::Free);
         }
         let range = response.get("response_range").ok_or_else(odd)?;
-        range["kvs"]
-            .get(0)
-            .map_or(Ok(Answer::Free), |found| look(found, &batch.owner))
+        let found = range["kvs"].get(0);
+        found.map_or(Ok(Answer::Free), |found| look(found, &batch.owner))
     });
-    let told: Vec<Answer> = told.collect::<Result<_, _>>()?;
-    (told.len() == batch.requests.len())
-        .then_some(told)
-        .ok_or_else(odd)
+    let told = told.collect::<Result<_, _>>()?;
+    match responses.next() {
+        None => Ok(told),
+        Some(_) => Err(odd()),
+    }
 }
 
 /// A record that is there.

@@ -9,7 +9,7 @@ mod work;
 pub use family::Family;
 pub use proxy::{Fate, Proxy};
 pub use server::{Servers, VERSIONS, Version, post};
-pub use store::{Acts, Witness};
+pub use store::{Acts, Session, Witness};
 pub use work::Work;
 
 use std::{future::Future, time::Duration};

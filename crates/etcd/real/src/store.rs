@@ -1,4 +1,4 @@
-//! Sessions in memory that write each act into a file, which all processes share.
+//! Sessions that write each act into a file, which all processes share.
 
 use std::{
     fs::{self, File},
@@ -6,11 +6,27 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::Ownership};
+use tokio::process::Command;
+use turnwise::{
+    Agent, Backend, SessionManager, TurnContext,
+    manager::{Ownership, StopReason},
+};
+use turnwise_process::{Launcher, Process};
 
 /// A backend whose sessions append to one file: the file's order is the order of the acts, in all processes.
 #[derive(Debug)]
-pub struct Acts(File);
+pub struct Acts {
+    file: File,
+    path: String,
+    /// Sessions are processes, which act by themselves.
+    launcher: Option<Launcher>,
+}
+
+/// Its fence, and its process.
+#[derive(Debug)]
+pub struct Session(u64, Option<Process>);
+
+const LOOP: &str = r#"while echo "$0" >>"$1"; do sleep 0.02; done"#;
 
 impl Acts {
     /// Opens the file.
@@ -20,7 +36,18 @@ impl Acts {
     /// If it cannot be opened.
     pub fn new(path: &Path) -> Self {
         let file = File::options().create(true).append(true).open(path);
-        Self(file.expect("a file"))
+        Self {
+            file: file.expect("a file"),
+            path: path.display().to_string(),
+            launcher: None,
+        }
+    }
+
+    /// Sessions are processes that this launcher starts.
+    #[must_use]
+    pub fn processes(self, launcher: Launcher) -> Self {
+        let launcher = Some(launcher);
+        Self { launcher, ..self }
     }
 
     /// A manager over this backend, whose keys others share.
@@ -35,21 +62,41 @@ impl Acts {
 
     /// In one write, at the end of the file.
     fn act(&self, key: &str, fence: u64) -> io::Result<()> {
-        (&self.0).write_all(format!("{key} {fence}\n").as_bytes())
+        (&self.file).write_all(format!("{key} {fence}\n").as_bytes())
     }
 }
 
 impl Backend for Acts {
     type Key = String;
-    type Session = u64;
+    type Session = Session;
     type Handle = ();
     type Event = ();
     type Error = io::Error;
 
-    async fn start(&self, key: &String, cx: &TurnContext<()>) -> io::Result<(u64, ())> {
+    async fn start(&self, key: &String, cx: &TurnContext<()>) -> io::Result<(Session, ())> {
         let fence = cx.incarnation().get();
-        self.act(key, fence)?;
-        Ok((fence, ()))
+        let mut session = Session(fence, None);
+        match &self.launcher {
+            None => self.act(key, fence)?,
+            Some(launcher) => {
+                let mut command = Command::new("sh");
+                command.args(["-c", LOOP, &format!("{key} {fence}"), &self.path]);
+                let process = launcher.spawn(&mut command).await;
+                session.1 = Some(process.map_err(io::Error::other)?);
+            }
+        }
+        Ok((session, ()))
+    }
+
+    async fn stop(&self, _: &String, session: Session, _: StopReason) -> io::Result<()> {
+        if let Some(mut process) = session.1 {
+            process.kill().await;
+        }
+        Ok(())
+    }
+
+    async fn is_healthy(&self, session: &mut Session) -> bool {
+        session.1.as_ref().is_none_or(Process::is_running)
     }
 }
 
@@ -58,9 +105,16 @@ impl Agent for Acts {
     /// The session's fence.
     type Reply = u64;
 
-    async fn send(&self, fence: &mut u64, key: String, _: &TurnContext<()>) -> io::Result<u64> {
-        self.act(&key, *fence)?;
-        Ok(*fence)
+    async fn send(
+        &self,
+        session: &mut Session,
+        key: String,
+        _: &TurnContext<()>,
+    ) -> io::Result<u64> {
+        if self.launcher.is_none() {
+            self.act(&key, session.0)?;
+        }
+        Ok(session.0)
     }
 }
 

@@ -125,6 +125,28 @@ fn fences_stay_below_two_to_the_sixty_third() {
     assert!(transaction("t/c/", &batch(&[Action::Look; 101])).is_err());
 }
 
+/// It is not asked for, and the others keep their places.
+#[test]
+fn a_key_that_is_too_long_is_refused_alone() {
+    let mut batch = batch(&[Action::Acquire { seen: None }; 3]);
+    batch.requests[1].key = [b'k'; LONGEST + 1].into();
+    let asked = transaction("t/c/", &batch).expect("it is small");
+    let asked: Value = serde_json::from_str(&asked).expect("it is JSON");
+    let put = &asked["success"][1]["request_txn"]["success"][0]["request_put"];
+    assert_eq!(put["value"], encoded("2 a#1"));
+    assert_eq!(asked["success"].as_array().map(Vec::len), Some(2));
+    let put = nested(&json!({ "response_put": {} }));
+    let told = answers(&batch, &answer(8, &json!([put, put]))).expect("answers");
+    assert_eq!(told[0], Answer::Acquired { fence: 8 << 7 });
+    assert!(matches!(&told[1], Answer::Refused(why) if why.contains("1024 bytes")));
+    assert_eq!(
+        told[2],
+        Answer::Acquired {
+            fence: (8 << 7) | 2
+        }
+    );
+}
+
 #[test]
 fn what_is_no_answer_is_a_fault() {
     let one = batch(&[Action::Look]);

@@ -20,21 +20,21 @@ struct Machine {
 }
 
 impl Machine {
-    async fn start(servers: &Servers, witness: &Witness, at: usize) -> Self {
+    async fn start(servers: &Servers, witness: &Witness, at: usize, kind: &str) -> Self {
         let mut links = Vec::new();
         for member in 0..3 {
             links.push(Proxy::start(servers.port((at + member) % 3)).await);
         }
-        let process = Self::process(&links, witness);
+        let process = Self::process(&links, witness, kind);
         Self { process, links }
     }
 
-    fn process(links: &[Proxy], witness: &Witness) -> Family {
+    fn process(links: &[Proxy], witness: &Witness, kind: &str) -> Family {
         let urls = links
             .iter()
             .map(|link| format!("http://127.0.0.1:{}", link.port()));
         let urls: Vec<_> = urls.collect();
-        member(&urls.join(","), witness, KEYS, 10)
+        member(&urls.join(","), witness, KEYS, 10, kind)
     }
 
     fn cut(&self, cut: bool) {
@@ -45,14 +45,24 @@ impl Machine {
 /// `just chaos SECONDS` goes on for longer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn chaos() {
+    goes_wrong("in process").await;
+}
+
+/// Sessions are processes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn chaos_of_guarded_sessions() {
+    goes_wrong("guarded").await;
+}
+
+async fn goes_wrong(kind: &str) {
     let seed = variable("TURNWISE_SEED", 1);
     let time = variable("TURNWISE_CHAOS_SECONDS", 60);
     let mut chance = Chance::new(seed);
     let mut servers = Servers::start(VERSIONS[0], 3, &[]).await;
-    let witness = Witness::new("chaos");
+    let witness = Witness::new(&format!("chaos-{kind}"));
     let mut machines = Vec::new();
     for at in 0..3 {
-        machines.push(Machine::start(&servers, &witness, at).await);
+        machines.push(Machine::start(&servers, &witness, at, kind).await);
     }
     let (mut faults, mut stopped) = (0, 0);
     let begin = Instant::now();
@@ -66,7 +76,7 @@ async fn chaos() {
                 let links = std::mem::take(&mut machines[at].links);
                 machines[at].process.kill();
                 sleep(long / 4).await;
-                machines[at].process = Machine::process(&links, &witness);
+                machines[at].process = Machine::process(&links, &witness, kind);
                 machines[at].links = links;
             }
             1 => {
@@ -105,7 +115,9 @@ async fn chaos() {
     .await;
     let (acts, stale) = witness.acts();
     let sessions = witness.sessions();
-    println!("seed {seed}: {faults} faults, {sessions} sessions, {acts} acts, {stale} stale");
+    println!(
+        "{kind}, seed {seed}: {faults} faults, {sessions} sessions, {acts} acts, {stale} stale"
+    );
     // A process may have been stopped between its look at the clock and its act.
     assert!(stale <= stopped, "seed {seed}: {stale} of {acts} acts");
 }

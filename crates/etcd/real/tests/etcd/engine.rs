@@ -141,6 +141,15 @@ async fn each_request_does_what_the_contract_says() {
         let told = etcd.ask(batch("a#1", a, &both)).await.expect("answers");
         assert_eq!(told[..2], [other("b#1").expect("it is"), Answer::Free]);
         fence(Ok(told[2].clone()));
+        // The longest keys, all at once, and one that is longer.
+        let keys: Vec<_> = (0..100).map(|key| format!("{key:01024}")).collect();
+        let mut asks: Vec<_> = keys.iter().map(|key| (&**key, theirs)).collect();
+        let longer = format!("{:01025}", 0);
+        asks[50].0 = &longer;
+        let told = etcd.ask(batch("a#1", a, &asks)).await.expect("answers");
+        assert!(
+            matches!(told[50], Answer::Refused(_)) && matches!(told[51], Answer::Acquired { .. })
+        );
         // Another cluster's keys are other keys.
         let others = Etcd::builder("others", servers.urls())
             .connect()

@@ -12,16 +12,25 @@ const KEYS: usize = 20;
 const TAKE_OVER: std::time::Duration = SECOND.saturating_mul(5);
 
 /// Another process with a manager. `stops` in a thousand messages, it stops a session.
-pub(crate) fn member(url: &str, witness: &Witness, keys: usize, stops: usize) -> Family {
+pub(crate) fn member(
+    url: &str,
+    witness: &Witness,
+    keys: usize,
+    stops: usize,
+    kind: &str,
+) -> Family {
     let program = env!("CARGO_BIN_EXE_etcd-tests-member");
     let file = witness.path().display().to_string();
     let (keys, stops) = (keys.to_string(), stops.to_string());
-    Family::start(&[program, url, &file, &keys, &stops], Stdio::inherit())
+    Family::start(
+        &[program, url, &file, &keys, &stops, kind],
+        Stdio::inherit(),
+    )
 }
 
 /// Another process with a manager, which owns all keys.
-async fn owner(servers: &Servers, witness: &Witness) -> Family {
-    let mut member = member(&servers.url(0), witness, KEYS, 0);
+async fn owner(servers: &Servers, witness: &Witness, kind: &str) -> Family {
+    let mut member = member(&servers.url(0), witness, KEYS, 0, kind);
     let mut output = member.output();
     let ready = move || {
         let mut line = String::new();
@@ -64,7 +73,7 @@ async fn a_process_is_killed() {
             assert!(tries.len() < 3, "{tries:?}");
             let servers = Servers::start(version, 1, &[]).await;
             let witness = Witness::new("killed");
-            let member = owner(&servers, &witness).await;
+            let member = owner(&servers, &witness, "in process").await;
             let node =
                 Node::in_process(connect(servers.urls()).await, terms("b")).expect("a thread");
             let manager = Acts::new(witness.path()).manager(Arc::new(node));
@@ -92,7 +101,7 @@ async fn a_process_is_stopped_and_continued() {
     for version in VERSIONS {
         let servers = Servers::start(version, 1, &[]).await;
         let witness = Witness::new("stopped");
-        let member = owner(&servers, &witness).await;
+        let member = owner(&servers, &witness, "in process").await;
         let node = Node::in_process(connect(servers.urls()).await, terms("b")).expect("a thread");
         let manager = Acts::new(witness.path()).manager(Arc::new(node));
         member.pause();
@@ -110,6 +119,38 @@ async fn a_process_is_stopped_and_continued() {
         );
         // It may have been stopped between its look at the clock and its act.
         assert!(stale <= 1, "{stale} of {acts} acts");
+    }
+}
+
+/// Sessions that are processes act by themselves. A guard ends them with their term, also when nobody else can.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_with_guarded_sessions_is_killed_and_stopped() {
+    let servers = Servers::start(VERSIONS[0], 1, &[]).await;
+    for fault in ["killed", "stopped"] {
+        let witness = Witness::new("guarded");
+        let member = owner(&servers, &witness, "guarded").await;
+        let node = Node::in_process(connect(servers.urls()).await, terms("b")).expect("a thread");
+        let manager = Acts::new(witness.path()).manager(Arc::new(node.clone()));
+        match fault {
+            "killed" => member.kill(),
+            _ => member.pause(),
+        }
+        let (before, _) = witness.acts();
+        let (first, last) = takes_all(&manager, KEYS).await;
+        let (after, _) = witness.acts();
+        member.resume();
+        let begin = Instant::now();
+        while begin.elapsed() < SECOND {
+            takes_all(&manager, KEYS).await;
+            tokio::time::sleep(SECOND / 100).await;
+        }
+        let (acts, stale) = witness.acts();
+        println!(
+            "guarded, {fault}: {} acts until the keys were taken over after {first:?} to {last:?}; {stale} stale acts of {acts}",
+            after - before
+        );
+        assert_eq!(stale, 0, "of {acts} acts");
+        node.leave(manager.shutdown(10 * SECOND)).await;
     }
 }
 
