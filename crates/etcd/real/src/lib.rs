@@ -8,7 +8,7 @@ mod work;
 
 pub use family::Family;
 pub use proxy::{Fate, Proxy};
-pub use server::{Servers, VERSIONS, Version, post};
+pub use server::{Servers, VERSIONS, Version, post, post_as};
 pub use store::{Acts, Session, Witness};
 pub use work::Work;
 

@@ -243,12 +243,15 @@ async fn get(port: u16, path: &str) -> Option<Value> {
 
 /// One request of etcd's gateway, without a client. `None` without an answer in JSON.
 pub async fn post(port: u16, path: &str, body: &str) -> Option<Value> {
+    post_as(port, "", path, body).await
+}
+
+/// The same, with a token.
+pub async fn post_as(port: u16, token: &str, path: &str, body: &str) -> Option<Value> {
     let length = body.len();
-    http(
-        port,
-        &format!("POST {path} HTTP/1.0\r\nContent-Length: {length}\r\n\r\n{body}"),
-    )
-    .await
+    let head =
+        format!("POST {path} HTTP/1.0\r\nAuthorization: {token}\r\nContent-Length: {length}");
+    http(port, &format!("{head}\r\n\r\n{body}")).await
 }
 
 async fn http(port: u16, request: &str) -> Option<Value> {
