@@ -1,13 +1,12 @@
 //! etcd, one member or three.
 
 use crate::{Family, Proxy, free_port, until};
+use processes::{Folder, installed};
 use serde_json::Value;
 use std::{
-    env,
     fs::{self, File},
-    path::{Path, PathBuf},
-    process::{self, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    path::PathBuf,
+    process::Stdio,
 };
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -28,22 +27,14 @@ impl Version {
     }
 
     fn program(self) -> PathBuf {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../..");
-        let program = root.join("target/etcd").join(self.0).join("etcd");
-        assert!(
-            program.exists(),
-            "CANNOT RUN: `just etcd` fetches etcd {}",
-            self.0
-        );
-        program
+        installed(&format!("etcd/{}/etcd", self.0))
     }
 }
-
 /// Members of one etcd cluster. They end, and their data goes, when this is dropped.
 #[derive(Debug)]
 pub struct Servers {
     version: Version,
-    root: PathBuf,
+    root: Folder,
     flags: Vec<String>,
     secure: bool,
     members: Vec<Member>,
@@ -61,11 +52,6 @@ struct Member {
 impl Servers {
     /// Starts so many members with additional flags, and waits until they answer. With `https` in a flag, the caller waits.
     pub async fn start(version: Version, count: usize, flags: &[&str]) -> Self {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("turnwise-etcd-{}-{number}", process::id());
-        let root = env::temp_dir().join(name);
-        fs::create_dir_all(&root).expect("a folder");
         let mut members = Vec::new();
         for _ in 0..count {
             let peer = free_port();
@@ -78,7 +64,7 @@ impl Servers {
         }
         let mut servers = Self {
             version,
-            root,
+            root: Folder::new(),
             flags: flags.iter().map(|flag| (*flag).to_owned()).collect(),
             secure: flags.iter().any(|flag| flag.starts_with("--cert-file")),
             members,
@@ -123,7 +109,7 @@ impl Servers {
             .collect();
         let member = &self.members[at];
         let client = url(scheme, member.client);
-        let data = self.root.join(format!("m{at}"));
+        let data = self.root.join(&format!("m{at}"));
         let program = self.version.program();
         let mut command = vec![program.display().to_string()];
         for (flag, value) in [
@@ -145,7 +131,7 @@ impl Servers {
         let log = File::options()
             .create(true)
             .append(true)
-            .open(self.root.join(format!("m{at}.log")));
+            .open(self.root.join(&format!("m{at}.log")));
         let command: Vec<_> = command.iter().map(String::as_str).collect();
         let process = Family::start(&command, Stdio::from(log.expect("a log")));
         self.members[at].process = Some(process);
@@ -228,12 +214,11 @@ impl Drop for Servers {
         if std::thread::panicking() {
             for at in 0..self.members.len() {
                 let log =
-                    fs::read_to_string(self.root.join(format!("m{at}.log"))).unwrap_or_default();
+                    fs::read_to_string(self.root.join(&format!("m{at}.log"))).unwrap_or_default();
                 let lines: Vec<_> = log.lines().rev().take(5).collect();
                 eprintln!("m{at}: {lines:#?}");
             }
         }
-        let _ = fs::remove_dir_all(&self.root);
     }
 }
 

@@ -1,6 +1,8 @@
 //! Sessions that write each act into a file, which all processes share.
 
+use processes::Folder;
 use std::{
+    collections::{BTreeMap, BTreeSet},
     fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
@@ -120,33 +122,38 @@ impl Agent for Acts {
 
 /// A file that goes with this.
 #[derive(Debug)]
-pub struct Witness(PathBuf);
+pub struct Witness(Folder);
+
+impl Default for Witness {
+    fn default() -> Self {
+        Self(Folder::new())
+    }
+}
 
 impl Witness {
-    /// A new one.
-    pub fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("turnwise-{name}-{}", std::process::id()));
-        let _ = fs::remove_file(&path);
-        Self(path)
+    /// Where it is.
+    pub fn path(&self) -> PathBuf {
+        self.0.join("acts")
     }
 
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.0
+    fn lines(&self) -> Vec<(String, u64)> {
+        let text = fs::read_to_string(self.path()).unwrap_or_default();
+        let lines = text.lines().map(|line| {
+            let (key, fence) = line.rsplit_once(' ').expect("a key and a fence");
+            (key.to_owned(), fence.parse().expect("a number"))
+        });
+        lines.collect()
     }
 
     /// How many acts there were, each start among them, and how many of a session after one of its key with a higher fence.
     ///
     /// # Panics
     ///
-    /// If it cannot be read.
+    /// If something else is in the file.
     pub fn acts(&self) -> (usize, usize) {
-        let text = fs::read_to_string(&self.0).expect("it can be read");
-        let mut highest = std::collections::BTreeMap::<&str, u64>::new();
+        let mut highest = BTreeMap::<_, u64>::new();
         let (mut acts, mut stale) = (0, 0);
-        for line in text.lines() {
-            let (key, fence) = line.rsplit_once(' ').expect("a key and a fence");
-            let fence: u64 = fence.parse().expect("a number");
+        for (key, fence) in self.lines() {
             let highest = highest.entry(key).or_default();
             acts += 1;
             stale += usize::from(fence < *highest);
@@ -154,23 +161,14 @@ impl Witness {
         }
         (acts, stale)
     }
-}
 
-impl Witness {
     /// How many sessions acted.
     ///
     /// # Panics
     ///
-    /// If it cannot be read.
+    /// If something else is in the file.
     pub fn sessions(&self) -> usize {
-        let text = fs::read_to_string(&self.0).expect("it can be read");
-        let all: std::collections::BTreeSet<_> = text.lines().collect();
+        let all: BTreeSet<_> = self.lines().into_iter().collect();
         all.len()
-    }
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        let _ = fs::remove_file(&self.0);
     }
 }

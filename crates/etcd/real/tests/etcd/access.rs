@@ -75,8 +75,7 @@ async fn users_and_tokens() {
 
 #[tokio::test]
 async fn certificates() {
-    let folder = std::env::temp_dir().join(format!("turnwise-tls-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a folder");
+    let folder = processes::Folder::new();
     let authority_key = KeyPair::generate().expect("a key");
     let mut authority = CertificateParams::new([]).expect("names");
     authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -128,7 +127,6 @@ async fn certificates() {
         crate::engine::free_and_taken(&etcd, lease, "x").await;
         assert_eq!(etcd.renew(lease).await, Ok(60 * SECOND));
     }
-    let _ = fs::remove_dir_all(&folder);
 }
 
 fn signed_by_itself() -> String {

@@ -59,7 +59,7 @@ async fn goes_wrong(kind: &str) {
     let time = variable("TURNWISE_CHAOS_SECONDS", 60);
     let mut chance = Chance::new(seed);
     let mut servers = Servers::start(VERSIONS[0], 3, &[]).await;
-    let witness = Witness::new(&format!("chaos-{kind}"));
+    let witness = Witness::default();
     let mut machines = Vec::new();
     for at in 0..3 {
         machines.push(Machine::start(&servers, &witness, at, kind).await);

@@ -72,11 +72,11 @@ async fn a_process_is_killed() {
         while tries.last().is_none_or(|last| *last > TAKE_OVER) {
             assert!(tries.len() < 3, "{tries:?}");
             let servers = Servers::start(version, 1, &[]).await;
-            let witness = Witness::new("killed");
+            let witness = Witness::default();
             let member = owner(&servers, &witness, "in process").await;
             let node =
                 Node::in_process(connect(servers.urls()).await, terms("b")).expect("a thread");
-            let manager = Acts::new(witness.path()).manager(Arc::new(node));
+            let manager = Acts::new(&witness.path()).manager(Arc::new(node));
             let key = "key 0".to_owned();
             let refused = manager.send_message(&key.clone(), key).await;
             let refused = refused.expect_err("it is elsewhere");
@@ -100,10 +100,10 @@ async fn a_process_is_killed() {
 async fn a_process_is_stopped_and_continued() {
     for version in VERSIONS {
         let servers = Servers::start(version, 1, &[]).await;
-        let witness = Witness::new("stopped");
+        let witness = Witness::default();
         let member = owner(&servers, &witness, "in process").await;
         let node = Node::in_process(connect(servers.urls()).await, terms("b")).expect("a thread");
-        let manager = Acts::new(witness.path()).manager(Arc::new(node));
+        let manager = Acts::new(&witness.path()).manager(Arc::new(node));
         member.pause();
         let (first, last) = takes_all(&manager, KEYS).await;
         member.resume();
@@ -127,10 +127,10 @@ async fn a_process_is_stopped_and_continued() {
 async fn a_process_with_guarded_sessions_is_killed_and_stopped() {
     let servers = Servers::start(VERSIONS[0], 1, &[]).await;
     for fault in ["killed", "stopped"] {
-        let witness = Witness::new("guarded");
+        let witness = Witness::default();
         let member = owner(&servers, &witness, "guarded").await;
         let node = Node::in_process(connect(servers.urls()).await, terms("b")).expect("a thread");
-        let manager = Acts::new(witness.path()).manager(Arc::new(node.clone()));
+        let manager = Acts::new(&witness.path()).manager(Arc::new(node.clone()));
         match fault {
             "killed" => member.kill(),
             _ => member.pause(),
@@ -158,12 +158,12 @@ async fn a_process_with_guarded_sessions_is_killed_and_stopped() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_idle_sessions_are_handed_over() {
     let servers = Servers::start(VERSIONS[0], 1, &[]).await;
-    let witness = Witness::new("drain");
+    let witness = Witness::default();
     let mut managers = Vec::new();
     for name in ["a", "b"] {
         let engine = connect(servers.urls()).await;
         let node = Node::in_process(engine, usual(name).wait(30 * SECOND)).expect("a thread");
-        let manager = Acts::new(witness.path()).manager(Arc::new(node.clone()));
+        let manager = Acts::new(&witness.path()).manager(Arc::new(node.clone()));
         managers.push((node, manager));
     }
     let (node, leaves) = &managers[0];
