@@ -12,7 +12,13 @@ pub use server::{Servers, VERSIONS, Version, post, post_as};
 pub use store::{Acts, Session, Witness};
 pub use work::Work;
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    net::TcpListener,
+    process,
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
 use tokio::time::Instant;
 use turnwise_cluster::Settings;
 
@@ -45,12 +51,16 @@ where
     }
 }
 
-/// A port of the loopback that nobody listens on.
+/// A port of the loopback that nobody listens on. Not one that the system gives to outgoing connections: it may do so before an etcd listens there.
 ///
 /// # Panics
 ///
 /// If there is none.
 pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let begin = process::id().wrapping_mul(101);
+    let next = || NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(begin);
+    let mut ports = (0..20_000).map(|_| 12_000 + (next() % 20_000) as u16);
+    let port = ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    port.expect("a port")
 }
