@@ -12,6 +12,8 @@ pi := "1.5.2"
 pi_sum := "691bde186273b457d9d1c41d0fd47b57853b5e85ded1add1a1f6b78e66c261f4"
 node := "22.23.3"
 jiti := "2.7.0"
+# Each with the Debian suite and package that have it, and the package's sum.
+etcds := "3.5.16=trixie=3.5.16-4=0875921bb0d023f2af9b8e15cdfbe417a03e65731345fb832c40f9c2dd72967b 3.4.23=bookworm=3.4.23-4+b4=3a9445d4560ad6de1c375756b2a17d97713df44cbd20a658c871fe108af7ef5d"
 
 [private]
 default:
@@ -27,7 +29,7 @@ check-core: (group "check-core" "formatted, lint, test, doc, doc-host, package, 
 check-memory: (group "check-memory" "miri, tsan, asan")
 
 # real agents, a real browser, a minute of random calls; mutants by hand, and by machine of what changed
-check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, browser, soak, mutants, mutants-of-a-change")
+check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, cluster-tests, browser, soak, mutants, mutants-of-a-change")
 
 # Runs recipes one after the other, until one fails. Ends with the minutes that each took.
 [private]
@@ -146,6 +148,47 @@ acp-tests *FILTER:
     @{{ just_executable() }} acp || { echo "CANNOT RUN acp-tests: there are no agents" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=240 cargo test -q -p acp-tests --test acp -- {{ FILTER }}
     TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --test acp -- {{ FILTER }}
+
+# The machine's own Debian sources, for the suite that has the package; nothing is installed.
+# etcd in two versions, from Debian's packages, into target/etcd; nothing if they are there already
+etcd:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    mkdir -p target/etcd && cd target/etcd
+    test "$(cat installed 2>/dev/null)" = "{{ etcds }}" && exit 0
+    fail() { echo "CANNOT RUN etcd: $1" >&2; exit 1; }
+    test "$(dpkg --print-architecture 2>/dev/null)" = amd64 || fail "its packages are fetched for Debian on x86-64 only"
+    rm -rf installed suites && mkdir -p suites/lists/partial suites/archives/partial suites/parts
+    for etcd in {{ etcds }}; do
+        IFS='=' read -r version suite package sum <<< "$etcd"
+        sed -E "s/\\b(trixie|bookworm)\\b/$suite/g" $(find /etc/apt/sources.list /etc/apt/sources.list.d -type f -name '*.sources' 2>/dev/null | head -n 1) \
+            > suites/parts/$suite.sources 2>/dev/null || fail "apt has no sources"
+    done
+    apt=(-o Dir::Etc::sourcelist=- -o "Dir::Etc::sourceparts=$PWD/suites/parts" -o "Dir::State::lists=$PWD/suites/lists" -o "Dir::Cache=$PWD/suites")
+    apt-get "${apt[@]}" update >/dev/null 2>&1 || fail "apt cannot get the lists of Debian's packages"
+    for etcd in {{ etcds }}; do
+        IFS='=' read -r version suite package sum <<< "$etcd"
+        (cd suites && apt-get "${apt[@]}" download "etcd-server=$package" >/dev/null 2>&1) || fail "Debian has no etcd-server $package"
+        echo "$sum  suites/etcd-server_${package}_amd64.deb" | sha256sum --check --quiet || fail "it is not the etcd $version that was tested"
+        dpkg-deb --fsys-tarfile "suites/etcd-server_${package}_amd64.deb" | tar x -C suites ./usr/bin/etcd
+        mkdir -p "$version" && mv suites/usr/bin/etcd "$version/etcd"
+        "$version/etcd" --version | head -n 1
+    done
+    rm -rf suites
+    echo "{{ etcds }}" > installed
+
+# turnwise-etcd over real etcd processes: killed, stopped and cut off, as are the processes that use it; FILTER chooses tests by name
+cluster-tests *FILTER: (needs-etcd "cluster-tests")
+    TURNWISE_TEST_SECONDS=300 cargo test -q -p etcd-tests --test etcd -- --nocapture --test-threads=2 {{ FILTER }}
+
+# three processes and three etcds, all of which are killed, stopped and cut off at random for so many SECONDS, from a SEED
+chaos SECONDS="3600" SEED="1": (needs-etcd "chaos")
+    TURNWISE_CHAOS_SECONDS={{ SECONDS }} TURNWISE_SEED={{ SEED }} TURNWISE_TEST_SECONDS=$(({{ SECONDS }} + 300)) \
+        cargo test -q -p etcd-tests --test etcd -- --nocapture chaos
+
+[private]
+needs-etcd RECIPE:
+    @{{ just_executable() }} etcd || { echo "CANNOT RUN {{ RECIPE }}: there is no etcd" >&2; exit 1; }
 
 # so many TURNS over five sessions of different makes, with aborts and kills at random; then nothing may be left
 acp-soak TURNS="200":
@@ -357,6 +400,7 @@ lint:
     # Tests that only their recipes run are not among all targets.
     cargo clippy -p pi-tests --test pi --test soak -- -D warnings
     cargo clippy -p acp-tests --test acp -- -D warnings
+    cargo clippy -p etcd-tests --test etcd -- -D warnings
     cargo clippy -p turnwise-machine --test rest -- -D warnings
     cargo clippy -p chatd --no-default-features -- -D warnings
     for features in "" {{ features }}; do
@@ -364,16 +408,17 @@ lint:
     done
     cargo clippy -p turnwise --lib --all-features -- -D warnings
     cargo clippy -p turnwise-cluster --lib -- -D warnings
+    cargo clippy -p turnwise-etcd --lib -- -D warnings
     # A workspace of its own, with a lock file of its own.
     cargo check --locked --manifest-path fuzz/Cargo.toml --no-default-features
 
 # the documentation, every warning an error
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
 
 # the documentation as its host builds it, with the features that bring each item
 doc-host: (nightly "")
-    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster --all-features --target-dir target/doc-host
+    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features --target-dir target/doc-host
 
 # what would be published: it builds from its own package
 package:
@@ -388,7 +433,7 @@ semver:
 msrv:
     rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
         || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
-    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster --all-features
+    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
@@ -400,9 +445,9 @@ minimal: (nightly "")
     git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -c | tar -x -C "$copy"
     target=$PWD/target/minimal
     cd "$copy"
-    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/cluster", "crates\/pi", "crates\/process"]/' Cargo.toml
+    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/cluster", "crates\/etcd", "crates\/pi", "crates\/process"]/' Cargo.toml
     cargo +{{ nightly }} update -Z direct-minimal-versions
-    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster --all-features
+    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
 
 # the library, the crates beside it and chatd for Windows, macOS, ARM and 32-bit x86
 targets:
@@ -411,7 +456,7 @@ targets:
     for target in x86_64-pc-windows-msvc aarch64-apple-darwin aarch64-unknown-linux-gnu i686-unknown-linux-gnu; do
         rustup target add "$target" >/dev/null 2>&1 || { echo "CANNOT RUN targets: $target cannot be installed" >&2; exit 1; }
         # turnwise-process is in them where there is Unix.
-        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p chatd \
+        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd -p chatd \
             --features turnwise/tokio,turnwise/tracing,turnwise/serde,turnwise/testing,turnwise-cluster/testing
         echo "it builds for $target"
     done

@@ -120,6 +120,8 @@ pub enum Answer {
     },
     /// There is none.
     Free,
+    /// The engine has no place for such a key, for example because it is too long: why. Nothing was changed.
+    Refused(Arc<str>),
 }
 
 /// Why a request was not answered.

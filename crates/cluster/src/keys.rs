@@ -196,6 +196,10 @@ impl Keys {
                 entry.record = Record::None;
                 None
             }
+            (Ok(Answer::Refused(why)), _) => {
+                entry.record = Record::None;
+                Some(Err(NotOwned::Unavailable(why)))
+            }
             (Err(fault), _) => {
                 if matches!(action, Action::Acquire { .. }) {
                     entry.record = Record::Unknown;

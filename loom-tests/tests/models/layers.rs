@@ -19,6 +19,7 @@ fn each_module_uses_those_below_it() {
         (sources(), 50),
         (sources_of("crates/acp"), 10),
         (sources_of("crates/cluster"), 15),
+        (sources_of("crates/etcd"), 4),
         (sources_of("crates/pi"), 10),
         (sources_of("crates/process"), 4),
     ];

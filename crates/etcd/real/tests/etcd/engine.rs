@@ -1,0 +1,244 @@
+//! The engine's contract, request by request.
+
+use crate::{SECOND, connect, engines};
+use etcd_tests::{Servers, VERSIONS, terms, until};
+use turnwise::manager::NotOwned;
+use turnwise_cluster::{Action, Answer, Batch, Engine, Fault, Node, Request, testing::Held};
+use turnwise_etcd::Etcd;
+
+fn batch(owner: &str, lease: u64, requests: &[(&str, Action)]) -> Batch {
+    let request = |(key, action): &(&str, Action)| Request {
+        key: key.as_bytes().into(),
+        action: *action,
+    };
+    Batch {
+        owner: owner.into(),
+        lease,
+        requests: requests.iter().map(request).collect(),
+    }
+}
+
+async fn one(
+    etcd: &Etcd,
+    owner: &str,
+    lease: u64,
+    key: &str,
+    action: Action,
+) -> Result<Answer, Fault> {
+    let answers = etcd.ask(batch(owner, lease, &[(key, action)])).await?;
+    Ok(answers.into_iter().next().expect("an answer"))
+}
+
+const ANEW: Action = Action::Acquire { seen: None };
+
+fn other(name: &str) -> Result<Answer, Fault> {
+    Ok(Answer::Other { owner: name.into() })
+}
+
+fn fence(answer: Result<Answer, Fault>) -> u64 {
+    match answer {
+        Ok(Answer::Acquired { fence }) => fence,
+        answer => panic!("not acquired: {answer:?}"),
+    }
+}
+
+/// A free key is taken, and taken no second time.
+pub(crate) async fn free_and_taken(etcd: &Etcd, lease: u64, key: &str) {
+    assert_eq!(
+        one(etcd, "a#1", lease, key, Action::Look).await,
+        Ok(Answer::Free)
+    );
+    let revision = fence(one(etcd, "a#1", lease, key, ANEW).await);
+    assert_eq!(
+        one(etcd, "a#1", lease, key, ANEW).await,
+        Ok(Answer::Ours { revision })
+    );
+    assert_eq!(one(etcd, "b#1", lease, key, ANEW).await, other("a#1"));
+}
+
+#[tokio::test]
+async fn each_request_does_what_the_contract_says() {
+    for version in VERSIONS {
+        let servers = Servers::start(version, 1, &[]).await;
+        let etcd = connect(servers.urls()).await;
+        let old = version.number() < "3.5";
+        assert_eq!(
+            etcd.warnings().len(),
+            usize::from(old),
+            "{:?}",
+            etcd.warnings()
+        );
+        let lease = etcd.grant(60 * SECOND).await.expect("a lease");
+        assert_eq!(lease.time, 60 * SECOND);
+        assert_eq!(etcd.renew(lease.lease).await, Ok(60 * SECOND));
+        let a = lease.lease;
+        let b = etcd.grant(SECOND * 5 / 2).await.expect("a lease");
+        assert_eq!(b.time, 3 * SECOND, "never shorter");
+        let b = b.lease;
+
+        assert_eq!(
+            one(&etcd, "a#1", a, "x", Action::Look).await,
+            Ok(Answer::Free)
+        );
+        let first = fence(one(&etcd, "a#1", a, "x", ANEW).await);
+        let ours = |revision| Ok(Answer::Ours { revision });
+        assert_eq!(one(&etcd, "a#1", a, "x", Action::Look).await, ours(first));
+        assert_eq!(
+            one(&etcd, "a#1", a, "x", ANEW).await,
+            ours(first),
+            "not by its name"
+        );
+        assert_eq!(one(&etcd, "b#1", b, "x", ANEW).await, other("a#1"));
+        let theirs = Action::Acquire { seen: Some(first) };
+        assert_eq!(
+            one(&etcd, "b#1", b, "x", theirs).await,
+            other("a#1"),
+            "not by its revision"
+        );
+        let release = |revision| Action::Release { revision };
+        assert_eq!(
+            one(&etcd, "b#1", b, "x", release(first)).await,
+            other("a#1")
+        );
+        // Anew, by the revision that was seen.
+        let second = fence(one(&etcd, "a#1", a, "x", theirs).await);
+        assert!(second > first);
+        assert_eq!(
+            one(&etcd, "a#1", a, "x", theirs).await,
+            ours(second),
+            "seen too long ago"
+        );
+        assert_eq!(
+            one(&etcd, "a#1", a, "x", release(first)).await,
+            ours(second)
+        );
+        assert_eq!(
+            one(&etcd, "a#1", a, "x", release(second)).await,
+            Ok(Answer::Free)
+        );
+        assert_eq!(
+            one(&etcd, "a#1", a, "x", release(second)).await,
+            Ok(Answer::Free)
+        );
+        let third = fence(one(&etcd, "b#1", b, "x", theirs).await);
+        assert!(third > second);
+
+        // A hundred keys in one transaction, each with an answer of its own.
+        let keys: Vec<_> = (0..100).map(|key| format!("key {key}")).collect();
+        let asks: Vec<_> = keys.iter().map(|key| (&**key, ANEW)).collect();
+        let fences: Vec<_> = etcd.ask(batch("a#1", a, &asks)).await.expect("answers");
+        let fences: Vec<_> = fences.into_iter().map(|answer| fence(Ok(answer))).collect();
+        assert!(fences.is_sorted() && fences[0] > third);
+        let looks: Vec<_> = keys.iter().map(|key| (&**key, Action::Look)).collect();
+        let seen = etcd.ask(batch("a#1", a, &looks)).await.expect("answers");
+        let ours = fences.iter().map(|&revision| Answer::Ours { revision });
+        assert_eq!(
+            seen,
+            ours.collect::<Vec<_>>(),
+            "a fence is the revision of its record"
+        );
+        let both = [("x", ANEW), ("key 7", release(fences[7])), ("y", ANEW)];
+        let told = etcd.ask(batch("a#1", a, &both)).await.expect("answers");
+        assert_eq!(told[..2], [other("b#1").expect("it is"), Answer::Free]);
+        fence(Ok(told[2].clone()));
+        // The longest keys, all at once, and one that is longer.
+        let keys: Vec<_> = (0..100).map(|key| format!("{key:01024}")).collect();
+        let mut asks: Vec<_> = keys.iter().map(|key| (&**key, theirs)).collect();
+        let longer = format!("{:01025}", 0);
+        asks[50].0 = &longer;
+        let told = etcd.ask(batch("a#1", a, &asks)).await.expect("answers");
+        assert!(
+            matches!(told[50], Answer::Refused(_)) && matches!(told[51], Answer::Acquired { .. })
+        );
+        // Another cluster's keys are other keys.
+        let others = Etcd::builder("others", servers.urls())
+            .connect()
+            .await
+            .expect("etcd answers");
+        assert_eq!(
+            one(&others, "b#1", b, "y", Action::Look).await,
+            Ok(Answer::Free)
+        );
+
+        // All records go with their lease. Nothing is written under one that has gone.
+        assert_eq!(etcd.revoke(a).await, Ok(()));
+        assert_eq!(etcd.revoke(a).await, Ok(()));
+        assert_eq!(etcd.renew(a).await, Err(Fault::Gone));
+        assert_eq!(one(&etcd, "a#1", a, "y", ANEW).await, Err(Fault::Gone));
+        let mixed = [("z", ANEW), ("x", Action::Look)];
+        assert_eq!(etcd.ask(batch("a#1", a, &mixed)).await, Err(Fault::Gone));
+        for key in ["y", "z", "key 3"] {
+            assert_eq!(
+                one(&etcd, "b#1", b, key, Action::Look).await,
+                Ok(Answer::Free)
+            );
+        }
+        // By itself, too.
+        until("the lease expires", || async {
+            (one(&etcd, "a#1", a, "x", Action::Look).await == Ok(Answer::Free)).then_some(())
+        })
+        .await;
+        assert_eq!(etcd.renew(b).await, Err(Fault::Gone));
+    }
+}
+
+/// A transaction of an earlier term that comes late does not tie the record to its lease, which nobody renews.
+#[tokio::test]
+async fn a_late_request_of_an_earlier_term_takes_nothing_with_it() {
+    for version in VERSIONS {
+        let servers = Servers::start(version, 1, &[]).await;
+        let etcd = connect(servers.urls()).await;
+        let before = etcd.grant(2 * SECOND).await.expect("a lease").lease;
+        let first = fence(one(&etcd, "a#1", before, "x", ANEW).await);
+        let now = etcd.grant(60 * SECOND).await.expect("a lease").lease;
+        let take = Action::Acquire { seen: Some(first) };
+        let second = fence(one(&etcd, "a#1", now, "x", take).await);
+        for late in [ANEW, take] {
+            let ours = Ok(Answer::Ours { revision: second });
+            assert_eq!(one(&etcd, "a#1", before, "x", late).await, ours);
+        }
+        assert_eq!(etcd.revoke(before).await, Ok(()));
+        let ours = Ok(Answer::Ours { revision: second });
+        assert_eq!(one(&etcd, "a#1", now, "x", Action::Look).await, ours);
+        assert_eq!(one(&etcd, "b#1", now, "x", ANEW).await, other("a#1"));
+    }
+}
+
+#[tokio::test]
+async fn two_nodes() {
+    for version in VERSIONS {
+        let servers = Servers::start(version, 1, &[]).await;
+        let mut both = engines(&servers, 2).await.into_iter();
+        let mut node = |name| Node::in_process(both.next().expect("two"), terms(name));
+        let (a, b) = (node("a").expect("a thread"), node("b").expect("a thread"));
+        let first = Held::acquire(&a, "x").await.expect("it is free");
+        assert!(first.term().holds());
+        let refused = Held::acquire(&b, "x").await;
+        assert_eq!(
+            refused.expect_err("it is a's"),
+            NotOwned::Elsewhere("a".into())
+        );
+        let number = first.fence();
+        first.release();
+        let second = until("the key is released", || async {
+            Held::acquire(&b, "x").await.ok()
+        })
+        .await;
+        assert!(second.fence() > number);
+        // b leaves, though its session has not been stopped: its lease expires.
+        let number = second.fence();
+        let begin = tokio::time::Instant::now();
+        b.leave(async {}).await;
+        let third = until("the lease expires", || async {
+            Held::acquire(&a, "x").await.ok()
+        })
+        .await;
+        println!(
+            "etcd {}: {:?} from the owner's end to its successor",
+            version.number(),
+            begin.elapsed()
+        );
+        assert!(third.fence() > number);
+        assert!(third.term().holds() && !second.term().holds());
+    }
+}

@@ -1,0 +1,159 @@
+//! The engine.
+
+use crate::{
+    link::{Lane, Members},
+    wire::{self, failed},
+};
+use hyper::body::Bytes;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use std::{fmt, sync::Arc, time::Duration};
+use turnwise_cluster::{Answer, Batch, Engine, Fault, Grant};
+
+/// An etcd cluster, as the [`Engine`] of a [`Node`](turnwise_cluster::Node).
+pub struct Etcd {
+    pub(crate) members: Members,
+    /// Grants, renewals and revocations.
+    leases: Lane,
+    batches: Lane,
+    /// `PREFIX CLUSTER /`.
+    pub(crate) root: String,
+    pub(crate) user: Option<(String, String)>,
+    token: Mutex<Option<Arc<str>>>,
+    /// etcd's own number of its cluster, from the first answer.
+    identity: Mutex<Option<u64>>,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl fmt::Debug for Etcd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = self.members.list.iter().map(|member| &member.url);
+        f.debug_struct("Etcd")
+            .field("members", &members.collect::<Vec<_>>())
+            .field("root", &self.root)
+            .field("user", &self.user.as_ref().map(|(name, _)| name))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Etcd {
+    /// What an operator should read: a member has a version that breaks its word, or did not answer. Empty if all is well.
+    ///
+    /// Found when the connection was made, and not later.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    pub(crate) fn new(members: Members, root: String, user: Option<(String, String)>) -> Self {
+        let second = 1 % members.list.len();
+        Self {
+            members,
+            leases: Lane::default(),
+            batches: Lane::begins_at(second),
+            root,
+            user,
+            token: Mutex::default(),
+            identity: Mutex::default(),
+            warnings: Vec::new(),
+        }
+    }
+
+    /// One request. It is repeated only if etcd has refused its token.
+    pub(crate) async fn call(&self, lane: &Lane, path: &str, body: String) -> Result<Value, Fault> {
+        let body = Bytes::from(body);
+        let mut again = self.user.is_some();
+        loop {
+            let token = self.token(lane).await?;
+            let sent = lane.send(&self.members, path, Some(&body), token.as_deref());
+            let (status, text, visit) = sent.await.map_err(failed)?;
+            match wire::unwrapped(&text) {
+                Ok(answer) if status.is_success() => {
+                    self.identify(&answer)?;
+                    visit.keep();
+                    return Ok(answer);
+                }
+                Ok(_) => return Err(failed(format!("etcd answered {status}"))),
+                Err(words) if wire::is_gone(&words) => {
+                    visit.keep();
+                    return Err(Fault::Gone);
+                }
+                Err(words) if again && wire::is_token(&words) => {
+                    visit.keep();
+                    again = false;
+                    let mut held = self.token.lock();
+                    // Another request may have got a new one already.
+                    if *held == token {
+                        *held = None;
+                    }
+                }
+                Err(words) => return Err(failed(words)),
+            }
+        }
+    }
+
+    async fn token(&self, lane: &Lane) -> Result<Option<Arc<str>>, Fault> {
+        let Some((name, password)) = &self.user else {
+            return Ok(None);
+        };
+        if let Some(token) = self.token.lock().clone() {
+            return Ok(Some(token));
+        }
+        let body = json!({ "name": name, "password": password }).to_string();
+        let body = Some(Bytes::from(body));
+        let path = "/v3/auth/authenticate";
+        let sent = lane.send(&self.members, path, body.as_ref(), None);
+        let (_, text, visit) = sent.await.map_err(failed)?;
+        let answer = wire::unwrapped(&text).map_err(failed)?;
+        let token = answer["token"].as_str();
+        let token: Arc<str> = token.ok_or_else(|| failed("etcd gave no token"))?.into();
+        visit.keep();
+        *self.token.lock() = Some(Arc::clone(&token));
+        Ok(Some(token))
+    }
+
+    /// Endpoints of two etcd clusters would be two truths.
+    fn identify(&self, answer: &Value) -> Result<(), Fault> {
+        let Some(id) = wire::number(&answer["header"]["cluster_id"]) else {
+            return Err(failed("etcd's answer does not name its cluster"));
+        };
+        match *self.identity.lock().get_or_insert(id) == id {
+            true => Ok(()),
+            false => Err(failed("the endpoints are not of one etcd cluster")),
+        }
+    }
+}
+
+fn id(lease: u64) -> String {
+    format!(r#"{{"ID":"{lease}"}}"#)
+}
+
+impl Engine for Etcd {
+    async fn grant(&self, time: Duration) -> Result<Grant, Fault> {
+        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+        let body = format!(r#"{{"TTL":"{seconds}"}}"#);
+        let answer = self.call(&self.leases, "/v3/lease/grant", body).await?;
+        let lease = wire::number(&answer["ID"]).zip(wire::time(&answer));
+        let (lease, time) = lease.ok_or_else(|| failed("etcd granted no lease"))?;
+        Ok(Grant { lease, time })
+    }
+
+    async fn renew(&self, lease: u64) -> Result<Duration, Fault> {
+        let body = id(lease);
+        let answer = self.call(&self.leases, "/v3/lease/keepalive", body);
+        wire::time(&answer.await?).ok_or(Fault::Gone)
+    }
+
+    async fn revoke(&self, lease: u64) -> Result<(), Fault> {
+        let body = id(lease);
+        match self.call(&self.leases, "/v3/lease/revoke", body).await {
+            Ok(_) | Err(Fault::Gone) => Ok(()),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    async fn ask(&self, batch: Batch) -> Result<Vec<Answer>, Fault> {
+        let body = wire::transaction(&self.root, &batch)?;
+        let answer = self.call(&self.batches, "/v3/kv/txn", body).await?;
+        wire::answers(&batch, &answer)
+    }
+}
