@@ -34,7 +34,8 @@ impl<B: Backend> SessionManager<B> {
         let shared = self.shared();
         let found = shared.registry.reach(key, only, self.options.only);
         found.is_some_and(|(ticket, call)| {
-            call.stops.is_none() && shared.cancel(key, ticket, &call, Cause::Abort)
+            call.stops.is_none()
+                && shared.cancel(key, ticket, &call, self.options.only, Cause::Abort)
         })
     }
 

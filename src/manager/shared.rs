@@ -144,7 +144,7 @@ impl<B: Backend> Shared<B> {
         self.lame.store(!accepts, Ordering::Relaxed);
     }
 
-    /// Cancels a call in any state, and takes its position away if it has no turn yet. When this returns, the call is out of the
+    /// Cancels a call in any state, if it has or awaits the session that is meant, and takes its position away if it has no turn yet. When this returns, the call is out of the
     /// queue, and the next call has its grant. False if its turn has ended.
     ///
     /// A stop cuts a start short. An abort does so if no other call waits for the key: otherwise the next one gets the session. A
@@ -155,13 +155,14 @@ impl<B: Backend> Shared<B> {
         key: &Q,
         ticket: Ticket,
         call: &Call<B>,
+        only: Option<Incarnation>,
         cause: Cause,
     ) -> bool {
         let cuts = match cause {
             Cause::Abort => self.registry.is_closed() || !self.is_waited_for(key),
             cause => cause == Cause::Stop,
         };
-        let reached = call.switch.cancel(ticket, cause, cuts);
+        let reached = call.switch.cancel_of(only, ticket, cause, cuts);
         if reached {
             self.registry.withdraw(key, ticket);
         }

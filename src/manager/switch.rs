@@ -2,7 +2,7 @@
 
 use crate::manager::bell::Bell;
 use crate::{
-    Ticket,
+    Incarnation, Ticket,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -50,6 +50,8 @@ struct State {
     /// The call of which the rest is.
     ticket: Option<Ticket>,
     cause: Option<Cause>,
+    /// The number of the session that it starts, or has started; 0 if it starts none.
+    starts: u64,
     /// A cause came that cuts its start short, at first or later.
     cuts: bool,
     note: Option<Arc<str>>,
@@ -84,10 +86,25 @@ impl State {
 impl Switch {
     /// Cancels the call with this ticket, and a start that it waits for if `cuts` says so. False if its turn has ended.
     pub(crate) fn cancel(&self, ticket: Ticket, cause: Cause, cuts: bool) -> bool {
+        self.cancel_of(None, ticket, cause, cuts)
+    }
+
+    /// The same, but only if it has or awaits this session: false also if it has gone on to one that it starts. One lock decides, so a
+    /// call that was found by the session before is not cancelled in the next one.
+    pub(crate) fn cancel_of(
+        &self,
+        only: Option<Incarnation>,
+        ticket: Ticket,
+        cause: Cause,
+        cuts: bool,
+    ) -> bool {
         let mut state = self.state.lock();
         let Some(own) = state.of(ticket).filter(|state| !state.over) else {
             return false;
         };
+        if only.is_some_and(|only| own.starts != 0 && own.starts != only.get()) {
+            return false;
+        }
         own.cause.get_or_insert(cause);
         own.cuts |= cuts;
         // Before the ring: a call that it wakes reads `used` once, and then sleeps.
@@ -95,6 +112,13 @@ impl Switch {
         drop(state);
         self.changed.ring();
         true
+    }
+
+    /// The call starts this session.
+    pub(crate) fn starts(&self, ticket: Ticket, session: Incarnation) {
+        if let Some(own) = self.state.lock().of(ticket) {
+            own.starts = session.get();
+        }
     }
 
     pub(crate) fn cause(&self, ticket: Ticket) -> Option<Cause> {
@@ -235,5 +259,22 @@ impl Switch {
     pub(crate) fn note(&self, ticket: Ticket) -> Option<Arc<str>> {
         let state = self.state.lock();
         state.note.clone().filter(|_| state.ticket == Some(ticket))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Cause, Switch};
+    use crate::{Incarnation, Ticket};
+
+    /// Between the search for a call, by its session, and its cancellation it may go on to the next session.
+    #[test]
+    fn a_call_that_went_on_is_not_cancelled_by_its_last_session() {
+        let switch = Switch::default();
+        let (old, new) = (Incarnation(1), Incarnation(2));
+        let cancel = |only| switch.cancel_of(Some(only), Ticket::FIRST, Cause::Stop, true);
+        switch.starts(Ticket::FIRST, new);
+        assert!(!cancel(old) && switch.cause(Ticket::FIRST).is_none());
+        assert!(cancel(new) && switch.cause(Ticket::FIRST) == Some(Cause::Stop));
     }
 }

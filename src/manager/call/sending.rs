@@ -136,7 +136,7 @@ impl<A: Agent> Sending<A> {
     fn cancel(&self, cause: Cause) {
         if let Some(ticket) = self.ticket {
             let Parcel { key, call, .. } = &*self.parcel;
-            self.shared.cancel(key, ticket, call, cause);
+            self.shared.cancel(key, ticket, call, None, cause);
         }
     }
 

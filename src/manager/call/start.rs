@@ -82,6 +82,7 @@ pub(crate) async fn start<B: Backend>(
     }
     let key = vacancy.key();
     let incarnation = vacancy.incarnation();
+    call.switch.starts(vacancy.ticket(), incarnation);
     let begun = Instant::now();
     let (failure, cut, is_clean) = match run(shared, &vacancy, call, term.cloned()).await {
         Begun::Started(session, handle, port) => {

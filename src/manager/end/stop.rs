@@ -130,15 +130,15 @@ impl<B: Backend> Stopping<B> {
         // long. One that runs is joined if it is of the session that is there.
         let joins = |call: &Call<B>, has: Option<Incarnation>| match (call.stops, has) {
             (None, _) => false,
-            (Some(why), None) => why == reason && call.only == only,
-            (Some(_), has) => call.only.is_none() || call.only == has,
+            (Some(why), None) => why == reason && call.only() == only,
+            (Some(_), has) => call.only().is_none() || call.only() == has,
         };
         Some(
             match registry.enter_first_or_join(key, Arc::clone(&call), joins, only)? {
                 Err(other) => other,
                 Ok((enter, before)) => {
                     if let (StopReason::Requested, Some((ticket, before))) = (reason, before) {
-                        shared.cancel(key, ticket, &before, Cause::Stop);
+                        shared.cancel(key, ticket, &before, only, Cause::Stop);
                     }
                     let stopping = Arc::clone(shared);
                     shared.runtime.spawn(async move {
