@@ -1,5 +1,19 @@
-use super::*;
-use serde_json::json;
+//! Requests and answers as JSON, without an etcd.
+
+// A test that hangs fails within a minute, and is named.
+extern crate deadline as tokio;
+
+// It is private: its own source is tested.
+#[path = "../src/wire.rs"]
+mod wire;
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use std::time::Duration;
+use turnwise_cluster::{Action, Answer, Batch, Request};
+use wire::{
+    LONGEST, answers, fence, is_gone, is_token, parts, time, transaction, unwrapped, warning,
+};
 
 fn batch(actions: &[Action]) -> Batch {
     let request = |(place, action): (usize, &Action)| Request {
