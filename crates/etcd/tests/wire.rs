@@ -1,8 +1,5 @@
 //! Requests and answers as JSON, without an etcd.
 
-// A test that hangs fails within a minute, and is named.
-extern crate deadline as tokio;
-
 // It is private: its own source is tested.
 #[path = "../src/wire.rs"]
 mod wire;
