@@ -156,6 +156,13 @@ fn a_key_that_is_too_long_is_refused_alone() {
             fence: (8 << 7) | 2
         }
     );
+    batch.requests = vec![batch.requests[1].clone()];
+    let none = json!({ "header": { "revision": "8" }, "succeeded": true });
+    let told = answers(&batch, &none);
+    assert!(
+        matches!(told.as_deref(), Ok([Answer::Refused(_)])),
+        "{told:?}"
+    );
 }
 
 #[test]
