@@ -76,7 +76,7 @@
 //! | [`connect_timeout`](EtcdBuilder::connect_timeout) | 1 s for each member |
 //! | time to live, margin, wait | [`Settings`](turnwise_cluster::Settings) of the node; all requests are bounded by parts of its time to live |
 //!
-//! A key has 1024 bytes at most. Calls for longer ones get [`Unavailable`](turnwise::manager::NotOwned::Unavailable). etcd's shortest lease is one and a half
+//! A key has 1024 bytes at most. Calls for longer ones get `TurnError::Unavailable`. etcd's shortest lease is one and a half
 //! election timeouts: 2 s, unless it was told otherwise.
 //!
 //! Each acquisition and each release adds a revision to etcd's history, and etcd keeps all of them until it is full, unless it is started with

@@ -166,7 +166,7 @@ impl Lane {
                 Err(mut e) => {
                     let unsent = e.take_message().is_some();
                     if !unsent || fresh {
-                        return Err(words(e.error()));
+                        return Err(words(&e.into_error()));
                     }
                     // The connection was closed while it was idle.
                     visit.keep();

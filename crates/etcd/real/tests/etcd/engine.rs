@@ -218,6 +218,11 @@ async fn two_nodes() {
             refused.expect_err("it is a's"),
             NotOwned::Elsewhere("a".into())
         );
+        let long = Held::acquire(&b, &"x".repeat(1025)).await;
+        let NotOwned::Unavailable(why) = long.expect_err("its key is too long") else {
+            panic!("nobody owns it");
+        };
+        assert!(why.contains("1024 bytes"), "{why}");
         let number = first.fence();
         first.release();
         let second = until("the key is released", || async {

@@ -1,5 +1,16 @@
-use super::*;
-use serde_json::json;
+//! Requests and answers as JSON, without an etcd.
+
+// It is private: its own source is tested.
+#[path = "../src/wire.rs"]
+mod wire;
+
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use std::time::Duration;
+use turnwise_cluster::{Action, Answer, Batch, Request};
+use wire::{
+    LONGEST, answers, fence, is_gone, is_token, parts, time, transaction, unwrapped, warning,
+};
 
 fn batch(actions: &[Action]) -> Batch {
     let request = |(place, action): (usize, &Action)| Request {
@@ -144,6 +155,13 @@ fn a_key_that_is_too_long_is_refused_alone() {
         Answer::Acquired {
             fence: (8 << 7) | 2
         }
+    );
+    batch.requests = vec![batch.requests[1].clone()];
+    let none = json!({ "header": { "revision": "8" }, "succeeded": true });
+    let told = answers(&batch, &none);
+    assert!(
+        matches!(told.as_deref(), Ok([Answer::Refused(_)])),
+        "{told:?}"
     );
 }
 
