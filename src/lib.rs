@@ -4,6 +4,7 @@
 //! [guide]: crate::guide
 //! [why]: crate::guide::migrating#why-not-by-hand
 //! [speed]: crate::guide::speed
+//! [cluster]: https://docs.rs/crate/turnwise/latest/source/docs/cluster.md
 //! [PROOFS.md]: https://docs.rs/crate/turnwise/latest/source/PROOFS.md
 #![cfg_attr(doc, doc = concat!("[page]: data:image/png;base64,", include_str!("../docs/page.base64")))]
 //!
