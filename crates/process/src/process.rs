@@ -92,6 +92,9 @@ impl Process {
     }
 
     /// Sends SIGINT to its group, as Ctrl-C at a terminal does. Many interpreters then give up what they run, and read on.
+    ///
+    /// A program that was started with SIGINT ignored may leave it so. It is inherited: a shell ignores it for what it starts with `&` in a
+    /// script.
     pub fn interrupt(&self) {
         self.reins.interrupt();
     }

@@ -33,7 +33,7 @@ use rustix::{
 };
 use std::{
     env,
-    fs::File,
+    fs::{self, File},
     io::{self, Read, Write},
     os::{
         fd::{AsFd, OwnedFd},
@@ -269,14 +269,15 @@ fn orders(control: impl AsFd, until: &mut Option<BootTime>) -> Orders {
 
 /// The signals that are sent to every process of a service when it is to end. The daemon ends its processes in its own way then,
 /// and the guard is there until it has. tokio's handlers stay when the runtime is gone. They are not inherited, as ignored signals
-/// would be.
+/// would be. A signal that the daemon ignores stays ignored, in its processes too.
 fn heed_no_signals() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = { runtime }.enable_io().build()?;
     let _inside = runtime.enter();
+    // This one wakes the guard, which reaps its orphans.
+    drop(signal(SignalKind::child())?);
+    let ignored = ignored();
     let kinds = [
-        // This one wakes the guard, which reaps its orphans.
-        SignalKind::child(),
         SignalKind::hangup(),
         SignalKind::interrupt(),
         SignalKind::quit(),
@@ -285,9 +286,19 @@ fn heed_no_signals() -> io::Result<()> {
         SignalKind::user_defined2(),
     ];
     for kind in kinds {
-        drop(signal(kind)?);
+        if ignored & (1 << (kind.as_raw_value() - 1)) == 0 {
+            drop(signal(kind)?);
+        }
     }
     Ok(())
+}
+
+/// The signals that were ignored when this process was started, one bit each. Zero without a `/proc`.
+fn ignored() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .unwrap_or(0)
 }
 
 /// Becomes the process. Returns if it cannot.

@@ -101,6 +101,7 @@ mod harness {
             ends_of_pipes,
             children_that_are_kept,
             all_that_it_has_is_as_without_a_guard,
+            signals_that_are_ignored_stay_so,
             a_spawn_that_is_given_up,
             the_end_of_the_runtime,
             twenty_at_once;

@@ -216,6 +216,17 @@ pub(crate) async fn all_that_it_has_is_as_without_a_guard() {
     }
 }
 
+/// As behind `&` in a script.
+pub(crate) async fn signals_that_are_ignored_stay_so() {
+    let this = std::env::current_exe().expect("it has a path");
+    let this = this.to_str().expect("it is text");
+    let test = format!(
+        "trap '' INT QUIT; exec '{this}' test spawns::all_that_it_has_is_as_without_a_guard"
+    );
+    let status = within(sh(&test).status()).await;
+    assert!(status.expect("it runs").success());
+}
+
 /// What it writes, without its number and its mark. And the mark.
 async fn output(launcher: &Launcher, command: &mut Command) -> (String, String) {
     let process = launcher.spawn(command).await;
