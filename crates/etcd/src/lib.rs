@@ -77,7 +77,7 @@
 //! | time to live, margin, wait | [`Settings`](turnwise_cluster::Settings) of the node; all requests are bounded by parts of its time to live |
 //!
 //! A key has 1024 bytes at most. Calls for longer ones get `TurnError::Unavailable`. etcd's shortest lease is one and a half
-//! election timeouts: 2 s, unless it was told otherwise.
+//! election timeouts: 2 s by default.
 //!
 //! Each acquisition and each release adds a revision to etcd's history, and etcd keeps all of them until it is full, unless it is started with
 //! `--auto-compaction-retention`, for example `=1` for an hour. Renewals add none.
@@ -118,7 +118,7 @@
 //! - A request that was given up may still take effect. It is not sent again by this crate, unless it has certainly not been sent or
 //!   etcd has refused its token.
 //! - The record of a key is `PREFIX CLUSTER / KEY`, without the spaces. It holds the place in its batch and the owner's name:
-//!   `etcdctl get --prefix turnwise/counters/` shows who owns what. The fence is the record's revision times 128, and the place.
+//!   `etcdctl get --prefix turnwise/counters/` lists the owner of each key. The fence is the record's revision times 128, and the place.
 //! - Nothing is watched. A key that becomes free is noticed when it is asked for.
 //! - Answers of another etcd cluster are refused, in case the endpoints are mixed up.
 //!

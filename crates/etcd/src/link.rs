@@ -1,6 +1,6 @@
 //! Connections to the members of an etcd cluster.
 
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::{
     Method, Request, StatusCode, Uri,
     body::Bytes,
@@ -15,6 +15,9 @@ use tokio::{
     net::TcpStream,
     time::timeout,
 };
+
+/// Bytes of an answer. A batch of 100 keys is answered by some 200 KB; what an endpoint sends that is no etcd has no other bound.
+const LONGEST: usize = 16 << 20;
 
 /// The members, and how to connect to one.
 pub(crate) struct Members {
@@ -174,7 +177,7 @@ impl Lane {
                 }
             };
             let status = response.status();
-            let body = response.into_body().collect().await;
+            let body = Limited::new(response.into_body(), LONGEST).collect().await;
             let body = body.map_err(|e| words(&e))?.to_bytes();
             if !status.is_server_error() {
                 self.0.lock().idle.push((at, sender));

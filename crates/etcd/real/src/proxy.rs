@@ -1,4 +1,4 @@
-//! A proxy on the loopback that loses and delays what it is told to.
+//! A proxy on the loopback that loses and delays what a test chooses.
 
 use std::{
     fmt,

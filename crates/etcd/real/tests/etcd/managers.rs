@@ -95,6 +95,15 @@ async fn a_process_is_killed() {
     }
 }
 
+/// A second more of turns, in which the process that was stopped could act again.
+async fn goes_on(manager: &SessionManager<Acts>) {
+    let begin = Instant::now();
+    while begin.elapsed() < SECOND {
+        takes_all(manager, KEYS).await;
+        tokio::time::sleep(SECOND / 100).await;
+    }
+}
+
 /// It goes on after others have its keys, and notices before it acts.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_process_is_stopped_and_continued() {
@@ -107,11 +116,7 @@ async fn a_process_is_stopped_and_continued() {
         member.pause();
         let (first, last) = takes_all(&manager, KEYS).await;
         member.resume();
-        let begin = Instant::now();
-        while begin.elapsed() < SECOND {
-            takes_all(&manager, KEYS).await;
-            tokio::time::sleep(SECOND / 100).await;
-        }
+        goes_on(&manager).await;
         let (acts, stale) = witness.acts();
         println!(
             "etcd {}: stopped: taken over after {first:?} to {last:?}; {stale} stale acts of {acts}",
@@ -139,11 +144,7 @@ async fn a_process_with_guarded_sessions_is_killed_and_stopped() {
         let (first, last) = takes_all(&manager, KEYS).await;
         let (after, _) = witness.acts();
         member.resume();
-        let begin = Instant::now();
-        while begin.elapsed() < SECOND {
-            takes_all(&manager, KEYS).await;
-            tokio::time::sleep(SECOND / 100).await;
-        }
+        goes_on(&manager).await;
         let (acts, stale) = witness.acts();
         println!(
             "guarded, {fault}: {} acts until the keys were taken over after {first:?} to {last:?}; {stale} stale acts of {acts}",
