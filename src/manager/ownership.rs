@@ -100,7 +100,7 @@ pub enum NotOwned {
     Unavailable(Arc<str>),
 }
 
-/// Tells a manager that a term has ended. Clones are for the same manager, which they do not keep alive.
+/// Reports to a manager that a term has ended. Clones are for the same manager, which they do not keep alive.
 #[derive(Clone)]
 pub struct LossNotice(pub(crate) Arc<dyn Fn() + Send + Sync>);
 

@@ -1,4 +1,4 @@
-//! What sessions outside of this process are told of the deadline.
+//! The deadline for sessions outside of this process: the hook that moves it.
 
 use std::{fmt, time::Duration};
 

@@ -63,7 +63,7 @@
 //! - **Fences.** The numbers of a key's sessions rise in the order of their acquisitions. This needs no clock. Whatever the sessions act
 //!   on can refuse each act of an earlier one: compare [`Incarnation`](turnwise::Incarnation)s.
 //! - **No key is stuck** by an answer that is lost or late, or by a call that goes. If a request takes effect after it was given up, a
-//!   record may be left that no session rests on. The node that it names can have the key.
+//!   record may be left without a session. The node that it names can have the key.
 //! - An engine that is away for longer than the time to live minus the margin stops all sessions.
 //!
 //! `docs/cluster.md` of turnwise has more, and a store that compares the numbers.
@@ -93,7 +93,7 @@
 //! | `shared` | what its tasks share, and each step of them |
 //! | `keys` | what is known of each key, and what is asked next |
 //! | `term` | the time for which a node owns what it has acquired |
-//! | `engine`, `settings`, `key`, `guard` | what an engine does; settings; keys as bytes; what guards are told |
+//! | `engine`, `settings`, `key`, `guard` | what an engine does; settings; keys as bytes; the deadline of guards |
 //! | `host` | the clock, sleeps and tasks of a machine |
 //! | `sync` | what differs in the checked build |
 

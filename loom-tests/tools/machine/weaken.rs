@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{fs, path::Path};
 
-/// The fields of a slot that a counterexample shows, if they differ or are not at rest.
+/// The fields of a slot that a counterexample shows, if they change or are not those of an idle slot.
 const FIELDS: [&str; 31] = [
     "phase",
     "since",

@@ -99,7 +99,7 @@ fn a_stop_against_the_next() {
     });
 }
 
-/// Another process owns the key. All that waited for this answer have it, and nobody is evicted; who comes later asks anew.
+/// Another process owns the key. All calls that waited for this answer get it, and no session is evicted. A later call asks again.
 #[test]
 fn elsewhere_against_those_that_wait() {
     let ends = &["unheard, Elsewhere(\"other\"); unheard, Elsewhere(\"other\"); Some(Idle)"];

@@ -11,10 +11,10 @@ use crate::manager::{
 use crate::sync::Arc;
 use std::{future::pending, pin::pin};
 
-/// Acquires the key of a vacancy, which is numbered by that. `None` if this process shares its keys with no other.
+/// Acquires the key of a vacancy, and numbers the vacancy.
 ///
-/// The call waits as it does for room: if it is cancelled or goes away, its wait ends, and the next call acquires the key for itself. If
-/// the key is not acquired, all calls in the queue get the reason. Schedules: `a17_owned`.
+/// The call waits as it does for room: if it is cancelled, its wait ends, and the next call acquires the key for itself. If the key is not
+/// acquired, all calls in the queue get the reason. Schedules: `a17_owned`.
 pub(crate) async fn acquire<B: Backend>(
     shared: &Arc<Shared<B>>,
     ownership: &Arc<dyn Ownership<B::Key>>,

@@ -47,8 +47,8 @@ pub(crate) async fn start<B: Backend>(
     if !shared.accepts() {
         return Err((vacancy, refuses()));
     }
-    // Before there is room, so that nothing is evicted for a session that lives elsewhere. Without a session, its drop at the end of this
-    // releases the key.
+    // Before the wait for room, so that nothing is evicted for a session that lives elsewhere. If no session comes of this, the drop of
+    // the tenure releases the key, before the vacancy goes on.
     let tenure = match &shared.ownership {
         None => None,
         Some(ownership) => {

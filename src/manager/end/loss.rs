@@ -26,7 +26,8 @@ pub(crate) fn watch<B: Backend>(shared: &Arc<Shared<B>>) {
 ///
 /// A turn watches its term itself, and so does a start, a wait for room, a health check or a stop: each is cut short where it waits. So
 /// nothing here has to name the incarnation that it ends. A plain turn ends when its holder drops it; then its session goes to this stop,
-/// which is before all other calls. A session that is started or given back after this look is looked at before its next turn. Schedules: `a17_lost`.
+/// which is before all other calls. A session that is started or given back after this look is looked at before its next turn.
+/// Schedules: `a17_owned`.
 fn sweep<B: Backend>(shared: &Arc<Shared<B>>) {
     shared.losses.ring();
     for seen in shared.registry.snapshot() {

@@ -94,7 +94,7 @@ async fn an_engine_that_is_away() {
     assert_eq!(
         last(),
         Some(1500 * MILLI),
-        "the guard is told the next term"
+        "the guard gets the deadline of the next term"
     );
 }
 
