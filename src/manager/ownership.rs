@@ -79,6 +79,16 @@ impl Owned {
     pub fn new(number: Incarnation, term: Arc<dyn Term>) -> Self {
         Self { number, term }
     }
+
+    /// The number of this acquisition, for [`Ownership::release`]. A manager releases its keys itself.
+    pub fn number(&self) -> Incarnation {
+        self.number
+    }
+
+    /// Returns whether its term holds now.
+    pub fn holds(&self) -> bool {
+        self.term.holds()
+    }
 }
 
 impl fmt::Debug for Owned {

@@ -2,6 +2,7 @@
 
 use crate::{
     engine::{Action, Answer, Fault, Request},
+    settings::Settings,
     sync::Arc,
     term::Lease,
 };
@@ -189,7 +190,7 @@ impl Keys {
             }
             (Ok(Answer::Other { owner }), _) => {
                 entry.record = Record::None;
-                let name = owner.rsplit_once('#').map_or(&*owner, |(name, _)| name);
+                let name = Settings::name_of(&owner);
                 Some(Err(NotOwned::Elsewhere(name.into())))
             }
             (Ok(Answer::Free), _) => {

@@ -25,6 +25,11 @@ impl Settings {
         }
     }
 
+    /// The name of a node's settings, from the name in its records ([`Node::owner`](crate::Node::owner)).
+    pub fn name_of(owner: &str) -> &str {
+        owner.rsplit_once('#').map_or(owner, |(name, _)| name)
+    }
+
     /// How long a lease lives without a renewal. The node renews it three times in this time. Unless set, 10 s.
     ///
     /// When a node dies, others wait so long for its keys. An outage of the engine that is longer than this time minus the margin stops all

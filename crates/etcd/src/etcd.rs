@@ -7,7 +7,7 @@ use crate::{
 use hyper::body::Bytes;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 use turnwise_cluster::{Answer, Batch, Engine, Fault, Grant};
 
 /// An etcd cluster, as the [`Engine`] of a [`Node`](turnwise_cluster::Node).
@@ -16,6 +16,8 @@ pub struct Etcd {
     /// Grants, renewals and revocations.
     leases: Lane,
     batches: Lane,
+    /// Of this crate's users. Their runtime drives its connections.
+    looks: Lane,
     /// `PREFIX CLUSTER /`.
     pub(crate) root: String,
     pub(crate) user: Option<(String, String)>,
@@ -44,12 +46,53 @@ impl Etcd {
         &self.warnings
     }
 
+    /// Returns the owner of a key: the [name](turnwise_cluster::Node::owner) in its record. `None` if it has none.
+    ///
+    /// The owner may be another one a moment later. To have the key, acquire it.
+    ///
+    /// # Errors
+    ///
+    /// etcd cannot be reached or refuses. There is no limit of time but those of the connections.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future may be dropped.
+    pub async fn owner(&self, key: &[u8]) -> io::Result<Option<Arc<str>>> {
+        let found = self.range(key, None).await?;
+        Ok(found.into_iter().next().map(|(_, owner)| owner))
+    }
+
+    /// Returns the keys that begin with these bytes and have an owner, with their owners, in the order of the keys: at most so many.
+    ///
+    /// # Errors
+    ///
+    /// As [`owner`](Self::owner).
+    ///
+    /// # Cancel safety
+    ///
+    /// The future may be dropped.
+    pub async fn owners(&self, begin: &[u8], most: usize) -> io::Result<Vec<(Vec<u8>, Arc<str>)>> {
+        // 0 would be no limit.
+        match most {
+            0 => Ok(Vec::new()),
+            most => self.range(begin, Some(most)).await,
+        }
+    }
+
+    async fn range(&self, key: &[u8], most: Option<usize>) -> io::Result<Vec<(Vec<u8>, Arc<str>)>> {
+        let body = wire::range(&self.root, key, most);
+        let answer = self.call(&self.looks, "/v3/kv/range", body).await;
+        let found = answer.and_then(|answer| wire::owners(&self.root, &answer));
+        found.map_err(io::Error::other)
+    }
+
     pub(crate) fn new(members: Members, root: String, user: Option<(String, String)>) -> Self {
         let second = 1 % members.list.len();
         Self {
             members,
             leases: Lane::default(),
             batches: Lane::begins_at(second),
+            looks: Lane::begins_at(second),
             root,
             user,
             token: Mutex::default(),

@@ -119,6 +119,7 @@
 //!   etcd has refused its token.
 //! - The record of a key is `PREFIX CLUSTER / KEY`, without the spaces. It holds the place in its batch and the owner's name:
 //!   `etcdctl get --prefix turnwise/counters/` lists the owner of each key. The fence is the record's revision times 128, and the place.
+//! - [`Etcd::owner`] and [`Etcd::owners`] look at the records, for tools and for programs that forward calls.
 //! - Nothing is watched. A key that becomes free is noticed when it is asked for.
 //! - Answers of another etcd cluster are refused, in case the endpoints are mixed up.
 //!

@@ -131,22 +131,59 @@ pub(crate) fn answers(batch: &Batch, answer: &Value) -> Result<Vec<Answer>, Faul
 
 /// A record that is there.
 fn look(found: &Value, ours: &str) -> Result<Answer, Fault> {
-    let odd = || {
-        failed("etcd has a record that is not turnwise's: is the prefix used by something else?")
-    };
-    let value = found["value"].as_str().unwrap_or_default();
-    let value = BASE64.decode(value.as_bytes()).map_err(|_| odd())?;
-    let value = String::from_utf8(value).map_err(|_| odd())?;
-    let (place, owner) = value.split_once(' ').ok_or_else(odd)?;
+    let value = decoded(&found["value"])?;
+    let value = String::from_utf8(value).map_err(|_| foreign())?;
+    let (place, owner) = value.split_once(' ').ok_or_else(foreign)?;
     if owner != ours {
         return Ok(Answer::Other {
             owner: owner.into(),
         });
     }
-    let place = place.parse().map_err(|_| odd())?;
-    let revision = number(&found["mod_revision"]).ok_or_else(odd)?;
+    let place = place.parse().map_err(|_| foreign())?;
+    let revision = number(&found["mod_revision"]).ok_or_else(foreign)?;
     let revision = fence(revision, place)?;
     Ok(Answer::Ours { revision })
+}
+
+fn foreign() -> Fault {
+    failed("etcd has a record that is not turnwise's: is the prefix used by something else?")
+}
+
+fn decoded(text: &Value) -> Result<Vec<u8>, Fault> {
+    let text = text.as_str().unwrap_or_default();
+    BASE64.decode(text.as_bytes()).map_err(|_| foreign())
+}
+
+/// Asks for one key, or for at most so many keys that begin with it.
+pub(crate) fn range(root: &str, key: &[u8], most: Option<usize>) -> String {
+    let begin = [root.as_bytes(), key].concat();
+    let key = BASE64.encode(&begin);
+    let Some(most) = most else {
+        return format!(r#"{{"key":"{key}"}}"#);
+    };
+    // The first key that does not begin with it. A root is text, so it has a byte that can be raised.
+    let mut end = begin;
+    while end.last() == Some(&u8::MAX) {
+        end.pop();
+    }
+    end.last_mut().into_iter().for_each(|last| *last += 1);
+    let end = BASE64.encode(&end);
+    format!(r#"{{"key":"{key}","range_end":"{end}","limit":"{most}"}}"#)
+}
+
+/// The answer to [`range`]: keys without the root, and the names in their records.
+pub(crate) fn owners(root: &str, answer: &Value) -> Result<Vec<(Vec<u8>, Arc<str>)>, Fault> {
+    let found = answer["kvs"].as_array().into_iter().flatten();
+    let owner = |found: &Value| {
+        let key = decoded(&found["key"])?;
+        let key = key.strip_prefix(root.as_bytes()).ok_or_else(foreign)?;
+        // An owner's name is never empty, so the record is another's.
+        match look(found, "")? {
+            Answer::Other { owner } => Ok((key.to_vec(), owner)),
+            _ => Err(foreign()),
+        }
+    };
+    found.map(owner).collect()
 }
 
 /// etcd's 64-bit numbers are strings.

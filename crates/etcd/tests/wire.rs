@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use std::time::Duration;
 use turnwise_cluster::{Action, Answer, Batch, Request};
 use wire::{
-    LONGEST, answers, fence, is_gone, is_token, parts, time, transaction, unwrapped, warning,
+    LONGEST, answers, fence, is_gone, is_token, owners, parts, range, time, transaction, unwrapped,
+    warning,
 };
 
 fn batch(actions: &[Action]) -> Batch {
@@ -235,4 +236,27 @@ fn versions_that_revoke_leases_early() {
     }
     assert!(warning("3.3.27").is_err());
     assert!(warning("not a version").is_err());
+}
+
+#[test]
+fn owners_are_listed_by_the_beginning_of_their_keys() {
+    let one = format!(r#"{{"key":"{}"}}"#, encoded("t/c/k"));
+    assert_eq!(range("t/c/", b"k", None), one);
+    for (begin, end) in [
+        (&b"k"[..], &b"t/c/l"[..]),
+        (b"", b"t/c0"),
+        (b"k\xff\xff", b"t/c/l"),
+    ] {
+        let asked: Value =
+            serde_json::from_str(&range("t/c/", begin, Some(7))).expect("it is JSON");
+        assert_eq!(asked["range_end"], BASE64.encode(end));
+        assert_eq!(asked["limit"], "7");
+    }
+    let found = |key: &str, value: &str| json!({ "kvs": [{ "key": encoded(key), "value": encoded(value) }] });
+    let listed = owners("t/c/", &found("t/c/k", "5 a#1"));
+    assert_eq!(listed, Ok(vec![(b"k".to_vec(), "a#1".into())]));
+    assert_eq!(owners("t/c/", &json!({})), Ok(Vec::new()));
+    for (key, value) in [("t/d/k", "5 a#1"), ("t/c/k", "5"), ("t/c/k", "5 ")] {
+        owners("t/c/", &found(key, value)).expect_err("it is not turnwise's");
+    }
 }

@@ -3,7 +3,9 @@
 use crate::{SECOND, connect, engines};
 use etcd_tests::{Servers, VERSIONS, terms, until};
 use turnwise::manager::NotOwned;
-use turnwise_cluster::{Action, Answer, Batch, Engine, Fault, Node, Request, testing::Held};
+use turnwise_cluster::{
+    Action, Answer, Batch, Engine, Fault, Node, Request, Settings, testing::Held,
+};
 use turnwise_etcd::Etcd;
 
 fn batch(owner: &str, lease: u64, requests: &[(&str, Action)]) -> Batch {
@@ -245,5 +247,42 @@ async fn two_nodes() {
         );
         assert!(third.fence() > number);
         assert!(third.term().holds() && !second.term().holds());
+    }
+}
+
+#[tokio::test]
+async fn owners_are_found_and_listed() {
+    for version in VERSIONS {
+        let servers = Servers::start(version, 1, &[]).await;
+        let etcd = connect(servers.urls()).await;
+        let lease = etcd.grant(60 * SECOND).await.expect("a lease").lease;
+        let high = [b"n", &[0xff; 3][..]].concat();
+        let keys = [&b"m"[..], b"n", b"n1", &high, b"o"];
+        let requests = keys.map(|key| Request {
+            key: key.into(),
+            action: ANEW,
+        });
+        let batch = Batch {
+            requests: requests.into(),
+            ..batch("10.0.0.1:7000#1", lease, &[])
+        };
+        etcd.ask(batch).await.expect("they are free");
+        let owner = async |key| etcd.owner(key).await.expect("it answers");
+        assert_eq!(owner(b"n").await.as_deref(), Some("10.0.0.1:7000#1"));
+        assert_eq!(owner(b"").await, None);
+        assert_eq!(owner(b"n2").await, None);
+        let listed = async |begin, most| {
+            let found = etcd.owners(begin, most).await.expect("it answers");
+            let found = found.into_iter().map(|(key, owner)| {
+                assert_eq!(Settings::name_of(&owner), "10.0.0.1:7000");
+                key
+            });
+            found.collect::<Vec<_>>()
+        };
+        assert_eq!(listed(b"n", 9).await, [&b"n"[..], b"n1", &high]);
+        assert_eq!(listed(b"", 9).await, keys);
+        assert_eq!(listed(b"n", 2).await, [&b"n"[..], b"n1"]);
+        assert_eq!(listed(&high, 9).await, [&high[..]]);
+        assert!(listed(b"n", 0).await.is_empty());
     }
 }
