@@ -186,6 +186,33 @@ chaos SECONDS="3600" SEED="1": (needs-etcd "chaos")
     TURNWISE_CHAOS_SECONDS={{ SECONDS }} TURNWISE_SEED={{ SEED }} TURNWISE_TEST_SECONDS=$(({{ SECONDS }} + 300)) \
         cargo test -q -p etcd-tests --test etcd -- --nocapture chaos
 
+# Behind `&` a program ignores SIGINT: Ctrl-C reaches this script alone, which ends the nodes one after the other.
+# an etcd and three nodes of chatd, at http://127.0.0.1:8484, 8485 and 8486, until Ctrl-C; ARGS are for chatd
+cluster *ARGS: (needs-etcd "cluster")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build -q -p chatd --features cluster
+    folder=$(mktemp -d) nodes=()
+    end() {
+        for node in "${nodes[@]}"; do kill "$node" 2>/dev/null && wait "$node" || true; done
+        kill "$etcd" && wait "$etcd" || true
+        rm -rf "$folder"
+    }
+    trap end EXIT
+    trap 'exit 0' INT TERM
+    target/etcd/3.5.16/etcd --data-dir "$folder/etcd" --log-level error &
+    etcd=$!
+    until (: < /dev/tcp/127.0.0.1/2379) 2>/dev/null; do kill -0 "$etcd"; sleep 0.1; done
+    head -c 32 /dev/urandom | base64 --wrap=0 > "$folder/token"
+    chmod 600 "$folder/token"
+    for port in 8484 8485 8486; do
+        target/debug/chatd --listen 127.0.0.1:$port --cluster etcd=http://127.0.0.1:2379 \
+            --peer-listen 127.0.0.1:$((port - 1000)) --peer-token "$folder/token" {{ ARGS }} < /dev/null &
+        nodes+=($!)
+        echo "node $port is process $!"
+    done
+    wait
+
 [private]
 needs-etcd RECIPE:
     @{{ just_executable() }} etcd || { echo "CANNOT RUN {{ RECIPE }}: there is no etcd" >&2; exit 1; }

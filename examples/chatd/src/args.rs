@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "acp", unix))]
 use crate::acp::AcpArgs;
+use crate::cluster::ClusterArgs;
 use crate::names::{self, BadName};
 #[cfg(all(feature = "pi", unix))]
 use crate::pi::PiArgs;
@@ -111,6 +112,8 @@ pub(crate) struct Args {
         default_value = "warn,chatd=info"
     )]
     pub(crate) log: Targets,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     #[cfg(unix)]
     #[command(flatten)]
     pub(crate) repl: ReplArgs,
@@ -184,6 +187,9 @@ impl Args {
                 "every user of the machine can read a token on the command line: use --token-file or $CHATD_TOKEN",
             );
         }
+        if let Err(why) = args.cluster.check(args.agent) {
+            Self::refuse(why);
+        }
         args
     }
 
@@ -200,7 +206,9 @@ impl Args {
     /// What ends the processes of sessions if this daemon cannot.
     #[cfg(unix)]
     pub(crate) fn guard(&self) -> Option<Guard> {
-        (cfg!(target_os = "linux") && !self.guard.is_zero()).then(|| Guard::new(self.guard))
+        let alone =
+            || (cfg!(target_os = "linux") && !self.guard.is_zero()).then(|| Guard::new(self.guard));
+        self.cluster.guard().or_else(alone)
     }
 
     /// The token, if there is one; ends the program with 2 if there should be one. May start the program anew.
@@ -228,7 +236,7 @@ fn seconds(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
 }
 
-fn some_seconds(text: &str) -> Result<Duration, String> {
+pub(crate) fn some_seconds(text: &str) -> Result<Duration, String> {
     match seconds(text)? {
         Duration::ZERO => Err("must be more than 0 seconds".to_owned()),
         some => Ok(some),

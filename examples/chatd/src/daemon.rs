@@ -3,8 +3,8 @@
 #[cfg(unix)]
 use crate::listen;
 use crate::{
-    agent::Chat, args::Args, asked::Asked, desk::Desk, escape, http, input, limits, output::Output,
-    terminal::Terminal, words::begin_of,
+    agent::Chat, args::Args, asked::Asked, cluster::Cluster, desk::Desk, escape, http, input,
+    limits, output::Output, terminal::Terminal, words::begin_of,
 };
 use axum::serve::Listener;
 use std::{
@@ -40,8 +40,24 @@ pub(crate) async fn run<A: Chat>(
     out: &Output,
 ) -> Result<Ended, Failed> {
     let (mut asked, quit) = Asked::new()?;
-    let desk = Desk::new(sessions(agent.clone(), &args)?, agent);
-    let doors = Doors::open(&desk, &args, token).await?;
+    let (cluster, peers) = match Cluster::join(&args).await? {
+        Some((cluster, listener, address)) => (Some(cluster), Some((listener, address))),
+        None => (None, None),
+    };
+    let sessions = sessions(agent.clone(), &args, cluster.as_ref())?;
+    let node = cluster.as_ref().map(|cluster| Arc::clone(cluster.name()));
+    let desk = Desk::new(sessions, agent, node);
+    let mut doors = Doors::open(&desk, cluster.as_ref(), &args, token).await?;
+    if let (Some(cluster), Some((listener, address))) = (&cluster, peers) {
+        let guard = http::Guard::new(address, Some(cluster.token().to_owned()));
+        doors.serve(
+            format!("for other nodes: http://{address}"),
+            listener,
+            &desk,
+            None,
+            guard,
+        );
+    }
     let lines = input::lines();
     let lines = lines.map_err(|error| format!("no thread to read input by: {error}"))?;
     for name in &doors.names {
@@ -54,7 +70,11 @@ pub(crate) async fn run<A: Chat>(
     let who = asked.again().await;
     tracing::info!(who, "asked to end");
     let began = Instant::now();
-    let report = shut_down(&desk, &mut asked, args.drain).await;
+    let shutdown = shut_down(&desk, &mut asked, args.drain);
+    let report = match &cluster {
+        Some(cluster) => cluster.leave(shutdown).await,
+        None => shutdown.await,
+    };
     let took = began.elapsed();
     // What was said last is heard, by those who still listen.
     drop(end_terminal);
@@ -77,6 +97,7 @@ struct Doors {
 impl Doors {
     async fn open<A: Chat>(
         desk: &Desk<A>,
+        cluster: Option<&Cluster>,
         args: &Args,
         token: Option<String>,
     ) -> Result<Self, Failed> {
@@ -98,13 +119,14 @@ impl Doors {
         };
         if let Some((listener, address)) = tcp {
             let guard = http::Guard::new(address, token.clone());
-            doors.serve(format!("http://{address}"), listener, desk, guard);
+            doors.serve(format!("http://{address}"), listener, desk, cluster, guard);
         }
         #[cfg(unix)]
         if let Some((path, (listener, bound))) = unix {
             // As near as loopback: there, too, a page of another host has no business.
             let guard = http::Guard::new((Ipv4Addr::LOCALHOST, 0).into(), token);
-            doors.serve(format!("unix:{}", path.display()), listener, desk, guard);
+            let name = format!("unix:{}", path.display());
+            doors.serve(name, listener, desk, cluster, guard);
             doors._socket = Some(bound);
         }
         Ok(doors)
@@ -115,10 +137,13 @@ impl Doors {
         name: String,
         listener: impl Listener,
         desk: &Desk<A>,
+        cluster: Option<&Cluster>,
         guard: http::Guard,
     ) {
         let (end, ends) = oneshot::channel();
-        let served = tokio::spawn(http::serve(listener, desk.clone(), guard, self.most, ends));
+        let (desk, cluster) = (desk.clone(), cluster.cloned());
+        let served = http::serve(listener, desk, cluster, guard, self.most, ends);
+        let served = tokio::spawn(served);
         self.names.push(name);
         self.served.push((end, served));
     }
@@ -136,7 +161,7 @@ impl Doors {
     }
 }
 
-async fn tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failed> {
+pub(crate) async fn tcp(address: SocketAddr) -> Result<(TcpListener, SocketAddr), Failed> {
     let bound = async {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
@@ -155,6 +180,7 @@ async fn unix(path: &Path) -> Result<(tokio::net::UnixListener, listen::Bound), 
 fn sessions<A: Chat>(
     agent: A,
     args: &Args,
+    cluster: Option<&Cluster>,
 ) -> Result<SessionManager<A>, turnwise::manager::BuildError> {
     let timeouts = Timeouts::default()
         .wait(args.wait_timeout)
@@ -167,6 +193,11 @@ fn sessions<A: Chat>(
     let started = SystemTime::now().duration_since(UNIX_EPOCH);
     let started = started.map_or(1, |started| started.as_millis() as u64);
     let sessions = SessionManager::builder(agent);
+    let sessions = match cluster {
+        // The numbers of acquisitions are.
+        Some(cluster) => sessions.ownership(cluster.ownership()),
+        None => sessions.first_incarnation(started),
+    };
     let sessions = match args.max_age {
         Some(age) => sessions.max_age(age),
         None => sessions,
@@ -177,7 +208,6 @@ fn sessions<A: Chat>(
         .max_waiting(usize::from(args.max_waiting))
         .stop_idle_after(args.idle)
         .keep_events(limits::KEPT)
-        .first_incarnation(started)
         .build()
 }
 

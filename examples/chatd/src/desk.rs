@@ -25,6 +25,8 @@ pub(crate) struct Desk<A: Chat> {
     agent: A,
     board: watch::Sender<Board>,
     metrics: Metrics,
+    /// Of a cluster, the name of this node.
+    node: Option<Arc<str>>,
 }
 
 /// A message that waits.
@@ -58,13 +60,14 @@ impl<A: Chat> Clone for Desk<A> {
             agent: self.agent.clone(),
             board: self.board.clone(),
             metrics: self.metrics.clone(),
+            node: self.node.clone(),
         }
     }
 }
 
 impl<A: Chat> Desk<A> {
     /// In tokio's context: a task of its own counts.
-    pub(crate) fn new(sessions: SessionManager<A>, agent: A) -> Self {
+    pub(crate) fn new(sessions: SessionManager<A>, agent: A, node: Option<Arc<str>>) -> Self {
         let metrics = Metrics::new();
         tokio::spawn(metrics.clone().observe(sessions.subscribe()));
         Self {
@@ -72,6 +75,7 @@ impl<A: Chat> Desk<A> {
             agent,
             board: watch::Sender::default(),
             metrics,
+            node,
         }
     }
 
@@ -88,6 +92,19 @@ impl<A: Chat> Desk<A> {
             stage: Stage::Waits,
             board: self.board.clone(),
         }
+    }
+
+    /// Whether a session is here, or about to be. Waits for nothing.
+    #[cfg(all(feature = "cluster", unix))]
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.sessions.status(key).is_some()
+    }
+
+    /// Whether another node may own a session that has a message here: until this one has acquired it.
+    pub(crate) fn may_be_elsewhere(&self, key: &str) -> bool {
+        let status = || self.sessions.status(key);
+        let is_here = |phase| matches!(phase, Phase::Idle | Phase::Busy);
+        self.node.is_some() && !status().is_some_and(|status| is_here(status.phase))
     }
 
     /// A session as it is now; `None` if there is none. Waits for nothing.
@@ -239,6 +256,7 @@ impl<A: Chat> Desk<A> {
             questions: handle.map_or_else(Vec::new, |handle| self.agent.questions(&handle)),
             last: board.exchange(&key).cloned(),
             trouble: self.agent.trouble(Some(&key)),
+            node: self.node.clone(),
             key,
         }
     }
@@ -379,6 +397,9 @@ pub(crate) struct View {
     pub(crate) last: Option<Exchange>,
     /// Why its conversation may be another one after a restart.
     pub(crate) trouble: Option<String>,
+    /// Of a cluster, the node that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) node: Option<Arc<str>>,
 }
 
 impl View {

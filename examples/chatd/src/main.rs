@@ -12,6 +12,7 @@
 //! | `terminal`, `input`, `paper` | interface one: lines in, lines out |
 //! | `http`, `listen` | interface two, and its page; a Unix socket for it |
 //! | `output`, `log` | what is written waits for nobody; the log |
+//! | `cluster` | several daemons as one |
 //! | `escape` | what an agent writes, where people read it |
 //! | `foreground` | what a daemon in the background leaves undone |
 //! | `daemon`, `asked` | from the start to the report of the end; who asks for the end |
@@ -27,6 +28,11 @@ mod agent;
 mod args;
 mod asked;
 mod board;
+#[cfg(all(feature = "cluster", unix))]
+mod cluster;
+#[cfg(not(all(feature = "cluster", unix)))]
+#[path = "cluster/none.rs"]
+mod cluster;
 mod daemon;
 mod desk;
 mod echo;

@@ -1,7 +1,7 @@
 //! The token: where it comes from. `turnwise_process::secret` keeps it from the agent, which runs as the same user.
 
 use crate::limits;
-use std::path::Path;
+use std::{ffi::OsString, path::Path};
 #[cfg(unix)]
 use turnwise_process::secret;
 
@@ -13,20 +13,24 @@ pub(crate) fn take(file: Option<&Path>) -> Result<Option<String>, String> {
         return Err("both $CHATD_TOKEN and --token-file are set: use one of them".to_owned());
     }
     let given = match file {
-        Some(file) => {
-            let shown = file.display();
-            let failed = |error| format!("the token in {shown} cannot be read: {error}");
-            Some(secret::read(file).map_err(failed)?)
-        }
+        Some(file) => return read(file).map(Some),
         None => secret::take(VARIABLE).map_err(|error| format!("${VARIABLE}: {error}"))?,
     };
-    let Some(token) = given else {
-        return Ok(None);
-    };
+    given.map(checked).transpose()
+}
+
+/// Out of a file.
+pub(crate) fn read(file: &Path) -> Result<String, String> {
+    let shown = file.display();
+    let failed = |error| format!("the token in {shown} cannot be read: {error}");
+    checked(secret::read(file).map_err(failed)?)
+}
+
+fn checked(token: OsString) -> Result<String, String> {
     secret::close_memory();
     let token = token.into_string().unwrap_or_default();
     check(&token)?;
-    Ok(Some(token))
+    Ok(token)
 }
 
 /// As a header can carry it.

@@ -4,8 +4,10 @@
 //! reader that is slow sees less of them, and keeps at most two. All readers together are sent so many bytes a second: with
 //! thousands of them each waits for its time, and other requests do not wait for them.
 
+use super::rows::{self, Others};
 use crate::{
     agent::Chat,
+    cluster::Cluster,
     desk::{Desk, View},
 };
 use axum::{
@@ -18,6 +20,7 @@ use futures_util::stream;
 use serde_json::json;
 use std::{
     convert::Infallible,
+    future::pending,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -69,7 +72,7 @@ struct Frame {
 
 impl Feed {
     /// Looks while somebody reads.
-    pub(super) fn start<A: Chat>(desk: Desk<A>) -> Self {
+    pub(super) fn start<A: Chat>(desk: Desk<A>, cluster: Option<&Cluster>) -> Self {
         let turns = Arc::new(Turns {
             newcomers: Notify::new(),
             readers: AtomicU64::new(0),
@@ -81,7 +84,11 @@ impl Feed {
             text: Bytes::new(),
             looked: turns.begin,
         });
-        tokio::spawn(look(desk, sender, Arc::clone(&turns)));
+        let others = cluster.map(|cluster| {
+            let turns = Arc::clone(&turns);
+            cluster.follow(move || turns.readers.load(Ordering::Relaxed) > 0)
+        });
+        tokio::spawn(look(desk, others, sender, Arc::clone(&turns)));
         Self { frames, turns }
     }
 
@@ -153,29 +160,47 @@ impl Turns {
     }
 }
 
+/// For what other nodes show.
+async fn changed(others: &mut Option<watch::Receiver<Others>>) {
+    match others {
+        // It has no end: the feed's task holds its reader.
+        Some(others) => drop(others.changed().await),
+        None => pending().await,
+    }
+}
+
 /// Until the manager has no more news.
-async fn look<A: Chat>(desk: Desk<A>, frames: watch::Sender<Frame>, turns: Arc<Turns>) {
+async fn look<A: Chat>(
+    desk: Desk<A>,
+    mut others: Option<watch::Receiver<Others>>,
+    frames: watch::Sender<Frame>,
+    turns: Arc<Turns>,
+) {
     let (mut happened, mut board) = desk.news();
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut shown: Option<(bool, Option<String>, Vec<View>)> = None;
-    let (mut newcomers, mut over) = (true, false);
+    let (mut newcomers, mut moved, mut over) = (true, false, false);
     loop {
         pace.tick().await;
         // What happens between this look and the wait for news is news.
         let looked = Instant::now();
         let seen = (desk.is_closing(), desk.trouble(), desk.look_at_all());
-        let still = shown.as_ref().is_some_and(|shown| {
-            (shown.0, &shown.1, shown.2.len()) == (seen.0, &seen.1, seen.2.len())
-                && seen
-                    .2
-                    .iter()
-                    .zip(&shown.2)
-                    .all(|(view, shown)| view.is_still(shown))
-        });
+        let there = others.as_ref().map(|others| others.borrow().clone());
+        let still = !moved
+            && shown.as_ref().is_some_and(|shown| {
+                (shown.0, &shown.1, shown.2.len()) == (seen.0, &seen.1, seen.2.len())
+                    && seen
+                        .2
+                        .iter()
+                        .zip(&shown.2)
+                        .all(|(view, shown)| view.is_still(shown))
+            });
         let text = (!still).then(|| {
             let (closing, trouble, sessions) = &seen;
-            let data = json!({ "closing": closing, "trouble": trouble, "sessions": sessions });
+            let mut data = rows::all(sessions, there.as_ref());
+            data["closing"] = (*closing).into();
+            data["trouble"] = json!(trouble);
             Bytes::from(format!("event: sessions\ndata: {data}\n\n"))
         });
         frames.send_if_modified(|frame| {
@@ -191,13 +216,14 @@ async fn look<A: Chat>(desk: Desk<A>, frames: watch::Sender<Frame>, turns: Arc<T
         if over {
             return;
         }
-        newcomers = false;
+        (newcomers, moved) = (false, false);
         loop {
             let read = turns.readers.load(Ordering::Relaxed) > 0;
             tokio::select! {
                 event = happened.next() => over = event.is_none(),
                 () = turns.newcomers.notified() => newcomers = true,
                 _ = board.changed(), if read => {}
+                () = changed(&mut others), if read => moved = true,
                 () = sleep(LOOK), if read => {}
             }
             if read || newcomers || over {

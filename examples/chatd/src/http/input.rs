@@ -11,7 +11,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 /// The session that an address names.
-pub(super) struct Key(pub(super) String);
+pub(crate) struct Key(pub(crate) String);
 
 /// It may name more.
 #[derive(Deserialize)]
@@ -39,9 +39,7 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
         let json = is_json(request.headers());
-        let body = timeout(limits::BODY_TIME, Bytes::from_request(request, state)).await;
-        let body = body.map_err(|_| Refusal::slow_body())?;
-        let body = body.map_err(|rejected| Refusal::body(&rejected))?;
+        let body = bytes(request, state).await?;
         if body.is_empty() {
             return Ok(Self(T::default()));
         }
@@ -58,6 +56,18 @@ impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Body<T> {
             .map(Self)
             .map_err(|error| Refusal::bad_input(error.to_string()))
     }
+}
+
+/// The same as bytes, without a look at them.
+#[cfg(all(feature = "cluster", unix))]
+pub(crate) async fn body(request: Request) -> Result<Bytes, Refusal> {
+    bytes(request, &()).await
+}
+
+async fn bytes<S: Send + Sync>(request: Request, state: &S) -> Result<Bytes, Refusal> {
+    let body = timeout(limits::BODY_TIME, Bytes::from_request(request, state)).await;
+    let body = body.map_err(|_| Refusal::slow_body())?;
+    body.map_err(|rejected| Refusal::body(&rejected))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -75,6 +75,12 @@ pub(super) async fn send<A: Chat>(
     let options = message.options()?;
     let detach = message.detach;
     let mut answer = desk.send(&key, message.message, options);
+    if detach && desk.may_be_elsewhere(&key) {
+        answer
+            .started()
+            .await
+            .map_err(|error| Refusal::turn(&error))?;
+    }
     if let (true, Some(ticket)) = (detach, answer.ticket()) {
         tokio::spawn(answer.whole());
         let accepted = Json(json!({ "key": key, "turn": ticket }));

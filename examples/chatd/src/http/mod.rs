@@ -10,6 +10,7 @@
 //! | `messages` | send a message; its answer, whole or in parts; what a session says |
 //! | `sessions` | look at sessions, abort their turns, end them |
 //! | `feed` | all sessions, as they change |
+//! | `rows` | the sessions of this node and of the others, in one list |
 //! | `refusal` | what goes wrong, as status and JSON |
 
 mod connections;
@@ -18,19 +19,24 @@ mod guard;
 mod input;
 mod messages;
 mod refusal;
+mod rows;
 mod sessions;
 mod table;
 
-pub(crate) use guard::Guard;
-
-use self::{
-    feed::Feed,
-    refusal::Refusal,
-    table::{Call, TABLE},
+pub(crate) use {guard::Guard, rows::Others, table::Call};
+#[cfg(all(feature = "cluster", unix))]
+pub(crate) use {
+    input::{Key, body},
+    refusal::{OWNER, Refusal},
+    rows::Shown,
 };
-use crate::{agent::Chat, desk::Desk, limits};
+
+#[cfg(not(all(feature = "cluster", unix)))]
+use self::refusal::Refusal;
+use self::{feed::Feed, table::TABLE};
+use crate::{agent::Chat, cluster::Cluster, desk::Desk, limits};
 use axum::{
-    Json, Router,
+    Extension, Json, Router,
     extract::{DefaultBodyLimit, State},
     http::{HeaderValue, StatusCode, header},
     middleware,
@@ -42,26 +48,28 @@ use serde_json::json;
 use std::mem;
 use tokio::sync::oneshot;
 
-/// Until it is ended, and all connections are. So many connections there may be.
+/// Until it is ended, and all connections are. So many connections there may be. With a cluster, the sessions of all its nodes are
+/// served, else those of this one.
 pub(crate) async fn serve<A: Chat>(
     listener: impl Listener,
     desk: Desk<A>,
+    cluster: Option<Cluster>,
     guard: Guard,
     most: u32,
     ends: oneshot::Receiver<()>,
 ) {
     let most = connections::most(most);
-    connections::serve(listener, routes(desk, guard), most, ends).await;
+    connections::serve(listener, routes(desk, cluster.as_ref(), guard), most, ends).await;
 }
 
-fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
-    let feed = Feed::start(desk.clone());
+fn routes<A: Chat>(desk: Desk<A>, cluster: Option<&Cluster>, guard: Guard) -> Router {
+    let feed = Feed::start(desk.clone(), cluster);
     // Open to whoever may reach the daemon: the page asks for the token itself.
     let (mut open, mut closed) = (Router::new(), Router::new());
     for route in TABLE {
         let answer: MethodRouter<Desk<A>> = match route.call {
             Call::Send => post(messages::send::<A>),
-            Call::All => get(sessions::all::<A>),
+            Call::All => get(sessions::all::<A>).layer(Extension(cluster.cloned())),
             Call::One => get(sessions::one::<A>),
             Call::Queue => get(sessions::queue::<A>),
             Call::Answer => post(sessions::answer::<A>),
@@ -75,6 +83,12 @@ fn routes<A: Chat>(desk: Desk<A>, guard: Guard) -> Router {
             Call::Health => get(health::<A>),
             Call::Metrics => get(metrics::<A>),
             Call::Page => get(page),
+        };
+        let answer = match cluster {
+            Some(cluster) if route.path.contains("{key}") => {
+                cluster.routed(route.call, &desk, answer)
+            }
+            _ => answer,
         };
         let router = if route.open { &mut open } else { &mut closed };
         *router = mem::take(router).route(route.path, answer);

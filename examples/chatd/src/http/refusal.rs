@@ -9,16 +9,19 @@ use crate::{
 use axum::{
     Json,
     extract::rejection::BytesRejection,
-    http::{StatusCode, header},
+    http::{HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
 use std::error::Error;
 use turnwise::manager::{StopError, TurnError};
 
+/// The header of a refusal that names the owner of the session.
+pub(crate) const OWNER: HeaderName = HeaderName::from_static("turnwise-owner");
+
 /// Why a request is not granted.
 #[derive(Debug, PartialEq, Serialize)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     #[serde(skip)]
     status: StatusCode,
     /// For programs.
@@ -28,6 +31,9 @@ pub(super) struct Refusal {
     /// Of a deadlock: the key whose turn would wait, and the key that it would wait for.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     keys: Vec<String>,
+    /// The owner of the session, or the seconds after which it may be granted.
+    #[serde(skip)]
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 impl Refusal {
@@ -39,7 +45,24 @@ impl Refusal {
             error,
             message,
             keys: Vec::new(),
+            header: None,
         }
+    }
+
+    /// The owner of the session cannot be reached, or is not known. The session has not got the request.
+    #[cfg(all(feature = "cluster", unix))]
+    pub(crate) fn unavailable(message: impl Into<String>, retry_after: u64) -> Self {
+        Self {
+            header: Some(Box::new((header::RETRY_AFTER, retry_after.into()))),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message)
+        }
+    }
+
+    /// A turn was cut off. Its message is not sent again.
+    #[cfg(all(feature = "cluster", unix))]
+    pub(crate) fn owner_lost() -> Self {
+        let words = "the node of the session is gone or does not own it any more; the session may have got the message";
+        Self::new(StatusCode::BAD_GATEWAY, "owner_lost", words)
     }
 
     pub(super) fn bad_input(message: impl Into<String>) -> Self {
@@ -136,6 +159,16 @@ impl Refusal {
                 let refusal = Self::new(StatusCode::CONFLICT, "deadlock", words);
                 return Self { keys, ..refusal };
             }
+            TurnError::Elsewhere(owner) => {
+                let status = StatusCode::MISDIRECTED_REQUEST;
+                let owner = HeaderValue::from_str(owner).ok();
+                return Self {
+                    header: owner.map(|owner| Box::new((OWNER, owner))),
+                    ..Self::new(status, "elsewhere", told(error))
+                };
+            }
+            TurnError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            TurnError::Lost => (StatusCode::BAD_GATEWAY, "owner_lost"),
             TurnError::NotFound => (StatusCode::NOT_FOUND, "no_session"),
             TurnError::NotAccepting => (StatusCode::SERVICE_UNAVAILABLE, "not_accepting"),
             TurnError::Busy => (StatusCode::CONFLICT, "busy"),
@@ -182,11 +215,13 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(&self)).into_response();
+        let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
-            let bearer = header::HeaderValue::from_static("Bearer");
-            response
-                .headers_mut()
-                .insert(header::WWW_AUTHENTICATE, bearer);
+            let bearer = HeaderValue::from_static("Bearer");
+            headers.insert(header::WWW_AUTHENTICATE, bearer);
+        }
+        if let Some((name, value)) = self.header.map(|header| *header) {
+            headers.insert(name, value);
         }
         response
     }
@@ -208,6 +243,9 @@ mod tests {
         assert_eq!(of(TurnError::NotAccepting), (503, "not_accepting"));
         assert_eq!(of(TurnError::Silent), (504, "silent"));
         assert_eq!(of(TurnError::Busy), (409, "busy"));
+        assert_eq!(of(TurnError::Elsewhere("b".into())), (421, "elsewhere"));
+        assert_eq!(of(TurnError::Unavailable("x".into())), (503, "unavailable"));
+        assert_eq!(of(TurnError::Lost), (502, "owner_lost"));
         assert_eq!(of(TurnError::Aborted), (409, "aborted"));
         assert_eq!(of(TurnError::Dismissed), (409, "dismissed"));
         assert_eq!(of(TurnError::QueueFull), (429, "queue_full"));

@@ -3,22 +3,33 @@
 use super::{
     input::{Body, Key},
     refusal::Refusal,
+    rows,
 };
 use crate::{
     agent::Chat,
+    cluster::Cluster,
     desk::{Desk, Queued, View},
     question::{Reply, Unanswered},
 };
 use axum::{
-    Json,
+    Extension, Json,
     extract::{Path, State},
+    response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
 use turnwise::Ticket;
 
-pub(super) async fn all<A: Chat>(State(desk): State<Desk<A>>) -> Json<Vec<View>> {
-    Json(desk.look_at_all())
+/// A list. In a cluster, an object with that of all nodes.
+pub(super) async fn all<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Extension(cluster): Extension<Option<Cluster>>,
+) -> Response {
+    let Some(cluster) = cluster else {
+        return Json(desk.look_at_all()).into_response();
+    };
+    let others = cluster.others().await;
+    Json(rows::all(&desk.look_at_all(), Some(&others))).into_response()
 }
 
 pub(super) async fn one<A: Chat>(

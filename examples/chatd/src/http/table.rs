@@ -20,6 +20,13 @@ pub(crate) enum Call {
     Page,
 }
 
+#[cfg(all(feature = "cluster", unix))]
+impl Call {
+    pub(crate) fn has_body(self) -> bool {
+        matches!(self, Self::Send | Self::Answer | Self::Abort)
+    }
+}
+
 /// One method of one address. `HEAD` is answered as `GET` is, without the body; every other method is refused.
 #[derive(Clone, Copy, Debug)]
 #[allow(dead_code)] // README.md and the tests are made of the rest

@@ -76,6 +76,11 @@ impl Ask {
             .body(body.to_string())
     }
 
+    /// At another address of the daemon.
+    pub(crate) fn at(self, address: SocketAddr) -> Self {
+        Self { address, ..self }
+    }
+
     pub(crate) async fn response(mut self) -> Response<Incoming> {
         let host = self.address.to_string();
         if self

@@ -1,0 +1,89 @@
+//! The cluster's part of the command line.
+
+use crate::args::{AgentKind, some_seconds};
+use std::{net::SocketAddr, path::PathBuf, sync::OnceLock, time::Duration};
+use turnwise_process::{BootTime, Guard, GuardDeadline};
+
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Beyond one machine")]
+pub(crate) struct ClusterArgs {
+    /// Shares the sessions with other chatds: which node owns a session is stored there. More members of one etcd follow after commas.
+    #[arg(
+        long,
+        value_name = "etcd=URL",
+        value_parser = endpoints,
+        requires_all = ["peer_listen", "peer_token"]
+    )]
+    cluster: Option<Endpoints>,
+    /// The address where the other nodes reach this one. It is the name of this node, too.
+    #[arg(long, value_name = "ADDRESS", requires = "cluster")]
+    pub(super) peer_listen: Option<SocketAddr>,
+    /// A file with the token by which nodes know each other, the same for all. It is read like --token-file.
+    #[arg(long, value_name = "FILE", requires = "cluster")]
+    pub(super) peer_token: Option<PathBuf>,
+    /// Nodes share sessions if this name is the same, and their etcd.
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "chatd",
+        requires = "cluster"
+    )]
+    pub(super) cluster_name: String,
+    /// How long others wait for the sessions of a node that is dead. Without etcd for four fifths of this time, a node stops its sessions.
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = some_seconds, requires = "cluster")]
+    pub(super) cluster_ttl: Duration,
+    /// When the processes of sessions are killed, unless the node moves it.
+    #[arg(skip)]
+    deadline: OnceLock<GuardDeadline>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Endpoints(pub(super) Vec<String>);
+
+fn endpoints(text: &str) -> Result<Endpoints, &'static str> {
+    let urls = text.strip_prefix("etcd=").ok_or("it begins with etcd=")?;
+    let urls = urls
+        .split(',')
+        .map(|url| url.trim_end_matches('/').to_owned());
+    Ok(Endpoints(urls.collect()))
+}
+
+impl ClusterArgs {
+    pub(super) fn is_set(&self) -> bool {
+        self.cluster.is_some()
+    }
+
+    pub(super) fn endpoints(&self) -> Option<&[String]> {
+        self.cluster.as_ref().map(|endpoints| &*endpoints.0)
+    }
+
+    /// What ends the processes of sessions: the end of this node's term.
+    pub(crate) fn guard(&self) -> Option<Guard> {
+        let deadline = || GuardDeadline::new(BootTime::now());
+        self.is_set()
+            .then(|| Guard::until(self.deadline.get_or_init(deadline)))
+    }
+
+    /// `None` if no session has a process.
+    pub(super) fn deadline(&self) -> Option<&GuardDeadline> {
+        self.deadline.get()
+    }
+
+    /// Why these sessions cannot be shared.
+    pub(crate) fn check(&self, agent: AgentKind) -> Result<(), &'static str> {
+        if !self.is_set() {
+            return Ok(());
+        }
+        if !matches!(agent, AgentKind::Echo) && !cfg!(target_os = "linux") {
+            return Err(
+                "with --cluster, sessions that are processes need Linux: only there a guard ends them in time",
+            );
+        }
+        if self.peer_listen.is_some_and(|at| at.ip().is_unspecified()) {
+            return Err(
+                "--peer-listen needs an address at which other nodes reach this one, not that of all interfaces",
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,272 @@
+//! One request to the node that owns its session, and the answer as it comes.
+
+use super::{
+    Cluster, Owner,
+    client::{Connection, Failure},
+};
+use crate::http::{Call, OWNER, Refusal};
+use axum::{
+    body::{Body, Bytes},
+    http::{Method, Request, StatusCode, header, request::Parts},
+    response::Response,
+};
+use futures_util::stream;
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use serde_json::Value;
+use std::{future::Future, io, pin::Pin};
+use tokio::time::sleep;
+
+/// Bytes of a refusal.
+const REFUSAL: usize = 64 * 1024;
+
+/// A request that can be sent again.
+pub(super) struct Asked {
+    pub(super) parts: Parts,
+    pub(super) body: Bytes,
+    pub(super) call: Call,
+}
+
+/// What has become of it.
+pub(super) enum Outcome {
+    Answered(Response),
+    /// The session has certainly not got it.
+    Unheard(String),
+    /// The node is gone, or has lost the session. The session may have got it.
+    Lost,
+}
+
+/// Sends it to a node.
+pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: &Asked) -> Outcome {
+    let address = owner.address();
+    let mut connection = match Connection::open(address).await {
+        Ok(connection) => connection,
+        Err(why) => return Outcome::Unheard(why),
+    };
+    // What it gets from here on, its session may hear, so it cannot be sent again.
+    if !connection.is_alive(cluster, address).await {
+        return Outcome::Unheard(format!("the node {address} does not answer"));
+    }
+    let mut lost = Box::pin(lost(cluster.clone(), owner.clone(), key.to_owned()));
+    let mut request = Request::builder()
+        .method(&asked.parts.method)
+        .uri(asked.parts.uri.path());
+    for name in [header::ACCEPT.as_str(), "content-type", "last-event-id"] {
+        for value in asked.parts.headers.get_all(name) {
+            request = request.header(name, value);
+        }
+    }
+    let answer = tokio::select! {
+        biased;
+        answer = connection.send(cluster, address, request, asked.body.clone()) => answer,
+        () = &mut lost => return Outcome::Lost,
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(Failure::Unsent) => return Outcome::Unheard(format!("the node {address} has gone")),
+        Err(Failure::Broken) if asked.parts.method == Method::GET => {
+            return Outcome::Unheard(format!("the node {address} has gone"));
+        }
+        Err(Failure::Broken) => return Outcome::Lost,
+    };
+    let (head, body) = answer.into_parts();
+    let streamed = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == "text/event-stream");
+    let body = if head.headers.contains_key(&OWNER) {
+        return Outcome::Unheard("the session has just gone to another node".to_owned());
+    } else if head.status == StatusCode::SERVICE_UNAVAILABLE {
+        let text = Limited::new(body, REFUSAL).collect().await;
+        let text = text.map(|text| text.to_bytes()).unwrap_or_default();
+        if let Some(why) = goes(&text) {
+            return Outcome::Unheard(format!("the node {address}: {why}"));
+        }
+        Body::from(text)
+    } else {
+        let passing = Passing {
+            body,
+            _connection: connection,
+            lost,
+            events: streamed.then(|| Events::new(asked.call)),
+            over: false,
+        };
+        Body::from_stream(stream::unfold(passing, |mut passing| async {
+            let part = passing.next().await?;
+            Some((part, passing))
+        }))
+    };
+    let mut response = Response::builder().status(head.status);
+    for name in [
+        header::CONTENT_TYPE,
+        header::CACHE_CONTROL,
+        header::RETRY_AFTER,
+    ] {
+        for value in head.headers.get_all(&name) {
+            response = response.header(&name, value);
+        }
+    }
+    let response = response.body(body);
+    response.map_or(Outcome::Lost, Outcome::Answered)
+}
+
+/// The node is about to give its sessions to others: why it did not take the request.
+fn goes(refusal: &[u8]) -> Option<String> {
+    let refusal: Value = serde_json::from_slice(refusal).ok()?;
+    let goes = ["closing", "not_accepting", "unavailable"].map(Value::from);
+    let why = refusal["message"].as_str()?;
+    goes.contains(&refusal["error"]).then(|| why.to_owned())
+}
+
+/// Resolves when the session has another owner or none. Two looks must say so: a session that is restarted has none for a moment.
+async fn lost(cluster: Cluster, owner: Owner, key: String) {
+    let pause = cluster.0.ttl / 4;
+    let mut misses = 0;
+    while misses < 2 {
+        sleep(pause).await;
+        match cluster.owner(&key).await {
+            Ok(Some(now)) if now == owner => misses = 0,
+            Ok(_) => misses += 1,
+            // Nobody else has it while etcd is away.
+            Err(_) => {}
+        }
+    }
+}
+
+/// An answer under way.
+struct Passing {
+    body: Incoming,
+    _connection: Connection,
+    lost: Pin<Box<dyn Future<Output = ()> + Send>>,
+    events: Option<Events>,
+    over: bool,
+}
+
+impl Passing {
+    async fn next(&mut self) -> Option<io::Result<Bytes>> {
+        while !self.over {
+            let frame = tokio::select! {
+                biased;
+                frame = self.body.frame() => frame.map(|frame| frame.map_err(io::Error::other)),
+                () = &mut self.lost => Some(Err(io::Error::other("the session has another owner"))),
+            };
+            let data = match frame.map(|frame| frame.map(|frame| frame.into_data())) {
+                Some(Ok(Ok(data))) => data,
+                Some(Ok(Err(_))) => continue,
+                end => {
+                    self.over = true;
+                    return match &self.events {
+                        Some(events) => events.end().map(Ok),
+                        None => end.and_then(Result::err).map(Err),
+                    };
+                }
+            };
+            match &mut self.events {
+                None => return Some(Ok(data)),
+                Some(events) => {
+                    if let Some(whole) = events.add(&data) {
+                        return Some(Ok(whole));
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+/// Server-sent events, passed on one by one, so that an answer that breaks off ends with a whole one.
+struct Events {
+    /// The beginning of one.
+    begun: Vec<u8>,
+    /// Whether an event is due that says how it ends.
+    due: bool,
+}
+
+const BREAK: &[u8] = b"\n\n";
+
+impl Events {
+    fn new(call: Call) -> Self {
+        Self {
+            begun: Vec::new(),
+            due: matches!(call, Call::Send),
+        }
+    }
+
+    /// The events that are whole now.
+    fn add(&mut self, data: &[u8]) -> Option<Bytes> {
+        let old = self.begun.len().saturating_sub(1);
+        self.begun.extend_from_slice(data);
+        let is_break = |place: &usize| self.begun[*place..].starts_with(BREAK);
+        let last = (old..self.begun.len()).rev().find(is_break)?;
+        let rest = self.begun.split_off(last + BREAK.len());
+        let whole = std::mem::replace(&mut self.begun, rest);
+        let ends = |text: &[u8]| {
+            text.starts_with(b"event: done\n") || text.starts_with(b"event: failed\n")
+        };
+        let starts =
+            (0..whole.len()).filter(|place| *place == 0 || whole[..*place].ends_with(BREAK));
+        if self.due && starts.into_iter().any(|place| ends(&whole[place..])) {
+            self.due = false;
+        }
+        Some(whole.into())
+    }
+
+    /// What a client must still hear.
+    fn end(&self) -> Option<Bytes> {
+        let lost = serde_json::to_string(&Refusal::owner_lost()).unwrap_or_default();
+        self.due
+            .then(|| format!("event: failed\ndata: {lost}\n\n").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn added(events: &mut Events, data: &str) -> String {
+        let whole = events.add(data.as_bytes()).unwrap_or_default();
+        String::from_utf8(whole.to_vec()).expect("it is text")
+    }
+
+    #[test]
+    fn events_are_passed_on_whole() {
+        let mut events = Events::new(Call::Send);
+        assert_eq!(added(&mut events, "event: started\nda"), "");
+        assert_eq!(added(&mut events, "ta: {}\n"), "");
+        assert_eq!(
+            added(&mut events, "\nevent: pa"),
+            "event: started\ndata: {}\n\n"
+        );
+        assert_eq!(added(&mut events, "rt\n\n:\n\ne"), "event: part\n\n:\n\n");
+        let end = events.end().expect("it is not over");
+        let end = std::str::from_utf8(&end).expect("it is text");
+        assert!(
+            end.starts_with("event: failed\ndata: {\"error\":\"owner_lost\""),
+            "{end}"
+        );
+        assert!(end.ends_with("}\n\n"));
+    }
+
+    #[test]
+    fn an_answer_that_is_over_has_no_second_end() {
+        for end in ["event: done\ndata: {}\n\n", "event: failed\ndata: {}\n\n"] {
+            for begin in ["", "event: part\ndata: 1\n\n"] {
+                let mut events = Events::new(Call::Send);
+                let text = format!("{begin}{end}");
+                assert_eq!(added(&mut events, &text), text);
+                assert_eq!(events.end(), None);
+            }
+        }
+        // What a session says is no end.
+        let mut events = Events::new(Call::Send);
+        added(&mut events, "data: event: done\n\n");
+        assert!(events.end().is_some());
+    }
+
+    #[test]
+    fn who_listens_hears_no_end() {
+        let mut events = Events::new(Call::Listen);
+        added(&mut events, "event: part\n\nevent: pa");
+        assert_eq!(events.end(), None);
+    }
+}

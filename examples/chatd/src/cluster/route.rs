@@ -1,0 +1,151 @@
+//! Whether a request is answered here. If not, it goes to the owner of its session, once; if that is none any more, the request is
+//! tried again.
+//!
+//! | the session | a message | anything else |
+//! |---|---|---|
+//! | is here | is answered here | the same |
+//! | has an owner | goes there | the same |
+//! | has none | begins here, unless another node is quicker: then it goes there | is answered here |
+//!
+//! | the other node | |
+//! |---|---|
+//! | cannot be reached, is not the owner or gives its sessions away | the request is tried again, until its time is over: 503 `unavailable` |
+//! | goes, or loses the session, after it may have heard a message | 502 `owner_lost`, or that event: a message is heard once at most |
+//! | goes while it answers a question | the question is asked again |
+
+use super::{
+    Cluster,
+    forward::{Asked, Outcome, forward},
+};
+use crate::{
+    agent::Chat,
+    desk::Desk,
+    http::{self, Call, Key, OWNER, Refusal},
+};
+use axum::{
+    body::{Body, Bytes},
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::Response,
+    routing::MethodRouter,
+};
+use serde::Deserialize;
+use std::time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Pauses between two tries.
+const PAUSE: Duration = Duration::from_millis(10);
+const LONG_PAUSE: Duration = Duration::from_millis(200);
+
+struct At<A: Chat> {
+    cluster: Cluster,
+    desk: Desk<A>,
+    call: Call,
+}
+
+impl<A: Chat> Clone for At<A> {
+    fn clone(&self) -> Self {
+        Self {
+            cluster: self.cluster.clone(),
+            desk: self.desk.clone(),
+            call: self.call,
+        }
+    }
+}
+
+/// What a message says of its wait.
+#[derive(Default, Deserialize)]
+struct Patience {
+    wait: Option<bool>,
+    wait_seconds: Option<f64>,
+}
+
+impl Cluster {
+    /// The same route, for the sessions of all nodes.
+    pub(crate) fn routed<A: Chat>(
+        &self,
+        call: Call,
+        desk: &Desk<A>,
+        answer: MethodRouter<Desk<A>>,
+    ) -> MethodRouter<Desk<A>> {
+        let at = At {
+            cluster: self.clone(),
+            desk: desk.clone(),
+            call,
+        };
+        answer.layer(middleware::from_fn_with_state(at, route::<A>))
+    }
+
+    fn unavailable(&self, why: String) -> Refusal {
+        // Then the sessions of a dead node are free.
+        let ttl = self.0.ttl.as_secs_f64().ceil();
+        Refusal::unavailable(why, ttl as u64)
+    }
+
+    /// How long a request is tried: until the sessions of a node that is dead are free.
+    fn patience(&self, asked: &Asked) -> Duration {
+        let given: Patience = serde_json::from_slice(&asked.body).unwrap_or_default();
+        let usual = self.0.ttl + self.0.ttl / 2;
+        let seconds = given.wait_seconds.map(Duration::try_from_secs_f64);
+        match (given.wait, seconds) {
+            (Some(false), _) => Duration::ZERO,
+            (_, Some(Ok(seconds))) => seconds,
+            _ => usual,
+        }
+    }
+}
+
+async fn route<A: Chat>(
+    State(at): State<At<A>>,
+    Key(key): Key,
+    request: Request,
+    next: Next,
+) -> Result<Response, Refusal> {
+    let At {
+        cluster,
+        desk,
+        call,
+    } = at;
+    if desk.has(&key) && !matches!(call, Call::Send) {
+        return Ok(next.run(request).await);
+    }
+    let (parts, body) = request.into_parts();
+    let body = match call.has_body() {
+        true => http::body(Request::from_parts(parts.clone(), body)).await?,
+        false => Bytes::new(),
+    };
+    let asked = Asked { parts, body, call };
+    let begin = Instant::now();
+    let patience = cluster.patience(&asked);
+    let mut pause = PAUSE;
+    loop {
+        let owner = match desk.has(&key) {
+            true => None,
+            false => match cluster.owner(&key).await {
+                // A message needs it no more than its session does, which says why there is none.
+                Err(_) if matches!(call, Call::Send) => None,
+                owner => owner.map_err(|why| cluster.unavailable(why))?,
+            },
+        };
+        let why = match owner {
+            None => {
+                let here = Request::from_parts(asked.parts.clone(), Body::from(asked.body.clone()));
+                let response = next.clone().run(here).await;
+                if !response.headers().contains_key(&OWNER) {
+                    return Ok(response);
+                }
+                "another node has just begun the session".to_owned()
+            }
+            Some(owner) => match forward(&cluster, &owner, &key, &asked).await {
+                Outcome::Answered(response) => return Ok(response),
+                Outcome::Unheard(why) => why,
+                Outcome::Lost => return Err(Refusal::owner_lost()),
+            },
+        };
+        if begin.elapsed() + pause > patience {
+            return Err(cluster.unavailable(why));
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(LONG_PAUSE);
+    }
+}

@@ -1,0 +1,88 @@
+//! A cluster of daemons.
+
+use crate::daemon::Daemon;
+use etcd_tests::{Servers, VERSIONS, free_port};
+use processes::Folder;
+use serde_json::Value;
+use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
+
+pub(crate) const TOKEN: &str = "the-token-of-the-nodes";
+
+pub(crate) struct Nodes {
+    pub(crate) etcd: Servers,
+    token: PathBuf,
+    ttl: &'static str,
+    nodes: Vec<Daemon>,
+    names: Vec<String>,
+    pub(crate) folder: Folder,
+}
+
+impl Nodes {
+    /// So many, with the same arguments. A node that is dead keeps its sessions from others for so many seconds.
+    pub(crate) async fn start(count: usize, ttl: &'static str, args: &[&str]) -> Self {
+        let folder = Folder::new();
+        let token = folder.join("token");
+        fs::write(&token, TOKEN).expect("it can be written");
+        let mode = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(&token, mode).expect("it is ours");
+        let mut nodes = Self {
+            etcd: Servers::start(VERSIONS[0], 1, &[]).await,
+            token,
+            ttl,
+            nodes: Vec::new(),
+            names: Vec::new(),
+            folder,
+        };
+        for _ in 0..count {
+            nodes.add(args).await;
+        }
+        nodes
+    }
+
+    /// One more.
+    pub(crate) async fn add(&mut self, args: &[&str]) {
+        let name = format!("127.0.0.1:{}", free_port());
+        let etcd = format!("etcd={}", self.etcd.url(0));
+        let token = self.token.to_str().expect("it is text");
+        let cluster = [
+            ["--cluster", &etcd],
+            ["--peer-listen", &name],
+            ["--peer-token", token],
+            ["--cluster-ttl", self.ttl],
+        ];
+        let node = Daemon::start(&[cluster.as_flattened(), args].concat()).await;
+        self.nodes.push(node);
+        self.names.push(name);
+    }
+
+    pub(crate) fn take(&mut self, at: usize) -> Daemon {
+        self.names.remove(at);
+        self.nodes.remove(at)
+    }
+
+    /// Where others reach it.
+    pub(crate) fn name(&self, at: usize) -> &str {
+        &self.names[at]
+    }
+
+    /// By which node a session is shown, on any.
+    pub(crate) fn holder(&self, session: &Value) -> usize {
+        let at = self.names.iter().position(|name| session["node"] == **name);
+        at.unwrap_or_else(|| panic!("of no node: {session}"))
+    }
+
+    /// The reply to a message at a node.
+    pub(crate) async fn said(&self, at: usize, key: &str, message: &str) -> String {
+        let (status, body) = self[at].say(key, message).answer().await;
+        assert_eq!(status, 200, "{body}");
+        body["reply"].as_str().expect("it is text").to_owned()
+    }
+}
+
+impl std::ops::Index<usize> for Nodes {
+    type Output = Daemon;
+
+    fn index(&self, at: usize) -> &Daemon {
+        &self.nodes[at]
+    }
+}
