@@ -203,6 +203,12 @@ impl Args {
         (cfg!(target_os = "linux") && !self.guard.is_zero()).then(|| Guard::new(self.guard))
     }
 
+    /// Whether this daemon is a node of a cluster.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn is_clustered(&self) -> bool {
+        false
+    }
+
     /// The token, if there is one; ends the program with 2 if there should be one. May start the program anew.
     pub(crate) fn take_token(&self) -> Option<String> {
         let token =
