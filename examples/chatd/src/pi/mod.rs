@@ -48,8 +48,9 @@ pub(crate) struct PiChat(Arc<Inner>);
 struct Inner {
     pi: PiAgent,
     present: Present,
-    /// The conversations of starts under way. Meanwhile a new one may be asked for.
-    starting: Mutex<HashMap<Incarnation, String>>,
+    /// The conversations of starts under way. Meanwhile a new one may be asked for. In a cluster, starts of two sessions may
+    /// have one number.
+    starting: Mutex<HashMap<(String, Incarnation), String>>,
 }
 
 impl PiChat {
@@ -64,8 +65,9 @@ impl PiChat {
     }
 
     /// The conversation of a start, which is over.
-    fn over(&self, incarnation: Incarnation) -> Option<String> {
-        self.0.starting.lock().remove(&incarnation)
+    fn over(&self, key: &str, incarnation: Incarnation) -> Option<String> {
+        let start = (key.to_owned(), incarnation);
+        self.0.starting.lock().remove(&start)
     }
 }
 
@@ -83,17 +85,18 @@ impl Backend for PiChat {
     ) -> Result<(PiSession, PiHandle), ChatError> {
         let incarnation = cx.incarnation();
         let name = self.0.present.begin_start(key, incarnation).await?;
-        self.0.starting.lock().insert(incarnation, name.clone());
+        let start = (key.clone(), incarnation);
+        self.0.starting.lock().insert(start, name.clone());
         let started = self.0.pi.start(&name, &cx.map(parts())).await;
         // Else it was abandoned.
-        if self.over(incarnation).is_some() {
+        if self.over(key, incarnation).is_some() {
             self.0.present.end_start(key, started.is_ok());
         }
         Ok(started?)
     }
 
     async fn start_abandoned(&self, key: &String, incarnation: Incarnation) {
-        if let Some(name) = self.over(incarnation) {
+        if let Some(name) = self.over(key, incarnation) {
             self.0.present.end_start(key, false);
             self.0.pi.start_abandoned(&name, incarnation).await;
         }
