@@ -133,6 +133,9 @@ impl AcpChat {
     pub(crate) fn new(args: &Args) -> Result<Self, String> {
         let acp = &args.acp;
         let (program, arguments) = acp.command(args.agent)?;
+        if args.cluster.is_set() && acp.acp_sessions.is_some() {
+            return Err("nodes of a cluster cannot share --acp-sessions".to_owned());
+        }
         let store: Box<dyn SessionStore> = match &acp.acp_sessions {
             None => Box::new(MemoryStore::default()),
             Some(path) => {

@@ -164,6 +164,7 @@ pub(crate) enum AgentKind {
     Qwen,
 }
 
+#[cfg(all(feature = "acp", unix))]
 impl AgentKind {
     /// The program and its arguments, if the name of the agent implies them. `just acp-tests` drives each of these.
     pub(crate) fn preset(self) -> Option<(&'static str, &'static [&'static str])> {

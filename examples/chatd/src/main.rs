@@ -127,9 +127,8 @@ fn run(
         AgentKind::Repl => Args::refuse("a REPL needs Unix"),
         #[cfg(all(feature = "pi", unix))]
         AgentKind::Pi => {
-            let Some(folder) = args.pi.session_dir() else {
-                Args::refuse("$HOME is not set: set --pi-session-dir");
-            };
+            let folder = args.pi.session_dir(args.cluster.is_set());
+            let folder = folder.unwrap_or_else(|why| Args::refuse(why));
             let agent = PiChat::new(&args, &folder)?;
             runtime.block_on(daemon::run(agent, args, token, out))
         }

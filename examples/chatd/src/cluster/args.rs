@@ -49,7 +49,7 @@ fn endpoints(text: &str) -> Result<Endpoints, &'static str> {
 }
 
 impl ClusterArgs {
-    pub(super) fn is_set(&self) -> bool {
+    pub(crate) fn is_set(&self) -> bool {
         self.cluster.is_some()
     }
 

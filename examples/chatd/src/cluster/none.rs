@@ -16,6 +16,10 @@ use turnwise::manager::Ownership;
 pub(crate) struct ClusterArgs {}
 
 impl ClusterArgs {
+    pub(crate) fn is_set(&self) -> bool {
+        false
+    }
+
     pub(crate) fn check(&self, _: AgentKind) -> Result<(), &'static str> {
         Ok(())
     }

@@ -13,7 +13,8 @@ pub(crate) struct PiArgs {
     /// An argument for pi, such as --pi-arg=--no-approve. May be repeated.
     #[arg(long = "pi-arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
     arguments: Vec<OsString>,
-    /// The directory for conversations, used by one daemon at a time. The default is `chatd-sessions` in $XDG_DATA_HOME or
+    /// The directory for conversations, used by one daemon at a time, or by all nodes of a cluster. The default, but not with
+    /// --cluster, is `chatd-sessions` in $XDG_DATA_HOME or
     /// ~/.local/share.
     #[arg(long = "pi-session-dir", value_name = "DIRECTORY")]
     session_dir: Option<PathBuf>,
@@ -23,13 +24,19 @@ pub(crate) struct PiArgs {
 }
 
 impl PiArgs {
-    /// `None` if nobody says where.
-    pub(crate) fn session_dir(&self) -> Option<PathBuf> {
+    /// Or why there is none.
+    pub(crate) fn session_dir(&self, is_clustered: bool) -> Result<PathBuf, &'static str> {
+        if let Some(given) = &self.session_dir {
+            return Ok(given.clone());
+        }
+        if is_clustered {
+            return Err("with --cluster, set --pi-session-dir to a directory that all nodes see");
+        }
         let set = |name| std::env::var_os(name).filter(|path| !path.is_empty());
         let home = || set("HOME").map(|home| PathBuf::from(home).join(".local/share"));
         let data = || set("XDG_DATA_HOME").map(PathBuf::from).or_else(home);
-        let given = self.session_dir.clone();
-        given.or_else(|| data().map(|data| data.join("chatd-sessions")))
+        let data = data().ok_or("$HOME is not set: set --pi-session-dir")?;
+        Ok(data.join("chatd-sessions"))
     }
 
     /// pi's own limits end before the manager's, so that its words are heard.

@@ -8,7 +8,10 @@
 use super::keeper::{Keeper, Source};
 use crate::agent::Unkept;
 use parking_lot::Mutex;
-use rustix::fs::{FlockOperation, flock};
+use rustix::{
+    fs::{FlockOperation, flock},
+    io::Errno,
+};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -22,6 +25,10 @@ use std::{
 /// Held while a daemon uses the directory. Goes with its process, however that ends.
 const LOCK: &str = "conversations.lock";
 
+/// The directory of the conversations that the nodes of a cluster share. A daemon without a cluster does not read it, so it
+/// refuses to start beside it: conversations that were left would be back.
+pub(super) const SHARED: &str = "conversations.shared";
+
 #[derive(Debug)]
 pub(super) struct Conversations {
     folder: PathBuf,
@@ -32,7 +39,7 @@ pub(super) struct Conversations {
 
 /// What the file says.
 #[derive(Debug, Deserialize, Serialize)]
-struct Kept {
+pub(super) struct Kept {
     version: u32,
     /// Every name that has a conversation is here.
     complete: bool,
@@ -77,37 +84,19 @@ impl Conversations {
     ///
     /// # Errors
     ///
-    /// If another daemon uses it, and if the file is not what was written.
+    /// If another daemon uses it, if it is a cluster's, and if the file is not what was written.
     pub(super) fn open(folder: &Path) -> io::Result<Self> {
-        // For nobody else's eyes.
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(folder)?;
-        let lock = File::create(folder.join(LOCK))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|error| {
-            if error.kind() == io::ErrorKind::WouldBlock {
-                io::Error::other("another chatd is using it")
-            } else {
-                error.into()
-            }
-        })?;
-        let (kept, doubtful) = Keeper::read(folder)?;
-        let mut kept = match kept.map(|bytes| serde_json::from_slice(&bytes)) {
-            Some(read) => match read? {
-                Read::Kept(kept) => kept,
-                Read::Numbers(conversations) => Kept::new(false, conversations),
-            },
+        let lock = take(folder, FlockOperation::NonBlockingLockExclusive)?
+            .ok_or_else(|| io::Error::other("another chatd is using it"))?;
+        if fs::exists(folder.join(SHARED))? {
+            let why = format!("a cluster keeps conversations there, in {SHARED}");
+            return Err(io::Error::other(why));
+        }
+        let (kept, doubtful) = Kept::read(folder)?;
+        let kept = match kept {
+            Some(kept) => kept,
             None => Kept::new(is_fresh(folder)?, BTreeMap::new()),
         };
-        if doubtful {
-            kept.complete = false;
-            let folder = folder.display();
-            tracing::warn!(
-                %folder,
-                "the last chatd could not keep which conversations were new: old ones may be back"
-            );
-        }
         let names = Arc::new(Names::from(kept, doubtful));
         Ok(Self {
             folder: folder.to_owned(),
@@ -117,15 +106,12 @@ impl Conversations {
         })
     }
 
-    /// A session is to be started: the name of its present conversation. No other has it: keys have no control characters.
+    /// A session is to be started: the name of its present conversation.
     pub(super) fn begin_start(&self, key: &str) -> String {
         let mut state = self.names.0.lock();
         let session = state.sessions.entry(key.to_owned()).or_default();
         session.starts += 1;
-        match session.number {
-            0 => key.to_owned(),
-            number => format!("{key}\n{number}"),
-        }
+        name(key, session.number)
     }
 
     /// Its start is over.
@@ -204,6 +190,35 @@ impl Kept {
             conversations,
         }
     }
+
+    /// The file, if there is one, and whether changes are missing in it.
+    pub(super) fn read(folder: &Path) -> io::Result<(Option<Self>, bool)> {
+        let (bytes, doubtful) = Keeper::read(folder)?;
+        let kept = bytes.map(|bytes| match serde_json::from_slice(&bytes)? {
+            Read::Kept(kept) => Ok(kept),
+            Read::Numbers(conversations) => Ok(Self::new(false, conversations)),
+        });
+        let mut kept: Option<Self> = kept
+            .transpose()
+            .map_err(|error: serde_json::Error| io::Error::from(error))?;
+        if doubtful {
+            let none = || Self::new(false, BTreeMap::new());
+            kept.get_or_insert_with(none).complete = false;
+            let folder = folder.display();
+            tracing::warn!(
+                %folder,
+                "the last chatd could not keep which conversations were new: old ones may be back"
+            );
+        }
+        Ok((kept, doubtful))
+    }
+
+    /// The number of a name that has a conversation, or may have one.
+    #[cfg(feature = "cluster")]
+    pub(super) fn number(&self, key: &str) -> Option<u64> {
+        let unlisted = (!self.complete).then_some(0);
+        self.conversations.get(key).copied().or(unlisted)
+    }
 }
 
 impl Names {
@@ -254,6 +269,36 @@ impl Session {
     fn is_nothing(&self) -> bool {
         !self.is_kept() && self.starts == 0
     }
+}
+
+/// The name of a conversation for pi. No other has it: keys have no control characters.
+pub(super) fn name(key: &str, number: u64) -> String {
+    match number {
+        0 => key.to_owned(),
+        number => format!("{key}\n{number}"),
+    }
+}
+
+/// Makes the directory and locks it: for one daemon, or for all nodes of a cluster. `None` if it is locked the other way.
+pub(super) fn take(folder: &Path, how: FlockOperation) -> io::Result<Option<File>> {
+    // For nobody else's eyes.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    let lock = lock_file(&folder.join(LOCK))?;
+    match flock(&lock, how) {
+        Ok(()) => Ok(Some(lock)),
+        Err(Errno::WOULDBLOCK) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Opened for both: on NFS a shared lock needs a file that can be read, and an exclusive one a file that can be written.
+pub(super) fn lock_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let options = options.read(true).write(true).create(true);
+    options.truncate(false).open(path)
 }
 
 /// Nothing is there but what chatd itself has made.

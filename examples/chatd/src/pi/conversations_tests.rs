@@ -115,6 +115,15 @@ fn a_directory_is_of_one_daemon() {
 }
 
 #[test]
+fn a_directory_of_a_cluster_is_refused() {
+    let folder = empty("clustered");
+    fs::create_dir_all(folder.join(SHARED)).expect("a directory can be made");
+    let refused = Conversations::open(&folder).expect_err("it is a cluster's");
+    assert!(refused.to_string().contains("a cluster"), "{refused}");
+    fs::remove_dir_all(folder).expect("it is ours");
+}
+
+#[test]
 fn what_was_not_written_here_is_not_passed_over() {
     let folder = empty("broken");
     fs::create_dir_all(&folder).expect("a directory can be made");

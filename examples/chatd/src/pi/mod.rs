@@ -1,16 +1,27 @@
 //! Sessions that are the coding agent pi, a process each: text in, text out, over turnwise's own agent.
 //!
 //! A conversation outlives its process, whatever ended that: an idle stop, a crash, a shutdown. Only who asks for a new one
-//! gets a new one; `conversations` counts them.
+//! gets a new one.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | `present` | which conversation of a session is the present one: one of the next two |
+//! | `conversations`, `keeper` | it is kept by this daemon alone, in one file |
+//! | `shared` (feature `cluster`) | it is kept by all nodes of a cluster, in a file for each session |
+//! | `questions` | what pi asks in the middle of a turn |
+//! | `args` | pi's part of the command line |
 
 mod args;
 mod conversations;
 mod keeper;
+mod present;
 mod questions;
+#[cfg(feature = "cluster")]
+mod shared;
 
 pub(crate) use args::PiArgs;
 
-use self::conversations::Conversations;
+use self::present::Present;
 use crate::{
     agent::{Chat, Part, Unkept},
     args::Args,
@@ -36,25 +47,27 @@ pub(crate) struct PiChat(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     pi: PiAgent,
-    conversations: Conversations,
-    /// The conversations of starts under way. Meanwhile a new one may be asked for.
-    starting: Mutex<HashMap<Incarnation, String>>,
+    present: Present,
+    /// The conversations of starts under way. Meanwhile a new one may be asked for. In a cluster, starts of two sessions may
+    /// have one number.
+    starting: Mutex<HashMap<(String, Incarnation), String>>,
 }
 
 impl PiChat {
-    /// Refuses a directory that another daemon has.
+    /// Refuses a directory that another daemon has, unless both are nodes of a cluster.
     pub(crate) fn new(args: &Args, folder: &Path) -> Result<Self, ChatError> {
-        let conversations = Conversations::open(folder);
+        let present = Present::open(args, folder);
         Ok(Self(Arc::new(Inner {
-            conversations: conversations.map_err(|error| ChatError::kept(folder, error))?,
+            present: present.map_err(|error| ChatError::kept(folder, error))?,
             pi: args.pi.builder(args, folder).build(),
             starting: Mutex::default(),
         })))
     }
 
     /// The conversation of a start, which is over.
-    fn over(&self, incarnation: Incarnation) -> Option<String> {
-        self.0.starting.lock().remove(&incarnation)
+    fn over(&self, key: &str, incarnation: Incarnation) -> Option<String> {
+        let start = (key.to_owned(), incarnation);
+        self.0.starting.lock().remove(&start)
     }
 }
 
@@ -71,19 +84,20 @@ impl Backend for PiChat {
         cx: &TurnContext<Self::Event>,
     ) -> Result<(PiSession, PiHandle), ChatError> {
         let incarnation = cx.incarnation();
-        let name = self.0.conversations.begin_start(key);
-        self.0.starting.lock().insert(incarnation, name.clone());
+        let name = self.0.present.begin_start(key, incarnation).await?;
+        let start = (key.clone(), incarnation);
+        self.0.starting.lock().insert(start, name.clone());
         let started = self.0.pi.start(&name, &cx.map(parts())).await;
         // Else it was abandoned.
-        if self.over(incarnation).is_some() {
-            self.0.conversations.end_start(key, started.is_ok());
+        if self.over(key, incarnation).is_some() {
+            self.0.present.end_start(key, started.is_ok());
         }
         Ok(started?)
     }
 
     async fn start_abandoned(&self, key: &String, incarnation: Incarnation) {
-        if let Some(name) = self.over(incarnation) {
-            self.0.conversations.end_start(key, false);
+        if let Some(name) = self.over(key, incarnation) {
+            self.0.present.end_start(key, false);
             self.0.pi.start_abandoned(&name, incarnation).await;
         }
     }
@@ -142,20 +156,11 @@ fn parts() -> impl Fn(PiEvent) -> Option<Part> + Send + Sync + 'static {
 
 impl Chat for PiChat {
     fn forget(&self, key: &str) -> impl Future<Output = Result<(), Unkept>> + Send {
-        let conversations = &self.0.conversations;
-        let kept = conversations
-            .begin_new(key)
-            .map(|change| conversations.kept(change));
-        async move {
-            match kept {
-                Some(kept) => kept.await,
-                None => Ok(()),
-            }
-        }
+        self.0.present.begin_new(key)
     }
 
     fn trouble(&self, key: Option<&str>) -> Option<String> {
-        self.0.conversations.trouble(key)
+        self.0.present.trouble(key)
     }
 
     fn questions(&self, handle: &PiHandle) -> Vec<Question> {
@@ -172,6 +177,12 @@ pub(crate) enum ChatError {
     Pi(PiError),
     /// The directory of the conversations.
     Kept(PathBuf, io::Error),
+    /// This owner of the session is not the latest that has started it.
+    #[cfg(feature = "cluster")]
+    Outdated {
+        fence: u64,
+        latest: u64,
+    },
 }
 
 impl ChatError {
@@ -194,6 +205,11 @@ impl fmt::Display for ChatError {
                 let folder = folder.display();
                 write!(f, "cannot keep conversations in {folder}")
             }
+            #[cfg(feature = "cluster")]
+            Self::Outdated { fence, latest } => write!(
+                f,
+                "a later owner has started this conversation (number {latest}; this start has {fence}): send the message again"
+            ),
         }
     }
 }
@@ -203,6 +219,8 @@ impl Error for ChatError {
         match self {
             Self::Pi(error) => error.source(),
             Self::Kept(_, error) => Some(error),
+            #[cfg(feature = "cluster")]
+            Self::Outdated { .. } => None,
         }
     }
 }

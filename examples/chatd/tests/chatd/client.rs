@@ -77,6 +77,7 @@ impl Ask {
     }
 
     /// At another address of the daemon.
+    #[allow(dead_code)] // the tests of clusters use it
     pub(crate) fn at(self, address: SocketAddr) -> Self {
         Self { address, ..self }
     }
