@@ -65,7 +65,9 @@
 //! 15247). Two processes may own one key then. [`Etcd::warnings`] names such members. The fences of a key rise all the same, so a store
 //! that compares them refuses the earlier session.
 //!
-//! A restored backup of etcd goes back in time, and so do fences. Give the cluster another name then.
+//! A restored backup of etcd goes back in time, and so do fences: a store that compares them refuses all new sessions, for as long as they are
+//! lower. Restore it with `etcdutl snapshot restore --bump-revision 1000000000 --mark-compacted`, which makes all later revisions higher (etcd
+//! issue 16028), and stop all nodes meanwhile.
 //!
 //! # Settings
 //!

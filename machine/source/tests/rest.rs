@@ -13,7 +13,8 @@ use std::{
     time::Duration,
 };
 use turnwise::{
-    Backend, Entry, Incarnation, Registry, SessionManager, Turn, TurnContext, manager::SessionTurn,
+    Backend, Entry, Incarnation, Registry, SessionManager, Turn, TurnContext,
+    manager::{SessionTurn, TurnError, TurnOptions},
 };
 
 /// Enters its key when it is dropped.
@@ -84,4 +85,20 @@ async fn sessions_that_are_too_old() {
     SessionTurn::done(queued.await.expect("it starts again"));
     let report = sessions.shutdown(Duration::from_secs(1)).await;
     assert!(report.failed.is_empty());
+}
+
+#[tokio::test]
+async fn a_dismissal_of_calls_that_go_first() {
+    let sessions = SessionManager::builder(Plain)
+        .build()
+        .expect("in a runtime");
+    let first = sessions.turn(&"a").await.expect("it starts");
+    let mut options = TurnOptions::default();
+    options.first = true;
+    let queued = [sessions.with(options).turn(&"a"), sessions.turn(&"a")];
+    assert_eq!(sessions.dismiss(&"a"), 2);
+    for call in queued {
+        assert!(matches!(call.await, Err(TurnError::Dismissed)));
+    }
+    SessionTurn::done(first);
 }

@@ -74,7 +74,7 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Ignored,
         does: "all sessions",
-        answers: "200, a list of the next",
+        answers: "200, a list of the next; with `--cluster` `{\"sessions\", \"unreachable\"}`, of all nodes",
         absent: (200, ""),
     },
     Route {
@@ -85,8 +85,7 @@ pub(crate) const TABLE: &[Route] = &[
         body: Body::Ignored,
         does: "one session",
         answers: "200 `{\"key\", \"phase\", \"elapsed_ms\", \"waiting\", \"incarnation\", \"turn\", \"note\", \"questions\", \"last\", \
-                  \"trouble\"}`; 404 \
-                  `no_session`",
+                  \"trouble\"}`, with `--cluster` a `\"node\"` too; 404 `no_session`",
         absent: (404, "no_session"),
     },
     Route {
