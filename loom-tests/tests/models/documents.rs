@@ -31,6 +31,8 @@ fn links_and_pictures_of_the_repository_are_there() {
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "PROOFS.md",
+        "docs/cluster.md",
+        "docs/machine.md",
         "docs/scaling.md",
         "docs/speed.md",
         "docs/why.md",
