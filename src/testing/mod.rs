@@ -52,11 +52,14 @@
 //! # Ok(()) }
 //! ```
 //!
+//! [`every_cancel_point`] drops a future of yours at each point at which it can be cancelled.
+//!
 //! Each module uses only those below it in this table.
 //!
 //! | module | its one idea |
 //! |---|---|
 //! | `scripted` | the backend, and the script that it plays |
+//! | `cancel` | a future that is dropped at each point at which it can be |
 //! | `act` | what one call does |
 //! | `ledger` | the record of all calls, and its rules |
 //! | `record` | one call |
@@ -67,6 +70,7 @@
 //! nothing is awaited under one. The closure of [`Ledger::until`] runs, and keys are compared and cloned, under the ledger's.
 
 mod act;
+mod cancel;
 mod context;
 mod ledger;
 mod record;
@@ -74,6 +78,7 @@ mod scripted;
 mod watch;
 
 pub use act::{Act, Gate};
+pub use cancel::every_cancel_point;
 pub use context::context;
 pub use ledger::{InTurn, Ledger};
 pub use record::{Call, End, Method};

@@ -6,6 +6,7 @@ extern crate deadline as tokio;
 
 mod acts;
 mod asserts;
+mod cancel;
 mod idle;
 
 use std::convert::Infallible;
