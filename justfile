@@ -177,9 +177,10 @@ etcd:
     rm -rf suites
     echo "{{ etcds }}" > installed
 
-# turnwise-etcd over real etcd processes: killed, stopped and cut off, as are the processes that use it; FILTER chooses tests by name
-cluster-tests *FILTER: (needs-etcd "cluster-tests")
+# turnwise-etcd and the nodes of chatd over real etcd and real pi processes: killed, stopped and cut off; FILTER chooses tests by name
+cluster-tests *FILTER: (needs-etcd "cluster-tests") (needs-pi "cluster-tests")
     TURNWISE_TEST_SECONDS=300 cargo test -q -p etcd-tests --test etcd -- --nocapture --test-threads=2 {{ FILTER }}
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features cluster --test cluster -- --nocapture --test-threads=2 {{ FILTER }}
 
 # three processes and three etcds, all of which are killed, stopped and cut off at random for so many SECONDS, from a SEED
 chaos SECONDS="3600" SEED="1": (needs-etcd "chaos")
@@ -424,10 +425,12 @@ lint:
     set -euo pipefail
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy -p chatd --features browser --test browser -- -D warnings
+    cargo clippy -p chatd --features cluster --all-targets -- -D warnings
     # Tests that only their recipes run are not among all targets.
     cargo clippy -p pi-tests --test pi --test soak -- -D warnings
     cargo clippy -p acp-tests --test acp -- -D warnings
     cargo clippy -p etcd-tests --test etcd -- -D warnings
+    cargo clippy -p chatd --features cluster --test acp --test cluster --test pi -- -D warnings
     cargo clippy -p turnwise-machine --test rest -- -D warnings
     cargo clippy -p chatd --no-default-features -- -D warnings
     for features in "" {{ features }}; do
