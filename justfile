@@ -177,9 +177,10 @@ etcd:
     rm -rf suites
     echo "{{ etcds }}" > installed
 
-# turnwise-etcd over real etcd processes: killed, stopped and cut off, as are the processes that use it; FILTER chooses tests by name
-cluster-tests *FILTER: (needs-etcd "cluster-tests")
+# turnwise-etcd and the nodes of chatd over real etcd and real pi processes: killed, stopped and cut off; FILTER chooses tests by name
+cluster-tests *FILTER: (needs-etcd "cluster-tests") (needs-pi "cluster-tests")
     TURNWISE_TEST_SECONDS=300 cargo test -q -p etcd-tests --test etcd -- --nocapture --test-threads=2 {{ FILTER }}
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features cluster --test cluster -- --nocapture --test-threads=2 {{ FILTER }}
 
 # three processes and three etcds, all of which are killed, stopped and cut off at random for so many SECONDS, from a SEED
 chaos SECONDS="3600" SEED="1": (needs-etcd "chaos")
@@ -365,12 +366,12 @@ fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
     mkdir -p fuzz/target/corpus/{{ TARGET }}
     cargo +{{ nightly }} fuzz run {{ TARGET }} fuzz/target/corpus/{{ TARGET }} fuzz/corpus/{{ TARGET }} -- -max_total_time={{ SECONDS }} -max_len=200 -timeout=10
 
-# the page of chatd in two tabs of headless Chromium, one session of it a real agent; pictures in target/screenshots
-browser:
+# the page of chatd in two tabs of headless Chromium, one session of it a real agent; pages of three nodes; pictures in target/screenshots
+browser: (needs-etcd "browser")
     @{{ just_executable() }} acp || { echo "CANNOT RUN browser: there are no agents" >&2; exit 1; }
     @command -v chromium >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 \
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
-    TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features browser --test browser
+    TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features browser,cluster --test browser
 
 # the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name, --keep writes docs/speed.md
 bench *FILTER:
@@ -423,11 +424,13 @@ lint:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy -p chatd --features browser --test browser -- -D warnings
+    cargo clippy -p chatd --features browser,cluster --test browser -- -D warnings
+    cargo clippy -p chatd --features cluster --all-targets -- -D warnings
     # Tests that only their recipes run are not among all targets.
     cargo clippy -p pi-tests --test pi --test soak -- -D warnings
     cargo clippy -p acp-tests --test acp -- -D warnings
     cargo clippy -p etcd-tests --test etcd -- -D warnings
+    cargo clippy -p chatd --features cluster --test acp --test cluster --test pi -- -D warnings
     cargo clippy -p turnwise-machine --test rest -- -D warnings
     cargo clippy -p chatd --no-default-features -- -D warnings
     for features in "" {{ features }}; do

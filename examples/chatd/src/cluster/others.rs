@@ -17,6 +17,8 @@ use tokio::{
 const LOOK: Duration = Duration::from_millis(500);
 /// For a node to answer. Then it is one that does not.
 const ANSWER: Duration = Duration::from_secs(1);
+/// Without a change, a node is asked so often whether it is there. One that is stopped keeps its connections.
+const QUIET: Duration = Duration::from_secs(1);
 /// The feed of a node has a sign of life more often.
 const SILENCE: Duration = Duration::from_secs(20);
 /// Bytes of the sessions of a node.
@@ -91,7 +93,7 @@ impl Cluster {
             let opened = timeout(ANSWER, open(&self, &node, "/events")).await;
             if let Some((_connection, mut body)) = opened.ok().flatten() {
                 let mut text = Vec::new();
-                while let Some(data) = part(&mut body).await {
+                while let Some(data) = part(&self, &node, &mut body).await {
                     text.extend_from_slice(&data);
                     if text.len() > LONGEST {
                         break;
@@ -120,9 +122,20 @@ async fn sessions(cluster: &Cluster, node: &str) -> Option<Shown> {
     serde_json::from_slice(&text).ok().map(Shown::new)
 }
 
-/// The next part of a feed. `None` at its end, or if it is silent.
-async fn part(body: &mut Incoming) -> Option<Bytes> {
-    let frame = timeout(SILENCE, body.frame()).await.ok()??.ok()?;
+/// The next part of a feed. `None` at its end, if it is silent, or if its node does not answer.
+async fn part(cluster: &Cluster, node: &str, body: &mut Incoming) -> Option<Bytes> {
+    let frame = async {
+        loop {
+            if let Ok(frame) = timeout(QUIET, body.frame()).await {
+                return frame;
+            }
+            let mut connection = Connection::open(node).await.ok()?;
+            if !connection.is_alive(cluster, node).await {
+                return None;
+            }
+        }
+    };
+    let frame = timeout(SILENCE, frame).await.ok()??.ok()?;
     Some(frame.into_data().unwrap_or_default())
 }
 

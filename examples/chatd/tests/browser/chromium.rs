@@ -41,6 +41,10 @@ impl Chromium {
             .args([
                 "--no-first-run",
                 "--no-proxy-server",
+                "--disable-quic",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
                 "--remote-debugging-port=0",
             ])
             .arg(format!("--user-data-dir={}", profile.display()))

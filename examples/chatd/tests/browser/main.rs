@@ -7,9 +7,19 @@ extern crate deadline as tokio;
 #[path = "../acp/agent.rs"]
 mod agent;
 mod chromium;
+#[cfg(feature = "cluster")]
+#[path = "../chatd/client.rs"]
+#[allow(dead_code)]
+mod client;
+#[cfg(feature = "cluster")]
+#[path = "../cluster/nodes.rs"]
+#[allow(dead_code)]
+mod cluster;
 #[path = "../chatd/daemon.rs"]
 #[allow(dead_code)] // the other tests use more of it
 mod daemon;
+#[cfg(feature = "cluster")]
+mod nodes;
 #[cfg(all(unix, feature = "pi"))]
 #[path = "../chatd/script.rs"]
 mod script;

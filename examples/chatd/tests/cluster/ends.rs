@@ -98,6 +98,24 @@ async fn an_owner_that_is_stopped_while_it_answers() {
     nodes[0].until("a", of_another).await;
 }
 
+/// Its connections stay open here, too. It is named before its term is over, with the term that nodes have by default.
+#[tokio::test]
+async fn a_node_that_is_stopped_is_named_on_the_feed() {
+    let nodes = Nodes::start(2, "10", &[]).await;
+    assert_eq!(nodes.said(0, "a", "hello").await, "(1) hello");
+    let mut feed = nodes[1].feed().await;
+    feed.until("a", |session| !session.is_null()).await;
+    let begin = Instant::now();
+    nodes[0].signal("STOP").await;
+    loop {
+        let (_, shown) = feed.next().await.expect("it goes on");
+        if shown["unreachable"] == json!([nodes.name(0)]) {
+            break assert_eq!(shown["sessions"], json!([]));
+        }
+    }
+    println!("on the feed {:?} after SIGSTOP", begin.elapsed());
+}
+
 /// Sessions that are processes end with the term of their node, before another node starts them.
 #[tokio::test]
 async fn the_processes_of_a_stopped_owner_are_gone() {

@@ -1,5 +1,5 @@
 //! Several daemons on a real etcd, as their users see them: any of them is asked, and some are killed, stopped and ended.
-//! `just cluster-tests` gets etcd first.
+//! `just cluster-tests` gets etcd and pi first.
 
 // A test that hangs fails within a minute, and is named.
 extern crate deadline as tokio;
@@ -11,6 +11,9 @@ mod client;
 #[allow(dead_code)]
 mod daemon;
 
+mod conversations;
 mod ends;
 mod nodes;
+#[path = "../pi/real.rs"]
+mod real;
 mod routes;

@@ -20,6 +20,16 @@ pub(crate) struct Nodes {
 impl Nodes {
     /// So many, with the same arguments. A node that is dead keeps its sessions from others for so many seconds.
     pub(crate) async fn start(count: usize, ttl: &'static str, args: &[&str]) -> Self {
+        Self::start_with(count, ttl, args, &[]).await
+    }
+
+    /// With these variables in their environment.
+    pub(crate) async fn start_with(
+        count: usize,
+        ttl: &'static str,
+        args: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let folder = Folder::new();
         let token = folder.join("token");
         fs::write(&token, TOKEN).expect("it can be written");
@@ -34,13 +44,12 @@ impl Nodes {
             folder,
         };
         for _ in 0..count {
-            nodes.add(args).await;
+            nodes.add(args, variables).await;
         }
         nodes
     }
 
-    /// One more.
-    pub(crate) async fn add(&mut self, args: &[&str]) {
+    async fn add(&mut self, args: &[&str], variables: &[(&str, &str)]) {
         let name = format!("127.0.0.1:{}", free_port());
         let etcd = format!("etcd={}", self.etcd.url(0));
         let token = self.token.to_str().expect("it is text");
@@ -50,7 +59,7 @@ impl Nodes {
             ["--peer-token", token],
             ["--cluster-ttl", self.ttl],
         ];
-        let node = Daemon::start(&[cluster.as_flattened(), args].concat()).await;
+        let node = Daemon::start_with(&[cluster.as_flattened(), args].concat(), variables).await;
         self.nodes.push(node);
         self.names.push(name);
     }

@@ -1,6 +1,6 @@
 //! A conversation ends when somebody asks for a new one, and not by itself.
 
-use crate::{client::refused, daemon::Daemon, has_said, others, said, start};
+use crate::{client::refused, daemon::Daemon, has_said, real::others, said, start};
 use pi_tests::World;
 use serde_json::Value;
 use std::process::Command;
@@ -61,7 +61,7 @@ async fn a_crash_is_told_and_ends_none() {
     begin(&daemon, "first").await;
     let fails = daemon.say("a", "begin").later();
     daemon.until("a", has_said("one two three ")).await;
-    let [pi] = others(&world, &daemon)[..] else {
+    let [pi] = others(&world, &[&daemon])[..] else {
         panic!("one pi: {:?}", world.processes());
     };
     let killed = Command::new("kill").args(["-9", &pi.to_string()]).status();

@@ -1,6 +1,12 @@
 //! Whatever the daemon was doing, its end leaves nothing.
 
-use crate::{TOOL, client::refused, has_said, others, said, start, tool};
+use crate::{
+    TOOL,
+    client::refused,
+    has_said,
+    real::{SILENT_TOOL, others, tool},
+    said, start,
+};
 use pi_tests::{World, runs, within};
 
 #[tokio::test]
@@ -33,7 +39,7 @@ async fn those_that_do_not_are_cancelled() {
     daemon.until("streams", has_said("one two three ")).await;
     within(world.stub.hears("hang")).await;
     let tool = tool(&world).await;
-    let before = others(&world, &daemon);
+    let before = others(&world, &[&daemon]);
     // The tool may run more than one.
     assert!(before.len() >= 5 && before.contains(&tool), "{before:?}");
 
@@ -59,10 +65,9 @@ async fn it_is_killed_itself() {
     let daemon = start(&world, &[]).await;
     // The tool says nothing and no abort comes before: a pi that has something to tell somebody who is gone dies of that, and its
     // tool stays.
-    let silent = "tool echo $$ > tool; sleep 600";
-    let tools = daemon.say("tools", silent).later();
+    let tools = daemon.say("tools", SILENT_TOOL).later();
     let tool = tool(&world).await;
-    assert!(others(&world, &daemon).contains(&tool));
+    assert!(others(&world, &[&daemon]).contains(&tool));
     daemon.signal("KILL").await;
     // A connection that breaks is no answer.
     tools.abort();

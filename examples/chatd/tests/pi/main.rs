@@ -13,35 +13,20 @@ mod daemon;
 
 mod conversations;
 mod ends;
+mod real;
 mod turns;
 
 use daemon::Daemon;
-use pi_tests::{World, within};
+use pi_tests::World;
 use serde_json::Value;
 
-/// A daemon in this world, whose limits are those of a busy machine.
+/// A daemon in this world.
 async fn start(world: &World, args: &[&str]) -> Daemon {
-    let [node, program] = World::program();
-    let environment = world.environment();
-    let text = |path: &'_ std::path::Path| path.to_str().expect("it is UTF-8").to_owned();
-    let (node, program) = (text(&node), text(&program));
-    let (sessions, work) = (text(&world.path("sessions")), text(&world.path("work")));
-    let pi = [
-        ["--agent", "pi"],
-        ["--pi-program", &node],
-        ["--pi-arg", &program],
-        ["--pi-arg", "--no-approve"],
-        ["--pi-session-dir", &sessions],
-        ["--pi-cwd", &work],
-        ["--start-timeout", "150"],
-        ["--abort-timeout", "30"],
-        ["--stop-timeout", "30"],
-    ];
-    let environment = environment.map(|(name, value)| (name, text(&value)));
-    let environment = environment
-        .each_ref()
-        .map(|(name, value)| (*name, &**value));
-    Daemon::start_with(&[pi.as_flattened(), args].concat(), &environment).await
+    let (pi, environment) = (real::arguments(world), real::environment(world));
+    let pi: Vec<&str> = pi.iter().map(String::as_str).collect();
+    let environment = environment.iter().map(|(name, value)| (*name, &**value));
+    let environment: Vec<_> = environment.collect();
+    Daemon::start_with(&[&pi, args].concat(), &environment).await
 }
 
 /// The reply to a message.
@@ -56,27 +41,5 @@ fn has_said(text: &str) -> impl Fn(&Value) -> bool {
     move |session| session["last"]["said"] == text
 }
 
-/// The processes of a world but the daemon and its guards: pi, and what its tools run.
-fn others(world: &World, daemon: &Daemon) -> Vec<u32> {
-    let all = world.processes().into_iter();
-    let others = all.filter(|(_, line)| !line.starts_with("turnwise-guard"));
-    let others = others.map(|(pid, _)| pid);
-    others.filter(|pid| *pid != daemon.id()).collect()
-}
-
-/// Waits for the number that a tool writes into a file.
-async fn tool(world: &World) -> u32 {
-    within(async {
-        loop {
-            let text = std::fs::read_to_string(world.path("work/tool")).unwrap_or_default();
-            match text.trim().parse() {
-                Ok(pid) if text.ends_with('\n') => return pid,
-                _ => tokio::task::yield_now().await,
-            }
-        }
-    })
-    .await
-}
-
-/// The command for it.
+/// The command that writes the number of its process into a file.
 const TOOL: &str = "tool echo $$ > tool; echo told; sleep 600";
