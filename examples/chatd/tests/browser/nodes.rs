@@ -82,7 +82,7 @@ async fn the_page_of_one_node_is_for_the_sessions_of_all() {
     say(&mut browser, &page, "research", "Once more");
     is_of(&mut browser, &narrow, "research", nodes.name(0));
 
-    nodes[2].signal("STOP").await;
+    nodes.stop(2).await;
     let trouble = "document.querySelector(`#unreachable`).textContent";
     for tab in [&page, &narrow] {
         browser.until(tab, &format!("{trouble}.includes({:?})", nodes.name(2)));

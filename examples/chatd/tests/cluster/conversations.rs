@@ -6,7 +6,7 @@ use crate::{
     real::{SILENT_TOOL, arguments, environment, others, tool},
 };
 use pi_tests::World;
-use processes::{runs, state, within};
+use processes::{runs, within};
 use serde_json::Value;
 use std::{fs, time::Instant};
 
@@ -113,11 +113,10 @@ async fn the_owner_is_stopped_while_a_tool_runs() {
     let tool = tool(&world).await;
     let first = others(&world, &[&nodes[0], &nodes[1]]);
     assert!(first.contains(&tool), "{first:?}");
-    nodes[0].signal("STOP").await;
+    nodes.stop(0).await;
     let recalled = nodes.said(1, "a", "recall").await;
     assert_eq!(recalled, format!("first\nsecond\nrecall\n{SILENT_TOOL}"));
     assert!(!first.into_iter().any(runs));
-    assert_eq!(state(nodes[0].id()), Some('T'));
     let after = fence(&world);
     assert!(before < after);
     nodes[0].signal("CONT").await;

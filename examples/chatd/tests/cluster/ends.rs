@@ -71,7 +71,7 @@ async fn an_owner_that_is_stopped_while_it_answers() {
     let whole = nodes[2].say("a", "waits in its queue").later();
     nodes[0].until("a", busy(1)).await;
     let begin = Instant::now();
-    nodes[0].signal("STOP").await;
+    nodes.stop(0).await;
     // It has a record, until its lease ends.
     let (_, all) = nodes[1].get("/sessions").answer().await;
     assert_eq!(all["unreachable"], json!([nodes.name(0)]));
@@ -106,7 +106,7 @@ async fn a_node_that_is_stopped_is_named_on_the_feed() {
     let mut feed = nodes[1].feed().await;
     feed.until("a", |session| !session.is_null()).await;
     let begin = Instant::now();
-    nodes[0].signal("STOP").await;
+    nodes.stop(0).await;
     loop {
         let (_, shown) = feed.next().await.expect("it goes on");
         if shown["unreachable"] == json!([nodes.name(0)]) {
@@ -130,8 +130,9 @@ async fn the_processes_of_a_stopped_owner_are_gone() {
     let nodes = Nodes::start(2, TTL, &shell).await;
     let first = nodes.said(0, "a", "echo $$").await.trim().to_owned();
     assert!(runs(&first));
-    nodes[0].signal("STOP").await;
-    let ask = format!("kill -0 {first} && echo runs; echo $$");
+    nodes.stop(0).await;
+    // One that is dead may wait to be reaped.
+    let ask = format!("grep -sq 'State:.[^ZX]' /proc/{first}/status && echo runs; echo $$");
     let second = nodes.said(1, "a", &ask).await.trim().to_owned();
     assert!(second.parse::<u32>().is_ok(), "{second}");
     assert!(second != first && !runs(&first));

@@ -2,7 +2,7 @@
 
 use crate::daemon::Daemon;
 use etcd_tests::{Servers, VERSIONS, free_port};
-use processes::Folder;
+use processes::{Folder, state, within};
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
@@ -72,6 +72,24 @@ impl Nodes {
     /// Where others reach it.
     pub(crate) fn name(&self, at: usize) -> &str {
         &self.names[at]
+    }
+
+    /// Stops it, until SIGCONT. Its threads stop one after the other, and the last one might still answer.
+    pub(crate) async fn stop(&self, at: usize) {
+        self[at].signal("STOP").await;
+        let id = self[at].id();
+        let is_stopped = || {
+            let threads = fs::read_dir(format!("/proc/{id}/task")).expect("it is there");
+            let mut threads = threads.flatten().map(|thread| thread.file_name());
+            threads
+                .all(|thread| state(format!("{id}/task/{}", thread.to_string_lossy())) == Some('T'))
+        };
+        within(async {
+            while !is_stopped() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
     }
 
     /// By which node a session is shown, on any.
