@@ -1,9 +1,13 @@
 //! Nodes that end, die, stop and lose etcd.
 
-use crate::{client::*, nodes::*};
+use crate::{client::*, daemon::Daemon, nodes::*};
 use processes::{runs, within};
 use serde_json::{Value, json};
-use std::time::Instant;
+use std::{
+    fs::{self, DirEntry},
+    io,
+    time::Instant,
+};
 
 /// Of a node that is dead, others have the sessions after so many seconds.
 const TTL: &str = "4";
@@ -71,7 +75,7 @@ async fn an_owner_that_is_stopped_while_it_answers() {
     let whole = nodes[2].say("a", "waits in its queue").later();
     nodes[0].until("a", busy(1)).await;
     let begin = Instant::now();
-    nodes[0].signal("STOP").await;
+    stop(&nodes[0]).await;
     // It has a record, until its lease ends.
     let (_, all) = nodes[1].get("/sessions").answer().await;
     assert_eq!(all["unreachable"], json!([nodes.name(0)]));
@@ -98,6 +102,23 @@ async fn an_owner_that_is_stopped_while_it_answers() {
     nodes[0].until("a", of_another).await;
 }
 
+/// Returns when it is stopped: each of its threads takes a while.
+async fn stop(node: &Daemon) {
+    node.signal("STOP").await;
+    let threads = format!("/proc/{}/task", node.id());
+    let is_stopped = |thread: io::Result<DirEntry>| {
+        let status = thread.map(|thread| fs::read_to_string(thread.path().join("status")));
+        matches!(status, Ok(Ok(status)) if status.contains("State:\tT"))
+    };
+    let all = || fs::read_dir(&threads).expect("it runs").all(is_stopped);
+    within(async {
+        while !all() {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
+}
+
 /// Sessions that are processes end with the term of their node, before another node starts them.
 #[tokio::test]
 async fn the_processes_of_a_stopped_owner_are_gone() {
@@ -112,8 +133,10 @@ async fn the_processes_of_a_stopped_owner_are_gone() {
     let nodes = Nodes::start(2, TTL, &shell).await;
     let first = nodes.said(0, "a", "echo $$").await.trim().to_owned();
     assert!(runs(&first));
-    nodes[0].signal("STOP").await;
-    let ask = format!("kill -0 {first} && echo runs; echo $$");
+    stop(&nodes[0]).await;
+    // A dead one may wait for its parent, which is another after the guard's death.
+    let status = format!("/proc/{first}/status");
+    let ask = format!("grep -qs '^State:.[^ZX]' {status} && echo runs; echo $$");
     let second = nodes.said(1, "a", &ask).await.trim().to_owned();
     assert!(second.parse::<u32>().is_ok(), "{second}");
     assert!(second != first && !runs(&first));
