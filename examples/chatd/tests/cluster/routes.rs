@@ -211,3 +211,22 @@ async fn nodes_answer_nobody_but_each_other() {
     // Of the daemon's users nobody needs that token.
     assert_eq!(nodes.said(1, "a", "hello").await, "(3) hello");
 }
+
+/// Until its node owns the session, a detached message may come back. Then it does not wait for its turn.
+#[tokio::test]
+async fn a_detached_message_waits_for_no_turn() {
+    let nodes = Nodes::start(1, "20", &[]).await;
+    nodes.etcd.process(0).pause();
+    let held = nodes[0].say("a", "!hold").later();
+    nodes[0]
+        .until("a", |session| session["phase"] == "starting")
+        .await;
+    let waiting = |more: u64| move |session: &Value| session["waiting"].as_u64() >= Some(more);
+    let detached = json!({ "message": "later", "detach": true });
+    let detached = nodes[0].post("/sessions/a/messages", &detached).later();
+    nodes[0].until("a", waiting(1)).await;
+    nodes.etcd.process(0).resume();
+    assert_eq!(detached.await.expect("an answer").0, 202);
+    nodes[0].until("a", busy(1)).await;
+    held.abort();
+}
