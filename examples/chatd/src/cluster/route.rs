@@ -157,6 +157,9 @@ async fn route<A: Chat>(
             Some(owner) => match forward(&cluster, &owner, &key, &asked).await {
                 Outcome::Answered(response) => return Ok(response),
                 Outcome::Unheard(why) => why,
+                Outcome::Lost if asked.parts.method.is_safe() => {
+                    "the node of the session has gone".to_owned()
+                }
                 Outcome::Lost => return Err(Refusal::owner_lost()),
             },
         };

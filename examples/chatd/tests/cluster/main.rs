@@ -14,3 +14,4 @@ mod daemon;
 mod ends;
 mod nodes;
 mod routes;
+mod strangers;
