@@ -40,7 +40,7 @@ impl Cluster {
     /// What all other nodes answer. If etcd does not tell which they are, it stands for them.
     pub(crate) async fn others(&self) -> Others {
         let Ok(nodes) = self.nodes().await else {
-            return Others::from([("etcd".to_owned(), None)]);
+            return Others::from([(ETCD.to_owned(), None)]);
         };
         let mut asked = JoinSet::new();
         for node in nodes {
@@ -77,14 +77,18 @@ impl Cluster {
                 for node in nodes {
                     followers.entry(node.clone()).or_insert_with(|| {
                         let task = tokio::spawn(self.clone().feed(node, Arc::clone(&shown)));
-                        Follower(task.abort_handle())
+                        Some(Follower(task.abort_handle()))
                     });
                 }
+            } else {
+                followers.insert(ETCD.to_owned(), None);
             }
             shown.send_if_modified(|shown| {
                 let before = shown.len();
                 shown.retain(|node, _| followers.contains_key(node));
-                shown.len() < before
+                let gone = shown.len() < before;
+                let no_list = followers.contains_key(ETCD);
+                gone || no_list && shown.insert(ETCD.to_owned(), None).is_none()
             });
             sleep(LOOK).await;
         }

@@ -152,15 +152,18 @@ async fn etcd_is_away_for_a_while() {
     // What is here needs no etcd.
     assert_eq!(nodes.said(0, "a", "hello").await, "(2) hello");
     let impatient = json!({ "message": "x", "wait": false });
-    let refusal = nodes[0]
-        .post("/sessions/new/messages", &impatient)
-        .answer()
-        .await;
-    assert_eq!(refused(&refusal), (503, "unavailable"));
+    let impatient = || nodes[0].post("/sessions/new/messages", &impatient);
+    assert_eq!(refused(&impatient().answer().await), (503, "unavailable"));
+    let again = impatient().response().await;
+    assert!(again.headers().contains_key("retry-after"));
     let refusal = nodes[1].get("/sessions/a").answer().await;
     assert_eq!(refused(&refusal), (503, "unavailable"));
     // Until the term is over.
     nodes[0].until("a", |session| session.is_null()).await;
+    // Nobody knows which other nodes there are.
+    let mut feed = nodes[0].feed().await;
+    while feed.next().await.expect("it goes on").1["unreachable"] != json!(["etcd"]) {}
+    drop(feed);
     nodes.etcd.restart(0);
     nodes.etcd.answer().await;
     within(async {
