@@ -51,7 +51,8 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
     if !connection.is_alive(cluster, address).await {
         return Outcome::Unheard(format!("the node {address} does not answer"));
     }
-    let mut lost = Box::pin(lost(cluster.clone(), owner.clone(), key.to_owned()));
+    let lost = lost(cluster.clone(), owner.clone(), key.to_owned(), asked.call);
+    let mut lost = Box::pin(lost);
     let mut request = Request::builder()
         .method(&asked.parts.method)
         .uri(asked.parts.uri.path());
@@ -125,14 +126,24 @@ fn goes(refusal: &[u8]) -> Option<String> {
     goes.contains(&refusal["error"]).then(|| why.to_owned())
 }
 
-/// Resolves when the session has another owner or none. Two looks must say so: a session that is restarted has none for a moment.
-async fn lost(cluster: Cluster, owner: Owner, key: String) {
+/// Resolves when the session has another owner or none, and when this node has ended. Until it is dropped, a message is under way.
+async fn lost(cluster: Cluster, owner: Owner, key: String, call: Call) {
+    let _counted = matches!(call, Call::Send).then(|| cluster.0.under_way.subscribe());
+    let mut ended = cluster.0.ended.subscribe();
+    tokio::select! {
+        () = goes_elsewhere(&cluster, &owner, &key) => {}
+        _ = ended.wait_for(|ended| *ended) => {}
+    }
+}
+
+/// Two looks must say so: a session that is restarted has no owner for a moment.
+async fn goes_elsewhere(cluster: &Cluster, owner: &Owner, key: &str) {
     let pause = cluster.0.ttl / 4;
     let mut misses = 0;
     while misses < 2 {
         sleep(pause).await;
-        match cluster.owner(&key).await {
-            Ok(Some(now)) if now == owner => misses = 0,
+        match cluster.owner(key).await {
+            Ok(Some(now)) if now == *owner => misses = 0,
             Ok(_) => misses += 1,
             // Nobody else has it while etcd is away.
             Err(_) => {}

@@ -37,6 +37,40 @@ async fn a_node_that_ends_hands_its_sessions_over() {
     assert_eq!(all["sessions"].as_array().map(Vec::len), Some(3));
 }
 
+/// What other nodes do for its clients is under way like its own turns.
+#[tokio::test]
+async fn a_node_that_ends_has_messages_at_another() {
+    let mut nodes = Nodes::start(3, "600", &["--drain", "600"]).await;
+    for (key, at) in [("a", 1), ("b", 2)] {
+        assert_eq!(nodes.said(0, key, "hello").await, "(1) hello");
+        let mut events = nodes[1].say(key, "!hold").events().await;
+        assert_eq!(events.next().await.expect("it begins").0, "started");
+        let whole = nodes[1].say(key, "waits in its queue").later();
+        nodes[0].until(key, busy(1)).await;
+        let ends = nodes.take(1);
+        ends.signal("TERM").await;
+        let closing = async || ends.get("/health").answer().await.1["status"] == "closing";
+        within(async { while !closing().await {} }).await;
+        let (end, reply) = match at {
+            1 => {
+                let abort = format!("/sessions/{key}/abort");
+                assert_eq!(nodes[0].ask("POST", &abort).answer().await.0, 200);
+                ("aborted", 200)
+            }
+            // Once more: at once.
+            _ => {
+                ends.signal("TERM").await;
+                ("owner_lost", 502)
+            }
+        };
+        let (name, data) = events.next().await.expect("it ends");
+        assert_eq!((&*name, &data["error"]), ("failed", &json!(end)));
+        assert_eq!(whole.await.expect("an answer").0, reply);
+        drop(events);
+        assert_eq!(ends.ends().await.0, Some(0));
+    }
+}
+
 #[tokio::test]
 async fn an_owner_that_is_killed_while_it_answers() {
     let mut nodes = Nodes::start(3, TTL, &[]).await;
