@@ -70,7 +70,7 @@ pub(crate) async fn run<A: Chat>(
     let who = asked.again().await;
     tracing::info!(who, "asked to end");
     let began = Instant::now();
-    let shutdown = shut_down(&desk, &mut asked, args.drain);
+    let shutdown = shut_down(&desk, cluster.as_ref(), &mut asked, args.drain);
     let report = match &cluster {
         Some(cluster) => cluster.leave(shutdown).await,
         None => shutdown.await,
@@ -211,13 +211,21 @@ fn sessions<A: Chat>(
         .build()
 }
 
-/// Turns may go on until the deadline, or until somebody asks a second time.
+/// Turns may go on until the deadline, or until somebody asks a second time: those that other nodes have for clients of this
+/// one, too.
 async fn shut_down<A: Chat>(
     desk: &Desk<A>,
+    cluster: Option<&Cluster>,
     asked: &mut Asked,
     deadline: Duration,
 ) -> DrainReport<String> {
-    let mut report = Box::pin(desk.shut_down(deadline));
+    let elsewhere = async {
+        if let Some(cluster) = cluster {
+            drop(timeout(deadline, cluster.answered()).await);
+        }
+    };
+    let report = async { tokio::join!(desk.shut_down(deadline), elsewhere).0 };
+    let mut report = Box::pin(report);
     tokio::select! {
         report = &mut report => return report,
         who = asked.again() => tracing::info!(who, "asked to end at once"),

@@ -151,15 +151,28 @@ impl Witness {
     ///
     /// If something else is in the file.
     pub fn acts(&self) -> (usize, usize) {
-        let mut highest = BTreeMap::<_, u64>::new();
-        let (mut acts, mut stale) = (0, 0);
+        (self.lines().len(), self.stale().values().sum())
+    }
+
+    /// The most such acts of one session.
+    ///
+    /// # Panics
+    ///
+    /// If something else is in the file.
+    pub fn most_stale(&self) -> usize {
+        self.stale().into_values().max().unwrap_or_default()
+    }
+
+    fn stale(&self) -> BTreeMap<(String, u64), usize> {
+        let (mut highest, mut stale) = (BTreeMap::<_, u64>::new(), BTreeMap::new());
         for (key, fence) in self.lines() {
-            let highest = highest.entry(key).or_default();
-            acts += 1;
-            stale += usize::from(fence < *highest);
+            let highest = highest.entry(key.clone()).or_default();
+            if fence < *highest {
+                *stale.entry((key, fence)).or_default() += 1;
+            }
             *highest = fence.max(*highest);
         }
-        (acts, stale)
+        stale
     }
 
     /// How many sessions acted.

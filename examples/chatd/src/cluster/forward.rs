@@ -7,18 +7,22 @@ use super::{
 use crate::http::{Call, OWNER, Refusal};
 use axum::{
     body::{Body, Bytes},
-    http::{Method, Request, StatusCode, header, request::Parts},
+    http::{Request, StatusCode, header, request::Parts},
     response::Response,
 };
 use futures_util::stream;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use serde_json::Value;
-use std::{future::Future, io, pin::Pin};
-use tokio::time::sleep;
+use std::{future::Future, io, pin::Pin, time::Duration};
+use tokio::time::{sleep, timeout};
 
 /// Bytes of a refusal.
 const REFUSAL: usize = 64 * 1024;
+/// For the rest of a refusal to arrive.
+const ANSWER: Duration = Duration::from_secs(1);
+/// Bytes of an event.
+pub(super) const LONGEST: usize = 64 << 20;
 
 /// A request that can be sent again.
 pub(super) struct Asked {
@@ -47,7 +51,8 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
     if !connection.is_alive(cluster, address).await {
         return Outcome::Unheard(format!("the node {address} does not answer"));
     }
-    let mut lost = Box::pin(lost(cluster.clone(), owner.clone(), key.to_owned()));
+    let lost = lost(cluster.clone(), owner.clone(), key.to_owned(), asked.call);
+    let mut lost = Box::pin(lost);
     let mut request = Request::builder()
         .method(&asked.parts.method)
         .uri(asked.parts.uri.path());
@@ -64,9 +69,6 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
     let answer = match answer {
         Ok(answer) => answer,
         Err(Failure::Unsent) => return Outcome::Unheard(format!("the node {address} has gone")),
-        Err(Failure::Broken) if asked.parts.method == Method::GET => {
-            return Outcome::Unheard(format!("the node {address} has gone"));
-        }
         Err(Failure::Broken) => return Outcome::Lost,
     };
     let (head, body) = answer.into_parts();
@@ -76,9 +78,15 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
         .is_some_and(|kind| kind == "text/event-stream");
     let body = if head.headers.contains_key(&OWNER) {
         return Outcome::Unheard("the session has just gone to another node".to_owned());
+    } else if head.status == StatusCode::UNAUTHORIZED {
+        // It is this node that has shown no right token, not the client.
+        return Outcome::Unheard(format!("the node {address} has another token"));
     } else if head.status == StatusCode::SERVICE_UNAVAILABLE {
-        let text = Limited::new(body, REFUSAL).collect().await;
-        let text = text.map(|text| text.to_bytes()).unwrap_or_default();
+        let text = timeout(ANSWER, Limited::new(body, REFUSAL).collect()).await;
+        let Ok(Ok(text)) = text else {
+            return Outcome::Lost;
+        };
+        let text = text.to_bytes();
         if let Some(why) = goes(&text) {
             return Outcome::Unheard(format!("the node {address}: {why}"));
         }
@@ -118,14 +126,24 @@ fn goes(refusal: &[u8]) -> Option<String> {
     goes.contains(&refusal["error"]).then(|| why.to_owned())
 }
 
-/// Resolves when the session has another owner or none. Two looks must say so: a session that is restarted has none for a moment.
-async fn lost(cluster: Cluster, owner: Owner, key: String) {
+/// Resolves when the session has another owner or none, and when this node has ended. Until it is dropped, a message is under way.
+async fn lost(cluster: Cluster, owner: Owner, key: String, call: Call) {
+    let _counted = matches!(call, Call::Send).then(|| cluster.0.under_way.subscribe());
+    let mut ended = cluster.0.ended.subscribe();
+    tokio::select! {
+        () = goes_elsewhere(&cluster, &owner, &key) => {}
+        _ = ended.wait_for(|ended| *ended) => {}
+    }
+}
+
+/// Two looks must say so: a session that is restarted has no owner for a moment.
+async fn goes_elsewhere(cluster: &Cluster, owner: &Owner, key: &str) {
     let pause = cluster.0.ttl / 4;
     let mut misses = 0;
     while misses < 2 {
         sleep(pause).await;
-        match cluster.owner(&key).await {
-            Ok(Some(now)) if now == owner => misses = 0,
+        match cluster.owner(key).await {
+            Ok(Some(now)) if now == *owner => misses = 0,
             Ok(_) => misses += 1,
             // Nobody else has it while etcd is away.
             Err(_) => {}
@@ -143,6 +161,12 @@ struct Passing {
 }
 
 impl Passing {
+    fn has_room(&self, data: &[u8]) -> bool {
+        self.events
+            .as_ref()
+            .is_none_or(|events| events.has_room(data))
+    }
+
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         while !self.over {
             let frame = tokio::select! {
@@ -151,7 +175,7 @@ impl Passing {
                 () = &mut self.lost => Some(Err(io::Error::other("the session has another owner"))),
             };
             let data = match frame.map(|frame| frame.map(|frame| frame.into_data())) {
-                Some(Ok(Ok(data))) => data,
+                Some(Ok(Ok(data))) if self.has_room(&data) => data,
                 Some(Ok(Err(_))) => continue,
                 end => {
                     self.over = true;
@@ -175,7 +199,7 @@ impl Passing {
 }
 
 /// Server-sent events, passed on one by one, so that an answer that breaks off ends with a whole one.
-struct Events {
+pub(super) struct Events {
     /// The beginning of one.
     begun: Vec<u8>,
     /// Whether an event is due that says how it ends.
@@ -185,15 +209,20 @@ struct Events {
 const BREAK: &[u8] = b"\n\n";
 
 impl Events {
-    fn new(call: Call) -> Self {
+    pub(super) fn new(call: Call) -> Self {
         Self {
             begun: Vec::new(),
             due: matches!(call, Call::Send),
         }
     }
 
+    /// Whether the event that has begun may be so long.
+    pub(super) fn has_room(&self, data: &[u8]) -> bool {
+        self.begun.len() + data.len() <= LONGEST
+    }
+
     /// The events that are whole now.
-    fn add(&mut self, data: &[u8]) -> Option<Bytes> {
+    pub(super) fn add(&mut self, data: &[u8]) -> Option<Bytes> {
         let old = self.begun.len().saturating_sub(1);
         self.begun.extend_from_slice(data);
         let is_break = |place: &usize| self.begun[*place..].starts_with(BREAK);

@@ -24,7 +24,7 @@ use parking_lot::Mutex;
 use std::{borrow::Cow, collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::{sleep, timeout},
 };
@@ -47,6 +47,10 @@ struct Inner {
     token: String,
     ttl: Duration,
     announcement: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+    /// Has a receiver for each message that is at another node.
+    under_way: watch::Sender<()>,
+    /// Whether answers of other nodes are not waited for any more.
+    ended: watch::Sender<bool>,
 }
 
 /// Another node that owns a session.
@@ -115,6 +119,8 @@ impl Cluster {
             token,
             ttl,
             announcement: Mutex::default(),
+            under_way: watch::Sender::default(),
+            ended: watch::Sender::default(),
         }));
         let (end, ends) = oneshot::channel();
         let task = tokio::spawn(cluster.clone().announce(ends));
@@ -141,6 +147,7 @@ impl Cluster {
         let inner = &self.0;
         let all = async {
             let report = shutdown.await;
+            inner.ended.send_replace(true);
             let announcement = inner.announcement.lock().take();
             if let Some((end, task)) = announcement {
                 drop(end);
@@ -149,6 +156,11 @@ impl Cluster {
             report
         };
         inner.node.leave(all).await
+    }
+
+    /// Resolves when other nodes have answered all messages that came here.
+    pub(crate) async fn answered(&self) {
+        self.0.under_way.closed().await;
     }
 
     /// Holds the record of this node, by which the others find it.

@@ -55,6 +55,10 @@ impl Cluster {
         match *self {}
     }
 
+    pub(crate) async fn answered(&self) {
+        match *self {}
+    }
+
     pub(crate) fn routed<A: Chat>(
         &self,
         _: Call,

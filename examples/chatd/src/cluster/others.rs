@@ -1,7 +1,11 @@
 //! The sessions of the other nodes: as they are, or as they change while somebody looks.
 
-use super::{Cluster, client::Connection};
-use crate::http::{Others, Shown};
+use super::{
+    Cluster,
+    client::Connection,
+    forward::{Events, LONGEST},
+};
+use crate::http::{Call, Others, Shown};
 use axum::body::Bytes;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -21,8 +25,9 @@ const ANSWER: Duration = Duration::from_secs(1);
 const QUIET: Duration = Duration::from_secs(1);
 /// The feed of a node has a sign of life more often.
 const SILENCE: Duration = Duration::from_secs(20);
-/// Bytes of the sessions of a node.
-const LONGEST: usize = 64 << 20;
+
+/// Stands for the nodes that it does not list.
+const ETCD: &str = "etcd";
 
 /// Ends the task when it is dropped.
 struct Follower(AbortHandle);
@@ -37,7 +42,7 @@ impl Cluster {
     /// What all other nodes answer. If etcd does not tell which they are, it stands for them.
     pub(crate) async fn others(&self) -> Others {
         let Ok(nodes) = self.nodes().await else {
-            return Others::from([("etcd".to_owned(), None)]);
+            return Others::from([(ETCD.to_owned(), None)]);
         };
         let mut asked = JoinSet::new();
         for node in nodes {
@@ -74,14 +79,18 @@ impl Cluster {
                 for node in nodes {
                     followers.entry(node.clone()).or_insert_with(|| {
                         let task = tokio::spawn(self.clone().feed(node, Arc::clone(&shown)));
-                        Follower(task.abort_handle())
+                        Some(Follower(task.abort_handle()))
                     });
                 }
+            } else {
+                followers.insert(ETCD.to_owned(), None);
             }
             shown.send_if_modified(|shown| {
                 let before = shown.len();
                 shown.retain(|node, _| followers.contains_key(node));
-                shown.len() < before
+                let gone = shown.len() < before;
+                let no_list = followers.contains_key(ETCD);
+                gone || no_list && shown.insert(ETCD.to_owned(), None).is_none()
             });
             sleep(LOOK).await;
         }
@@ -92,13 +101,12 @@ impl Cluster {
         loop {
             let opened = timeout(ANSWER, open(&self, &node, "/events")).await;
             if let Some((_connection, mut body)) = opened.ok().flatten() {
-                let mut text = Vec::new();
+                let mut events = Events::new(Call::Feed);
                 while let Some(data) = part(&self, &node, &mut body).await {
-                    text.extend_from_slice(&data);
-                    if text.len() > LONGEST {
+                    if !events.has_room(&data) {
                         break;
                     }
-                    if let Some(sessions) = last(&mut text) {
+                    if let Some(sessions) = events.add(&data).as_deref().and_then(last) {
                         let sessions = Some(Shown::new(sessions));
                         shown.send_modify(|shown| drop(shown.insert(node.clone(), sessions)));
                     }
@@ -139,15 +147,12 @@ async fn part(cluster: &Cluster, node: &str, body: &mut Incoming) -> Option<Byte
     Some(frame.into_data().unwrap_or_default())
 }
 
-/// The sessions of the last whole event. What it has is taken out of the text.
-fn last(text: &mut Vec<u8>) -> Option<Vec<Value>> {
-    let end = text.windows(2).rposition(|pair| pair == b"\n\n")?;
-    let rest = text.split_off(end + 2);
-    let whole = std::mem::replace(text, rest);
-    let lines = whole.split(|byte| *byte == b'\n').rev();
+/// The sessions of the last of some events.
+fn last(events: &[u8]) -> Option<Vec<Value>> {
+    let lines = events.split(|byte| *byte == b'\n').rev();
     let mut data = lines.filter_map(|line| line.strip_prefix(b"data: "));
     let mut event: Value = serde_json::from_slice(data.next()?).ok()?;
-    match event["sessions"].take() {
+    match event.get_mut("sessions")?.take() {
         Value::Array(sessions) => Some(sessions),
         _ => None,
     }
@@ -160,7 +165,7 @@ mod tests {
     #[test]
     fn the_last_whole_event_counts() {
         let event = |key: &str| format!("event: sessions\ndata: {{\"sessions\":[\"{key}\"]}}\n\n");
-        let mut text = Vec::new();
+        let mut events = Events::new(Call::Feed);
         for (more, seen) in [
             (event("a"), Some("a")),
             (":\n\n".to_owned(), None),
@@ -169,10 +174,9 @@ mod tests {
             ("x\ndata: 5\n\n".to_owned(), None),
             (event("d"), Some("d")),
         ] {
-            text.extend_from_slice(more.as_bytes());
-            let sessions = last(&mut text);
+            let whole = events.add(more.as_bytes());
+            let sessions = whole.as_deref().and_then(last);
             assert_eq!(sessions, seen.map(|key| vec![Value::from(key)]), "{more}");
         }
-        assert!(text.is_empty());
     }
 }

@@ -29,6 +29,7 @@ use axum::{
     response::Response,
     routing::MethodRouter,
 };
+use futures_util::StreamExt;
 use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -95,6 +96,20 @@ impl Cluster {
     }
 }
 
+/// What a session says, while no other node has it. Then the client may come back, and listen where the session is.
+fn until_elsewhere<A: Chat>(body: Body, cluster: Cluster, desk: Desk<A>, key: String) -> Body {
+    let elsewhere = async move {
+        loop {
+            sleep(cluster.0.ttl / 4).await;
+            if !desk.has(&key) && matches!(cluster.owner(&key).await, Ok(Some(_))) {
+                break;
+            }
+        }
+    };
+    let elsewhere = Box::pin(elsewhere);
+    Body::from_stream(body.into_data_stream().take_until(elsewhere))
+}
+
 async fn route<A: Chat>(
     State(at): State<At<A>>,
     Key(key): Key,
@@ -106,7 +121,7 @@ async fn route<A: Chat>(
         desk,
         call,
     } = at;
-    if desk.has(&key) && !matches!(call, Call::Send) {
+    if desk.has(&key) && !matches!(call, Call::Send | Call::Listen) {
         return Ok(next.run(request).await);
     }
     let (parts, body) = request.into_parts();
@@ -131,6 +146,9 @@ async fn route<A: Chat>(
             None => {
                 let here = Request::from_parts(asked.parts.clone(), Body::from(asked.body.clone()));
                 let response = next.clone().run(here).await;
+                if matches!(call, Call::Listen) {
+                    return Ok(response.map(|body| until_elsewhere(body, cluster, desk, key)));
+                }
                 if !response.headers().contains_key(&OWNER) {
                     return Ok(response);
                 }
@@ -139,6 +157,9 @@ async fn route<A: Chat>(
             Some(owner) => match forward(&cluster, &owner, &key, &asked).await {
                 Outcome::Answered(response) => return Ok(response),
                 Outcome::Unheard(why) => why,
+                Outcome::Lost if asked.parts.method.is_safe() => {
+                    "the node of the session has gone".to_owned()
+                }
                 Outcome::Lost => return Err(Refusal::owner_lost()),
             },
         };

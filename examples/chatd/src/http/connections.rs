@@ -53,16 +53,18 @@ pub(super) async fn serve(
     drop(places.acquire_many(most).await);
 }
 
-/// So many at a time as are given, but never more than half of the files that the process may have: agents need some too.
-pub(super) fn most(given: u32) -> u32 {
+/// So many at a time as are given, but never more than half of the files that the process may have: agents need some too. A node of a
+/// cluster has two doors, and a request that goes to another node takes two connections. So each door has a sixth.
+pub(crate) fn most(given: u32, is_node: bool) -> u32 {
     #[cfg(unix)]
     {
         use rustix::process::{Resource, getrlimit};
         let files = getrlimit(Resource::Nofile).current;
-        let half = files.map_or(u32::MAX, |files| {
-            u32::try_from(files / 2).unwrap_or(u32::MAX)
+        let share = if is_node { 6 } else { 2 };
+        let share = files.map_or(u32::MAX, |files| {
+            u32::try_from(files / share).unwrap_or(u32::MAX)
         });
-        given.min(half).max(1)
+        given.min(share).max(1)
     }
     #[cfg(not(unix))]
     given

@@ -76,10 +76,11 @@ pub(super) async fn send<A: Chat>(
     let detach = message.detach;
     let mut answer = desk.send(&key, message.message, options);
     if detach && desk.may_be_elsewhere(&key) {
-        answer
-            .started()
-            .await
-            .map_err(|error| Refusal::turn(&error))?;
+        tokio::select! {
+            biased;
+            started = answer.started() => started.map_err(|error| Refusal::turn(&error))?,
+            () = is_here(&desk, &key) => {}
+        }
     }
     if let (true, Some(ticket)) = (detach, answer.ticket()) {
         tokio::spawn(answer.whole());
@@ -100,6 +101,12 @@ pub(super) async fn send<A: Chat>(
         .await
         .map_err(|error| Refusal::turn(&error))?;
     Ok(Json(json!({ "key": key, "turn": ticket, "reply": reply })).into_response())
+}
+
+/// Resolves when no other node can own the session.
+async fn is_here<A: Chat>(desk: &Desk<A>, key: &str) {
+    let (mut happened, _) = desk.news();
+    while desk.may_be_elsewhere(key) && happened.next().await.is_some() {}
 }
 
 fn in_parts(headers: &HeaderMap) -> bool {

@@ -50,7 +50,6 @@ impl Refusal {
     }
 
     /// The owner of the session cannot be reached, or is not known. The session has not got the request.
-    #[cfg(all(feature = "cluster", unix))]
     pub(crate) fn unavailable(message: impl Into<String>, retry_after: u64) -> Self {
         Self {
             header: Some(Box::new((header::RETRY_AFTER, retry_after.into()))),
@@ -167,7 +166,8 @@ impl Refusal {
                     ..Self::new(status, "elsewhere", told(error))
                 };
             }
-            TurnError::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            // The engine may answer again at any moment.
+            TurnError::Unavailable(_) => return Self::unavailable(told(error), 1),
             TurnError::Lost => (StatusCode::BAD_GATEWAY, "owner_lost"),
             TurnError::NotFound => (StatusCode::NOT_FOUND, "no_session"),
             TurnError::NotAccepting => (StatusCode::SERVICE_UNAVAILABLE, "not_accepting"),

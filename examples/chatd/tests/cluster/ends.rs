@@ -33,6 +33,40 @@ async fn a_node_that_ends_hands_its_sessions_over() {
     assert_eq!(all["sessions"].as_array().map(Vec::len), Some(3));
 }
 
+/// What other nodes do for its clients is under way like its own turns.
+#[tokio::test]
+async fn a_node_that_ends_has_messages_at_another() {
+    let mut nodes = Nodes::start(3, "600", &["--drain", "600"]).await;
+    for (key, at) in [("a", 1), ("b", 2)] {
+        assert_eq!(nodes.said(0, key, "hello").await, "(1) hello");
+        let mut events = nodes[1].say(key, "!hold").events().await;
+        assert_eq!(events.next().await.expect("it begins").0, "started");
+        let whole = nodes[1].say(key, "waits in its queue").later();
+        nodes[0].until(key, busy(1)).await;
+        let ends = nodes.take(1);
+        ends.signal("TERM").await;
+        let closing = async || ends.get("/health").answer().await.1["status"] == "closing";
+        within(async { while !closing().await {} }).await;
+        let (end, reply) = match at {
+            1 => {
+                let abort = format!("/sessions/{key}/abort");
+                assert_eq!(nodes[0].ask("POST", &abort).answer().await.0, 200);
+                ("aborted", 200)
+            }
+            // Once more: at once.
+            _ => {
+                ends.signal("TERM").await;
+                ("owner_lost", 502)
+            }
+        };
+        let (name, data) = events.next().await.expect("it ends");
+        assert_eq!((&*name, &data["error"]), ("failed", &json!(end)));
+        assert_eq!(whole.await.expect("an answer").0, reply);
+        drop(events);
+        assert_eq!(ends.ends().await.0, Some(0));
+    }
+}
+
 #[tokio::test]
 async fn an_owner_that_is_killed_while_it_answers() {
     let mut nodes = Nodes::start(3, TTL, &[]).await;
@@ -148,15 +182,18 @@ async fn etcd_is_away_for_a_while() {
     // What is here needs no etcd.
     assert_eq!(nodes.said(0, "a", "hello").await, "(2) hello");
     let impatient = json!({ "message": "x", "wait": false });
-    let refusal = nodes[0]
-        .post("/sessions/new/messages", &impatient)
-        .answer()
-        .await;
-    assert_eq!(refused(&refusal), (503, "unavailable"));
+    let impatient = || nodes[0].post("/sessions/new/messages", &impatient);
+    assert_eq!(refused(&impatient().answer().await), (503, "unavailable"));
+    let again = impatient().response().await;
+    assert!(again.headers().contains_key("retry-after"));
     let refusal = nodes[1].get("/sessions/a").answer().await;
     assert_eq!(refused(&refusal), (503, "unavailable"));
     // Until the term is over.
     nodes[0].until("a", |session| session.is_null()).await;
+    // Nobody knows which other nodes there are.
+    let mut feed = nodes[0].feed().await;
+    while feed.next().await.expect("it goes on").1["unreachable"] != json!(["etcd"]) {}
+    drop(feed);
     nodes.etcd.restart(0);
     nodes.etcd.answer().await;
     within(async {

@@ -17,3 +17,4 @@ mod nodes;
 #[path = "../pi/real.rs"]
 mod real;
 mod routes;
+mod strangers;

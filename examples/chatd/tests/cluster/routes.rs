@@ -211,3 +211,81 @@ async fn nodes_answer_nobody_but_each_other() {
     // Of the daemon's users nobody needs that token.
     assert_eq!(nodes.said(1, "a", "hello").await, "(3) hello");
 }
+
+/// Nobody has the session when a client begins to listen.
+#[tokio::test]
+async fn a_listener_comes_back_where_the_session_is() {
+    let nodes = Nodes::start(2, "4", &[]).await;
+    let listen = || nodes[1].get("/sessions/a/events").events();
+    let mut listener = listen().await;
+    assert_eq!(nodes.said(0, "a", "one").await, "(1) one");
+    assert_eq!(listener.next().await, None);
+    let mut listener = listen().await;
+    assert_eq!(nodes.said(0, "a", "two").await, "(2) two");
+    let (_, data) = listener.next().await.expect("it goes on");
+    assert_eq!(data["text"], "(2) ");
+}
+
+/// A name, as an address has it, and bodies that are none.
+#[tokio::test]
+async fn each_name_and_body_is_passed_on_as_it_is() {
+    let nodes = Nodes::start(2, "60", &[]).await;
+    let longest = "x".repeat(128);
+    let names = [
+        "a%2Fb",
+        "a%25b",
+        "%C3%A9%F0%9F%98%80",
+        "a+%20b",
+        "%5B%22%5D",
+        "a;b=c",
+        "a%3Fb",
+        "%23",
+        &longest,
+    ];
+    for key in names {
+        assert_eq!(nodes.said(0, key, "hello").await, "(1) hello");
+        assert_eq!(nodes.said(1, key, "hello").await, "(2) hello", "{key}");
+        let path = format!("/sessions/{key}");
+        let (status, session) = nodes[1].get(&format!("{path}?x=1")).answer().await;
+        assert_eq!((status, nodes.holder(&session)), (200, 0));
+        assert_eq!(nodes[1].ask("HEAD", &path).response().await.status(), 200);
+        let refusal = nodes[1].ask("PUT", &path).answer().await;
+        assert_eq!(refused(&refusal), (405, "no_method"));
+    }
+    let long = "x".repeat(70_000);
+    for body in [
+        "",
+        "[]",
+        "{",
+        r#"{"message":5}"#,
+        r#"{"message":"x","wait_seconds":0}"#,
+        &long,
+    ] {
+        let post = |at: usize| {
+            let post = nodes[at].ask("POST", "/sessions/%23/messages");
+            post.header("content-type", "application/json")
+                .body(body.to_owned())
+                .answer()
+        };
+        assert_eq!(post(0).await, post(1).await, "{body}");
+    }
+}
+
+/// Until its node owns the session, a detached message may come back. Then it does not wait for its turn.
+#[tokio::test]
+async fn a_detached_message_waits_for_no_turn() {
+    let nodes = Nodes::start(1, "20", &[]).await;
+    nodes.etcd.process(0).pause();
+    let held = nodes[0].say("a", "!hold").later();
+    nodes[0]
+        .until("a", |session| session["phase"] == "starting")
+        .await;
+    let waiting = |more: u64| move |session: &Value| session["waiting"].as_u64() >= Some(more);
+    let detached = json!({ "message": "later", "detach": true });
+    let detached = nodes[0].post("/sessions/a/messages", &detached).later();
+    nodes[0].until("a", waiting(1)).await;
+    nodes.etcd.process(0).resume();
+    assert_eq!(detached.await.expect("an answer").0, 202);
+    nodes[0].until("a", busy(1)).await;
+    held.abort();
+}

@@ -114,10 +114,15 @@ async fn goes_wrong(kind: &str) {
     })
     .await;
     let (acts, stale) = witness.acts();
-    let sessions = witness.sessions();
+    let (sessions, most) = (witness.sessions(), witness.most_stale());
     println!(
-        "{kind}, seed {seed}: {faults} faults, {sessions} sessions, {acts} acts, {stale} stale"
+        "{kind}, seed {seed}: {faults} faults ({stopped} stopped), {sessions} sessions, {acts} acts, {stale} stale, {most} of one session"
     );
-    // A process may have been stopped between its look at the clock and its act.
-    assert!(stale <= stopped, "seed {seed}: {stale} of {acts} acts");
+    match kind {
+        // A process may have been stopped between its look at the clock and its act, and a busy machine may take as long. Before the next
+        // act of the session there is another look.
+        "in process" => assert!(most <= 1, "seed {seed}: {most} stale acts of one session"),
+        // The guard may be as late.
+        _ => assert!(stale <= stopped, "seed {seed}: {stale} of {acts} acts"),
+    }
 }
