@@ -71,7 +71,8 @@ pub(crate) struct Args {
     /// The most messages queued for one session.
     #[arg(long, value_name = "COUNT", default_value = "16")]
     pub(crate) max_waiting: u16,
-    /// The most HTTP connections, but never more than half of the files that the process may open.
+    /// The most HTTP connections, but never more than half of the files that the process may open. With --cluster, a sixth for clients
+    /// and a sixth for other nodes.
     #[arg(long, value_name = "COUNT", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) max_connections: u32,
     /// How long a message may wait for its turn, and for room. Without it, the wait for room is limited to 30 s, and that in the queue is not.

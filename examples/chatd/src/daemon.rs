@@ -113,7 +113,7 @@ impl Doors {
         let mut doors = Self {
             names: Vec::new(),
             served: Vec::new(),
-            most: args.max_connections,
+            most: http::most(args.max_connections, cluster.is_some()),
             #[cfg(unix)]
             _socket: None,
         };

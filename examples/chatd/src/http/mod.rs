@@ -23,7 +23,7 @@ mod rows;
 mod sessions;
 mod table;
 
-pub(crate) use {guard::Guard, rows::Others, table::Call};
+pub(crate) use {connections::most, guard::Guard, rows::Others, table::Call};
 #[cfg(all(feature = "cluster", unix))]
 pub(crate) use {
     input::{Key, body},
@@ -58,7 +58,6 @@ pub(crate) async fn serve<A: Chat>(
     most: u32,
     ends: oneshot::Receiver<()>,
 ) {
-    let most = connections::most(most);
     connections::serve(listener, routes(desk, cluster.as_ref(), guard), most, ends).await;
 }
 
