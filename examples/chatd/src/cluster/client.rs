@@ -34,7 +34,7 @@ impl Drop for Connection {
 
 /// A request was not answered.
 pub(super) enum Failure {
-    /// The node has certainly not got it.
+    /// The node has certainly not received it.
     Unsent,
     /// It may have.
     Broken,

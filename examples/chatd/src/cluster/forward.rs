@@ -34,9 +34,9 @@ pub(super) struct Asked {
 /// What has become of it.
 pub(super) enum Outcome {
     Answered(Response),
-    /// The session has certainly not got it.
-    Unheard(String),
-    /// The node is gone, or has lost the session. The session may have got it.
+    /// The session has certainly not received it.
+    Undelivered(String),
+    /// The node is gone, or does not own the session any more. The session may have received it.
     Lost,
 }
 
@@ -45,11 +45,11 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
     let address = owner.address();
     let mut connection = match Connection::open(address).await {
         Ok(connection) => connection,
-        Err(why) => return Outcome::Unheard(why),
+        Err(why) => return Outcome::Undelivered(why),
     };
-    // What it gets from here on, its session may hear, so it cannot be sent again.
+    // From here on its session may receive the request, so it cannot be sent again.
     if !connection.is_alive(cluster, address).await {
-        return Outcome::Unheard(format!("the node {address} does not answer"));
+        return Outcome::Undelivered(format!("the node {address} does not answer"));
     }
     let lost = lost(cluster.clone(), owner.clone(), key.to_owned(), asked.call);
     let mut lost = Box::pin(lost);
@@ -68,7 +68,9 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
     };
     let answer = match answer {
         Ok(answer) => answer,
-        Err(Failure::Unsent) => return Outcome::Unheard(format!("the node {address} has gone")),
+        Err(Failure::Unsent) => {
+            return Outcome::Undelivered(format!("the node {address} has gone"));
+        }
         Err(Failure::Broken) => return Outcome::Lost,
     };
     let (head, body) = answer.into_parts();
@@ -77,10 +79,10 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind == "text/event-stream");
     let body = if head.headers.contains_key(&OWNER) {
-        return Outcome::Unheard("the session has just gone to another node".to_owned());
+        return Outcome::Undelivered("the session has just gone to another node".to_owned());
     } else if head.status == StatusCode::UNAUTHORIZED {
         // It is this node that has shown no right token, not the client.
-        return Outcome::Unheard(format!("the node {address} has another token"));
+        return Outcome::Undelivered(format!("the node {address} has another token"));
     } else if head.status == StatusCode::SERVICE_UNAVAILABLE {
         let text = timeout(ANSWER, Limited::new(body, REFUSAL).collect()).await;
         let Ok(Ok(text)) = text else {
@@ -88,7 +90,7 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
         };
         let text = text.to_bytes();
         if let Some(why) = goes(&text) {
-            return Outcome::Unheard(format!("the node {address}: {why}"));
+            return Outcome::Undelivered(format!("the node {address}: {why}"));
         }
         Body::from(text)
     } else {
@@ -202,7 +204,7 @@ impl Passing {
 pub(super) struct Events {
     /// The beginning of one.
     begun: Vec<u8>,
-    /// Whether an event is due that says how it ends.
+    /// Whether its last event, `done` or `failed`, is still due.
     due: bool,
 }
 
@@ -240,7 +242,7 @@ impl Events {
         Some(whole.into())
     }
 
-    /// What a client must still hear.
+    /// The last event, if it is still due.
     fn end(&self) -> Option<Bytes> {
         let lost = serde_json::to_string(&Refusal::owner_lost()).unwrap_or_default();
         self.due
@@ -286,14 +288,14 @@ mod tests {
                 assert_eq!(events.end(), None);
             }
         }
-        // What a session says is no end.
+        // A text of the session is no end.
         let mut events = Events::new(Call::Send);
         added(&mut events, "data: event: done\n\n");
         assert!(events.end().is_some());
     }
 
     #[test]
-    fn who_listens_hears_no_end() {
+    fn a_listener_gets_no_last_event() {
         let mut events = Events::new(Call::Listen);
         added(&mut events, "event: part\n\nevent: pa");
         assert_eq!(events.end(), None);

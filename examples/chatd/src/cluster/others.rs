@@ -39,7 +39,7 @@ impl Drop for Follower {
 }
 
 impl Cluster {
-    /// What all other nodes answer. If etcd does not tell which they are, it stands for them.
+    /// What all other nodes answer. If etcd does not answer, it stands for them.
     pub(crate) async fn others(&self) -> Others {
         let Ok(nodes) = self.nodes().await else {
             return Others::from([(ETCD.to_owned(), None)]);

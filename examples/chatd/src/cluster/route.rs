@@ -10,8 +10,8 @@
 //! | the other node | |
 //! |---|---|
 //! | cannot be reached, is not the owner or gives its sessions away | the request is tried again, until its time is over: 503 `unavailable` |
-//! | goes, or loses the session, after it may have heard a message | 502 `owner_lost`, or that event: a message is heard once at most |
-//! | goes while it answers a question | the question is asked again |
+//! | goes, or loses the session, after it may have received a message | 502 `owner_lost`, or that event: a message is delivered once at most |
+//! | goes during a request that changes nothing | the request is tried again |
 
 use super::{
     Cluster,
@@ -54,7 +54,7 @@ impl<A: Chat> Clone for At<A> {
     }
 }
 
-/// What a message says of its wait.
+/// The limits of its wait, of a message.
 #[derive(Default, Deserialize)]
 struct Patience {
     wait: Option<bool>,
@@ -96,7 +96,7 @@ impl Cluster {
     }
 }
 
-/// What a session says, while no other node has it. Then the client may come back, and listen where the session is.
+/// The events of a session, until another node owns it. Then the client may connect again, and gets those of that node.
 fn until_elsewhere<A: Chat>(body: Body, cluster: Cluster, desk: Desk<A>, key: String) -> Body {
     let elsewhere = async move {
         loop {
@@ -137,7 +137,7 @@ async fn route<A: Chat>(
         let owner = match desk.has(&key) {
             true => None,
             false => match cluster.owner(&key).await {
-                // A message needs it no more than its session does, which says why there is none.
+                // The start of its session asks etcd again, and its error has the reason.
                 Err(_) if matches!(call, Call::Send) => None,
                 owner => owner.map_err(|why| cluster.unavailable(why))?,
             },
@@ -156,7 +156,7 @@ async fn route<A: Chat>(
             }
             Some(owner) => match forward(&cluster, &owner, &key, &asked).await {
                 Outcome::Answered(response) => return Ok(response),
-                Outcome::Unheard(why) => why,
+                Outcome::Undelivered(why) => why,
                 Outcome::Lost if asked.parts.method.is_safe() => {
                     "the node of the session has gone".to_owned()
                 }

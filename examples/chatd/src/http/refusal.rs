@@ -49,7 +49,7 @@ impl Refusal {
         }
     }
 
-    /// The owner of the session cannot be reached, or is not known. The session has not got the request.
+    /// The owner of the session cannot be reached, or is not known. The session has not received the request.
     pub(crate) fn unavailable(message: impl Into<String>, retry_after: u64) -> Self {
         Self {
             header: Some(Box::new((header::RETRY_AFTER, retry_after.into()))),
@@ -60,7 +60,7 @@ impl Refusal {
     /// A turn was cut off. Its message is not sent again.
     #[cfg(all(feature = "cluster", unix))]
     pub(crate) fn owner_lost() -> Self {
-        let words = "the node of the session is gone or does not own it any more; the session may have got the message";
+        let words = "the node of the session is gone, or does not own it any more; the session may have received the message";
         Self::new(StatusCode::BAD_GATEWAY, "owner_lost", words)
     }
 

@@ -82,7 +82,7 @@ async fn an_owner_that_is_killed_while_it_answers() {
     assert_eq!((&*name, &data["error"]), ("failed", &json!("owner_lost")));
     assert_eq!(events.next().await, None);
     let heard = begin.elapsed();
-    // It may have been heard, for all that its node knows.
+    // It may have been delivered.
     assert_eq!(
         refused(&whole.await.expect("an answer")),
         (502, "owner_lost")

@@ -134,7 +134,7 @@ async fn an_answer_is_passed_on_as_it_comes() {
 
 /// Sessions are shells. Each message appends a line to a file.
 #[tokio::test]
-async fn a_message_is_heard_once() {
+async fn a_message_is_delivered_once() {
     const EACH: usize = 40;
     let shells = [
         "--agent",
@@ -171,8 +171,10 @@ async fn a_message_is_heard_once() {
         }
     }
     assert_eq!(shells.len(), 2);
-    let heard = fs::read_to_string(&file).expect("it was written");
-    let numbers = heard.lines().map(|line| line.parse().expect("a number"));
+    let delivered = fs::read_to_string(&file).expect("it was written");
+    let numbers = delivered
+        .lines()
+        .map(|line| line.parse().expect("a number"));
     let mut numbers: Vec<usize> = numbers.collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..next).collect::<Vec<_>>());
