@@ -6,6 +6,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
 features := "tokio tokio,tracing tokio,serde serde tracing testing"
+# The recipes that drive chatd build it once.
+chatd := "browser,cluster"
 # The compiler whose instructions `benches/gate` has on record.
 gate_rust := "1.95.0"
 pi := "1.5.2"
@@ -125,7 +127,7 @@ pi:
 # real pi processes against a stub of the model's service, under the manager and under chatd; FILTER chooses tests by name
 pi-tests *FILTER: (needs-pi "pi-tests")
     cargo test -q -p pi-tests --test pi -- {{ FILTER }}
-    cargo test -q -p chatd --test pi -- {{ FILTER }}
+    cargo test -q -p chatd --features {{ chatd }} --test pi -- {{ FILTER }}
 
 # Exactly what the lock file names, with its sums. pi-acp drives pi; those that are Node's programs run with pi's Node.
 # real agents that speak ACP, from npm, into target/acp, with pi and its Node; nothing if they are there already
@@ -147,7 +149,7 @@ acp:
 acp-tests *FILTER:
     @{{ just_executable() }} acp || { echo "CANNOT RUN acp-tests: there are no agents" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=240 cargo test -q -p acp-tests --test acp -- {{ FILTER }}
-    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --test acp -- {{ FILTER }}
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features {{ chatd }} --test acp -- {{ FILTER }}
 
 # The machine's own Debian sources, for the suite that has the package; nothing is installed.
 # etcd in two versions, from Debian's packages, into target/etcd; nothing if they are there already
@@ -180,7 +182,7 @@ etcd:
 # turnwise-etcd and the nodes of chatd over real etcd and real pi processes: killed, stopped and cut off; FILTER chooses tests by name
 cluster-tests *FILTER: (needs-etcd "cluster-tests") (needs-pi "cluster-tests")
     TURNWISE_TEST_SECONDS=300 cargo test -q -p etcd-tests --test etcd -- --nocapture --test-threads=2 {{ FILTER }}
-    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features cluster --test cluster -- --nocapture --test-threads=2 {{ FILTER }}
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features {{ chatd }} --test cluster -- --nocapture --test-threads=4 {{ FILTER }}
 
 # three processes and three etcds, all of which are killed, stopped and cut off at random for so many SECONDS, from a SEED
 chaos SECONDS="3600" SEED="1": (needs-etcd "chaos")
@@ -371,7 +373,7 @@ browser: (needs-etcd "browser")
     @{{ just_executable() }} acp || { echo "CANNOT RUN browser: there are no agents" >&2; exit 1; }
     @command -v chromium >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 \
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
-    TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features browser,cluster --test browser
+    TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features {{ chatd }} --test browser
 
 # the registry side by side with what people use instead: a table, data and a plot in target/bench; FILTER chooses workloads by name, --keep writes docs/speed.md
 bench *FILTER:
@@ -424,13 +426,12 @@ lint:
     #!/usr/bin/env bash
     set -euo pipefail
     cargo clippy --workspace --all-targets -- -D warnings
-    cargo clippy -p chatd --features browser,cluster --test browser -- -D warnings
-    cargo clippy -p chatd --features cluster --all-targets -- -D warnings
+    cargo clippy -p chatd --features {{ chatd }} --all-targets -- -D warnings
     # Tests that only their recipes run are not among all targets.
     cargo clippy -p pi-tests --test pi --test soak -- -D warnings
     cargo clippy -p acp-tests --test acp -- -D warnings
     cargo clippy -p etcd-tests --test etcd -- -D warnings
-    cargo clippy -p chatd --features cluster --test acp --test cluster --test pi -- -D warnings
+    cargo clippy -p chatd --features {{ chatd }} --test acp --test cluster --test pi -- -D warnings
     cargo clippy -p turnwise-machine --test rest -- -D warnings
     cargo clippy -p chatd --no-default-features -- -D warnings
     for features in "" {{ features }}; do
