@@ -5,6 +5,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
+# rmcp's, and so that of turnwise-rmcp.
+rmcp_msrv := "1.88"
 features := "tokio tokio,tracing tokio,serde serde tracing testing"
 # The compiler whose instructions `benches/gate` has on record.
 gate_rust := "1.95.0"
@@ -441,11 +443,11 @@ lint:
 
 # the documentation, every warning an error
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd -p turnwise-rmcp --all-features
 
 # the documentation as its host builds it, with the features that bring each item
 doc-host: (nightly "")
-    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features --target-dir target/doc-host
+    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd -p turnwise-rmcp --all-features --target-dir target/doc-host
 
 # what would be published: it builds from its own package
 package:
@@ -461,6 +463,9 @@ msrv:
     rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
         || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
     cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
+    rustup run {{ rmcp_msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ rmcp_msrv }} --profile minimal \
+        || { echo "CANNOT RUN msrv: Rust {{ rmcp_msrv }} cannot be installed" >&2; exit 1; }
+    cargo +{{ rmcp_msrv }} check --target-dir target/msrv -p turnwise-rmcp
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
@@ -472,9 +477,9 @@ minimal: (nightly "")
     git ls-files -z --cached --others --exclude-standard | tar --null --files-from - -c | tar -x -C "$copy"
     target=$PWD/target/minimal
     cd "$copy"
-    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/cluster", "crates\/etcd", "crates\/pi", "crates\/process"]/' Cargo.toml
+    sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/cluster", "crates\/etcd", "crates\/pi", "crates\/process", "crates\/rmcp"]/' Cargo.toml
     cargo +{{ nightly }} update -Z direct-minimal-versions
-    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
+    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd -p turnwise-rmcp --all-features
 
 # the library, the crates beside it and chatd for Windows, macOS, ARM and 32-bit x86
 targets:
@@ -483,7 +488,7 @@ targets:
     for target in x86_64-pc-windows-msvc aarch64-apple-darwin aarch64-unknown-linux-gnu i686-unknown-linux-gnu; do
         rustup target add "$target" >/dev/null 2>&1 || { echo "CANNOT RUN targets: $target cannot be installed" >&2; exit 1; }
         # turnwise-process is in them where there is Unix.
-        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd -p chatd \
+        RUSTFLAGS="-D warnings" cargo check -q --target "$target" --target-dir target/targets -p turnwise -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd -p turnwise-rmcp -p chatd \
             --features turnwise/tokio,turnwise/tracing,turnwise/serde,turnwise/testing,turnwise-cluster/testing
         echo "it builds for $target"
     done
