@@ -171,10 +171,10 @@ async fn make(
         local = local.with_event_store(events);
     }
     // "Restore": of rmcp's calls, this one makes a session whose id is given.
-    match local.restore_session(id.clone()).await? {
+    match local.restore_session(Arc::clone(id)).await? {
         RestoreOutcome::Restored(transport) => Ok((local, transport)),
         // It was empty.
-        _ => Err(LocalSessionManagerError::SessionNotFound(id.clone())),
+        _ => Err(LocalSessionManagerError::SessionNotFound(Arc::clone(id))),
     }
 }
 

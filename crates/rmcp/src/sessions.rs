@@ -97,7 +97,10 @@ impl McpSessions {
     /// Gives the session its service, and ends the turn. `None` if it has one.
     fn open(&self, mut turn: SessionTurn<Locals>, stage: Stage) -> Option<McpTransport> {
         let raw = turn.take()?;
-        let (id, live) = (SessionTurn::key(&turn).clone(), SessionTurn::handle(&turn));
+        let (id, live) = (
+            Arc::clone(SessionTurn::key(&turn)),
+            SessionTurn::handle(&turn),
+        );
         // In the turn, so that the session does not expire before it takes calls.
         live.open(stage, self.sessions.keep_alive(&id));
         let side = Side::Session {
@@ -307,7 +310,7 @@ fn is_restore(message: &ClientJsonRpcMessage) -> bool {
 }
 
 fn missing(id: &SessionId) -> McpError {
-    McpError::NotFound(id.clone())
+    McpError::NotFound(Arc::clone(id))
 }
 
 impl fmt::Debug for McpSessions {

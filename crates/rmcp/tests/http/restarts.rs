@@ -67,7 +67,7 @@ async fn rmcps_client_goes_on_after_a_kill() {
         client.call_tool(params).await.map(drop)
     };
     call().await.expect("an answer");
-    let id = server.sessions().snapshot()[0].id.clone();
+    let id = Arc::clone(&server.sessions().snapshot()[0].id);
     let server = server.restart(Some(&store), lasting());
     // Its connection broke with the server, which the next call may notice.
     if call().await.is_err() {
@@ -223,12 +223,12 @@ async fn a_session_that_nobody_serves_holds_up_no_call() {
     store.store(&id, &state).await.expect("it is kept");
     tokio::select! {
         biased;
-        _ = sessions.restore_session(id.clone()) => unreachable!("its start is a task"),
+        _ = sessions.restore_session(Arc::clone(&id)) => unreachable!("its start is a task"),
         () = ready(()) => {} // the client has left
     }
     until(|| !sessions.snapshot().is_empty()).await;
     assert!(!sessions.has_session(&id).await.expect("an answer"));
-    let restored = sessions.restore_session(id.clone()).await;
+    let restored = sessions.restore_session(Arc::clone(&id)).await;
     assert!(matches!(restored, Ok(RestoreOutcome::Restored(_))));
     drop(restored); // its service has ended
     until(|| sessions.snapshot().is_empty()).await;

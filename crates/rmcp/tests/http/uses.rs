@@ -42,7 +42,7 @@ async fn rmcps_client_calls_and_ends_its_session() {
         (session.phase, session.calls, session.streams) == (McpPhase::Used, 0, 1)
     })
     .await;
-    let id = server.sessions().snapshot()[0].id.clone();
+    let id = Arc::clone(&server.sessions().snapshot()[0].id);
     assert!(store.has(&id));
     client.cancel().await.expect("it ends");
     until(|| server.sessions().snapshot().is_empty()).await;
