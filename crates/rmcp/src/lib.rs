@@ -1,6 +1,6 @@
-//! Sessions of an MCP server, for [rmcp](rmcp)'s streamable HTTP: they survive a restart of the server, and idle expiry never cuts a call.
+//! Sessions of an MCP server, for [rmcp]'s streamable HTTP: they survive a restart of the server, and idle expiry never cuts a call.
 //!
-//! [`McpSessions`] is rmcp's session manager over [turnwise](turnwise). It takes the place of rmcp's
+//! [`McpSessions`] is rmcp's session manager over [turnwise]. It takes the place of rmcp's
 //! [`LocalSessionManager`](rmcp::transport::streamable_http_server::session::local::LocalSessionManager); handlers stay as they are.
 //!
 //! ```
@@ -97,7 +97,6 @@
 //! | `live` | one session, from its start to its end |
 //! | `error` | why a call failed |
 #![forbid(unsafe_code)]
-#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod builder;
 mod error;

@@ -26,10 +26,10 @@ async fn a_delete_that_the_store_refuses_ends_nothing() {
     let store = Arc::new(Store::default());
     let server = Server::start(Some(&store), lasting());
     let client = ByHand::open(&server.url()).await;
-    *store.broken.lock().unwrap() = true;
+    *store.broken.lock() = true;
     assert_eq!(client.delete().await, StatusCode::INTERNAL_SERVER_ERROR);
     assert_eq!(client.which().await.as_deref(), Ok("1"));
-    *store.broken.lock().unwrap() = false;
+    *store.broken.lock() = false;
     assert_eq!(client.delete().await, StatusCode::ACCEPTED);
     assert_eq!(client.which().await, Err(StatusCode::NOT_FOUND));
 }

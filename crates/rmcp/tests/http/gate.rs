@@ -1,8 +1,9 @@
 //! What orders the steps of a test: gates, and waits for what will be so.
 
+use parking_lot::Mutex;
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     time::Duration,
@@ -44,17 +45,17 @@ impl Place {
     /// Whoever comes here from now on waits.
     pub(crate) fn close(&self) -> Arc<Gate> {
         let gate = Gate::closed();
-        *self.0.lock().unwrap() = Some(Arc::clone(&gate));
+        *self.0.lock() = Some(Arc::clone(&gate));
         gate
     }
 
     /// Whoever comes here from now on passes. Those who wait go on waiting.
     pub(crate) fn free(&self) {
-        *self.0.lock().unwrap() = None;
+        *self.0.lock() = None;
     }
 
     pub(crate) async fn pass(&self) {
-        let gate = self.0.lock().unwrap().clone();
+        let gate = self.0.lock().clone();
         if let Some(gate) = gate {
             gate.pass().await;
         }

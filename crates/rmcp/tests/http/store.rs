@@ -1,10 +1,11 @@
 //! A store in memory, which outlives the servers.
 
 use crate::gate::Place;
+use parking_lot::Mutex;
 use rmcp::transport::streamable_http_server::session::{
     SessionState, SessionStore, SessionStoreError,
 };
-use std::{collections::HashMap, sync::Mutex};
+use std::collections::HashMap;
 
 #[derive(Default)]
 pub(crate) struct Store {
@@ -17,29 +18,29 @@ pub(crate) struct Store {
 
 impl Store {
     pub(crate) fn has(&self, id: &str) -> bool {
-        self.kept.lock().unwrap().contains_key(id)
+        self.kept.lock().contains_key(id)
     }
 }
 
 #[async_trait::async_trait]
 impl SessionStore for Store {
     async fn load(&self, id: &str) -> Result<Option<SessionState>, SessionStoreError> {
-        let state = self.kept.lock().unwrap().get(id).cloned();
+        let state = self.kept.lock().get(id).cloned();
         self.loaded.pass().await;
         Ok(state)
     }
 
     async fn store(&self, id: &str, state: &SessionState) -> Result<(), SessionStoreError> {
         let (id, state) = (id.to_owned(), state.clone());
-        self.kept.lock().unwrap().insert(id, state);
+        self.kept.lock().insert(id, state);
         Ok(())
     }
 
     async fn delete(&self, id: &str) -> Result<(), SessionStoreError> {
-        if *self.broken.lock().unwrap() {
+        if *self.broken.lock() {
             return Err("the disk is full".into());
         }
-        self.kept.lock().unwrap().remove(id);
+        self.kept.lock().remove(id);
         Ok(())
     }
 }

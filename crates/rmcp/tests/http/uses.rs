@@ -60,8 +60,8 @@ async fn a_stream_that_broke_is_resumed() {
         text += str::from_utf8(&chunk).expect("a text");
     }
     assert_eq!(messages(&text)[0]["params"]["progress"], 1.0);
-    let ids = text.lines().filter_map(|line| line.strip_prefix("id:"));
-    let last = ids.last().expect("an id").trim().to_owned();
+    let mut ids = text.lines().filter_map(|line| line.strip_prefix("id:"));
+    let last = ids.next_back().expect("an id").trim().to_owned();
     drop(stream);
     until(|| {
         server
