@@ -194,31 +194,44 @@ chaos SECONDS="3600" SEED="1": (needs-etcd "chaos")
 cluster *ARGS: (needs-etcd "cluster")
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo build -q -p chatd --features cluster
-    folder=$(mktemp -d) nodes=()
+    for port in 2379 2380 7484 7485 7486 8484 8485 8486; do
+        ! (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null || { echo "CANNOT RUN cluster: something listens on port $port" >&2; exit 1; }
+    done
+    folder=$(mktemp -d) etcd="" nodes=()
     end() {
         for node in "${nodes[@]}"; do kill "$node" 2>/dev/null && wait "$node" || true; done
-        kill "$etcd" && wait "$etcd" || true
+        test -z "$etcd" || { kill "$etcd" && wait "$etcd"; } || true
         rm -rf "$folder"
     }
     trap end EXIT
     trap 'exit 0' INT TERM
+    echo "building chatd"
+    cargo build -p chatd --features cluster
     target/etcd/3.5.16/etcd --data-dir "$folder/etcd" --log-level error &
     etcd=$!
     until (: < /dev/tcp/127.0.0.1/2379) 2>/dev/null; do kill -0 "$etcd"; sleep 0.1; done
-    head -c 32 /dev/urandom | base64 --wrap=0 > "$folder/token"
-    chmod 600 "$folder/token"
+    (umask 077; head -c 32 /dev/urandom | base64 --wrap=0 > "$folder/token")
+    node() { echo "target/debug/chatd --listen 127.0.0.1:$1 --peer-listen 127.0.0.1:$(($1 - 1000)) --cluster etcd=http://127.0.0.1:2379 --peer-token $folder/token" {{ ARGS }}; }
     for port in 8484 8485 8486; do
-        target/debug/chatd --listen 127.0.0.1:$port --cluster etcd=http://127.0.0.1:2379 \
-            --peer-listen 127.0.0.1:$((port - 1000)) --peer-token "$folder/token" {{ ARGS }} < /dev/null &
+        $(node $port) < /dev/null > "$folder/$port" 2>&1 &
         nodes+=($!)
-        echo "node $port is process $!"
+        until grep -q "^chatd: for other nodes" "$folder/$port"; do kill -0 "${nodes[-1]}" 2>/dev/null || { cat "$folder/$port"; exit 1; }; sleep 0.1; done
+        echo "http://127.0.0.1:$port is process ${nodes[-1]}; its output is in $folder/$port"
     done
+    echo "another node: $(node 8487)"
+    echo "Ctrl-C ends all"
     wait
 
 [private]
 needs-etcd RECIPE:
     @{{ just_executable() }} etcd || { echo "CANNOT RUN {{ RECIPE }}: there is no etcd" >&2; exit 1; }
+
+# turnwise-rmcp, a workspace of its own: its lints, and its tests with rmcp's client over loopback; FILTER chooses tests by name
+rmcp-tests *FILTER:
+    cargo fmt --manifest-path crates/rmcp/Cargo.toml --check
+    CARGO_TARGET_DIR=target/rmcp cargo clippy --locked --manifest-path crates/rmcp/Cargo.toml --all-targets -- -D warnings
+    CARGO_TARGET_DIR=target/rmcp RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --manifest-path crates/rmcp/Cargo.toml
+    CARGO_TARGET_DIR=target/rmcp TURNWISE_TEST_SECONDS=240 cargo test -q --locked --manifest-path crates/rmcp/Cargo.toml -- {{ FILTER }}
 
 # so many TURNS over five sessions of different makes, with aborts and kills at random; then nothing may be left
 acp-soak TURNS="200":

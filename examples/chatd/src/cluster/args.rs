@@ -7,7 +7,7 @@ use turnwise_process::{BootTime, Guard, GuardDeadline};
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Beyond one machine")]
 pub(crate) struct ClusterArgs {
-    /// Shares the sessions with other chatds: which node owns a session is stored there. More members of one etcd follow after commas.
+    /// Shares sessions with other chatds through this etcd. Several members are separated by commas. No TLS.
     #[arg(
         long,
         value_name = "etcd=URL",
@@ -41,7 +41,11 @@ pub(crate) struct ClusterArgs {
 pub(super) struct Endpoints(pub(super) Vec<String>);
 
 fn endpoints(text: &str) -> Result<Endpoints, &'static str> {
-    let urls = text.strip_prefix("etcd=").ok_or("it begins with etcd=")?;
+    const FORM: &str = "write etcd= once, then URLs with commas between them, as in etcd=http://10.0.0.5:2379,http://10.0.0.6:2379";
+    let urls = text.strip_prefix("etcd=").ok_or(FORM)?;
+    if urls.split(',').any(|url| !url.starts_with("http://")) {
+        return Err(FORM);
+    }
     let urls = urls
         .split(',')
         .map(|url| url.trim_end_matches('/').to_owned());
@@ -81,7 +85,7 @@ impl ClusterArgs {
         }
         if self.peer_listen.is_some_and(|at| at.ip().is_unspecified()) {
             return Err(
-                "--peer-listen needs an address at which other nodes reach this one, not that of all interfaces",
+                "--peer-listen needs the address at which other nodes reach this one, not 0.0.0.0 or [::]",
             );
         }
         Ok(())

@@ -8,7 +8,7 @@ use crate::http::{Call, OWNER, Refusal};
 use axum::{
     body::{Body, Bytes},
     http::{Request, StatusCode, header, request::Parts},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use futures_util::stream;
 use http_body_util::{BodyExt, Limited};
@@ -17,6 +17,8 @@ use serde_json::Value;
 use std::{future::Future, io, pin::Pin, time::Duration};
 use tokio::time::{sleep, timeout};
 
+/// Seconds after which a node may have been given the right token.
+const MISSET: u64 = 60;
 /// Bytes of a refusal.
 const REFUSAL: usize = 64 * 1024;
 /// For the rest of a refusal to arrive.
@@ -81,8 +83,12 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
     let body = if head.headers.contains_key(&OWNER) {
         return Outcome::Undelivered("the session has just gone to another node".to_owned());
     } else if head.status == StatusCode::UNAUTHORIZED {
-        // It is this node that has shown no right token, not the client.
-        return Outcome::Undelivered(format!("the node {address} has another token"));
+        // It is this node that has shown no right token, not the client. No later try will.
+        let words = format!(
+            "the node {address} has another --peer-token than this one: all nodes need the same"
+        );
+        tracing::warn!("{words}");
+        return Outcome::Answered(Refusal::unavailable(words, MISSET).into_response());
     } else if head.status == StatusCode::SERVICE_UNAVAILABLE {
         let text = timeout(ANSWER, Limited::new(body, REFUSAL).collect()).await;
         let Ok(Ok(text)) = text else {

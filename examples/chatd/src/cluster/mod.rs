@@ -47,6 +47,7 @@ struct Inner {
     token: String,
     ttl: Duration,
     announcement: Mutex<Option<(oneshot::Sender<()>, JoinHandle<()>)>>,
+    trouble: Mutex<Option<String>>,
     /// Has a receiver for each message that is at another node.
     under_way: watch::Sender<()>,
     /// Whether answers of other nodes are not waited for any more.
@@ -93,7 +94,7 @@ impl Cluster {
         let token = token::read(file)?;
         let (listener, address) = crate::daemon::tcp(listen).await?;
         let etcd = Etcd::builder(&args.cluster_name, endpoints).connect().await;
-        let etcd = Arc::new(etcd.map_err(|error| format!("no cluster: {error}"))?);
+        let etcd = Arc::new(etcd.map_err(|error| format!("cannot join the cluster: {error}"))?);
         for warning in etcd.warnings() {
             tracing::warn!("{warning}");
         }
@@ -113,12 +114,13 @@ impl Cluster {
             }
         };
         let cluster = Self(Arc::new(Inner {
-            node: node.map_err(|error| format!("no node of a cluster: {error}"))?,
+            node: node.map_err(|error| format!("cannot be a node of a cluster: {error}"))?,
             etcd,
             name: name.into(),
             token,
             ttl,
             announcement: Mutex::default(),
+            trouble: Mutex::default(),
             under_way: watch::Sender::default(),
             ended: watch::Sender::default(),
         }));
@@ -163,7 +165,7 @@ impl Cluster {
         self.0.under_way.closed().await;
     }
 
-    /// Holds the record of this node, by which the others find it.
+    /// Holds the record of this node, by which the others find it. It goes with the lease.
     async fn announce(self, mut ends: oneshot::Receiver<()>) {
         let Inner {
             node, name, ttl, ..
@@ -171,30 +173,42 @@ impl Cluster {
         let place = Place(format!("{PLACES}{name}"));
         let pause = *ttl / 10;
         loop {
-            let acquiring = Ownership::acquire(node, &place);
-            let held = tokio::select! {
-                held = acquiring => held.ok(),
+            let acquired = tokio::select! {
+                acquired = Ownership::acquire(node, &place) => acquired,
                 _ = &mut ends => return,
             };
-            loop {
-                tokio::select! {
-                    () = sleep(pause) => {}
-                    _ = &mut ends => {
-                        if let Some(held) = held {
-                            Ownership::release(node, &place, held.number());
-                        }
-                        return;
+            let held = match acquired {
+                Ok(held) => held,
+                Err(why) => {
+                    let why = format!("this node is not in the cluster: {why}");
+                    if self.0.trouble.lock().replace(why.clone()).is_none() {
+                        tracing::warn!("{why}");
+                    }
+                    tokio::select! {
+                        () = sleep(pause) => continue,
+                        _ = &mut ends => return,
                     }
                 }
-                if held.as_ref().is_none_or(|held| !held.holds()) {
-                    break;
+            };
+            if self.0.trouble.lock().take().is_some() {
+                tracing::info!("this node is in the cluster again");
+            }
+            while held.holds() {
+                tokio::select! {
+                    () = sleep(pause) => {}
+                    _ = &mut ends => return Ownership::release(node, &place, held.number()),
                 }
             }
-            // The record has gone with its term.
-            if let Some(held) = held {
-                Ownership::release(node, &place, held.number());
-            }
+            Ownership::release(node, &place, held.number());
+            let why = "the lease of this node has ended: it has stopped its sessions";
+            tracing::warn!("{why}");
+            *self.0.trouble.lock() = Some(why.to_owned());
         }
+    }
+
+    /// Why this node has no session of the cluster.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.0.trouble.lock().clone()
     }
 
     /// The node that owns a session, if it is not this one.

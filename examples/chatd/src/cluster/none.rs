@@ -55,6 +55,10 @@ impl Cluster {
         match *self {}
     }
 
+    pub(crate) fn trouble(&self) -> Option<String> {
+        match *self {}
+    }
+
     pub(crate) async fn answered(&self) {
         match *self {}
     }

@@ -34,6 +34,8 @@ use serde::Deserialize;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
+/// For a request that is not to wait for a dead node.
+const LOOK: Duration = Duration::from_secs(1);
 /// Pauses between two tries.
 const PAUSE: Duration = Duration::from_millis(10);
 const LONG_PAUSE: Duration = Duration::from_millis(200);
@@ -83,10 +85,14 @@ impl Cluster {
         Refusal::unavailable(why, ttl as u64)
     }
 
-    /// How long a request is tried: until the sessions of a node that is dead are free.
+    /// How long a request is tried. One that starts a session: until those of a dead node are free.
     fn patience(&self, asked: &Asked) -> Duration {
         let given: Patience = serde_json::from_slice(&asked.body).unwrap_or_default();
-        let usual = self.0.ttl + self.0.ttl / 2;
+        let usual = match asked.call {
+            Call::Send | Call::Afresh | Call::Delete => self.0.ttl + self.0.ttl / 2,
+            // Somebody looks.
+            _ => LOOK,
+        };
         let seconds = given.wait_seconds.map(Duration::try_from_secs_f64);
         match (given.wait, seconds) {
             (Some(false), _) => Duration::ZERO,

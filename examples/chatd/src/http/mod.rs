@@ -79,7 +79,7 @@ fn routes<A: Chat>(desk: Desk<A>, cluster: Option<&Cluster>, guard: Guard) -> Ro
             Call::Feed => get(feed::feed).with_state(feed.clone()),
             Call::Drain => post(drain::<A>),
             Call::Accept => delete(accept::<A>),
-            Call::Health => get(health::<A>),
+            Call::Health => get(health::<A>).layer(Extension(cluster.cloned())),
             Call::Metrics => get(metrics::<A>),
             Call::Page => get(page),
         };
@@ -134,7 +134,10 @@ async fn accept<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
 }
 
 /// 200 while messages are taken, those that start a session too.
-async fn health<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
+async fn health<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Extension(cluster): Extension<Option<Cluster>>,
+) -> impl IntoResponse {
     let (code, status) = if desk.is_closing() {
         (StatusCode::SERVICE_UNAVAILABLE, "closing")
     } else if desk.is_draining() {
@@ -143,7 +146,8 @@ async fn health<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
         (StatusCode::OK, "ok")
     };
     let mut health = json!({ "status": status });
-    if let Some(trouble) = desk.trouble() {
+    let of_node = cluster.and_then(|cluster| cluster.trouble());
+    if let Some(trouble) = of_node.or_else(|| desk.trouble()) {
         health["trouble"] = trouble.into();
     }
     (code, Json(health))

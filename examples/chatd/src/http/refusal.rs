@@ -60,7 +60,7 @@ impl Refusal {
     /// A turn was cut off. Its message is not sent again.
     #[cfg(all(feature = "cluster", unix))]
     pub(crate) fn owner_lost() -> Self {
-        let words = "the node of the session is gone, or does not own it any more; the session may have received the message";
+        let words = "the node of the session was lost meanwhile; the session may have received the message: send it again only if that does no harm";
         Self::new(StatusCode::BAD_GATEWAY, "owner_lost", words)
     }
 
