@@ -393,6 +393,12 @@ bench-builds BUILDS="3" *ARGS:
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
+# The second program starts the two others that are built with it.
+# what goes wrong with what people use today: NAME is sqlite or repl; --keep writes docs/why.md, --rounds=N is for fewer or more of them
+evidence NAME *ARGS:
+    cargo build -q --locked --release --manifest-path benches/evidence/Cargo.toml --bins
+    cargo run -q --locked --release --manifest-path benches/evidence/Cargo.toml --bin {{ NAME }} -- {{ ARGS }}
+
 # instructions, locked operations and allocations of the paths that matter, against benches/gate/counts.json; with --record they are written there
 bench-gate *MODE:
     rustup run {{ gate_rust }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ gate_rust }} --profile minimal \
@@ -412,11 +418,13 @@ picture: browser
 fmt:
     cargo fmt --all
     cargo fmt --manifest-path fuzz/Cargo.toml
+    cargo fmt --manifest-path benches/evidence/Cargo.toml
 
 # fails where `just fmt` would change something
 formatted:
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
+    cargo fmt --manifest-path benches/evidence/Cargo.toml --check
 
 # clippy, every warning an error: everything, then the library with each feature alone
 lint:
@@ -436,8 +444,9 @@ lint:
     cargo clippy -p turnwise --lib --all-features -- -D warnings
     cargo clippy -p turnwise-cluster --lib -- -D warnings
     cargo clippy -p turnwise-etcd --lib -- -D warnings
-    # A workspace of its own, with a lock file of its own.
+    # Workspaces of their own, with lock files of their own.
     cargo check --locked --manifest-path fuzz/Cargo.toml --no-default-features
+    cargo clippy --locked --manifest-path benches/evidence/Cargo.toml --all-targets -- -D warnings
 
 # the documentation, every warning an error
 doc:
