@@ -409,6 +409,17 @@ bench-builds BUILDS="3" *ARGS:
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
+# The second program starts the two others that are built with it.
+# what goes wrong with what people use today: NAME is sqlite or repl; --keep writes docs/why.md, --rounds=N is for fewer or more of them
+evidence NAME *ARGS:
+    cargo build -q --locked --release --manifest-path benches/evidence/Cargo.toml --bins
+    cargo run -q --locked --release --manifest-path benches/evidence/Cargo.toml --bin {{ NAME }} -- {{ ARGS }}
+
+# the lints of those programs, and short runs of them
+evidence-tests:
+    cargo clippy --locked --manifest-path benches/evidence/Cargo.toml --all-targets -- -D warnings
+    cargo test -q --locked --release --manifest-path benches/evidence/Cargo.toml
+
 # instructions, locked operations and allocations of the paths that matter, against benches/gate/counts.json; with --record they are written there
 bench-gate *MODE:
     rustup run {{ gate_rust }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ gate_rust }} --profile minimal \
@@ -428,11 +439,13 @@ picture: browser
 fmt:
     cargo fmt --all
     cargo fmt --manifest-path fuzz/Cargo.toml
+    cargo fmt --manifest-path benches/evidence/Cargo.toml
 
 # fails where `just fmt` would change something
 formatted:
     cargo fmt --all --check
     cargo fmt --manifest-path fuzz/Cargo.toml --check
+    cargo fmt --manifest-path benches/evidence/Cargo.toml --check
 
 # clippy, every warning an error: everything, then the library with each feature alone
 lint:

@@ -1,0 +1,6 @@
+//! What goes wrong with what people use today, measured beside turnwise. Each module has one table of docs/why.md.
+
+pub mod page;
+pub mod repl;
+pub mod rounds;
+pub mod sqlite;
