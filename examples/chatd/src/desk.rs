@@ -1,11 +1,13 @@
 //! What both interfaces may do: all of turnwise that the daemon uses is in this file and in `daemon`.
 
+pub(crate) use crate::view::View;
+
 use crate::{
     agent::{Chat, Part, Unkept},
-    board::{Board, Exchange},
+    board::Board,
     limits,
     metrics::Metrics,
-    question::{Question, Reply, Unanswered},
+    question::{Reply, Unanswered},
     words::{begin_of, begin_of_shared, told},
 };
 use serde::Serialize;
@@ -377,38 +379,5 @@ impl<A: Chat> Drop for Answer<A> {
             let error = "nobody waited for the answer";
             self.post(|board, key, turn, _| board.end(key, turn, Some(error)));
         }
-    }
-}
-
-/// A session at one moment, for people and programs outside.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct View {
-    pub(crate) key: String,
-    pub(crate) phase: &'static str,
-    /// For how long, in milliseconds.
-    pub(crate) elapsed_ms: u64,
-    pub(crate) waiting: u32,
-    pub(crate) incarnation: u64,
-    /// The ticket of the turn under way.
-    pub(crate) turn: Option<u64>,
-    pub(crate) note: Option<Arc<str>>,
-    /// Those that wait for an answer.
-    pub(crate) questions: Vec<Question>,
-    pub(crate) last: Option<Exchange>,
-    /// Why its conversation may be another one after a restart.
-    pub(crate) trouble: Option<String>,
-    /// Of a cluster, the node that has it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) node: Option<Arc<str>>,
-}
-
-impl View {
-    /// The same but for the time that has passed.
-    pub(crate) fn is_still(&self, before: &Self) -> bool {
-        let facts = |view: &Self| (view.phase, view.waiting, view.incarnation, view.turn);
-        facts(self) == facts(before)
-            && self.elapsed_ms >= before.elapsed_ms
-            && (&self.key, &self.note, &self.last) == (&before.key, &before.note, &before.last)
-            && (&self.questions, &self.trouble) == (&before.questions, &before.trouble)
     }
 }

@@ -7,6 +7,7 @@
 //! | `agent`, `echo`, `repl`, `pi`, `acp` | what the sessions are made of |
 //! | `question` | what an agent asks in the middle of a turn |
 //! | `desk` | what both interfaces may do: all of turnwise that the daemon uses |
+//! | `view` | what is shown of a session |
 //! | `board` | what there is to look at beside turnwise's status: what was asked last, and what was said |
 //! | `metrics` | how often, and how long, for Prometheus |
 //! | `terminal`, `input`, `paper` | interface one: lines in, lines out |
@@ -58,6 +59,7 @@ mod question;
 mod repl;
 mod terminal;
 mod token;
+mod view;
 mod words;
 
 #[cfg(all(feature = "pi", unix))]

@@ -28,7 +28,7 @@ use tokio::{
     task::JoinHandle,
     time::{sleep, timeout},
 };
-use turnwise::manager::Ownership;
+use turnwise::manager::{NotOwned, Ownership};
 use turnwise_cluster::{ClusterKey, Node, Settings};
 use turnwise_etcd::Etcd;
 use turnwise_process::BootTime;
@@ -180,6 +180,13 @@ impl Cluster {
             let held = match acquired {
                 Ok(held) => held,
                 Err(why) => {
+                    let why = match why {
+                        NotOwned::Elsewhere(_) => {
+                            "an earlier node with this address has a lease".into()
+                        }
+                        NotOwned::Unavailable(why) => why,
+                        _ => "its record was refused".into(),
+                    };
                     let why = format!("this node is not in the cluster: {why}");
                     if self.0.trouble.lock().replace(why.clone()).is_none() {
                         tracing::warn!("{why}");
