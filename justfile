@@ -215,7 +215,7 @@ cluster *ARGS: (needs-etcd "cluster")
     for port in 8484 8485 8486; do
         $(node $port) < /dev/null > "$folder/$port" 2>&1 &
         nodes+=($!)
-        until grep -q "^chatd: for other nodes" "$folder/$port"; do kill -0 "${nodes[-1]}" 2>/dev/null || { cat "$folder/$port"; exit 1; }; sleep 0.1; done
+        until grep -qs "^chatd: for other nodes" "$folder/$port"; do kill -0 "${nodes[-1]}" 2>/dev/null || { cat "$folder/$port"; exit 1; }; sleep 0.1; done
         echo "http://127.0.0.1:$port is process ${nodes[-1]}; its output is in $folder/$port"
     done
     echo "another node: $(node 8487)"

@@ -67,7 +67,10 @@ pub(crate) fn most(given: u32, is_node: bool) -> u32 {
         given.min(share).max(1)
     }
     #[cfg(not(unix))]
-    given
+    {
+        let _ = is_node;
+        given
+    }
 }
 
 /// Tries once to say why: whoever does not read that is not waited for.
