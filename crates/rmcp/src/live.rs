@@ -52,7 +52,7 @@ pub(crate) enum Stage {
     Ended,
 }
 
-/// What is known of one session, by everybody who has a reference to it.
+/// The state of one session, shared by all that refer to it.
 pub(crate) struct Live {
     pub(crate) local: LocalSessionManager,
     pub(crate) control: SessionControl<()>,

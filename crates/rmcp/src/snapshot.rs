@@ -9,7 +9,7 @@ use turnwise::{Incarnation, Phase, SessionManager, manager::SessionStatus};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct McpSession {
-    /// Its id, as clients send it in `Mcp-Session-Id`. Who has it can use the session: do not show it to everybody.
+    /// Its id, as clients send it in `Mcp-Session-Id`. Whoever has this id can use the session, so keep it secret.
     pub id: SessionId,
     /// How far it is.
     pub phase: McpPhase,
