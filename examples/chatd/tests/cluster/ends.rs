@@ -153,15 +153,7 @@ async fn a_node_that_is_stopped_is_named_on_the_feed() {
 /// Sessions that are processes end with the term of their node, before another node starts them.
 #[tokio::test]
 async fn the_processes_of_a_stopped_owner_are_gone() {
-    let shell = [
-        "--agent",
-        "repl",
-        "--repl-command",
-        "sh",
-        "--repl-end",
-        "echo {}",
-    ];
-    let nodes = Nodes::start(2, TTL, &shell).await;
+    let nodes = Nodes::start(2, TTL, &SHELL).await;
     let first = nodes.said(0, "a", "echo $$").await.trim().to_owned();
     assert!(runs(&first));
     nodes.stop(0).await;

@@ -8,6 +8,16 @@ use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
 
 pub(crate) const TOKEN: &str = "the-token-of-the-nodes";
 
+/// Sessions that are shells.
+pub(crate) const SHELL: [&str; 6] = [
+    "--agent",
+    "repl",
+    "--repl-command",
+    "sh",
+    "--repl-end",
+    "echo {}",
+];
+
 pub(crate) struct Nodes {
     pub(crate) etcd: Servers,
     token: PathBuf,

@@ -136,15 +136,7 @@ async fn an_answer_is_passed_on_as_it_comes() {
 #[tokio::test]
 async fn a_message_is_delivered_once() {
     const EACH: usize = 40;
-    let shells = [
-        "--agent",
-        "repl",
-        "--repl-command",
-        "sh",
-        "--repl-end",
-        "echo {}",
-    ];
-    let mut nodes = Nodes::start(3, "60", &[&shells[..], &["--max-waiting", "500"]].concat()).await;
+    let mut nodes = Nodes::start(3, "60", &[&SHELL[..], &["--max-waiting", "500"]].concat()).await;
     let file = nodes.folder.join("heard");
     let append = |number: usize| format!("echo {number} >> {}; echo $$", file.display());
     // All at once, of a key that nobody has.
