@@ -70,8 +70,8 @@
 //!
 //! # The protocol
 //!
-//! - A node has one lease. It is renewed three times in its time to live, by a thread of its own. A renewal is given up after a sixth of
-//!   that time and tried again.
+//! - A node has one lease. It is renewed five times in its time to live, by a thread of its own. A renewal is given up after a sixth of
+//!   that time and tried again, at another member of the engine.
 //! - The deadline counts from before the question was sent, on a clock that goes on while the machine is suspended. A session has the
 //!   term that it was acquired under; a later term does not cover it.
 //! - Keys are asked for in batches of 100, two of which are under way. One request of a key is awaited at a time. What it is, is decided

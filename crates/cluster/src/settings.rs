@@ -30,7 +30,7 @@ impl Settings {
         owner.rsplit_once('#').map_or(owner, |(name, _)| name)
     }
 
-    /// How long a lease lives without a renewal. The node renews it three times in this time. Unless set, 10 s.
+    /// How long a lease lives without a renewal. The node renews it five times in this time. Unless set, 10 s.
     ///
     /// When a node dies, others wait so long for its keys. An outage of the engine that is longer than this time minus the margin stops all
     /// sessions of all nodes.
@@ -59,6 +59,12 @@ impl Settings {
             _ => return Ok(()),
         };
         Err(io::Error::new(io::ErrorKind::InvalidInput, words))
+    }
+
+    /// From one renewal to the next. Unless the margin is long, two tries may fail after any renewal, and a third is in time: one of three
+    /// members is stopped, and another does not know it yet.
+    pub(crate) fn period(&self) -> Duration {
+        self.time / 5
     }
 
     /// How long one renewal may take. Then it is tried again, at another member of the engine.

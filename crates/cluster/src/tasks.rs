@@ -70,11 +70,10 @@ async fn renew<E: Engine>(
     mut renewed: u64,
 ) -> bool {
     let Shared { host, settings, .. } = shared;
-    let third = settings.time / 3;
     loop {
         while lease.holds() && !shared.is_leaving() {
             let since = Duration::from_nanos(host.now().saturating_sub(renewed));
-            let left = third.saturating_sub(since);
+            let left = settings.period().saturating_sub(since);
             if left.is_zero() {
                 break;
             }

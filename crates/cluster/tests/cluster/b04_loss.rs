@@ -219,3 +219,22 @@ fn a_renewal_that_comes_too_late() {
         world.end();
     }
 }
+
+/// An engine that is away for half the time to live ends no session, whenever that is: then two tries of a renewal may be lost.
+#[test]
+fn an_outage_of_half_a_term() {
+    for tenth in 0..80 {
+        let world = World::new(tenth, 1, Faults::default(), 60 * SECOND);
+        let from = 5 * SECOND + SECOND * tenth as u32 / 10;
+        world.cut(0, from, from + 5 * SECOND);
+        let node = world.node(0, settings(0)).expect("the settings make sense");
+        let of = world.clone();
+        world.spawn(0, async move {
+            let held = Held::acquire(&node, "x").await.expect("it is free");
+            of.sleep(0, 25 * SECOND).await;
+            assert!(held.term().holds(), "B4: lost, seed {tenth}");
+        });
+        world.run(30 * SECOND);
+        world.end();
+    }
+}

@@ -1,11 +1,13 @@
 //! Real etcd processes for tests: one or three members, which are killed, stopped and cut, behind proxies that lose answers.
 
+mod away;
 mod family;
 mod proxy;
 mod server;
 mod store;
 mod work;
 
+pub use away::Away;
 pub use family::Family;
 pub use proxy::{Fate, Proxy};
 pub use server::{Servers, VERSIONS, Version, post, post_as};

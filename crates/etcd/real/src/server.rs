@@ -215,8 +215,9 @@ impl Drop for Servers {
             for at in 0..self.members.len() {
                 let log =
                     fs::read_to_string(self.root.join(&format!("m{at}.log"))).unwrap_or_default();
-                let lines: Vec<_> = log.lines().rev().take(5).collect();
-                eprintln!("m{at}: {lines:#?}");
+                for line in log.lines().rev().take(5) {
+                    eprintln!("m{at}: {}", line.get(..300).unwrap_or(line));
+                }
             }
         }
     }
