@@ -143,7 +143,7 @@ async fn versions(members: &Members) -> io::Result<Vec<String>> {
                 let warning = wire::warning(&version).map_err(io::Error::other)?;
                 warnings.extend(warning.map(|words| format!("{url}: {words}")));
             }
-            Err(words) => warnings.push(format!("{url} does not answer: {words}")),
+            Err(words) => warnings.push(format!("{url} does not answer as an etcd: {words}")),
         }
     }
     match answered {
@@ -156,10 +156,13 @@ async fn version(members: &Members, at: usize) -> Result<String, String> {
     let (lane, member) = (Lane::default(), members.only(at));
     let asked = lane.send(&member, "/version", None, None);
     let answer = tokio::time::timeout(members.connect * 2, asked).await;
-    let (_, text, _) = answer.map_err(|_| "no answer in time".to_owned())??;
+    let answer = answer.unwrap_or_else(|_| Err("no answer in time".to_owned()));
+    // Its caller names the member.
+    let named = format!("{}: ", member.list[0].url);
+    let (_, text, _) = answer.map_err(|words| words.replace(&named, ""))?;
     let answer = wire::unwrapped(&text)?;
     let version = answer["etcdserver"].as_str();
     version
         .map(str::to_owned)
-        .ok_or_else(|| "it is no etcd".to_owned())
+        .ok_or_else(|| "its answer names no version".to_owned())
 }
