@@ -76,10 +76,19 @@ proofs *MODE:
 # canary of the property tests needs thousands of sequences, and shows nothing about memory.
 # property and threads tests, interpreted by Miri; SCHEDULES seeds of its scheduler for the threads, each a different schedule
 miri SCHEDULES="1": (nightly "miri rust-src")
-    TURNWISE_SEED=1 TURNWISE_TEST_SECONDS=3000 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance" \
-        cargo +{{ nightly }} miri test -p turnwise --test properties --test drops
-    TURNWISE_TEST_SECONDS=3000 MIRIFLAGS="-Zmiri-disable-isolation -Zmiri-permissive-provenance -Zmiri-many-seeds=0..{{ SCHEDULES }}" \
-        cargo +{{ nightly }} miri test -p turnwise --test stress
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export TURNWISE_SEED=1 TURNWISE_TEST_SECONDS=3000
+    flags="-Zmiri-disable-isolation -Zmiri-permissive-provenance"
+    miri() { cargo +{{ nightly }} miri test -p turnwise "$@"; }
+    miri --no-run --test properties --test drops --test stress
+    # It interprets on one core, so the two halves run side by side.
+    MIRIFLAGS="$flags" miri --test properties &
+    half=$!
+    trap 'kill $half 2>/dev/null || true' EXIT
+    MIRIFLAGS="$flags" miri --test drops
+    MIRIFLAGS="$flags -Zmiri-many-seeds=0..{{ SCHEDULES }}" miri --test stress
+    wait $half
 
 # the threads test under ThreadSanitizer; std is built with it too, else std itself seems to race
 tsan: (nightly "rust-src")
