@@ -86,6 +86,7 @@ pub mod testing {}
 #[doc = include_str!("core.md")]
 pub mod core {}
 
+/// [cluster]: https://docs.rs/crate/turnwise/latest/source/docs/cluster.md
 #[doc = include_str!("migrating.md")]
 #[doc = include_str!("../../docs/why.md")]
 pub mod migrating {}

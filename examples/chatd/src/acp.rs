@@ -20,16 +20,16 @@ use turnwise_acp::{
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "With --agent acp, claude, codex, opencode, pi-acp or qwen")]
 pub(crate) struct AcpArgs {
-    /// A program that speaks ACP. Only --agent acp takes one. The others run theirs, found by $PATH.
+    /// A program that speaks ACP. Only --agent acp takes one. The other agents run their own, found in $PATH.
     #[arg(long, value_name = "PROGRAM")]
     acp_program: Option<OsString>,
-    /// An argument for it. May be repeated. Only --agent acp takes it.
+    /// An argument for that program. May be repeated. Only --agent acp takes it.
     #[arg(long, value_name = "ARGUMENT", allow_hyphen_values = true)]
     acp_arg: Vec<OsString>,
-    /// Its working directory. Most agents keep conversations separate for each. The default is the current directory.
+    /// The agent's working directory. Most agents keep conversations separate for each. The default is the current directory.
     #[arg(long, value_name = "DIRECTORY")]
     acp_cwd: Option<PathBuf>,
-    /// A file for the ids of conversations, used by one daemon at a time. Without it, they are forgotten at the end.
+    /// A file for the ids of conversations, used by one daemon at a time. Without it, they are forgotten when the daemon ends.
     #[arg(long, value_name = "FILE")]
     acp_sessions: Option<PathBuf>,
     /// What happens when the agent asks whether it may call a tool.
@@ -39,9 +39,9 @@ pub(crate) struct AcpArgs {
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Policy {
-    /// It is refused.
+    /// Every call is refused.
     Deny,
-    /// It may read and search.
+    /// Calls that read or search, by the agent's own account, are allowed. Others are refused.
     AllowReads,
     /// You are asked.
     Ask,
@@ -240,7 +240,7 @@ fn part(event: AcpEvent) -> Option<Part> {
 fn show(asked: &AcpPermission) -> Question {
     let text = |text: &str| begin_of(text, limits::QUESTION);
     let options = asked.options.iter().take(limits::OPTIONS);
-    let title = asked.tool.title.as_deref().unwrap_or("the call of a tool");
+    let title = asked.tool.title.as_deref().unwrap_or("a tool call");
     Question {
         id: asked.id,
         kind: Kind::Select,

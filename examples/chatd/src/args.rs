@@ -61,7 +61,7 @@ pub(crate) struct Args {
     /// How long a session may be idle before it is stopped.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = some_seconds)]
     pub(crate) idle: Duration,
-    /// How long a session may be used before it is stopped, give or take a tenth. It is replaced between two turns, never in one.
+    /// How old a session may become, give or take a tenth. An older one is replaced between two turns, never during one.
     /// Without it, there is no limit.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) max_age: Option<Duration>,
@@ -71,11 +71,12 @@ pub(crate) struct Args {
     /// The most messages queued for one session.
     #[arg(long, value_name = "COUNT", default_value = "16")]
     pub(crate) max_waiting: u16,
-    /// The most HTTP connections, but never more than half of the files that the process may open. With --cluster, a sixth for clients
-    /// and a sixth for other nodes.
+    /// The most HTTP connections, but never more than half of the files that the process may open. With --cluster, never more than a
+    /// sixth for clients, and a sixth for other nodes.
     #[arg(long, value_name = "COUNT", default_value = "4096", value_parser = clap::value_parser!(u32).range(1..=65536))]
     pub(crate) max_connections: u32,
-    /// How long a message may wait for its turn, and for room. Without it, the wait for room is limited to 30 s, and that in the queue is not.
+    /// How long a message may wait for its turn, and for room for a new session. Without it, the wait in the queue has no limit, and the
+    /// wait for room ends after 30 s.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) wait_timeout: Option<Duration>,
     /// How long a session may take to start.
@@ -84,11 +85,11 @@ pub(crate) struct Args {
     /// How long a turn may take.
     #[arg(long, value_name = "SECONDS", default_value = "600", value_parser = some_seconds)]
     pub(crate) turn_timeout: Duration,
-    /// How long a turn or a start may be silent: without a part, and without a note. Without it, there is no limit.
+    /// How long a turn or a start may go on without a part of an answer and without a note. Without it, there is no limit.
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     pub(crate) quiet: Option<Duration>,
-    /// How long a question of the agent waits for its answer. Then it is cancelled, and the turn goes on. 0 cancels each at
-    /// once.
+    /// How long a question of the agent waits for its answer. Then it is cancelled, and the turn goes on. 0 cancels each question
+    /// at once.
     #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = seconds)]
     pub(crate) question_timeout: Duration,
     /// How long a cancelled turn may take to end by itself before its session is stopped.
@@ -97,8 +98,8 @@ pub(crate) struct Args {
     /// How long a session may take to stop.
     #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = some_seconds)]
     pub(crate) stop_timeout: Duration,
-    /// How long the processes of sessions may go on when this daemon was stopped by SIGSTOP. When it is killed, they are killed at
-    /// once. 0: they have no guard. Linux only.
+    /// How long the processes of sessions may go on after this daemon was stopped by SIGSTOP. If it is killed, they are killed at
+    /// once. 0 starts no guard. Linux only.
     #[cfg(unix)]
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     guard: Duration,
@@ -133,7 +134,7 @@ pub(crate) struct ReplArgs {
     /// The shell command of the REPL. It reads from a pipe, and should not buffer its output.
     #[arg(long = "repl-command", value_name = "COMMAND", default_value = PYTHON)]
     pub(crate) command: String,
-    /// A line for the REPL that prints a line with {}.
+    /// The input line that makes the REPL print {}, which marks the end of an answer.
     #[arg(long = "repl-end", value_name = "LINE", default_value = "print('{}')")]
     pub(crate) end: String,
 }

@@ -59,7 +59,7 @@ pub(crate) async fn run<A: Chat>(
         );
     }
     let lines = input::lines();
-    let lines = lines.map_err(|error| format!("no thread to read input by: {error}"))?;
+    let lines = lines.map_err(|error| format!("no thread for the input: {error}"))?;
     for name in &doors.names {
         out.put(&format!("chatd: {}\n", escape::line(name)));
     }

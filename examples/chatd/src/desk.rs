@@ -182,7 +182,7 @@ impl<A: Chat> Desk<A> {
             Ok(_) => {}
             Err(StopError::Closed) => return Err(TurnError::Closed),
             // Its key is free all the same.
-            Err(error) => tracing::warn!(key, error = told(&error), "stopped badly"),
+            Err(error) => tracing::warn!(key, error = told(&error), "the session failed to stop"),
         }
         match self.sessions.with(TurnOptions::no_wait()).turn(key).await {
             // Who waited has it, anew.
@@ -376,7 +376,7 @@ impl<A: Chat> Drop for Answer<A> {
     /// The message is cancelled by the drop of its `Sending`.
     fn drop(&mut self) {
         if self.stage != Stage::Over {
-            let error = "nobody waited for the answer";
+            let error = "the client went away before the answer was complete";
             self.post(|board, key, turn, _| board.end(key, turn, Some(error)));
         }
     }

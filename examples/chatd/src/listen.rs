@@ -62,7 +62,7 @@ impl Drop for Bound {
     fn drop(&mut self) {
         if let Err(error) = remove(&self.path, self.file) {
             let path = self.path.display();
-            tracing::warn!(%path, %error, "the socket is left behind");
+            tracing::warn!(%path, %error, "the socket cannot be removed");
         }
     }
 }

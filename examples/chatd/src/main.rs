@@ -156,7 +156,7 @@ fn runtime() -> Result<Runtime, String> {
     }));
     let runtime = Runtime::new();
     panic::set_hook(before);
-    runtime.map_err(|error| format!("no runtime: {error}"))
+    runtime.map_err(|error| format!("cannot start tokio's runtime: {error}"))
 }
 
 /// Each has its thread from the start, so that the report needs none.
@@ -167,7 +167,7 @@ struct Outputs {
 
 impl Outputs {
     fn start() -> Result<Self, String> {
-        let none = |error| format!("no thread to write by: {error}");
+        let none = |error| format!("no thread for the output: {error}");
         Ok(Self {
             terminal: Output::start("pieces of output", stdout()).map_err(none)?,
             log: Output::start("lines of the log", stderr()).map_err(none)?,

@@ -29,7 +29,9 @@ impl fmt::Display for BadName {
                 let most = limits::KEY;
                 write!(f, "the name of a session has more than {most} bytes")
             }
-            Self::Dots => f.write_str("no address leads to a session named `.` or `..`"),
+            Self::Dots => {
+                f.write_str("a session cannot be named `.` or `..`: no address leads to it")
+            }
             Self::SpaceAtEnd => f.write_str("the name of a session begins or ends with a space"),
             Self::Control => f.write_str("the name of a session has control characters"),
             Self::Invisible(char) => {

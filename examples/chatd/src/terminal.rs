@@ -19,17 +19,17 @@ use tokio::sync::{mpsc, oneshot};
 use turnwise::manager::TurnOptions;
 
 const HELP: &str = "\
-each line is a message; a line that begins with // is one that begins with /
-/status         what every session does
-/stop           cancels the turn, and what waits behind it
-/queue          the messages that wait, with their numbers
-/back N         takes message N back
-/answer N TEXT  answers question N of the session; /status lists them
-/new            stops the session and starts it afresh
-/use NAME       goes to another session
-/drain          refuses new sessions; those that are there go on
+each line is a message; begin it with // to send a message that begins with /
+/status         lists all sessions and their questions
+/stop           cancels the turn and dismisses the queue
+/queue          lists the messages that wait, with their numbers
+/back N         takes message N out of the queue
+/answer N TEXT  answers question N of the session
+/new            restarts the session with a new conversation
+/use NAME       switches to another session
+/drain          refuses new sessions; existing ones go on
 /accept         accepts new sessions again
-/quit           ends all sessions and the daemon";
+/quit           stops all sessions and the daemon";
 
 pub(crate) struct Terminal<A: Chat> {
     desk: Desk<A>,
@@ -118,7 +118,7 @@ impl<A: Chat> Terminal<A> {
             _ if line.starts_with("//") => self.send(&line[1..]),
             _ if line.starts_with('/') => {
                 self.paper
-                    .line(&format!("unknown command {line}; /help lists them"));
+                    .line(&format!("unknown command {line}; /help lists the commands"));
             }
             _ => self.send(line),
         }
@@ -190,7 +190,10 @@ impl<A: Chat> Terminal<A> {
                 Ok(()) => "answered".to_owned(),
                 Err(why) => why.to_string(),
             },
-            Err(_) => "/answer needs the number of a question, and a text".to_owned(),
+            Err(_) => {
+                "/answer needs the number of a question and a text; /status lists the questions"
+                    .to_owned()
+            }
         };
         self.paper.line(&line);
     }
@@ -205,8 +208,8 @@ impl<A: Chat> Terminal<A> {
         let (desk, key, number) = (self.desk.clone(), self.key.clone(), self.sent);
         let afresh = async move {
             let what = What::Remark(match desk.afresh(&key).await {
-                Ok(Ok(())) => "afresh".to_owned(),
-                Ok(Err(unkept)) => format!("afresh, but {unkept}"),
+                Ok(Ok(())) => "restarted".to_owned(),
+                Ok(Err(unkept)) => format!("restarted, but {unkept}"),
                 Err(error) => told(&error),
             });
             Said { key, number, what }

@@ -7,7 +7,7 @@ use turnwise_process::{BootTime, Guard, GuardDeadline};
 #[derive(clap::Args, Debug)]
 #[command(next_help_heading = "Beyond one machine")]
 pub(crate) struct ClusterArgs {
-    /// Shares sessions with other chatds through this etcd. Several members are separated by commas. No TLS.
+    /// Shares sessions with other chatds through this etcd. Separate the URLs of several members by commas. No TLS.
     #[arg(
         long,
         value_name = "etcd=URL",
@@ -15,13 +15,13 @@ pub(crate) struct ClusterArgs {
         requires_all = ["peer_listen", "peer_token"]
     )]
     cluster: Option<Endpoints>,
-    /// The address where the other nodes reach this one. It is the name of this node, too.
+    /// The address where the other nodes reach this one. It is also the name of this node.
     #[arg(long, value_name = "ADDRESS", requires = "cluster")]
     pub(super) peer_listen: Option<SocketAddr>,
-    /// A file with the token by which nodes know each other, the same for all. It is read like --token-file.
+    /// A file with the token that all nodes share. It is read like --token-file.
     #[arg(long, value_name = "FILE", requires = "cluster")]
     pub(super) peer_token: Option<PathBuf>,
-    /// Nodes share sessions if this name is the same, and their etcd.
+    /// The name of the cluster. Nodes share sessions if they have the same name and the same etcd.
     #[arg(
         long,
         value_name = "NAME",
@@ -29,7 +29,7 @@ pub(crate) struct ClusterArgs {
         requires = "cluster"
     )]
     pub(super) cluster_name: String,
-    /// How long others wait for the sessions of a node that is dead. Without etcd for four fifths of this time, a node stops its sessions.
+    /// How long the sessions of a dead node stay blocked. A node that cannot reach etcd for four fifths of this time stops its sessions.
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = some_seconds, requires = "cluster")]
     pub(super) cluster_ttl: Duration,
     /// When the processes of sessions are killed, unless the node moves it.
@@ -80,7 +80,7 @@ impl ClusterArgs {
         }
         if !matches!(agent, AgentKind::Echo) && !cfg!(target_os = "linux") {
             return Err(
-                "with --cluster, sessions that are processes need Linux: only there a guard ends them in time",
+                "with --cluster, sessions that are processes need Linux: only there can a guard end them in time",
             );
         }
         if self.peer_listen.is_some_and(|at| at.ip().is_unspecified()) {

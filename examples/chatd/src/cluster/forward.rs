@@ -71,7 +71,7 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
     let answer = match answer {
         Ok(answer) => answer,
         Err(Failure::Unsent) => {
-            return Outcome::Undelivered(format!("the node {address} has gone"));
+            return Outcome::Undelivered(format!("the node {address} is gone"));
         }
         Err(Failure::Broken) => return Outcome::Lost,
     };
@@ -81,11 +81,11 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind == "text/event-stream");
     let body = if head.headers.contains_key(&OWNER) {
-        return Outcome::Undelivered("the session has just gone to another node".to_owned());
+        return Outcome::Undelivered("the session has just moved to another node".to_owned());
     } else if head.status == StatusCode::UNAUTHORIZED {
         // It is this node that has shown no right token, not the client. No later try will.
         let words = format!(
-            "the node {address} has another --peer-token than this one: all nodes need the same"
+            "the --peer-token of the node {address} differs from that of this node: all nodes need the same"
         );
         tracing::warn!("{words}");
         return Outcome::Answered(Refusal::unavailable(words, MISSET).into_response());

@@ -114,7 +114,7 @@ impl Cluster {
             }
         };
         let cluster = Self(Arc::new(Inner {
-            node: node.map_err(|error| format!("cannot be a node of a cluster: {error}"))?,
+            node: node.map_err(|error| format!("cannot start a node of the cluster: {error}"))?,
             etcd,
             name: name.into(),
             token,
@@ -182,7 +182,7 @@ impl Cluster {
                 Err(why) => {
                     let why = match why {
                         NotOwned::Elsewhere(_) => {
-                            "an earlier node with this address has a lease".into()
+                            "an earlier node with this address still has a lease".into()
                         }
                         NotOwned::Unavailable(why) => why,
                         _ => "its record was refused".into(),
@@ -207,7 +207,7 @@ impl Cluster {
                 }
             }
             Ownership::release(node, &place, held.number());
-            let why = "the lease of this node has ended: it has stopped its sessions";
+            let why = "the lease of this node has ended, and its sessions were stopped";
             tracing::warn!("{why}");
             *self.0.trouble.lock() = Some(why.to_owned());
         }

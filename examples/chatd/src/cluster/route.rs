@@ -158,13 +158,13 @@ async fn route<A: Chat>(
                 if !response.headers().contains_key(&OWNER) {
                     return Ok(response);
                 }
-                "another node has just begun the session".to_owned()
+                "another node has just started the session".to_owned()
             }
             Some(owner) => match forward(&cluster, &owner, &key, &asked).await {
                 Outcome::Answered(response) => return Ok(response),
                 Outcome::Undelivered(why) => why,
                 Outcome::Lost if asked.parts.method.is_safe() => {
-                    "the node of the session has gone".to_owned()
+                    "the node of the session is gone".to_owned()
                 }
                 Outcome::Lost => return Err(Refusal::owner_lost()),
             },

@@ -60,7 +60,7 @@ impl Message {
 fn seconds(name: &str, given: Option<f64>) -> Result<Option<Duration>, Refusal> {
     let seconds = given.map(Duration::try_from_secs_f64).transpose();
     match seconds.map_err(|error| Refusal::bad_input(format!("{name}: {error}")))? {
-        Some(Duration::ZERO) => Err(Refusal::bad_input(format!("{name} is more than 0"))),
+        Some(Duration::ZERO) => Err(Refusal::bad_input(format!("{name} must be more than 0"))),
         seconds => Ok(seconds),
     }
 }

@@ -77,7 +77,7 @@ pub(super) async fn answer<A: Chat>(
             answer: None,
             yes: Some(yes),
         } => Reply::Yes(yes),
-        _ => return Err(Refusal::bad_input("either `answer` or `yes` is needed")),
+        _ => return Err(Refusal::bad_input("send either `answer` or `yes`")),
     };
     // What is no number is the name of none.
     let answered = id

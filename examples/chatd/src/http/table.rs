@@ -63,8 +63,8 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Required(r#"{"message": "..."}"#),
         does: "queues a message",
-        answers: "200 `{\"key\", \"turn\", \"reply\"}`; by `Accept: text/event-stream` the events `started`, `part`, \
-                  `question`, `lagged`, then `done` or `failed`",
+        answers: "200 `{\"key\", \"turn\", \"reply\"}`; with `Accept: text/event-stream` the events `started`, \
+                  `part`, `question`, `lagged`, then `done` or `failed`",
         absent: (200, ""),
     },
     Route {
@@ -74,7 +74,7 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Ignored,
         does: "all sessions",
-        answers: "200, a list of the next; with `--cluster` `{\"sessions\", \"unreachable\"}`, of all nodes",
+        answers: "200, a list of the objects of the next row; with `--cluster` `{\"sessions\", \"unreachable\"}`, of all nodes",
         absent: (200, ""),
     },
     Route {
@@ -105,7 +105,8 @@ pub(crate) const TABLE: &[Route] = &[
         call: Call::Listen,
         open: false,
         body: Body::Ignored,
-        does: "server-sent events: what a session says from now on, whoever asks; with `Last-Event-ID`, after that event, as far as it is kept",
+        does: "server-sent events: the output of a session from now on, for all its messages; with `Last-Event-ID`, from after \
+               that event, as far as it is kept",
         answers: "200, events `part`, `question` and `lagged`",
         absent: (200, ""),
     },
@@ -115,8 +116,8 @@ pub(crate) const TABLE: &[Route] = &[
         call: Call::Answer,
         open: false,
         body: Body::Required(r#"{"answer": "..."}"#),
-        does: "answers an open question of the session; one for yes or no takes `{\"yes\": true}` too",
-        answers: "200 `{\"answered\": true}`; 404 `no_question` if it is not open any more",
+        does: "answers an open question of the session; a question for yes or no also takes `{\"yes\": true}`",
+        answers: "200 `{\"answered\": true}`; 404 `no_question` if it is no longer open",
         absent: (404, "no_question"),
     },
     Route {
@@ -125,7 +126,7 @@ pub(crate) const TABLE: &[Route] = &[
         call: Call::Abort,
         open: false,
         body: Body::Optional(r#"{"turn": 7}"#),
-        does: "cancels the running turn; with a number, that turn, or takes that message out of the queue",
+        does: "cancels the running turn; with a number, cancels that turn, or takes that message out of the queue",
         answers: "200 `{\"aborting\": true}`; 409 `no_turn`; 404 `no_session`",
         absent: (404, "no_session"),
     },
@@ -146,8 +147,7 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Ignored,
         does: "cancels the turn, dismisses the queue and stops the session",
-        answers: "200 `{\"stopped\": true}`; 404 `no_session` if there was none, but its conversation ends too; 500 \
-                  `not_kept`",
+        answers: "200 `{\"stopped\": true}`; 404 `no_session` if there was none (its conversation still ends); 500 `not_kept`",
         absent: (404, "no_session"),
     },
     Route {
@@ -166,7 +166,7 @@ pub(crate) const TABLE: &[Route] = &[
         call: Call::Drain,
         open: false,
         body: Body::Ignored,
-        does: "refuses new sessions (503 `not_accepting`); those that are there go on",
+        does: "refuses new sessions (503 `not_accepting`); existing ones go on",
         answers: "200 `{\"draining\": true}`",
         absent: (200, ""),
     },
@@ -186,9 +186,9 @@ pub(crate) const TABLE: &[Route] = &[
         call: Call::Health,
         open: true,
         body: Body::Ignored,
-        does: "whether messages are accepted, for new sessions too",
-        answers: "200 `{\"status\": \"ok\"}`, or 503 `{\"status\": \"draining\"}` while new sessions are refused, or `\"closing\"` once it is \
-                  asked to end; a `\"trouble\"` if conversations cannot be kept",
+        does: "whether chatd accepts messages, also for new sessions",
+        answers: "200 `{\"status\": \"ok\"}`, or 503 `{\"status\": \"draining\"}` while new sessions are refused, or `\"closing\"` once chatd \
+                  has been asked to end; a `\"trouble\"` if conversations cannot be kept, or if the node has no lease",
         absent: (200, ""),
     },
     Route {

@@ -13,9 +13,8 @@ pub(crate) struct PiArgs {
     /// An argument for pi, such as --pi-arg=--no-approve. May be repeated.
     #[arg(long = "pi-arg", value_name = "ARGUMENT", allow_hyphen_values = true)]
     arguments: Vec<OsString>,
-    /// The directory for conversations, used by one daemon at a time, or by all nodes of a cluster. The default, but not with
-    /// --cluster, is `chatd-sessions` in $XDG_DATA_HOME or
-    /// ~/.local/share.
+    /// The directory for conversations, used by one daemon at a time, or by all nodes of a cluster. Required with --cluster.
+    /// Otherwise, the default is `chatd-sessions` in $XDG_DATA_HOME or ~/.local/share.
     #[arg(long = "pi-session-dir", value_name = "DIRECTORY")]
     session_dir: Option<PathBuf>,
     /// pi's working directory. pi keeps conversations separate for each. The default is the current directory.

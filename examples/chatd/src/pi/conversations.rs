@@ -89,7 +89,7 @@ impl Conversations {
         let lock = take(folder, FlockOperation::NonBlockingLockExclusive)?
             .ok_or_else(|| io::Error::other("another chatd is using it"))?;
         if fs::exists(folder.join(SHARED))? {
-            let why = format!("a cluster keeps conversations there, in {SHARED}");
+            let why = format!("a cluster stores its conversations there, in {SHARED}");
             return Err(io::Error::other(why));
         }
         let (kept, doubtful) = Kept::read(folder)?;
@@ -174,7 +174,7 @@ impl Conversations {
         match failed {
             Some((kept, why)) if session.change > kept => Some(why.to_string()),
             _ if session.doubtful => Some(format!(
-                "the last chatd could not keep in {} which conversations were new: this may be one that was left",
+                "the previous chatd could not store in {} which conversations were new: this may be an old one",
                 self.folder.display()
             )),
             _ => None,
@@ -207,7 +207,7 @@ impl Kept {
             let folder = folder.display();
             tracing::warn!(
                 %folder,
-                "the last chatd could not keep which conversations were new: old ones may be back"
+                "the previous chatd could not store which conversations were new: old ones may be back"
             );
         }
         Ok((kept, doubtful))

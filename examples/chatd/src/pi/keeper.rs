@@ -196,7 +196,7 @@ impl<S: Source> Writer<S> {
             if before {
                 self.pause = (self.pause * 2).min(LONG_PAUSE);
             } else {
-                tracing::error!(%folder, %error, "which conversations are new cannot be kept; it is tried again");
+                tracing::error!(%folder, %error, "cannot store which conversations are new; trying again");
             }
             drop(fs::rename(
                 self.folder.join(SPARE),
@@ -209,13 +209,13 @@ impl<S: Source> Writer<S> {
                 self.folder.join(SPARE),
             ));
             if before {
-                tracing::info!(%folder, "which conversations are new is kept again");
+                tracing::info!(%folder, "stored which conversations are new");
             }
         }
         let failed = error.map(|error| {
             let text = format!(
-                "which conversations are new cannot be kept in {folder}: {error}; it is tried again, and until \
-                 then a restart brings the old ones back"
+                "cannot store in {folder} which conversations are new: {error}; chatd tries again, and until that \
+                 succeeds a restart brings the old ones back"
             );
             Arc::from(text)
         });

@@ -144,7 +144,7 @@ impl Shared {
             forgotten.map_err(|error| {
                 let folder = folder.display();
                 Unkept(format!(
-                    "no new conversation can be kept in {folder}: {error}; the old one may go on, so ask again"
+                    "cannot store a new conversation in {folder}: {error}; the old one may go on, so try again"
                 ))
             })
         }
@@ -230,7 +230,7 @@ impl Files {
         };
         let broken = |why: String| {
             let path = path.display();
-            let text = format!("{path} is not what a chatd of this version has written: {why}");
+            let text = format!("{path} was not written by this version of chatd: {why}");
             io::Error::new(io::ErrorKind::InvalidData, text)
         };
         let record: Record =
@@ -301,7 +301,7 @@ fn lock(path: &Path, limit: Duration) -> io::Result<File> {
             Ok(()) => return Ok(file),
             Err(Errno::WOULDBLOCK) if Instant::now() < deadline => thread::sleep(PAUSE),
             Err(Errno::WOULDBLOCK) => {
-                let text = format!("another chatd does not let go of {}", path.display());
+                let text = format!("another chatd holds the lock {}", path.display());
                 return Err(io::Error::new(io::ErrorKind::TimedOut, text));
             }
             Err(Errno::INTR) => {}

@@ -63,7 +63,7 @@ async fn commands_answer_while_a_turn_runs() {
         "{ends}"
     );
     daemon.types("/new").await;
-    daemon.sees("[main] (afresh)").await;
+    daemon.sees("[main] (restarted)").await;
     daemon.types("hello").await;
     daemon.sees("[main] (1) hello").await;
 }

@@ -35,7 +35,7 @@ async fn to_ask_for_a_new_one_does_also_after_a_restart() {
     let mut daemon = start(&world, &["--session", "a"]).await;
     begin(&daemon, "first").await;
     daemon.types("/new").await;
-    daemon.sees("[a] (afresh)").await;
+    daemon.sees("[a] (restarted)").await;
     begin(&daemon, "second").await;
     let deleted = daemon.ask("DELETE", "/sessions/a").answer().await;
     assert_eq!(deleted.0, 200, "{}", deleted.1);
