@@ -1,6 +1,6 @@
 //! The task of one pi: it alone writes to it, reads all that it writes at all times, and sees its end.
 //!
-//! | it ends because | the turn hears | the process |
+//! | it ends because | the turn receives | the process |
 //! |---|---|---|
 //! | `stop` | | stdin closed, SIGTERM, SIGKILL |
 //! | the session is dropped | | SIGKILL |
