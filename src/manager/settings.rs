@@ -258,7 +258,7 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// Keeps the last events of each session, up to so many bytes of [`Backend::weight`](crate::Backend::weight), for listeners that
+    /// Keeps the last events of each session, up to `bytes` bytes by [`Backend::weight`](crate::Backend::weight), for listeners that
     /// come late: [`listen_from`](crate::SessionManager::listen_from). Default: 0, so no event is kept.
     ///
     /// A new event pushes out the oldest ones. An event of more bytes than the limit is not kept. The events end with their session. Each

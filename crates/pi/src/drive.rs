@@ -80,7 +80,7 @@ pub(crate) struct Driver {
     lines: FramedRead<ChildStdout, Lines>,
     protocol: Protocol,
     orders: mpsc::UnboundedReceiver<Order>,
-    /// Who hears the turn.
+    /// Receives the reports of the turn.
     hears: Option<mpsc::Sender<Report>>,
     /// When a turn that is cancelled must have ended.
     deadline: Option<Instant>,

@@ -15,7 +15,7 @@ pub enum Phase {
     Starting,
     /// A turn is held or granted.
     Busy,
-    /// The session is free, and nobody waits for it.
+    /// The session is free, and no call waits for it.
     Idle,
     /// The session is being closed. Its key is still held.
     Closing,

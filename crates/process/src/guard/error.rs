@@ -13,7 +13,7 @@ pub enum GuardError {
     /// The guard was started, and did not answer within 10 s: for example because `main` does something else before it calls
     /// [`Guard::init`](crate::Guard::init), or because the guard is stopped.
     NoAnswer,
-    /// The guard ended before the program ran: for example because the deadline passed, or because somebody killed it.
+    /// The guard ended before the program ran: for example because the deadline passed, or because it was killed.
     Ended,
     /// The [deadline](crate::GuardDeadline) had passed.
     DeadlinePassed,
