@@ -21,8 +21,8 @@ pub struct Timeouts {
     /// Limits the wait for room, when the session limit is reached ([`WhenFull`]). A call that exceeds it ends with
     /// [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull). `None`: only `wait` limits it. Default: 30 s.
     pub room: Option<Duration>,
-    /// Limits a start, a health check, and the [acquisition](crate::manager::Ownership::acquire) of a key. A start that exceeds it is dropped and cleaned up, and its caller gets
-    /// [`TurnError::StartTimedOut`](crate::manager::TurnError::StartTimedOut). A session whose check exceeds it is replaced.
+    /// Limits a start, a health check, and the [acquisition](crate::manager::Ownership::acquire) of a key. A start that exceeds it is dropped
+    /// and cleaned up, and its caller gets [`TurnError::StartTimedOut`](crate::manager::TurnError::StartTimedOut). A session whose check exceeds it is replaced.
     /// Default: 30 s.
     pub start: Duration,
     /// Limits a message, or a closure of `with_turn`. One that exceeds it is cancelled, and has `abort` to finish. If it

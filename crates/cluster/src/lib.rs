@@ -64,7 +64,7 @@
 //!   sessions act on can refuse each act of an earlier session: it compares [`Incarnation`](turnwise::Incarnation)s.
 //! - **No stuck key.** An answer that is lost or late blocks no key, and neither does a caller that goes away. If a request takes effect
 //!   after it was given up, a record may remain without a session. The node that it names can then have the key.
-//! - If the engine cannot be reached for longer than the time to live minus the margin, all sessions are stopped.
+//! - **Outages.** If the engine cannot be reached for longer than the time to live minus the margin, all sessions are stopped.
 //!
 //! `docs/cluster.md` of turnwise has more, and an example of a store that compares the numbers.
 //!

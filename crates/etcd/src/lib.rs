@@ -67,7 +67,7 @@
 //!
 //! A restored backup of etcd goes back in time, and so do fences. A store that compares fences then refuses all new sessions until the
 //! fences have caught up. Restore it with `etcdutl snapshot restore --bump-revision 1000000000 --mark-compacted`, which makes all later
-//! revisions higher (etcd issue 16028). Stop all nodes before that.
+//! revisions higher (etcd issue 16028). Keep all nodes stopped meanwhile.
 //!
 //! # Settings
 //!

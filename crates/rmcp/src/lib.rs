@@ -74,8 +74,8 @@
 //! | end of its service | - | closing | closing | closing | - |
 //! | idle for long | - | - | - | closing, if idle | - |
 //!
-//! `init_timeout` of rmcp's settings limits a handshake. A second handshake is repeated, and not used, if a request finds no session and another
-//! request restores the session before the first one does. Without that, rmcp would answer the first request with 500.
+//! `init_timeout` of rmcp's settings limits a handshake. A handshake is sometimes repeated in vain: a request finds no session, and
+//! another request restores the session before the first one does. Without the second handshake, rmcp would answer the first request with 500.
 //!
 //! # What it costs
 //!
