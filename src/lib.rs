@@ -12,16 +12,16 @@
 //!
 //! # Layout of the source
 //!
-//! Each module uses only those below it in this table, and in the table of each folder.
+//! Each module uses only the modules below it in this table. The modules of each folder follow the same rule.
 //!
 //! | module | its one idea |
 //! |---|---|
 //! | `guide` | how to use the crate, at length |
 //! | `testing` (feature `testing`) | a scripted backend and its ledger, for the tests of programs that embed the manager |
 //! | [`manager`] (feature `tokio`) | the session manager: starts, checks and stops sessions |
-//! | `record` | records the transitions of slots, where it is built for that |
+//! | `record` | records the transitions of slots, in builds that check the specification (`machine`); otherwise nothing |
 //! | `registry` | the verified core: a concurrent map of exclusive sessions |
-//! | `sync` | the one file that differs between what ships and what is checked |
+//! | `sync` | the one file that differs between the shipped crate and its model-checked copy |
 #![forbid(unsafe_code)]
 // On docs.rs, each item shows the feature that it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,4 +1,4 @@
-//! How to use the crate. Each page answers one question, and is documentation only.
+//! How to use the crate. Each page answers one question. These modules contain documentation only.
 //!
 //! | question | page |
 //! |---|---|

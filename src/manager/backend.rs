@@ -6,9 +6,8 @@ use std::{fmt, future::Future, hash::Hash};
 
 /// Starts, stops and checks one kind of session.
 ///
-/// Only [`start`](Self::start) is required. Write the methods as `async fn`. Two more things to do: free a session's resources in
-/// [`stop`](Self::stop), and make sure that a dropped start or stop leaves nothing behind, for example with `kill_on_drop`. A session
-/// need not be `Sync`.
+/// Only [`start`](Self::start) is required. Write the methods as `async fn`. Free a session's resources in [`stop`](Self::stop). A
+/// start or a stop that is dropped must leave nothing behind: for a process, set `kill_on_drop`. A session need not be `Sync`.
 ///
 /// ```
 /// use std::{io, process::Stdio};
@@ -41,7 +40,7 @@ use std::{fmt, future::Future, hash::Hash};
 /// }
 /// ```
 ///
-/// Each method may fail, hang or panic. The manager continues:
+/// Each method may fail, hang or panic. This is what the manager does then:
 ///
 /// | method | on an error | on a timeout | on a panic |
 /// |---|---|---|---|
@@ -54,10 +53,10 @@ pub trait Backend: Send + Sync + 'static {
     type Key: Eq + Hash + Clone + fmt::Debug + Send + Sync + 'static;
     /// The session: a process, a connection, an interpreter.
     type Session: Send + 'static;
-    /// Reaches the session without its turn: to steer it, to answer its questions, to read its meters. `()` if there is nothing
-    /// to reach. [`SessionManager::handle`](crate::SessionManager::handle) returns a clone.
+    /// Reaches the session without its turn: to steer it, to answer its questions, to read its meters.
+    /// [`SessionManager::handle`](crate::SessionManager::handle) returns a clone. `()` if there is nothing to reach.
     type Handle: Clone + Send + Sync + 'static;
-    /// A part of the output, of a start or a turn. Each reader gets a clone; put large events into an `Arc`. `()` if there is none.
+    /// Partial output of a start or a turn. Each reader gets a clone; put large events into an `Arc`. `()` if there is none.
     type Event: Clone + Send + Sync + 'static;
     /// The error of a start, a stop or a turn: an enum, an `anyhow::Error`, a `Box<dyn Error + Send + Sync>`, a `String`.
     type Error: fmt::Debug + fmt::Display + Send + Sync + 'static;
@@ -65,23 +64,31 @@ pub trait Backend: Send + Sync + 'static {
     /// Starts a session, and returns it with its [handle](Self::Handle).
     ///
     /// [`cx.incarnation()`](TurnContext::incarnation) is a generation number, higher than that of every earlier session of this key.
-    /// You can use it as a fencing token. What the start emits goes to the [listeners](crate::SessionManager::listen).
+    /// You can use it as a fencing token. The events of a start go to the [listeners](crate::SessionManager::listen).
+    ///
+    /// # Errors
+    ///
+    /// The call, and every call that waits for this start, ends with [`TurnError::Start`](crate::manager::TurnError::Start).
     ///
     /// # Cancel safety
     ///
-    /// A caller that goes away does not cut the start short. An [abort](crate::SessionManager::abort) without other waiting calls, a
-    /// [stop](crate::SessionManager::stop) and the deadline of a shutdown do: [`cx.cancelled()`](TurnContext::cancelled) resolves, and the
-    /// start has `Timeouts::abort` to end. If it exceeds that, or `Timeouts::start`, or this process loses the
-    /// [ownership](crate::manager::Ownership) of the key, it is dropped, and [`start_abandoned`](Self::start_abandoned) runs before the key goes
-    /// to the next caller.
+    /// A caller that goes away does not cut the start short. These do: an [abort](crate::SessionManager::abort) while no other call waits, a
+    /// [stop](crate::SessionManager::stop), and the deadline of a shutdown. Then [`cx.cancelled()`](TurnContext::cancelled) resolves, and the
+    /// start has `Timeouts::abort` to end. A start is dropped if it exceeds that or `Timeouts::start`, or if this process loses the
+    /// [ownership](crate::manager::Ownership) of the key. Then [`start_abandoned`](Self::start_abandoned) runs before the key goes to the next
+    /// caller.
     fn start(
         &self,
         key: &Self::Key,
         cx: &TurnContext<Self::Event>,
     ) -> impl Future<Output = Result<(Self::Session, Self::Handle), Self::Error>> + Send;
 
-    /// Cleans up after a start that timed out, was cut short or panicked. When it returns, nothing of that start may be left. By default it
+    /// Cleans up after a start that timed out, was cut short or panicked. When this returns, nothing of that start may be left. By default it
     /// does nothing.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is dropped after `Timeouts::stop`, and the key goes to the next caller.
     fn start_abandoned(
         &self,
         key: &Self::Key,
@@ -92,6 +99,14 @@ pub trait Backend: Send + Sync + 'static {
     }
 
     /// Stops a session. No new session of the key starts before this returns. By default it drops the session.
+    ///
+    /// # Errors
+    ///
+    /// They are reported as [`StopError::Failed`](crate::manager::StopError::Failed), and the key is free.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is dropped after `Timeouts::stop`, and the key is free. A caller that goes away does not interrupt it.
     fn stop(
         &self,
         key: &Self::Key,
@@ -105,18 +120,22 @@ pub trait Backend: Send + Sync + 'static {
         }
     }
 
-    /// Checks a session before each turn but its first. If it returns false, the session is stopped, and a new one starts in the
-    /// same turn. By default it returns true.
+    /// Returns whether a session may have another turn. Called before each turn but its first. If it returns false, the session is stopped,
+    /// and a new one starts in the same turn. By default it returns true.
+    ///
+    /// # Cancel safety
+    ///
+    /// It is dropped after `Timeouts::start`, and the session is stopped. A caller that goes away does not interrupt it.
     fn is_healthy(&self, session: &mut Self::Session) -> impl Future<Output = bool> + Send {
         let _ = session;
         std::future::ready(true)
     }
 
-    /// Returns the size of an event in bytes. The unread events of one reader are limited to
-    /// [`ManagerBuilder::unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together.
+    /// Returns the size of an event in bytes. [`ManagerBuilder::unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) limits the sum of
+    /// the unread events of one reader.
     ///
-    /// By default this is the size of the type, without the heap memory that it owns. Write this method if events own memory
-    /// whose size others choose: `size_of::<String>() + event.len()`. [`TurnContext::emit`] and [`TurnContext::send`] call it once for
+    /// By default this is the size of the type, without the heap memory that it owns. Write this method if the content of an event comes from
+    /// outside: `size_of::<String>() + event.len()`. [`TurnContext::emit`] and [`TurnContext::send`] call it once for
     /// each event.
     fn weight(event: &Self::Event) -> usize {
         size_of_val(event)
@@ -137,7 +156,7 @@ pub trait Backend: Send + Sync + 'static {
 
 /// A [`Backend`] whose sessions answer messages.
 ///
-/// A type for messages, one for the final reply, and [`send`](Self::send), which is one turn:
+/// It adds a type for messages, a type for the final reply, and [`send`](Self::send), which is one turn:
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -196,9 +215,14 @@ pub trait Agent: Backend {
     /// When [`cx.cancelled()`](TurnContext::cancelled) resolves, return soon, with a reply or an error, and leave the session ready
     /// for the next turn.
     ///
+    /// # Errors
+    ///
+    /// The sender gets [`TurnError::Agent`](crate::manager::TurnError::Agent), and the session goes on. To end the session too, call
+    /// [`discard`](crate::manager::SessionControl::discard).
+    ///
     /// # Cancel safety
     ///
-    /// A turn that still runs `Timeouts::abort` after its cancellation is dropped. Its session is then stopped, as after a panic. If this
+    /// A turn that still runs `Timeouts::abort` after its cancellation is dropped, and its session is stopped, as after a panic. If this
     /// process loses the [ownership](crate::manager::Ownership) of the session, the turn is dropped at once.
     fn send(
         &self,
@@ -223,8 +247,8 @@ pub enum StopReason {
     Restarted,
     /// [`Backend::is_healthy`] returned false, timed out or panicked.
     Unhealthy,
-    /// Its turn was cut short, panicked or was discarded, or a plain turn was not [`done`](crate::manager::SessionTurn::done), so its
-    /// state is unknown.
+    /// Its turn was cut short, panicked or was discarded, or a plain turn was not [`done`](crate::manager::SessionTurn::done). So the
+    /// state of the session is unknown.
     Dirty,
     /// The manager shuts down.
     Shutdown,

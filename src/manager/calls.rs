@@ -38,8 +38,8 @@ use std::{fmt, future::Future, pin::pin};
 /// | send a message | [`send_message`](Self::send_message) | the queue, a start, the reply | cancels the message; [`detach`](Sending::detach) lets it run |
 /// | take a turn | [`turn`](Self::turn) | the queue, a start | leaves the queue; a start continues |
 /// | run a closure in a turn | [`with_turn`](Self::with_turn) | the queue, a start, the closure | the same; in the closure, stops the session |
-/// | look | [`status`](Self::status), [`snapshot`](Self::snapshot) | nothing | |
-/// | count what has happened | [`stats`](Self::stats) | nothing | |
+/// | read what sessions do | [`status`](Self::status), [`snapshot`](Self::snapshot) | nothing | |
+/// | read the counters | [`stats`](Self::stats) | nothing | |
 /// | reach a session without its turn; keep it alive | [`handle`](Self::handle); [`keep_alive`](Self::keep_alive) | nothing | |
 /// | list a queue | [`queue`](Self::queue) | nothing | |
 /// | cancel a call; empty a queue | [`abort`](Self::abort); [`dismiss`](Self::dismiss) | nothing | |
@@ -54,7 +54,7 @@ use std::{fmt, future::Future, pin::pin};
 ///
 /// Calls for one key wait in one FIFO queue. Calls for other keys never wait for it. Each call takes its position *when it is
 /// called*, and not when it is first polled. Its future is `'static`, so `tokio::spawn(manager.send_message("a", text))` keeps
-/// the order of the calls. [The module](crate::manager#calls-and-states) has a table of what each call does in each state.
+/// the order of the calls. [A table](crate::manager#calls-and-states) lists the result of each call in each state.
 ///
 /// The manager is cheap to clone. It [shuts down](Self::shutdown) by itself, without a deadline, when the last clone and the last
 /// waiting call are gone. A [`turn`](Self::turn) that found its session idle does not wait.
@@ -139,8 +139,8 @@ impl<A: Agent> SessionManager<A> {
 impl<B: Backend> SessionManager<B> {
     /// Takes a turn of a key's session. Starts the session if there is none, and replaces it if it is not healthy.
     ///
-    /// The [`SessionTurn`] dereferences to the session. [`done`](SessionTurn::done) ends the turn; a turn that is dropped instead discards
-    /// a session that was borrowed.
+    /// The [`SessionTurn`] dereferences to the session. This is a *plain* turn: your code holds it, and the manager never takes it away.
+    /// [`done`](SessionTurn::done) ends the turn. A turn that is dropped instead discards a session that was borrowed.
     ///
     /// # Errors
     ///
@@ -195,7 +195,7 @@ impl<B: Backend> SessionManager<B> {
     /// # Ok(()) }
     /// ```
     ///
-    /// For this, the future of `f` must be `Send` ([`SendFnOnce`]). If it is not, use [`turn`](Self::turn).
+    /// The future of `f` must be `Send` for that ([`SendFnOnce`]). If it is not, use [`turn`](Self::turn).
     ///
     /// # Errors
     ///
@@ -207,7 +207,7 @@ impl<B: Backend> SessionManager<B> {
     ///
     /// # Cancel safety
     ///
-    /// A closure that panics, or is dropped before its end, leaves its session *dirty*: nobody knows its state. The manager stops
+    /// A closure that panics, or is dropped before its end, leaves its session *dirty*: its state is unknown. The manager stops
     /// a dirty session, and the next caller gets a new one. The manager itself drops a closure that still runs `Timeouts::abort`
     /// after it was cancelled: by [`abort`](Self::abort), by [`stop`](Self::stop), by the deadline of a shutdown, or because it
     /// exceeded `Timeouts::turn`.
@@ -243,7 +243,7 @@ impl<B: Backend> SessionManager<B> {
         }
     }
 
-    /// Returns a manager whose calls have these options. It is the same manager, with the same sessions, and cheap to make.
+    /// Returns this manager with other options for its calls. The sessions are the same. It is cheap to make.
     ///
     /// ```
     /// # use std::{convert::Infallible, time::Duration};
@@ -265,8 +265,13 @@ impl<B: Backend> SessionManager<B> {
     /// # Ok(()) }
     /// ```
     ///
-    /// [`TurnOptions::wait`] and [`TurnOptions::no_wait`] concern turns, messages and restarts, [`TurnOptions::turn`] messages and
-    /// closures, [`TurnOptions::only`](TurnOptions#structfield.only) also stops and aborts. Other calls ignore the options.
+    /// | options | calls that they concern |
+    /// |---|---|
+    /// | `wait`, `no_wait`, `existing`, `first`, `note` | messages, turns, closures, restarts |
+    /// | `turn` | messages, closures |
+    /// | `only` | messages, turns, closures, restarts, stops, aborts |
+    ///
+    /// Other calls ignore the options.
     pub fn with(&self, mut options: TurnOptions) -> Self {
         options.note = options.note.map(text::note);
         Self {
@@ -275,7 +280,7 @@ impl<B: Backend> SessionManager<B> {
         }
     }
 
-    /// Accepts or refuses new sessions. If they are refused, the sessions that are there go on, and a call that would have to start one
+    /// Accepts or refuses new sessions. While they are refused, existing sessions go on, and a call that would have to start one
     /// ends with [`TurnError::NotAccepting`].
     ///
     /// A start that is under way continues. A restart is refused and leaves its session alone. A session that is not healthy is
@@ -284,7 +289,7 @@ impl<B: Backend> SessionManager<B> {
         self.shared().accept_new(accept);
     }
 
-    /// Returns how often things have happened since the manager was built: starts, stops, turns, refusals. Waits for nothing.
+    /// Returns the counters since the manager was built: starts, stops, turns, refusals. Waits for nothing.
     pub fn stats(&self) -> Stats {
         self.shared().stats.read()
     }
@@ -297,7 +302,7 @@ impl<B: Backend> SessionManager<B> {
 
     /// Returns the status of every key that has a session, a start or a queue. Waits for nothing.
     ///
-    /// A key that goes and comes back during the call may be listed twice, as two incarnations. See
+    /// A key that goes and comes back during the call may be listed twice, as two incarnations: see
     /// [`Registry::snapshot`](crate::Registry::snapshot).
     pub fn snapshot(&self) -> Vec<(B::Key, SessionStatus)> {
         self.shared().snapshot()
@@ -305,7 +310,7 @@ impl<B: Backend> SessionManager<B> {
 
     /// Returns the calls that wait for a turn of this key, in their order, without stops. Waits for nothing.
     ///
-    /// [`abort`](Self::abort) takes a call back by its ticket. The list is copied in steps, so it need not be that of one moment.
+    /// [`abort`](Self::abort) cancels a call by its ticket. The list is copied in steps, so it need not be that of one moment.
     pub fn queue<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Vec<QueuedCall> {
         self.shared().queue(key)
     }

@@ -32,8 +32,8 @@ pub(crate) trait Port<E>: Send + Sync {
 /// Lets a session emit events, set its note and end at any time, also while it is idle. [`TurnContext::session`] returns it. Clones
 /// are for the same session. [The guide](crate::guide::handles) has an example that runs.
 ///
-/// Keep it in the session, or in the task that reads from its process or connection. It does not keep the session or the manager
-/// alive. After the end of the session its methods do nothing.
+/// Keep it in the session, or in the task that reads from the session's process or connection. It does not keep the session or the
+/// manager alive. After the end of the session its methods do nothing.
 ///
 /// ```
 /// use std::{io, process::Stdio};
@@ -77,20 +77,20 @@ impl<E> SessionControl<E> {
         self.port.emit(event);
     }
 
-    /// Sets a text for the status. It is shown while no turn has a note of its own. It is cut like that of [`TurnContext::note`].
+    /// Sets a text for the status, in at most 1024 bytes: see [`TurnContext::note`]. It is shown while no turn has a note of its own.
     pub fn note(&self, note: impl Into<Arc<str>>) {
         self.port.life().set_note(text::note(note.into()));
     }
 
-    /// Returns whether this process still [owns](crate::manager::Ownership) the session: look before each effect outside of this process.
+    /// Returns whether this process still [owns](crate::manager::Ownership) the session. Check it before each effect outside of this process.
     /// Always true without an `Ownership`. Costs one reading of a clock.
     pub fn is_owned(&self) -> bool {
         self.port.life().holds()
     }
 
     /// Stops the session: at once if it is idle, otherwise at the end of its turn. That turn continues; the next call gets a new
-    /// session. A session that is still being started is stopped when its start has ended, and its callers get
-    /// [`TurnError::Discarded`](crate::manager::TurnError::Discarded). In its stop this does nothing.
+    /// session. If the session is still being started, it is stopped at the end of its start, and its callers get
+    /// [`TurnError::Discarded`](crate::manager::TurnError::Discarded). During the stop of the session this does nothing.
     ///
     /// The reason appears in that error and in [`SessionEvent::Discarded`](crate::manager::SessionEvent::Discarded), in at most 1024
     /// bytes. Only the first call has an effect. Never waits.
@@ -115,7 +115,7 @@ impl<E> fmt::Debug for SessionControl<E> {
     }
 }
 
-/// The context of one start or one turn: it emits output, and reports whether that is cancelled.
+/// The context of one start or one turn: it emits events, sets the note, and reports a cancellation.
 pub struct TurnContext<E> {
     pub(crate) incarnation: Incarnation,
     pub(crate) ticket: Ticket,
@@ -131,7 +131,7 @@ impl<E> TurnContext<E> {
         self.incarnation
     }
 
-    /// Returns the turn's ticket.
+    /// Returns the ticket of the turn, or of the call for which the session is started.
     pub fn ticket(&self) -> Ticket {
         self.ticket
     }
@@ -143,9 +143,9 @@ impl<E> TurnContext<E> {
         }
     }
 
-    /// Gives partial output to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
-    /// events, and receives their number. The limits are those of a [`Subscription`](crate::manager::Subscription). For output that
-    /// must arrive, use [`send`](Self::send).
+    /// Emits partial output, to the sender and to all [listeners](crate::SessionManager::listen). Never waits: a slow reader loses
+    /// the oldest events, and receives their number as [`Lagged`](crate::manager::Update::Lagged). A
+    /// [`Subscription`](crate::manager::Subscription) lists the limits. For output that must arrive, use [`send`](Self::send).
     pub fn emit(&self, event: E) {
         self.out.emit(self.ticket, event);
     }
@@ -153,17 +153,17 @@ impl<E> TurnContext<E> {
     /// Sends partial output that must arrive. Waits while the sender's queue is full, until the sender has read enough. All
     /// [listeners](crate::SessionManager::listen) get the event as with [`emit`](Self::emit).
     ///
-    /// An event that was sent is never dropped to make room for another. An emitted one is. An event that exceeds
+    /// A sent event is never dropped to make room for another. An emitted one may be. An event that exceeds
     /// [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) by itself waits until no other sent event is unread.
     ///
-    /// Without a reader, this is the same as `emit`, and never waits. That is so in a start, and when the sender has
+    /// Without a reader, this is the same as `emit`, and never waits. There is no reader in a start, and none when the sender has
     /// [detached](crate::manager::Sending::detach) or dropped its [`Sending`](crate::manager::Sending) or has polled it for the reply.
     /// A `Sending` that is held, and not polled, is a slow reader.
     ///
     /// # Details
     ///
     /// Calls that wait at the same time are served in the order in which they began to wait. The wait ends early in two cases. Then this
-    /// event and all later ones are emitted as by `emit`:
+    /// event and all later ones are emitted, as by `emit`:
     ///
     /// - The turn is cancelled: by an abort, a stop, a shutdown, or `Timeouts::turn`.
     /// - The reader takes nothing for [`Timeouts::quiet`](crate::manager::Timeouts#structfield.quiet). From then on, it is a lossy reader.
@@ -190,12 +190,16 @@ impl<E> TurnContext<E> {
         self.out.note(self.ticket, note);
     }
 
-    /// Resolves when the turn is cancelled. Cancel-safe.
+    /// Resolves when the turn or the start is cancelled. Return soon then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub async fn cancelled(&self) {
         self.out.switch().cancelled(self.ticket).await;
     }
 
-    /// Returns whether the turn is cancelled.
+    /// Returns whether the turn or the start is cancelled.
     pub fn is_cancelled(&self) -> bool {
         self.out.switch().cause(self.ticket).is_some()
     }

@@ -21,7 +21,7 @@ use std::{future::Future, time::Duration};
 
 impl<B: Backend> SessionManager<B> {
     /// Cancels the call with this ticket. Without a ticket, cancels the call that has the session. Returns false if there is no
-    /// such call, or if its turn has ended.
+    /// such call, or if its turn has ended. Waits for nothing.
     ///
     /// | the call | what happens to it |
     /// |---|---|
@@ -41,7 +41,7 @@ impl<B: Backend> SessionManager<B> {
 
     /// Removes all calls from the queue of a key, and returns their number. Each ends with [`TurnError::Dismissed`].
     ///
-    /// The current turn continues, and so does a [`stop`](Self::stop). To end everything that a key has to do, call `dismiss` and then
+    /// The current turn continues, and so does a [`stop`](Self::stop). To end all work of a key, call `dismiss` and then
     /// [`abort`](Self::abort).
     pub fn dismiss<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> usize {
         self.shared().send_away(key, || Refusal::Dismissed)
@@ -80,7 +80,7 @@ impl<B: Backend> SessionManager<B> {
         Stopping::force(self.shared(), key, only, Arc::clone(&self.owner))
     }
 
-    /// Stops the session, if there is one, starts a new one, and returns a turn of it. Waits in the queue like [`turn`](Self::turn).
+    /// Replaces a session: stops it, if there is one, starts a new one, and returns a turn of it. Waits in the queue like [`turn`](Self::turn).
     ///
     /// # Errors
     ///
@@ -90,10 +90,14 @@ impl<B: Backend> SessionManager<B> {
         Entering::of(place, self.shared(), Arc::clone(&self.owner))
     }
 
-    /// Stops the sessions that nobody has used or touched for `idle_for`, and idle ones that are older than
-    /// [`max_age`](ManagerBuilder::max_age). Never waits for a turn.
+    /// Stops the sessions that were neither used nor touched for `idle_for`, and idle ones that are older than
+    /// [`max_age`](ManagerBuilder::max_age). Returns a report. Never waits for a turn.
     ///
     /// [`ManagerBuilder::stop_idle_after`] does this in the background.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, stops in progress continue, and no more are begun.
     pub fn cleanup_idle(
         &self,
         idle_for: Duration,
@@ -106,7 +110,7 @@ impl<B: Backend> SessionManager<B> {
         self.shared().registry.touch(key)
     }
 
-    /// Shuts the manager down, and returns a report that names every key that had a session.
+    /// Shuts the manager down. The future returns a report that names every key that had a session.
     ///
     /// When the call returns, new calls are refused with [`TurnError::Closed`], and all queued calls have ended with it. Turns
     /// may continue until the deadline. Then they are cancelled. Messages and closures that still run after `Timeouts::abort` are
@@ -115,12 +119,16 @@ impl<B: Backend> SessionManager<B> {
     ///
     /// # Details
     ///
-    /// Upper bound: `deadline + abort + start + stop * (2 + n / 16)` for n sessions left at the deadline; `abort`, `start` and `stop`
+    /// Upper bound: `deadline + abort + start + stop * (2 + n / 16)` for n sessions left at the deadline. `abort`, `start` and `stop`
     /// are those of [`Timeouts`](crate::manager::Timeouts). If a plain [`SessionTurn`] is still held then, the report lists its key
     /// as abandoned. Its session is stopped when the turn is dropped.
     ///
-    /// If the runtime ends first, its tasks and their sessions are dropped. The report then lists what was stopped before, and as
-    /// abandoned what was still in the registry.
+    /// If the runtime ends first, its tasks and their sessions are dropped. The report then lists the keys that were stopped before. It lists
+    /// those that were still in the registry as abandoned.
+    ///
+    /// # Cancel safety
+    ///
+    /// The shutdown continues without its future.
     pub fn shutdown(
         &self,
         deadline: Duration,
@@ -131,7 +139,7 @@ impl<B: Backend> SessionManager<B> {
     }
 
     /// Returns the [handle](Backend::Handle) of a key's session, which reaches the session without its turn. `None` before the end of
-    /// the start, and from the beginning of the stop on. Waits for nothing.
+    /// the start, and from the beginning of the stop. Waits for nothing.
     pub fn handle<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Option<B::Handle> {
         self.shared().handle(key)
     }
@@ -139,7 +147,7 @@ impl<B: Backend> SessionManager<B> {
     /// Keeps a key's session alive, without its turn, and returns a guard with its [handle](Backend::Handle). Until the guard is
     /// dropped, the session is not stopped for being idle, for its age, or to make room for another one.
     ///
-    /// Returns `None` if there is no session, also while one is being started or stopped. The guard is for one incarnation.
+    /// Returns `None` if there is no session, or one that is being started or stopped. The guard is for one incarnation.
     /// These end the session all the same: [`stop`](Self::stop), [`restart`](Self::restart), a
     /// [discard](crate::manager::SessionControl::discard), a dirty turn, a failed health check and the shutdown. The drop of the last
     /// guard counts as activity. Waits for nothing.
@@ -150,18 +158,18 @@ impl<B: Backend> SessionManager<B> {
         self.shared().keep_alive(key)
     }
 
-    /// Subscribes to the partial output of a key's sessions, whoever sends the messages, and to that of their starts. Ends with the
-    /// shutdown.
+    /// Subscribes to the events of a key's sessions: of all turns, whoever sends the messages, of starts, and of a
+    /// [`SessionControl`](crate::manager::SessionControl). The key need not have a session. Ends with the shutdown.
     pub fn listen<Q: ?Sized + ToKey<B::Key>>(&self, key: &Q) -> Subscription<B::Event> {
         self.heard(key, None)
     }
 
-    /// Subscribes like [`listen`](Self::listen), and catches up: first come the events after this one, as far as
-    /// [they are kept](ManagerBuilder::keep_events), also if the session is idle. No event is lost or comes twice.
+    /// Subscribes like [`listen`](Self::listen), but continues after the event with this id: first come the later events that
+    /// [were kept](ManagerBuilder::keep_events), also if the session is idle. No event is lost between the two, and none comes twice.
     ///
-    /// [`Subscription::last_id`] returns the id of an event. [`Update::Lagged`](crate::manager::Update::Lagged) stands where events are known to
-    /// be missing. It comes first, with at least 1, if the id is not of the session that is there: then all that this session has kept
-    /// follows. What was kept does not count for [`unread_bytes`](ManagerBuilder::unread_bytes).
+    /// [`Subscription::last_id`] returns the id of an event. An [`Update::Lagged`](crate::manager::Update::Lagged) stands in the place of
+    /// missing events. If the id belongs to another session than the present one, a `Lagged` of at least 1 comes first, and then all that this session
+    /// has kept. Kept events do not count for [`unread_bytes`](ManagerBuilder::unread_bytes).
     pub fn listen_from<Q: ?Sized + ToKey<B::Key>>(
         &self,
         key: &Q,

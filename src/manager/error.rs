@@ -15,7 +15,7 @@ use std::{
     panic::AssertUnwindSafe,
 };
 
-/// Why a turn failed, in the order in which it can.
+/// Why a turn failed. The variants are in the order in which the errors can occur.
 ///
 /// Its text contains the backend's error, which [`cause`](Self::cause) returns. It has no [`source`](Error::source), because the error
 /// of a backend need not be an [`Error`].
@@ -26,8 +26,8 @@ pub enum TurnError<E> {
     Busy,
     /// The manager is shut down, or its runtime is gone.
     Closed,
-    /// The call was to start no session ([`existing`](crate::manager::TurnOptions#structfield.existing),
-    /// [`only`](crate::manager::TurnOptions#structfield.only)), and there is none.
+    /// There is no such session, and the call must not start one: it had [`existing`](crate::manager::TurnOptions#structfield.existing) or
+    /// [`only`](crate::manager::TurnOptions#structfield.only) set.
     NotFound,
     /// A session would have to be started, and [`accept_new(false)`](crate::SessionManager::accept_new) refuses that.
     NotAccepting,
@@ -46,10 +46,10 @@ pub enum TurnError<E> {
     ///
     /// [The guide](crate::guide::errors#turns-that-wait-for-turns) lists which circles are found, and what to do about them.
     Deadlock(Arc<[Arc<str>]>),
-    /// Another process owns the session: its name, as the [`Ownership`](crate::manager::Ownership) returned it. No session of this process
-    /// was stopped to make room.
+    /// Another process owns the session. The text is its name, as the [`Ownership`](crate::manager::Ownership) returned it. No session of this
+    /// process was stopped to make room.
     Elsewhere(Arc<str>),
-    /// It is not known which process owns the session, for this reason.
+    /// The owner of the session could not be determined. The text is the reason.
     Unavailable(Arc<str>),
     /// The session failed to start. All calls that waited for this start share the error.
     Start(Arc<E>),
@@ -57,7 +57,7 @@ pub enum TurnError<E> {
     StartTimedOut,
     /// The start panicked.
     StartPanicked,
-    /// The session's own code [discarded](crate::manager::SessionControl::discard) it while it started, for this reason. All calls that
+    /// The session's own code [discarded](crate::manager::SessionControl::discard) it while it started. The text is its reason. All calls that
     /// waited for this start share the error.
     Discarded(Arc<str>),
     /// The agent returned an error.
@@ -68,7 +68,7 @@ pub enum TurnError<E> {
     /// Neither an event nor a note came for `Timeouts::quiet`, and the cancelled agent did not reply. Its own error, if it returned one,
     /// is dropped.
     Silent,
-    /// This process no longer [owned](crate::manager::Ownership) the session: its turn or its start was cut short.
+    /// This process no longer [owned](crate::manager::Ownership) the session, so its turn or its start was cut short.
     Lost,
     /// The turn was cancelled by its sender, an abort, a stop or a shutdown, and the agent did not reply. Its own error, if it
     /// returned one, is dropped.
@@ -78,7 +78,7 @@ pub enum TurnError<E> {
 }
 
 impl<E> TurnError<E> {
-    /// Returns the backend's error: of a start or of an agent.
+    /// Returns the error of the backend, if a start or an agent returned one.
     pub fn cause(&self) -> Option<&E> {
         match self {
             Self::Start(error) => Some(error),
@@ -165,7 +165,7 @@ impl<E: fmt::Display> fmt::Display for TurnError<E> {
 
 impl<E: fmt::Debug + fmt::Display> Error for TurnError<E> {}
 
-/// Why a message has no reply, and whether it was delivered.
+/// Why a message has no reply, with the message if it was not delivered.
 #[non_exhaustive]
 pub struct SendError<M, E> {
     /// What went wrong.
@@ -208,7 +208,7 @@ pub enum StopError<E> {
     /// The backend's `stop` took longer than `Timeouts::stop`, and was dropped.
     Abandoned,
     /// The turn was cancelled, and still has the key after twice `Timeouts::abort`: a plain turn that is not dropped, a message that
-    /// blocks its thread, or a health check. The stop remains ahead of the queue, and follows when the turn ends.
+    /// blocks its thread, or a health check. The stop stays ahead of the queue, and follows when the turn ends.
     /// [`force_stop`](crate::SessionManager::force_stop) does not wait for that.
     Held,
     /// The manager is shutting down, and stops the session itself. The turn was cancelled nevertheless.

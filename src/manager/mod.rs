@@ -6,17 +6,17 @@
 //! | define how a session answers a message | implement [`Agent`] too; its page has a complete program |
 //! | use the sessions | build a [`SessionManager`]; its page lists the calls |
 //! | limit times, sessions, queues and memory | [`ManagerBuilder`] and [`Timeouts`]; for one call, [`TurnOptions`] |
-//! | watch | [`SessionStatus`], [`Subscription`], [`SessionEvent`] |
+//! | watch sessions | [`SessionStatus`], [`Subscription`], [`SessionEvent`] |
 //! | reach a session, and keep it | [`Backend::Handle`], [`KeepAlive`] |
-//! | let a session report, and end, by itself | [`SessionControl`] |
+//! | let a session emit events, and end, by itself | [`SessionControl`] |
 //! | share the keys with other processes | [`Ownership`] |
 //! | handle errors | [`TurnError`], [`SendError`], [`StopError`] |
 //!
 //! # Calls and states
 //!
-//! Each row is a state of a call (a message, unless stated) or of its session. Each column is what another caller does
-//! meanwhile. A cell has the result of that, and after the semicolon what happens to the call in the row. A cancelled agent
-//! that replies within `Timeouts::abort` delivers its reply; `Aborted` stands for an agent that does not.
+//! Each row is a state of a call (a message, unless stated) or of its session. Each column is what another caller does in that state.
+//! A cell has the result of that. After the semicolon it has the result of the call in the row. `Aborted` stands for an agent that does not
+//! reply within `Timeouts::abort` of its cancellation. One that does delivers its reply.
 //!
 //! | | `abort(ticket)` | `abort(None)` | drop | `dismiss` | `stop` | `restart` | `shutdown`, before its deadline | `shutdown`, after its deadline | `status` | `listen` |
 //! |---|---|---|---|---|---|---|---|---|---|---|

@@ -27,14 +27,14 @@ pub struct TurnOptions {
     /// Starts no session: if the key has none, or its session is not healthy, the call ends with
     /// [`TurnError::NotFound`](crate::manager::TurnError::NotFound).
     pub existing: bool,
-    /// Goes before the queue, behind other such calls and behind stops. It cancels nobody. The limit of the queue counts it, and
-    /// [`dismiss`](crate::SessionManager::dismiss) removes it.
+    /// Goes to the front of the queue, behind other such calls and behind stops. It cancels no other call. It counts for
+    /// [`max_waiting`](crate::manager::ManagerBuilder::max_waiting), and [`dismiss`](crate::SessionManager::dismiss) removes it.
     pub first: bool,
-    /// A text for the list of the [queue](crate::SessionManager::queue), in at most 1024 bytes.
+    /// A text that describes the call in the list of the [queue](crate::SessionManager::queue), in at most 1024 bytes.
     pub note: Option<Arc<str>>,
     /// Acts only on the session with this number. If the key has another one, or none, a turn, a message or a restart ends with
-    /// [`TurnError::NotFound`](crate::manager::TurnError::NotFound), and a stop and an abort return false. It is checked when the call is
-    /// made, and again when it has the key.
+    /// [`TurnError::NotFound`](crate::manager::TurnError::NotFound), and a stop and an abort return false. The number is compared when the
+    /// call is made, and again when the call has the key.
     pub only: Option<Incarnation>,
 }
 

@@ -19,21 +19,22 @@ use std::{fmt, future::Future, pin::Pin, time::Duration};
 ///
 /// - While a term holds, and for its [`grace`](Term::grace) after that, no other process owns the keys that were acquired under it.
 /// - The number of each acquisition is higher than those of all earlier acquisitions of the same key, by any process. No two acquisitions
-///   have the same.
-/// - A key is owned only if the answer to this very request says so. A process takes over a record of its own, too, only by a new number.
+///   have the same number.
+/// - A key counts as owned only if the answer to this very request grants it. A process that finds a record of its own takes it over only with
+///   a new number.
 ///
 /// # Panics
 ///
 /// A panic of [`acquire`](Self::acquire) is caught, and counts as [`NotOwned::Unavailable`]. A panic of [`release`](Self::release) is caught
 /// and ignored. One of [`watch`](Self::watch) reaches the caller of `build`. A [`Term`] must not panic.
 pub trait Ownership<K>: Send + Sync + 'static {
-    /// Acquires the key for this process. Called with the key held, so never twice at once for one key, before the manager makes room for
-    /// the session. A key that this process has released, or still owns, is acquired anew, with a higher number.
+    /// Acquires the key for this process. The manager calls it before it makes room for the session, and never twice at once for one key. A key
+    /// that this process has released, or still owns, is acquired anew, with a higher number.
     ///
     /// # Cancel safety
     ///
-    /// The future may be dropped: after [`Timeouts::start`](crate::manager::Timeouts#structfield.start), or because nobody wants the session
-    /// any more. The implementation then releases what it has acquired, or still acquires.
+    /// The future may be dropped: after [`Timeouts::start`](crate::manager::Timeouts#structfield.start), or because no caller wants the session
+    /// any more. The implementation then releases what it has acquired, or what it acquires later by that request.
     ///
     /// # Errors
     ///
@@ -48,7 +49,7 @@ pub trait Ownership<K>: Send + Sync + 'static {
     /// been sent.
     fn release(&self, key: &K, number: Incarnation);
 
-    /// Stores the notice that this process calls when a term has ended. Called once, when the manager is built.
+    /// Stores the notice. The implementation calls it when a term has ended. Called once, when the manager is built.
     fn watch(&self, notice: LossNotice);
 }
 
@@ -57,12 +58,12 @@ pub type Acquiring<'a> = Pin<Box<dyn Future<Output = Result<Owned, NotOwned>> + 
 
 /// The time for which this process owns what it has acquired: a lease. All keys of a process may share one.
 pub trait Term: Send + Sync + 'static {
-    /// Returns whether the term holds now, by a clock that goes on while the process is stopped or the machine is suspended. Once it has
-    /// returned false, it always does. Called before each turn, so it must be fast.
+    /// Returns whether the term holds now, by a clock that goes on while the process is stopped or the machine is suspended. After it has
+    /// returned false, it never returns true again. Called before each turn, so it must be fast.
     fn holds(&self) -> bool;
 
-    /// Returns how long another process must still wait after this term has ended. A stop or a cleanup that runs when the term ends is
-    /// dropped after this time. Zero if the term ended longer ago; what begins then has all its time.
+    /// Returns the time that another process must still wait after the end of this term. A stop or a cleanup that runs when the term ends is
+    /// dropped after this time. Zero once that time is over; a stop that begins then has all its time.
     fn grace(&self) -> Duration;
 }
 
@@ -74,13 +75,13 @@ pub struct Owned {
 }
 
 impl Owned {
-    /// A key that was acquired with this number, for this term. The number becomes the session's
+    /// Returns the acquisition of a key, with its number and its term. The number becomes the session's
     /// [`Incarnation`]: `Incarnation::try_from(fence)`. It must be lower than 2^63.
     pub fn new(number: Incarnation, term: Arc<dyn Term>) -> Self {
         Self { number, term }
     }
 
-    /// The number of this acquisition, for [`Ownership::release`]. A manager releases its keys itself.
+    /// Returns the number of this acquisition, for [`Ownership::release`]. A manager releases its keys itself.
     pub fn number(&self) -> Incarnation {
         self.number
     }
@@ -115,7 +116,7 @@ pub enum NotOwned {
 pub struct LossNotice(pub(crate) Arc<dyn Fn() + Send + Sync>);
 
 impl LossNotice {
-    /// Lets the manager look at the terms of all its sessions. A session whose term has ended is stopped, with
+    /// Makes the manager check the terms of all its sessions. A session whose term has ended is stopped, with
     /// [`StopReason::Lost`](crate::manager::StopReason::Lost). Its start, message or closure is dropped at once, and a plain turn is cancelled.
     /// Never waits; call it from any thread.
     pub fn notify(&self) {

@@ -21,8 +21,8 @@ pub struct Timeouts {
     /// Limits the wait for room, when the session limit is reached ([`WhenFull`]). A call that exceeds it ends with
     /// [`TurnError::RegistryFull`](crate::manager::TurnError::RegistryFull). `None`: only `wait` limits it. Default: 30 s.
     pub room: Option<Duration>,
-    /// Limits a start, a health check, and the [acquisition](crate::manager::Ownership::acquire) of a key. A start that exceeds it is dropped and cleaned up, and its caller gets
-    /// [`TurnError::StartTimedOut`](crate::manager::TurnError::StartTimedOut). A session whose check exceeds it is replaced.
+    /// Limits a start, a health check, and the [acquisition](crate::manager::Ownership::acquire) of a key. A start that exceeds it is dropped
+    /// and cleaned up, and its caller gets [`TurnError::StartTimedOut`](crate::manager::TurnError::StartTimedOut). A session whose check exceeds it is replaced.
     /// Default: 30 s.
     pub start: Duration,
     /// Limits a message, or a closure of `with_turn`. One that exceeds it is cancelled, and has `abort` to finish. If it
@@ -31,8 +31,8 @@ pub struct Timeouts {
     pub turn: Option<Duration>,
     /// Limits the silence of a message or a start: the time without an event or a note of it. A message that
     /// exceeds it is cancelled, and has `abort` to finish, as with `turn`; then its caller gets
-    /// [`TurnError::Silent`](crate::manager::TurnError::Silent). A start that exceeds it ends as if it had exceeded `start`. A
-    /// [`send`](crate::TurnContext::send) that waits is no silence; if its reader takes nothing for this time, the reader is given up.
+    /// [`TurnError::Silent`](crate::manager::TurnError::Silent). A start that exceeds it ends as if it had exceeded `start`. While a
+    /// [`send`](crate::TurnContext::send) waits, the turn is not silent; if its reader takes nothing for this time, the turn stops waiting for it.
     /// Default: `None`, no limit.
     pub quiet: Option<Duration>,
     /// Limits how long a cancelled message, closure or start may continue. One that exceeds it is dropped, and its session is stopped, or
@@ -197,8 +197,8 @@ impl<B: Backend> ManagerBuilder<B> {
         }
     }
 
-    /// Shares the keys with other processes: before a session starts, its key is acquired. The numbers of sessions are those of the
-    /// acquisitions. Default: no sharing.
+    /// Shares the keys with other processes: the manager acquires each key before its session starts. The number of the acquisition becomes
+    /// the session's [`Incarnation`](crate::Incarnation). Default: no sharing.
     pub fn ownership(mut self, ownership: Arc<dyn Ownership<B::Key>>) -> Self {
         self.ownership = Some(ownership);
         self
@@ -217,8 +217,8 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// Limits the queue of each key. The next call ends with [`TurnError::QueueFull`](crate::manager::TurnError::QueueFull). With 0, no
-    /// call waits. Default: no limit. A stop is never refused, but counts while it waits.
+    /// Limits the number of calls in the queue of each key. The next call ends with
+    /// [`TurnError::QueueFull`](crate::manager::TurnError::QueueFull). With 0, no call waits. A stop is never refused, but counts while it waits. Default: no limit.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.max_waiting = Some(most);
         self
@@ -232,7 +232,7 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// Stops sessions that are older than this, which varies by up to a tenth, so that sessions that start together do not all stop together.
+    /// Stops sessions that are older than this. The limit varies by up to a tenth, so sessions that start together do not all stop together.
     /// Default: never.
     ///
     /// A session that is too old is stopped in the background while it is idle, or by the next call, which gets a new one. It is not stopped in a turn,
@@ -258,11 +258,11 @@ impl<B: Backend> ManagerBuilder<B> {
         self
     }
 
-    /// Keeps the last events of each session, of so many bytes of [`Backend::weight`](crate::Backend::weight) together, for listeners that
-    /// come late: [`listen_from`](crate::SessionManager::listen_from). Default: 0, nothing is kept.
+    /// Keeps the last events of each session, up to `bytes` bytes by [`Backend::weight`](crate::Backend::weight), for listeners that
+    /// come late: [`listen_from`](crate::SessionManager::listen_from). Default: 0, so no event is kept.
     ///
-    /// A new event pushes out the oldest ones. An event of more bytes than the limit is not kept. The events go with their session. Each
-    /// event costs an allocation, a clone and a lock more. If ids outlive the process, set
+    /// A new event pushes out the oldest ones. An event of more bytes than the limit is not kept. The events end with their session. Each
+    /// event then costs one more allocation, clone and lock. If ids outlive the process, set
     /// [`first_incarnation`](Self::first_incarnation), so that no number comes twice.
     pub fn keep_events(mut self, bytes: usize) -> Self {
         self.settings.keep_events = bytes;

@@ -41,19 +41,19 @@ enum Source {
 }
 
 impl Clock {
-    /// The platform's coarse monotonic clock.
+    /// Returns the platform's coarse monotonic clock.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A clock that stands still, with the hand that moves it.
+    /// Returns a clock that stands still, and the hand that moves it.
     pub fn manual() -> (Self, ClockHand) {
         let nanos = Arc::new(AtomicU64::new(0));
         let hand = ClockHand(Arc::clone(&nanos));
         (Self(Source::Manual(nanos)), hand)
     }
 
-    /// The current time.
+    /// Returns the current time.
     #[inline]
     pub fn now(&self) -> Tick {
         match &self.0 {
@@ -88,7 +88,7 @@ impl Tick {
     /// The last moment that fits into the 42 bits of a status: 139 years.
     pub(crate) const LAST: Self = Self((1 << 42) - 1);
 
-    /// The time from `earlier` to this moment; zero if `earlier` is later.
+    /// Returns the time from `earlier` to this moment; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }

@@ -56,7 +56,7 @@ impl fmt::Display for TryEnterError {
 
 impl Error for TryEnterError {}
 
-/// The observation is outdated: since then, the session was used, or its slot was replaced or removed.
+/// The error of [`Observed`](crate::Observed): since the observation, the session was used, or its slot was replaced or removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Moved;
 
@@ -89,11 +89,11 @@ impl fmt::Display for ReplaceError {
 
 impl Error for ReplaceError {}
 
-/// Why a wait with a deadline returned no entry. `E` is the [`Enter`](crate::Enter) itself.
+/// Why a wait with a time limit returned no entry. `E` is the [`Enter`](crate::Enter) itself.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WaitError<E> {
-    /// The deadline passed. The `Enter` keeps its position: wait again, or drop it.
+    /// The time is over. The `Enter` keeps its position: wait again, or drop it.
     TimedOut(E),
     /// The call was refused.
     Refused(EnterError),

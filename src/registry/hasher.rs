@@ -7,10 +7,10 @@ use std::{
     hash::{BuildHasher, Hasher},
 };
 
-/// The default hasher of keys: SipHash 1-3, as std's, with a secret seed from std. Nobody can choose keys that collide.
+/// The default hasher of keys: SipHash 1-3, as std's, with a secret seed from std. An attacker cannot choose keys that collide.
 ///
-/// It costs two thirds of std's, because it is inlined. If no stranger chooses your keys, a faster hasher such as
-/// [foldhash](https://docs.rs/foldhash) saves about 80 instructions per call, of 489 in a turn and 175 in a status:
+/// It costs two thirds as much as std's, because it is inlined. If no stranger chooses your keys, a faster hasher such as
+/// [foldhash](https://docs.rs/foldhash) saves about 80 instructions a call, of 489 in a turn and 175 in a status:
 ///
 /// ```
 /// use turnwise::{Builder, Registry};
@@ -25,7 +25,7 @@ pub struct DefaultHasher {
 }
 
 impl DefaultHasher {
-    /// A hasher with a seed of its own.
+    /// Returns a hasher with a seed of its own.
     pub fn new() -> Self {
         // std does not tell its seed, so this one is what std's SipHash makes of it. It is as hard to guess.
         let secret = RandomState::new();

@@ -49,7 +49,7 @@ use std::{
     note = "pass `&K`, or `&str` for a string-like key; for a key of parts, implement `ToKey<{K}>` for a struct that borrows them"
 )]
 pub trait ToKey<K>: Hash {
-    /// Whether this is the key. Equal keys must have equal hashes.
+    /// Returns whether this is the key. Equal keys must have equal hashes.
     fn is_key(&self, key: &K) -> bool;
     /// Makes the key of a new slot: for an absent key, and for a replacement.
     fn to_key(&self) -> K;

@@ -32,13 +32,13 @@ enum Deed<E> {
 }
 
 impl<E> Act<E> {
-    /// The backend's own method runs. A call without an act does the same: use it with [`after`](Self::after), or to leave
+    /// Runs the backend's own method. A call without an act does the same: use it with [`after`](Self::after), or to leave
     /// out a call before the next act.
     pub fn pass() -> Self {
         Self::of(Deed::Pass)
     }
 
-    /// Fails without a call of the backend's method. A session whose stop fails this way is dropped. A failed `is_healthy`
+    /// Fails, and does not call the backend's method. A session whose stop fails this way is dropped. A failed `is_healthy`
     /// returns `false`.
     pub fn fail(error: E) -> Self {
         Self::of(Deed::Fail(error))
@@ -94,7 +94,7 @@ impl<E> Act<E> {
         }
     }
 
-    /// Does the act: for a backend that chooses its acts itself, or receives them in its messages. `cancelled` is the
+    /// Plays the act: for a backend that chooses its acts itself, or receives them in its messages. `cancelled` is the
     /// [`cancelled`](crate::TurnContext::cancelled) of a turn, or [`pending`].
     ///
     /// # Errors
@@ -103,7 +103,7 @@ impl<E> Act<E> {
     ///
     /// # Panics
     ///
-    /// As the act says.
+    /// If the act is [`panic`](Self::panic) or [`panic_at_once`](Self::panic_at_once).
     pub fn play(self, cancelled: impl Future<Output = ()>) -> impl Future<Output = Result<(), E>> {
         let Self {
             deed,
@@ -140,7 +140,7 @@ impl<E> Deed<E> {
     }
 }
 
-/// Where calls wait until a test opens it. A clone is the same gate. An open gate stays open.
+/// A gate at which calls wait until a test opens it. A clone is the same gate. An open gate stays open.
 #[derive(Clone, Debug, Default)]
 pub struct Gate(Arc<Watched<Door>>);
 
@@ -151,22 +151,30 @@ struct Door {
 }
 
 impl Gate {
-    /// A closed gate.
+    /// Returns a closed gate.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Every call at the gate goes on. Later calls do not wait.
+    /// Opens the gate: every call that waits at it goes on, and later calls do not wait.
     pub fn open(&self) {
         self.0.change(|door| door.open = true);
     }
 
-    /// Resolves when a call has come to the gate. Cancel-safe.
+    /// Resolves when a call has come to the gate.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub async fn reached(&self) {
         self.0.until(|door| door.reached).await;
     }
 
-    /// Waits until the gate is open. Use it in your own code, such as a closure in a turn. Cancel-safe.
+    /// Waits until the gate is open. Use it in your own code, such as a closure in a turn.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub async fn pass(&self) {
         self.0.change(|door| door.reached = true);
         self.0.until(|door| door.open).await;

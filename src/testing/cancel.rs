@@ -70,7 +70,7 @@ const MOST: usize = 500;
 ///
 /// # Cancel safety
 ///
-/// A dropped call drops its present future, at one more point.
+/// If the future is dropped, it drops the future that it runs, at one more point.
 pub async fn every_cancel_point<F: Future>(mut make: impl FnMut() -> F) -> usize {
     let mut dropped = 0;
     for polls in 0..MOST {

@@ -12,7 +12,7 @@ use crate::{
     sync::Arc,
 };
 
-/// Returns a context for calling a backend without a manager. It is never cancelled, and what is emitted or sent to it goes to nobody.
+/// Returns a context for calling a backend without a manager. It is never cancelled, and its events are dropped.
 pub fn context<E>(incarnation: Incarnation) -> TurnContext<E> {
     let nobody = Arc::new(Nobody(
         Switch::default(),

@@ -10,7 +10,7 @@ use crate::{
 };
 use std::{collections::HashMap, fmt, hash::Hash};
 
-/// Records each call of a scripted backend, in the order of their beginnings, and checks it. Clones share the record.
+/// Records each call of a scripted backend, in the order in which the calls began, and checks them. Clones share the record.
 ///
 /// Its assertions check what the manager guarantees. In your tests they check your own code in between, such as an agent around
 /// a scripted one, or a task that outlives its turn.
@@ -55,12 +55,16 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         })))
     }
 
-    /// Returns all calls, in the order of their beginnings.
+    /// Returns all calls, in the order in which they began.
     pub fn record(&self) -> Vec<Call<K>> {
         self.0.look(|book| book.calls().to_vec())
     }
 
-    /// Resolves when the closure returns true for the record. Use it instead of a sleep. Cancel-safe.
+    /// Resolves when the closure returns true for the record. Use it instead of a sleep.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     ///
     /// # Details
     ///
@@ -69,7 +73,7 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
         self.0.until(|book| is_so(book.calls())).await;
     }
 
-    /// Returns the number of calls of this method that ended this way.
+    /// Returns the number of calls of this method that have ended in this way.
     pub fn count(&self, method: Method, end: End) -> u64 {
         let count = |book: &Book<K>| book.counts.get(&(method, end)).copied();
         self.0.look(count).unwrap_or(0)
@@ -102,6 +106,8 @@ impl<K: Clone + Eq + Hash + fmt::Debug> Ledger<K> {
     /// Checks that no key ever had two sessions, no session two calls at once, and no turn came out of order.
     ///
     /// # Panics
+    ///
+    /// If one of these has happened:
     ///
     /// - Two calls of one key ran at once.
     /// - A session was started before the one before it had been stopped or dropped.
@@ -252,7 +258,7 @@ impl<K: Clone> Page<K> {
     }
 }
 
-/// A call that runs, or a plain turn. It ends with the drop of this.
+/// A call that runs, or a plain turn. Dropping it ends the call.
 pub struct InTurn<K: Clone + Eq + Hash + fmt::Debug> {
     ledger: Ledger<K>,
     place: usize,

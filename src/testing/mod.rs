@@ -1,5 +1,5 @@
-//! For the tests of programs that embed the manager: your backend misbehaves on demand, and a ledger records and checks what
-//! was asked of it.
+//! For tests of programs that embed the manager. Your backend misbehaves on demand, and a ledger records and checks each call
+//! of it.
 //!
 //! [`Scripted::around`] wraps your backend and returns its [`Script`]. An [`Act`] makes the next call of one method fail, hang,
 //! panic, take time or wait at a [`Gate`]. A call without an act passes to your backend. The [`Ledger`] lists all calls, and

@@ -41,7 +41,7 @@ impl<B: Backend> Scripted<B> {
         (scripted, script)
     }
 
-    /// Your backend.
+    /// Returns your backend.
     pub fn inner(&self) -> &B {
         &self.inner
     }
@@ -68,14 +68,14 @@ struct Queued<B: Backend> {
 }
 
 impl<B: Backend> Script<B> {
-    /// Queues an act for the next call of this method that has none. The call takes it when it begins.
+    /// Queues an act for the next call of this method that has none yet. The call takes it when it begins.
     pub fn on(&self, method: Method, act: Act<B::Error>) {
         let key = self.key.clone();
         self.acts
             .change(|acts| acts.push(Queued { key, method, act }));
     }
 
-    /// The same script for the calls of one key: an act that is queued here waits for a call of this key.
+    /// Returns the script of one key: an act that is queued here waits for a call of this key.
     pub fn for_key(&self, key: &B::Key) -> Self {
         Self {
             key: Some(key.clone()),
@@ -83,8 +83,8 @@ impl<B: Backend> Script<B> {
         }
     }
 
-    /// Returns what the last session of a key reaches by itself, from the beginning of its start to the beginning of its stop. For a
-    /// session that dies while it is idle: `script.session(&key).unwrap().discard("it has exited")`.
+    /// Returns the control of the last session of a key, from the beginning of its start to the beginning of its stop. With it, a
+    /// session ends while it is idle: `script.session(&key).unwrap().discard("it has exited")`.
     pub fn session(&self, key: &B::Key) -> Option<SessionControl<B::Event>> {
         self.sessions.look(|sessions| sessions.get(key).cloned())
     }

@@ -24,7 +24,7 @@ const LONGEST: Duration = Duration::from_secs(1 << 30);
 ///
 /// The manager's [`Timeouts`](turnwise::manager::Timeouts) should be longer than those here, or its errors hide the agent's: `start`
 /// longer than [`ready_timeout`](Self::ready_timeout), `abort` than [`abort_timeout`](Self::abort_timeout), `stop` than three times
-/// [`stop_grace`](Self::stop_grace). By default, `start` and `ready_timeout` are both 30 s: set
+/// [`stop_grace`](Self::stop_grace). With the defaults, `start` is as long as `ready_timeout`: set
 /// one of them. The shorter time always applies.
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Clone)]
@@ -113,13 +113,13 @@ impl AcpBuilder {
         self
     }
 
-    /// Lets sessions share processes. The function returns a class for each key, and keys of the same class share one process. Default:
+    /// Lets sessions share processes: keys for which the function returns the same class share one process. Default:
     /// each session has its own.
     ///
     /// # Details
     ///
     /// A process ends with its last session. After a session became dirty or did not end its turn in time, its process gets no new
-    /// sessions; those that it has go on. If the process crashes, all its sessions end at once.
+    /// sessions, and the sessions that it has go on. If the process crashes, all its sessions end at once.
     ///
     /// The process has one output. While a turn waits for a slow reader, the other sessions of the process wait too: set
     /// [`Timeouts::quiet`](turnwise::manager::Timeouts#structfield.quiet).
@@ -134,7 +134,7 @@ impl AcpBuilder {
         self
     }
 
-    /// Sets the method with which the process authenticates. Default: none; most agents use what they find in their environment.
+    /// Sets the id of the method by which the process authenticates. Default: none; most agents use the credentials in their environment.
     pub fn auth_method(mut self, id: impl Into<String>) -> Self {
         self.auth = Some(id.into());
         self
@@ -152,25 +152,25 @@ impl AcpBuilder {
         self
     }
 
-    /// Adds an MCP server that the agent connects to: an object, as the protocol defines it.
+    /// Adds an MCP server that the agent connects to: a JSON object, as the protocol defines it.
     pub fn mcp_server(mut self, server: Value) -> Self {
         self.servers.push(server);
         self
     }
 
-    /// Sets what happens when the agent asks for permission. Default: it is refused.
+    /// Sets the policy for requests for permission. Default: [`AcpPolicy::Deny`], which refuses them.
     pub fn permissions(mut self, policy: AcpPolicy) -> Self {
         self.policy = policy;
         self
     }
 
-    /// Limits how long a question for permission waits for its answer. Default: 60 s. Then it is refused.
+    /// Limits how long a request for permission waits for an answer. Then it is refused. Default: 60 s.
     pub fn permission_timeout(mut self, limit: Duration) -> Self {
         self.answer = limit.min(LONGEST);
         self
     }
 
-    /// Limits the time until a new session is ready, with the start of its process. Default: 30 s.
+    /// Limits the time until a new session is ready, including the start of its process. Default: 30 s.
     pub fn ready_timeout(mut self, limit: Duration) -> Self {
         self.ready = limit;
         self
@@ -182,7 +182,7 @@ impl AcpBuilder {
         self
     }
 
-    /// Sets how long each step of a stop may take: `session/close`, the end of the agent's input, and SIGTERM. Then SIGKILL. Default: 2 s
+    /// Sets the limit of each step of a stop: `session/close`, the end of the agent's input, and SIGTERM. SIGKILL follows. Default: 2 s
     /// each.
     pub fn stop_grace(mut self, grace: Duration) -> Self {
         self.grace = grace;

@@ -5,14 +5,14 @@ use std::{error::Error, fmt, io, path::PathBuf, process::ExitStatus, sync::Arc, 
 
 /// Why an agent failed to start, to answer or to stop.
 ///
-/// `stderr` is the end of the agent's stderr, without surrounding whitespace. It and the texts of the agent are made of at most 16 KiB.
-/// They may contain terminal escape sequences: escape them before you print them.
+/// `stderr` is the end of the agent's stderr, without surrounding whitespace. It and the texts of the agent are cut to 16 KiB of the agent's
+/// bytes. They may contain terminal escape sequences: escape them before you print them.
 ///
 /// The text of an error contains its cause, so [`source`](Error::source) returns the source of that cause.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AcpError {
-    /// The program cannot be run, or it cannot be guarded. It is the source of a [`NotStarted`](Self::NotStarted).
+    /// The program cannot be run or guarded. This is the source of a [`NotStarted`](Self::NotStarted).
     Spawn {
         /// The program.
         program: PathBuf,
@@ -32,9 +32,9 @@ pub enum AcpError {
         /// The end of stderr. Empty if the process is shared and other sessions still use it.
         stderr: String,
     },
-    /// The agent speaks a version of the protocol other than 1. It is the source of a [`NotStarted`](Self::NotStarted).
+    /// The agent speaks a version of the protocol other than 1. This is the source of a [`NotStarted`](Self::NotStarted).
     Version(String),
-    /// The agent wants an account. Set one of the variables that it reads with [`env`](crate::AcpBuilder::env), or choose a method with
+    /// The agent requires an account. Set a variable that the agent reads, with [`env`](crate::AcpBuilder::env), or choose a method, with
     /// [`auth_method`](crate::AcpBuilder::auth_method).
     AuthRequired {
         /// What the agent reports.

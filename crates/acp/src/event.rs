@@ -4,7 +4,7 @@ use crate::words::json_bytes;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
-/// A part of the agent's answer, or something that happens in its session. Outside of turns, events go to the
+/// A part of the agent's answer, or something that happens in its session. Events outside of turns go to the
 /// [listeners](turnwise::SessionManager::listen).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -15,9 +15,9 @@ pub enum AcpEvent {
     Thought(String),
     /// The agent calls a tool.
     ToolCall(AcpToolCall),
-    /// The call of a tool has changed: only the fields that are set.
+    /// A tool call has changed. Only the changed fields are set.
     ToolUpdate(AcpToolCall),
-    /// The agent's plan, in place of the one before.
+    /// The agent's plan. It replaces the plan before.
     Plan(Vec<AcpPlanEntry>),
     /// The session has this mode now.
     Mode(String),
@@ -27,12 +27,12 @@ pub enum AcpEvent {
         used: Option<u64>,
         /// The tokens that it can hold.
         size: Option<u64>,
-        /// The cost of the session so far, in the currency of the agent, which is not passed on.
+        /// The cost of the session so far, in a currency that the agent chooses and this crate does not pass on.
         cost: Option<f64>,
     },
     /// The agent asks for permission. Answer with [`AcpHandle::answer`](crate::AcpHandle::answer).
     Permission(AcpPermission),
-    /// A question for permission is closed: it was answered, its time was over, or its turn or its process has ended.
+    /// A request for permission is closed: it was answered, it timed out, or its turn or its process has ended.
     PermissionClosed(u64),
     /// The agent could not resume the session of this key. A new one has started.
     NotResumed {
@@ -41,7 +41,7 @@ pub enum AcpEvent {
         /// Why the agent refused. Empty if it cannot resume sessions at all.
         error: String,
     },
-    /// Any other update: commands, options, a title, content that is no text, and what a newer agent sends.
+    /// Any other update: commands, options, a title, content that is not text, and updates of newer agents.
     Other {
         /// The word of the protocol, such as `available_commands_update`.
         kind: String,
@@ -73,7 +73,7 @@ pub struct AcpToolCall {
     /// The result, as the tool gave it.
     #[serde(default, rename = "rawOutput")]
     pub output: Option<Value>,
-    /// What people are to see of it: texts, diffs.
+    /// The content for people: texts, diffs.
     #[serde(default)]
     pub content: Option<Value>,
     /// The files that it is about.
@@ -95,11 +95,11 @@ pub struct AcpPlanEntry {
     pub status: Option<String>,
 }
 
-/// A question of the agent: may it call this tool?
+/// A request for permission: may the agent call this tool?
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct AcpPermission {
-    /// The number of the question. No other question of this program has it.
+    /// The number of the request. No other request of this program has it.
     pub id: u64,
     /// The call of the tool.
     pub tool: AcpToolCall,

@@ -4,7 +4,7 @@ use crate::{drive::Order, event::AcpPermission, permission::Questions};
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-/// Reaches a session without its turn, to answer its questions for permission.
+/// Reaches a session without its turn, to answer its requests for permission.
 /// [`SessionManager::handle`](turnwise::SessionManager::handle) returns it. It does not keep the session alive.
 ///
 /// ```no_run
@@ -32,12 +32,12 @@ impl AcpHandle {
         &self.id
     }
 
-    /// Returns the open questions, the oldest first.
+    /// Returns the open requests for permission, the oldest first.
     pub fn permissions(&self) -> Vec<AcpPermission> {
         self.questions.open()
     }
 
-    /// Answers a question with one of its options. Returns false if the question is not open any more, or has no such option.
+    /// Answers a request with one of its options. Returns false if the request is not open any more, or has no such option.
     pub fn answer(&self, permission: u64, option: &str) -> bool {
         let taken = self.questions.take(|asked| {
             let mut options = asked.permission.options.iter();

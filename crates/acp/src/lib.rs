@@ -29,9 +29,9 @@
 //! # A conversation outlives its process
 //!
 //! The [store](SessionStore) has the agent's id of each key's conversation. After an idle stop or a crash, the next message resumes it, with
-//! `session/resume`, or with `session/load`, whose replay is ignored. After a restart of the program it does so only with a store that
-//! lasts, such as [`FileStore`]. If the agent cannot resume or refuses, a new conversation starts, and [`AcpEvent::NotResumed`] reports
-//! that. If it refuses because it wants an account, the start fails with [`AcpError::AuthRequired`].
+//! `session/resume`, or with `session/load`, whose replay is ignored. After a restart of the program, this needs a store that
+//! lasts, such as [`FileStore`]. If the agent cannot resume, or refuses to, a new conversation starts, and [`AcpEvent::NotResumed`] reports
+//! that. If it refuses because it requires an account, the start fails with [`AcpError::AuthRequired`].
 //!
 //! A failed turn is never repeated: decide whether to send its message again.
 //!
@@ -40,22 +40,22 @@
 //! | | |
 //! |---|---|
 //! | end of a turn | the agent responds to the prompt |
-//! | abort | `session/cancel`, repeated until the turn ends; open questions are refused. If the turn does not end within [`abort_timeout`](AcpBuilder::abort_timeout), the session is stopped |
+//! | abort | `session/cancel`, repeated until the turn ends; open requests for permission are refused. If the turn does not end within [`abort_timeout`](AcpBuilder::abort_timeout), the session is stopped |
 //! | crash, or a broken protocol | turns fail with the error and the end of stderr. All sessions of the process end at once. The queues stay, and the next turn starts a new process |
 //! | stop | `session/close`, if the agent offers it. If no other session uses the process: end of input, SIGTERM, SIGKILL, and everything that it started is killed (Linux only) |
-//! | this program ends, even by SIGKILL | the agent's input is closed. Some agents do not end then. With a [guard](AcpBuilder::guard), the agent and its tools are killed, also when this program is stopped by SIGSTOP |
+//! | this program ends, even by SIGKILL | the agent's input is closed. Some agents ignore that. With a [guard](AcpBuilder::guard), the agent and its tools are killed, also when this program is stopped by SIGSTOP |
 //!
 //! # Permissions, files and terminals
 //!
-//! An [`AcpPolicy`] decides what happens when the agent asks for permission to call a tool. Whether it asks at all is a matter of its own
-//! configuration. This crate does not offer files and terminals to the agent: it declares that, and refuses such requests. The agent
+//! An [`AcpPolicy`] decides what happens when the agent asks for permission to call a tool. The agent's own configuration decides
+//! whether it asks at all. This crate does not offer files and terminals to the agent: it declares that, and refuses such requests. The agent
 //! uses its own.
 //!
 //! # Limits
 //!
-//! A line: 16 MiB. The text of a reply: the same. Stderr and the text of an error: 16 KiB. A note: 1 KiB. The events that wait for a turn:
-//! 64. Open questions of a session: 64, with 1 MiB. An event may be as large as a line. Refusals that the agent does not read: 1 MiB.
-//! Answers to open questions are not counted. Texts of the agent are not escaped: escape them before you print them.
+//! A line: 16 MiB. The text of a reply: the same. Stderr and the text of an error: 16 KiB. A note: 1 KiB. Unread events of a turn:
+//! 64. Open requests for permission of a session: 64, with 1 MiB. An event may be as large as a line. Refusals that the agent has not read: 1 MiB.
+//! Answers to open requests are not counted. Texts of the agent are not escaped: escape them before you print them.
 //!
 //! # Layout of the source
 //!

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 pub struct AcpMessage(pub(crate) Vec<Value>);
 
 impl AcpMessage {
-    /// Returns a message of a text.
+    /// Returns a message with this text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(vec![json!({"type": "text", "text": text.into()})])
     }
@@ -31,7 +31,8 @@ impl AcpMessage {
         self.block(json!({"type": "resource", "resource": resource}))
     }
 
-    /// Adds a link to a resource, which the agent may read. Every agent accepts links.
+    /// Adds a link to a resource, which the agent may read. Every agent accepts links. Not every agent accepts images and resources:
+    /// see [`AcpError::Unsupported`](crate::AcpError::Unsupported).
     pub fn link(self, uri: impl Into<String>, name: impl Into<String>) -> Self {
         self.block(json!({"type": "resource_link", "uri": uri.into(), "name": name.into()}))
     }
@@ -65,7 +66,7 @@ impl<T: Into<String>> From<T> for AcpMessage {
 #[non_exhaustive]
 pub struct AcpReply {
     /// The text of the answer: all [`Text`](crate::AcpEvent::Text) events of the turn, up to the
-    /// [`line_limit`](crate::AcpBuilder::line_limit). Events have the rest of a longer answer.
+    /// [`line_limit`](crate::AcpBuilder::line_limit). The rest of a longer answer is in the events only.
     pub text: String,
     /// Why the answer ended.
     pub stop: AcpStop,
@@ -87,7 +88,7 @@ pub enum AcpStop {
     Refusal,
     /// The agent ended the turn by itself, for example after a refused permission.
     Cancelled,
-    /// Another reason, in the agent's own word.
+    /// Another reason, as the agent names it.
     Other(String),
 }
 

@@ -21,16 +21,16 @@ const OPEN_BYTES: usize = 1 << 20;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AcpPolicy {
-    /// It is refused. The default.
+    /// Refuses each request. The default.
     #[default]
     Deny,
     /// Allows a call of the kind `read` or `search` once, if the agent offers the option `allow_once`. Refuses any other. The agent itself
-    /// states the kind: do not use this as a protection against the agent.
+    /// states the kind, so this does not protect you from the agent.
     AllowReads,
-    /// Asks you with [`AcpEvent::Permission`](crate::AcpEvent::Permission). Answer with
-    /// [`AcpHandle::answer`](crate::AcpHandle::answer). The question is refused after
+    /// Emits [`AcpEvent::Permission`](crate::AcpEvent::Permission). Answer with
+    /// [`AcpHandle::answer`](crate::AcpHandle::answer). The request is refused after
     /// [`permission_timeout`](crate::AcpBuilder::permission_timeout), when its turn ends or is aborted, and if 64
-    /// questions or 1 MiB of them are open already.
+    /// requests or 1 MiB of them are open already.
     Ask,
 }
 

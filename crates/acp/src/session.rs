@@ -14,7 +14,7 @@ use turnwise::TurnContext;
 /// The most events that wait for a slow turn.
 const READY: usize = 64;
 
-/// A session of an [`AcpAgent`](crate::AcpAgent): a conversation with a running agent. A drop ends it.
+/// A session of an [`AcpAgent`](crate::AcpAgent): a conversation with a running agent. Dropping it ends the session.
 #[derive(Debug)]
 pub struct AcpSession {
     pub(crate) lease: Lease,
@@ -29,7 +29,7 @@ pub struct AcpChoice {
     pub id: String,
     /// Its name, for people.
     pub name: String,
-    /// The session had it when it was opened.
+    /// Whether the session had it when it was opened.
     pub current: bool,
 }
 
@@ -66,7 +66,7 @@ impl AcpSession {
         &self.opened.id
     }
 
-    /// Returns whether the agent resumed a session of an earlier process.
+    /// Returns whether this session continues a conversation of an earlier process.
     pub fn resumed(&self) -> bool {
         self.opened.resumed
     }
@@ -105,7 +105,7 @@ impl AcpSession {
         options.iter().find(|it| it["category"] == category)
     }
 
-    /// Sets the mode.
+    /// Sets the mode, by the id of one of [`modes`](Self::modes).
     ///
     /// # Errors
     ///
@@ -113,12 +113,12 @@ impl AcpSession {
     ///
     /// # Cancel safety
     ///
-    /// As for [`request`](Self::request).
+    /// Those of [`request`](Self::request).
     pub async fn set_mode(&mut self, id: &str) -> Result<(), AcpError> {
         self.set("mode", id, "session/set_mode", "modeId").await
     }
 
-    /// Sets the model.
+    /// Sets the model, by the id of one of [`models`](Self::models).
     ///
     /// # Errors
     ///
@@ -126,7 +126,7 @@ impl AcpSession {
     ///
     /// # Cancel safety
     ///
-    /// As for [`request`](Self::request).
+    /// Those of [`request`](Self::request).
     pub async fn set_model(&mut self, id: &str) -> Result<(), AcpError> {
         self.set("model", id, "session/set_model", "modelId").await
     }
@@ -142,13 +142,13 @@ impl AcpSession {
         self.request(method, params).await.map(drop)
     }
 
-    /// Sends a request about this session, and returns its result. `params` is an object; it gets the id of the session. Use it in
+    /// Sends a request about this session, and returns its result. `params` is an object, to which this adds the id of the session. Use it in
     /// [`SessionManager::with_turn`](turnwise::SessionManager::with_turn). For prompts, send messages instead.
     ///
     /// # Errors
     ///
     /// [`AcpError::Refused`] if the agent refuses the request, and [`AcpError::AuthRequired`] if it refuses with the code -32000. If the
-    /// process ends before it answers, the error with which it ended, such as [`AcpError::Exited`].
+    /// process ends before it answers, the error with which the process ended, such as [`AcpError::Exited`].
     ///
     /// # Cancel safety
     ///

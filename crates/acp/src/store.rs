@@ -10,16 +10,16 @@ use std::{
 /// Stores the id of the agent's session for each key, so that the next process can resume it.
 ///
 /// The methods may block: they run in `spawn_blocking`. Calls for one key run one after the other, in their order. If a start is cut short,
-/// its call continues, and the next start of the key waits for it. Calls for different keys run at the same time.
+/// its call of the store continues, and the next start of the key waits for it. Calls for different keys run at the same time.
 pub trait SessionStore: Send + Sync + 'static {
-    /// Returns the id of a key's session.
+    /// Returns the id that is stored for a key, or `None`.
     ///
     /// # Errors
     ///
     /// The store cannot be read. The start of the session fails with [`AcpError::Store`](crate::AcpError::Store).
     fn get(&self, key: &str) -> io::Result<Option<String>>;
 
-    /// Stores the id of a key's session, in place of the one before.
+    /// Stores the id of a key's session. It replaces the one before.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// Reads the file. A missing file counts as empty. Its folder must exist when the first id is stored; `open` does not check that.
+    /// Reads the file. A missing file counts as empty. Its folder must exist by the time that the first id is stored; `open` does not check that.
     ///
     /// # Errors
     ///

@@ -3,33 +3,50 @@
 use crate::sync::Arc;
 use std::{fmt, future::Future, time::Duration};
 
-/// A store with leases that owns the truth about keys, such as etcd. An implementation is thin: [`Node`](crate::Node) holds the protocol.
+/// A store with leases that is the source of truth for the owners of keys, such as etcd. An implementation is thin:
+/// [`Node`](crate::Node) contains the protocol.
 ///
 /// # What an engine must ensure
 ///
 /// - Each request takes effect at one moment, or never. All requests, of all nodes, have one order.
-/// - The records that were written under a lease go at once when the lease expires or is revoked. A lease does not expire before its time
-///   to live has passed since the last renewal took effect.
-/// - A request under a lease that has gone changes nothing.
+/// - When a lease expires or is revoked, all records that were written under it are deleted at once. A lease does not expire before its
+///   time to live has passed since the last renewal took effect.
+/// - A request under a lease that has expired or was revoked changes nothing.
 /// - The fence of each acquisition is higher than those of all earlier acquisitions of that key, and lower than 2^63.
-/// - It compares revisions, never the owner's name alone, before it writes or deletes a record.
+/// - The engine compares revisions, never the owner's name alone, before it writes or deletes a record.
 ///
 /// # Cancel safety
 ///
-/// All futures may be dropped, which happens when a request takes too long. The request may still take effect.
+/// All futures may be dropped: the node drops a request that takes too long. The request may still take effect.
 pub trait Engine: Send + Sync + 'static {
-    /// Grants a lease. The engine may choose another time to live.
+    /// Grants a lease, and returns it. The engine may choose another time to live.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Failed`].
     fn grant(&self, time: Duration) -> impl Future<Output = Result<Grant, Fault>> + Send;
 
-    /// Renews a lease, and returns its time to live from now. `grant`, `renew` and `revoke` should have a connection of their own, so that
+    /// Renews a lease, and returns its time to live from now. `grant`, `renew` and `revoke` should have their own connection, so that
     /// no batch delays them.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Gone`] if the lease has expired or was revoked. [`Fault::Failed`].
     fn renew(&self, lease: u64) -> impl Future<Output = Result<Duration, Fault>> + Send;
 
-    /// Ends a lease and deletes all its records.
+    /// Ends a lease, and deletes all its records.
+    ///
+    /// # Errors
+    ///
+    /// A [`Fault`].
     fn revoke(&self, lease: u64) -> impl Future<Output = Result<(), Fault>> + Send;
 
-    /// Does what a batch asks for: at most 100 requests, each of another key. Returns one answer for each request, in their order. At most
-    /// two batches of a node are under way.
+    /// Executes a batch: at most 100 requests, each for another key. Returns one answer for each request, in their order. At most
+    /// two batches of a node are in flight.
+    ///
+    /// # Errors
+    ///
+    /// [`Fault::Gone`] if the lease has expired or was revoked. [`Fault::Failed`]. Both are for the whole batch.
     fn ask(&self, batch: Batch) -> impl Future<Output = Result<Vec<Answer>, Fault>> + Send;
 }
 
@@ -64,11 +81,11 @@ pub struct Grant {
 /// Requests of one node under one lease.
 #[derive(Clone, Debug)]
 pub struct Batch {
-    /// The name to be written into the records, which no other process has.
+    /// The name of the node, which the engine writes into the records. No other process has it.
     pub owner: Arc<str>,
     /// The lease that the records are written under.
     pub lease: u64,
-    /// What is asked for.
+    /// The requests.
     pub requests: Vec<Request>,
 }
 
@@ -77,23 +94,23 @@ pub struct Batch {
 pub struct Request {
     /// The key.
     pub key: Arc<[u8]>,
-    /// What is asked for.
+    /// What to do with the key.
     pub action: Action,
 }
 
-/// What is asked for.
+/// What a request does with its key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Writes the record if there is none, or if it has this owner's name *and* still has the revision `seen`. Answered by
     /// [`Acquired`](Answer::Acquired), [`Ours`](Answer::Ours) or [`Other`](Answer::Other).
     Acquire {
-        /// The fence of an [`Acquired`](Answer::Acquired), or the revision of an [`Ours`](Answer::Ours), of this key.
+        /// The fence of the last [`Acquired`](Answer::Acquired), or the revision of the last [`Ours`](Answer::Ours), for this key.
         seen: Option<u64>,
     },
-    /// Deletes the record if it has this owner's name *and* still has this revision. Answered by [`Free`](Answer::Free) if it did or if there
-    /// is none, by [`Ours`](Answer::Ours) or by [`Other`](Answer::Other).
+    /// Deletes the record if it has this owner's name *and* still has this revision. Answered by [`Free`](Answer::Free) if it was deleted or if
+    /// there is none, and otherwise by [`Ours`](Answer::Ours) or [`Other`](Answer::Other).
     Release {
-        /// As `seen`.
+        /// The revision, as for `seen`.
         revision: u64,
     },
     /// Changes nothing. Answered by [`Free`](Answer::Free), [`Ours`](Answer::Ours) or [`Other`](Answer::Other).
@@ -108,19 +125,19 @@ pub enum Answer {
         /// The number of this acquisition, and the revision of the record.
         fence: u64,
     },
-    /// It has this owner's name, and another revision.
+    /// The record has this owner's name, and another revision.
     Ours {
         /// Its revision.
         revision: u64,
     },
-    /// Another owner's.
+    /// The record has another owner's name.
     Other {
-        /// The name in it.
+        /// That name.
         owner: Arc<str>,
     },
-    /// There is none.
+    /// There is no record.
     Free,
-    /// The engine has no place for such a key, for example because it is too long: why. Nothing was changed.
+    /// The engine cannot store such a key, for example because it is too long. The text is the reason. Nothing was changed.
     Refused(Arc<str>),
 }
 
@@ -129,7 +146,7 @@ pub enum Answer {
 pub enum Fault {
     /// The lease has expired or was revoked. Nothing was changed.
     Gone,
-    /// The engine cannot be reached, or refused: why. The request may have taken effect, or may still.
+    /// The engine cannot be reached, or refused the request. The text is the reason. The request may have taken effect, or may still do so.
     Failed(Arc<str>),
 }
 

@@ -2,9 +2,9 @@
 
 use std::{borrow::Cow, sync::Arc};
 
-/// A key that has a form in bytes, the same in each process.
+/// A key that can be written as bytes. The bytes are the same in each process.
 pub trait ClusterKey: Send + Sync {
-    /// The key, in bytes. Different keys must have different bytes. Engines may limit their length.
+    /// Returns the key as bytes. Different keys must have different bytes. Engines may limit their length.
     fn to_bytes(&self) -> Cow<'_, [u8]>;
 }
 

@@ -1,5 +1,5 @@
-//! turnwise on several machines: one session of a key in the whole cluster. For daemons that keep a session for each user, chat or
-//! document, and that run more than once.
+//! turnwise on several machines: each key has at most one session in the whole cluster. For daemons that keep a session for each user,
+//! chat or document, and that run more than once.
 //!
 //! An [`Engine`] with leases, such as etcd, stores which process owns which key. A [`Node`] is one process: it keeps a lease and
 //! acquires keys under it, for a [`SessionManager`](turnwise::SessionManager).
@@ -57,29 +57,29 @@
 //!
 //! # What it promises, and on which conditions
 //!
-//! - **One session.** If the rates of the machines' clocks differ by less than the [margin](Settings::margin) allows for, and the engine
-//!   keeps its word, then no two sessions of a key act at the same time. A process that is stopped may do the rest of the step that it
-//!   was in.
-//! - **Fences.** The numbers of a key's sessions rise in the order of their acquisitions. This needs no clock. Whatever the sessions act
-//!   on can refuse each act of an earlier one: compare [`Incarnation`](turnwise::Incarnation)s.
-//! - **No key is stuck** by an answer that is lost or late, or by a call that goes. If a request takes effect after it was given up, a
-//!   record may be left without a session. The node that it names can have the key.
-//! - An engine that is away for longer than the time to live minus the margin stops all sessions.
+//! - **One session.** Two conditions: the rates of the machines' clocks differ by less than the [margin](Settings::margin) allows for, and
+//!   the engine does what [`Engine`] demands. Then no two sessions of a key act at the same time. A process that is stopped may still finish
+//!   its current step.
+//! - **Fences.** The numbers of a key's sessions rise in the order of their acquisitions. This needs no clock. A resource that the
+//!   sessions act on can refuse each act of an earlier session: it compares [`Incarnation`](turnwise::Incarnation)s.
+//! - **No stuck key.** An answer that is lost or late blocks no key, and neither does a caller that goes away. If a request takes effect
+//!   after it was given up, a record may remain without a session. The node that it names can then have the key.
+//! - **Outages.** If the engine cannot be reached for longer than the time to live minus the margin, all sessions are stopped.
 //!
-//! `docs/cluster.md` of turnwise has more, and a store that compares the numbers.
+//! `docs/cluster.md` of turnwise has more, and an example of a store that compares the numbers.
 //!
 //! # The protocol
 //!
 //! - A node has one lease. It is renewed five times in its time to live, by a thread of its own. A renewal is given up after a sixth of
 //!   that time and tried again, at another member of the engine.
-//! - The deadline counts from before the question was sent, on a clock that goes on while the machine is suspended. A session has the
-//!   term that it was acquired under; a later term does not cover it.
-//! - Keys are asked for in batches of 100, two of which are under way. One request of a key is awaited at a time. What it is, is decided
-//!   when its batch is made: so an acquisition takes the place of a release that waits.
-//! - An acquisition counts by the answer to that very question, and only while its term holds. A node takes its own record only by the
-//!   revision that was seen, and with a new number.
-//! - A release compares the revision. It is tried again while the term holds. A key is released when the last of its sessions has been stopped.
-//! - If an acquisition was not answered, the node looks at the record and releases it, unless it is wanted again.
+//! - The deadline counts from a moment before the request was sent, on a clock that goes on while the machine is suspended. A session has
+//!   the term that it was acquired under; a later term does not cover it.
+//! - Requests for keys go in batches of up to 100, and two batches may be in flight. A key has one request in flight. Its action is
+//!   chosen when its batch is made, so an acquisition replaces a release that has not been sent.
+//! - An acquisition counts only by the answer to that very request, and only while its term holds. A node takes over its own record only
+//!   by the revision that it has seen, and with a new number.
+//! - A release compares the revision. It is repeated while the term holds. A key is released when the last of its sessions has been stopped.
+//! - If an acquisition was not answered, the node reads the record and releases it, unless a caller wants the key again.
 //!
 //! # Layout of the source
 //!

@@ -20,18 +20,18 @@ use turnwise::{
 
 /// One process of a cluster. It holds one lease of the [`Engine`], and acquires keys under it. Cheap to clone.
 ///
-/// Give it to [`ManagerBuilder::ownership`](turnwise::manager::ManagerBuilder). There are two constructors, and no default, because it
-/// depends on the sessions which one is right:
+/// Give it to [`ManagerBuilder::ownership`](turnwise::manager::ManagerBuilder::ownership). There are two constructors and no default. The
+/// kind of your sessions decides which one is right:
 ///
 /// | a session is | use | without a guard |
 /// |---|---|---|
 /// | memory, a connection, a task of this process | [`in_process`](Self::in_process) | nothing is left when the process dies, and it does nothing while it is stopped |
-/// | a process, such as an agent or a REPL | [`guarded`](Self::guarded) | **the session goes on without its owner**, beside the one that the next owner has started |
+/// | a process, such as an agent or a REPL | [`guarded`](Self::guarded) | **the session goes on without its owner**, beside the one that the next owner starts |
 ///
 /// # Details
 ///
-/// The lease is renewed by a thread of its own, so a runtime that is blocked does not lose it. After a loss the node takes another lease by
-/// itself. When the last clone is dropped, managers included, the lease is revoked and the thread ends.
+/// The lease is renewed by a thread of its own, so a blocked runtime does not lose it. After a loss, the node takes another lease by
+/// itself. When the last clone is dropped, including those in managers, the lease is revoked and the thread ends.
 #[derive(Debug)]
 pub struct Node<E: Engine> {
     leash: Arc<Leash<E>>,
@@ -55,24 +55,25 @@ impl<E: Engine> Drop for Leash<E> {
 }
 
 impl<E: Engine> Node<E> {
-    /// A node whose sessions live in this process: memory, connections, tasks.
+    /// Returns a node for sessions that live in this process: memory, connections, tasks.
     ///
-    /// Such a session ends with its process. While the process is stopped, the session does nothing, and it looks at the clock before its
-    /// next turn. **If sessions are processes, use [`guarded`](Self::guarded)**: when this process is killed, they would go on for ever,
-    /// and when it is stopped (SIGSTOP, a suspended container), they would go on beside their successors on other nodes.
+    /// Such a session ends with its process. While the process is stopped, the session does nothing. Before its next turn, the clock is
+    /// checked. **If sessions are processes, use [`guarded`](Self::guarded)**: otherwise they would go on forever when this process is
+    /// killed. When it is stopped (SIGSTOP, a suspended container), they would go on beside their successors on other nodes.
     ///
     /// # Errors
     ///
-    /// The settings contradict each other, or the thread of the lease cannot be started.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if the name is empty or the margin is not shorter than the time to live. Another error if
+    /// the thread of the lease cannot be started.
     pub fn in_process(engine: E, settings: Settings) -> io::Result<Self> {
         Self::on(Host::System, engine, settings, Guard::none())
     }
 
-    /// A node whose sessions act outside of this process, and are ended at a deadline by a guard: `turnwise-process` has one.
+    /// Returns a node for sessions that act outside of this process. A guard ends them at a deadline: `turnwise-process` has one.
     ///
-    /// `begin` is called before a lease is asked for or renewed, and must read the clock. What it returns is called with the answer: the
-    /// guard must end the sessions when so much time has passed *since that reading*, unless a later call moves the deadline. Zero means
-    /// at once. If the sessions are processes of a guard of `turnwise-process`, this is all:
+    /// The node calls `begin` before it requests or renews a lease, and `begin` must read the clock. When the answer comes, the node calls the
+    /// closure that `begin` returned. The guard must end the sessions when the given time has passed *since that reading*, unless a later call
+    /// moves the deadline. Zero means at once. If the sessions are processes with a guard of `turnwise-process`, this is all:
     ///
     /// ```text
     /// let deadline = GuardDeadline::new(BootTime::now());
@@ -83,12 +84,12 @@ impl<E: Engine> Node<E> {
     /// })?;
     /// ```
     ///
-    /// Both must be quick and must not panic. A paused machine may let a session act once more before its guard runs again. Only a fence
-    /// that is compared where the session acts can refuse that: its [`Incarnation`].
+    /// Both closures must be quick and must not panic. After a pause of the whole machine, a session may act once more before its guard runs
+    /// again. Only a resource that compares the session's [`Incarnation`] can refuse that.
     ///
     /// # Errors
     ///
-    /// As [`in_process`](Self::in_process).
+    /// Those of [`in_process`](Self::in_process).
     pub fn guarded<B, T>(engine: E, settings: Settings, begin: B) -> io::Result<Self>
     where
         B: Fn() -> T + Send + Sync + 'static,
@@ -105,20 +106,20 @@ impl<E: Engine> Node<E> {
         Ok(Self { leash })
     }
 
-    /// The name in this node's records: the name of its settings, and a number that no other process has.
+    /// Returns the name in this node's records: the name of its settings, and a number that no other process has.
     pub fn owner(&self) -> &str {
         &self.shared().owner
     }
 
-    /// Acquires no more keys: calls that need a new session fail as [`Unavailable`](NotOwned::Unavailable). What is owned stays owned.
+    /// Stops acquiring keys: calls that need a new session fail as [`Unavailable`](NotOwned::Unavailable). The node keeps the keys that it owns.
     pub fn drain(&self) {
         self.shared().drain();
     }
 
-    /// Leaves the cluster: [drains](Self::drain), awaits the shutdown of the manager, and revokes the lease.
+    /// Leaves the cluster: [drains](Self::drain), awaits the shutdown of the manager, and revokes the lease. Returns the result of `shutdown`.
     ///
-    /// The manager releases each key when its session has been stopped, so other nodes have them one by one, and wait for no lease. If
-    /// a key has not been released after the shutdown, its session may still run. The lease is not revoked then, and expires by itself.
+    /// The manager releases each key when its session has been stopped, so other nodes get the keys one by one, and need not wait for the lease.
+    /// If a key has not been released after the shutdown, its session may still run. Then the lease is not revoked, and expires by itself.
     ///
     /// # Cancel safety
     ///

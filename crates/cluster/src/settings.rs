@@ -12,10 +12,11 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// A node with this name: what other nodes get in [`NotOwned::Elsewhere`](turnwise::manager::NotOwned::Elsewhere), so best its address.
+    /// Returns the default settings for a node with this name. Other nodes get the name in
+    /// [`NotOwned::Elsewhere`](turnwise::manager::NotOwned::Elsewhere), so use an address at which they can reach the node.
     ///
-    /// Each process adds a number of its own to the name. A process that is started again is another node, and waits until the leases of
-    /// the one before have expired.
+    /// Each process adds a number of its own to the name. A process that is restarted is another node: it waits until the leases of
+    /// its predecessor have expired.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -25,29 +26,29 @@ impl Settings {
         }
     }
 
-    /// The name of a node's settings, from the name in its records ([`Node::owner`](crate::Node::owner)).
+    /// Returns the name of a node's settings, from the name in its records ([`Node::owner`](crate::Node::owner)).
     pub fn name_of(owner: &str) -> &str {
         owner.rsplit_once('#').map_or(owner, |(name, _)| name)
     }
 
-    /// How long a lease lives without a renewal. The node renews it five times in this time. Unless set, 10 s.
+    /// Sets how long a lease lives without a renewal. The node renews it five times in this time. Default: 10 s.
     ///
-    /// When a node dies, others wait so long for its keys. An outage of the engine that is longer than this time minus the margin stops all
-    /// sessions of all nodes.
+    /// When a node dies, other nodes wait this long for its keys. If the engine cannot be reached for longer than this time minus the margin,
+    /// all sessions of all nodes are stopped.
     pub fn time_to_live(self, time: Duration) -> Self {
         Self { time, ..self }
     }
 
-    /// How long before the lease may expire the node stops using it. Unless set, 2 s.
+    /// Sets how long before the end of its lease the node stops using it. Default: 2 s.
     ///
-    /// It must cover: the difference of the rates of two machines' clocks during twice the time to live, the 100 ms between two looks at the
-    /// clock, and the time in which a session ends when it is dropped or its processes are killed.
+    /// It must cover the sum of: the difference of the rates of two machines' clocks during twice the time to live; the 100 ms between two
+    /// checks of the clock; and the time that a session takes to end when it is dropped or its processes are killed.
     pub fn margin(self, margin: Duration) -> Self {
         Self { margin, ..self }
     }
 
-    /// How long a call waits for its key, for instance while the node has no lease. Then it fails as
-    /// [`Unavailable`](turnwise::manager::NotOwned::Unavailable). Unless set, 5 s.
+    /// Sets how long a call waits for its key, for instance while the node has no lease. Then the call fails as
+    /// [`Unavailable`](turnwise::manager::NotOwned::Unavailable). Default: 5 s.
     pub fn wait(self, wait: Duration) -> Self {
         Self { wait, ..self }
     }

@@ -10,7 +10,7 @@ use crate::{
 use data_encoding::BASE64;
 use std::{fmt, io, time::Duration};
 
-/// Settings of an [`Etcd`], from [`Etcd::builder`].
+/// Settings of an [`Etcd`]. [`Etcd::builder`] returns it, and [`connect`](Self::connect) makes the engine.
 #[must_use = "it connects when `connect` is called"]
 pub struct EtcdBuilder {
     cluster: String,
@@ -34,8 +34,8 @@ impl fmt::Debug for EtcdBuilder {
 }
 
 impl Etcd {
-    /// An etcd whose members have these client URLs. One that does not answer is replaced by the next. Nodes of one `cluster` share their
-    /// keys: the name must not contain `/`.
+    /// Returns a builder for an etcd cluster whose members have these client URLs. If a member does not answer, the next one is used. Nodes with
+    /// the same `cluster` share their keys. The name of a cluster must not contain `/`.
     pub fn builder<I>(cluster: impl Into<String>, endpoints: I) -> EtcdBuilder
     where
         I: IntoIterator,
@@ -55,21 +55,21 @@ impl Etcd {
 }
 
 impl EtcdBuilder {
-    /// What the records' names begin with. Unless set, `turnwise/`. The record of a key is `PREFIX CLUSTER / KEY`, without the spaces.
+    /// Sets the first part of the names of all records. Default: `turnwise/`. The record of a key is `PREFIX CLUSTER / KEY`, without the spaces.
     pub fn prefix(self, prefix: impl Into<String>) -> Self {
         let prefix = prefix.into();
         Self { prefix, ..self }
     }
 
-    /// A user of etcd. Its role needs `readwrite` on all keys that begin with the prefix, the cluster's name and `/`.
+    /// Sets the user of etcd. Its role needs `readwrite` on all keys that begin with the prefix, the cluster's name and `/`.
     ///
-    /// The token that etcd gives for it is renewed when etcd takes it no longer.
+    /// When etcd no longer accepts the token that it gave for this user, a new one is requested.
     pub fn user(self, name: impl Into<String>, password: impl Into<String>) -> Self {
         let user = Some((name.into(), password.into()));
         Self { user, ..self }
     }
 
-    /// Certificates for `https` endpoints.
+    /// Sets the certificates for `https` endpoints.
     #[cfg(feature = "tls")]
     #[cfg_attr(docsrs, doc(cfg(feature = "tls")))]
     pub fn tls(self, tls: Tls) -> Self {
@@ -77,22 +77,23 @@ impl EtcdBuilder {
         Self { tls, ..self }
     }
 
-    /// How long a connection to one member may take, TLS included. Then the next member is tried. Unless set, 1 s.
+    /// Limits the time to connect to one member, TLS included. Then the next member is tried. Default: 1 s.
     pub fn connect_timeout(self, connect: Duration) -> Self {
         Self { connect, ..self }
     }
 
-    /// Asks all members for their versions, and one for the right to read.
+    /// Returns the engine. Before that, it requests the version of each member, and checks that the keys can be read.
     ///
     /// The connections that the engine uses are made later, by its node, on the node's own thread.
     ///
     /// # Errors
     ///
-    /// No member answers, an etcd is older than 3.4, etcd refuses the user, or a setting is wrong.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a setting is wrong. Another error if no member answers, the cluster has no leader for 10 s, an
+    /// etcd is older than 3.4, or etcd refuses the user.
     ///
     /// # Cancel safety
     ///
-    /// The future may be dropped.
+    /// Dropping the future leaves nothing behind.
     pub async fn connect(self) -> io::Result<Etcd> {
         let wrong = |words: &str| io::Error::new(io::ErrorKind::InvalidInput, words);
         if self.cluster.is_empty() || self.cluster.contains('/') {

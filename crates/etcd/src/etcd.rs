@@ -39,38 +39,38 @@ impl fmt::Debug for Etcd {
 }
 
 impl Etcd {
-    /// What an operator should read: a member has a version that breaks its word, or did not answer. Empty if all is well.
+    /// Returns warnings for the operator: members that did not answer, or whose version may revoke leases early. Empty if there are none.
     ///
-    /// Found when the connection was made, and not later.
+    /// They are from the time of [`connect`](crate::EtcdBuilder::connect), and do not change later.
     pub fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
     /// Returns the owner of a key: the [name](turnwise_cluster::Node::owner) in its record. `None` if it has none.
     ///
-    /// The owner may be another one a moment later. To have the key, acquire it.
+    /// The owner may be another one a moment later. To own the key, acquire it.
     ///
     /// # Errors
     ///
-    /// etcd cannot be reached or refuses. There is no limit of time but those of the connections.
+    /// etcd cannot be reached, or refuses the request. Only connections have a time limit, so set one for the call.
     ///
     /// # Cancel safety
     ///
-    /// The future may be dropped.
+    /// Dropping the future loses nothing.
     pub async fn owner(&self, key: &[u8]) -> io::Result<Option<Arc<str>>> {
         let found = self.range(key, None).await?;
         Ok(found.into_iter().next().map(|(_, owner)| owner))
     }
 
-    /// Returns the keys that begin with these bytes and have an owner, with their owners, in the order of the keys: at most so many.
+    /// Returns the keys that begin with these bytes and have an owner, with their owners, in the order of the keys: at most `most` of them.
     ///
     /// # Errors
     ///
-    /// As [`owner`](Self::owner).
+    /// Those of [`owner`](Self::owner).
     ///
     /// # Cancel safety
     ///
-    /// The future may be dropped.
+    /// Dropping the future loses nothing.
     pub async fn owners(&self, begin: &[u8], most: usize) -> io::Result<Vec<(Vec<u8>, Arc<str>)>> {
         // 0 would be no limit.
         match most {

@@ -1,7 +1,7 @@
-//! turnwise on several machines, with etcd: one session of a key in the whole cluster.
+//! turnwise on several machines, with etcd: each key has at most one session in the whole cluster.
 //!
 //! [`Etcd`] is the [`Engine`](turnwise_cluster::Engine) of a [`Node`](turnwise_cluster::Node): it stores in etcd which process owns
-//! which key. It needs etcd 3.4 or newer, and nothing to be installed for the build.
+//! which key. It needs etcd 3.4 or newer. The build needs no other software.
 //!
 //! ```no_run
 //! use std::{convert::Infallible, sync::Arc, time::Duration};
@@ -60,34 +60,34 @@
 //!
 //! # What is promised
 //!
-//! All that [`turnwise_cluster`] promises, on its conditions. One of them is that the engine keeps its word, and **etcd before 3.4.31
-//! and 3.5.13 does not**: it may revoke a lease that was renewed, if its leader was stuck while another one was elected (etcd issue
+//! All that [`turnwise_cluster`] promises, on its conditions. One of them is that a lease does not expire early, and **etcd before 3.4.31
+//! and 3.5.13 breaks it**: it may revoke a lease that was renewed, if its leader was stuck while another one was elected (etcd issue
 //! 15247). Two processes may own one key then. [`Etcd::warnings`] names such members. The fences of a key rise all the same, so a store
 //! that compares them refuses the earlier session.
 //!
-//! A restored backup of etcd goes back in time, and so do fences: a store that compares them refuses all new sessions, for as long as they are
-//! lower. Restore it with `etcdutl snapshot restore --bump-revision 1000000000 --mark-compacted`, which makes all later revisions higher (etcd
-//! issue 16028), and stop all nodes meanwhile.
+//! A restored backup of etcd goes back in time, and so do fences. A store that compares fences then refuses all new sessions until the
+//! fences have caught up. Restore it with `etcdutl snapshot restore --bump-revision 1000000000 --mark-compacted`, which makes all later
+//! revisions higher (etcd issue 16028). Keep all nodes stopped meanwhile.
 //!
 //! # Settings
 //!
-//! | setting | unless set |
+//! | setting | default |
 //! |---|---|
-//! | [endpoints](Etcd::builder) | the client URLs of all members. If one fails, does not answer in time or has no leader, the next is used |
+//! | [endpoints](Etcd::builder) | none: give the client URLs of all members. If one fails, does not answer in time or has no leader, the next is used |
 //! | [`prefix`](EtcdBuilder::prefix) | `turnwise/` |
 //! | [`connect_timeout`](EtcdBuilder::connect_timeout) | 1 s for each member |
-//! | time to live, margin, wait | [`Settings`](turnwise_cluster::Settings) of the node; all requests are bounded by parts of its time to live |
+//! | time to live, margin, wait | those of the node's [`Settings`](turnwise_cluster::Settings); all requests are limited by parts of its time to live |
 //!
 //! A key has 1024 bytes at most. Calls for longer ones get `TurnError::Unavailable`. etcd's shortest lease is one and a half
 //! election timeouts: 2 s by default.
 //!
-//! Each acquisition and each release adds a revision to etcd's history, and etcd keeps all of them until it is full, unless it is started with
+//! Each acquisition and each release adds a revision to etcd's history. etcd keeps all revisions until it is full, unless it is started with
 //! `--auto-compaction-retention`, for example `=1` for an hour. Renewals add none.
 //!
 //! # Users
 //!
-//! [`EtcdBuilder::user`] takes a name and a password. etcd's token for them is renewed when etcd has forgotten it. The user needs all keys
-//! of its cluster, and no others:
+//! [`EtcdBuilder::user`] takes a name and a password. When etcd no longer accepts the token that it gave for them, a new one is requested. The
+//! user needs access to all keys of its cluster, and to no others:
 //!
 //! ```text
 //! etcdctl role add counters
@@ -98,7 +98,7 @@
 //!
 //! # TLS
 //!
-//! Feature `tls`, which brings rustls and ring. `Tls` takes the certificates of the authorities that signed etcd's, and a certificate for
+//! The feature `tls` adds rustls and ring. `Tls` takes the certificates of the authorities that signed etcd's, and a client certificate for
 //! an etcd with `--client-cert-auth`:
 //!
 //! ```no_run
@@ -114,15 +114,15 @@
 //!
 //! # Details
 //!
-//! - Requests go through etcd's JSON gateway, on its client port, or where `--listen-client-http-urls` says: HTTP/1.1. It is on, unless etcd
-//!   was started with `--enable-grpc-gateway=false`. It takes no user from the common name of a certificate.
+//! - Requests go through etcd's JSON gateway over HTTP/1.1, on its client port or at `--listen-client-http-urls`. The gateway is on unless
+//!   etcd was started with `--enable-grpc-gateway=false`. It takes no user from the common name of a certificate.
 //! - Leases have a connection of their own, so no batch delays a renewal. A batch of up to 100 keys is one transaction.
-//! - A request that was given up may still take effect. It is not sent again by this crate, unless it has certainly not been sent or
+//! - A request that was given up may still take effect. This crate sends it again only if it has certainly not been sent, or if
 //!   etcd has refused its token.
 //! - The record of a key is `PREFIX CLUSTER / KEY`, without the spaces. It holds the place in its batch and the owner's name:
-//!   `etcdctl get --prefix turnwise/counters/` lists the owner of each key. The fence is the record's revision times 128, and the place.
-//! - [`Etcd::owner`] and [`Etcd::owners`] look at the records, for tools and for programs that forward calls.
-//! - Nothing is watched. A key that becomes free is noticed when it is asked for.
+//!   `etcdctl get --prefix turnwise/counters/` lists the owner of each key. The fence is the record's revision times 128, plus the place.
+//! - [`Etcd::owner`] and [`Etcd::owners`] read the records, for tools and for programs that forward calls.
+//! - No key is watched. That a key has become free is found at the next request for it.
 //! - Answers of another etcd cluster are refused, in case the endpoints are mixed up.
 //!
 //! # Layout of the source

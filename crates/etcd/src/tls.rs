@@ -10,7 +10,7 @@ use tokio_rustls::{
     },
 };
 
-/// How `https` endpoints are trusted, and how this client shows who it is. All in PEM.
+/// How `https` endpoints are trusted, and how this client authenticates itself. All in PEM.
 #[derive(Clone)]
 pub struct Tls {
     authority: Vec<u8>,
@@ -24,7 +24,7 @@ impl fmt::Debug for Tls {
 }
 
 impl Tls {
-    /// Trusts servers whose certificates were signed by one of these authorities. None is trusted otherwise, those of the system included.
+    /// Returns settings that trust the servers whose certificates these authorities have signed, and no others. Those of the system are not trusted.
     pub fn new(authorities: impl Into<Vec<u8>>) -> Self {
         Self {
             authority: authorities.into(),
@@ -32,8 +32,8 @@ impl Tls {
         }
     }
 
-    /// Shows a certificate, for an etcd with `--client-cert-auth`. etcd's gateway takes no user from its common name: add
-    /// [`EtcdBuilder::user`](crate::EtcdBuilder::user) where etcd has users.
+    /// Presents a client certificate, for an etcd with `--client-cert-auth`. etcd's gateway takes no user from its common name: add
+    /// [`EtcdBuilder::user`](crate::EtcdBuilder::user) if etcd has users.
     pub fn client_certificate(self, chain: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
         Self {
             client: Some((chain.into(), key.into())),

@@ -57,7 +57,7 @@ impl Default for Settings {
 ///
 /// The manager's [`Timeouts`](turnwise::manager::Timeouts) should be longer than those here, or its errors hide pi's: `start` longer
 /// than [`ready_timeout`](Self::ready_timeout), `abort` than [`abort_timeout`](Self::abort_timeout), `stop` than twice
-/// [`stop_grace`](Self::stop_grace). With the defaults, `start` is only as long as `ready_timeout`. The shorter time always applies.
+/// [`stop_grace`](Self::stop_grace). With the defaults, `start` is as long as `ready_timeout`: set one of them. The shorter time always applies.
 #[must_use = "a builder does nothing until `build`"]
 #[derive(Clone, Default)]
 pub struct PiBuilder {
@@ -110,7 +110,7 @@ impl PiBuilder {
         self
     }
 
-    /// Sets a function that adapts the command to the key, with arguments, environment or a working directory. It is called before
+    /// Sets a function that adapts the command to the key: its arguments, environment or working directory. It is called before
     /// each start.
     pub fn configure(
         mut self,
@@ -130,7 +130,7 @@ impl PiBuilder {
         self
     }
 
-    /// Limits the time until a new pi answers. Default: 30 s. It takes half a second alone, and much longer when many start.
+    /// Limits the time until a new pi is ready. Default: 30 s. One pi alone needs half a second, and many at once much longer.
     pub fn ready_timeout(mut self, limit: Duration) -> Self {
         self.settings.ready = limit;
         self

@@ -1,6 +1,6 @@
 //! The task of one pi: it alone writes to it, reads all that it writes at all times, and sees its end.
 //!
-//! | it ends because | the turn hears | the process |
+//! | it ends because | the turn receives | the process |
 //! |---|---|---|
 //! | `stop` | | stdin closed, SIGTERM, SIGKILL |
 //! | the session is dropped | | SIGKILL |
@@ -80,7 +80,7 @@ pub(crate) struct Driver {
     lines: FramedRead<ChildStdout, Lines>,
     protocol: Protocol,
     orders: mpsc::UnboundedReceiver<Order>,
-    /// Who hears the turn.
+    /// Receives the reports of the turn.
     hears: Option<mpsc::Sender<Report>>,
     /// When a turn that is cancelled must have ended.
     deadline: Option<Instant>,

@@ -30,11 +30,11 @@
 //!
 //! # A conversation outlives its process
 //!
-//! Each key has one conversation, whose id is derived from the key ([`PiSession::session_id`]). After an idle stop, a stop, a crash
-//! or a restart of the program, the next message resumes it. pi stores conversations by working directory.
+//! Each key has one conversation, whose id is derived from the key ([`PiSession::session_id`]). After an idle stop, a requested stop, a
+//! crash or a restart of the program, the next message resumes it. pi stores conversations by working directory.
 //!
-//! Two processes with the same conversation lose parts of it. One manager never runs two. Two programs with the same directory
-//! may: give each its own [`session_dir`](PiBuilder::session_dir).
+//! If two processes have the same conversation, parts of it are lost. One manager never runs two such processes. Two programs with the same
+//! directory may: give each its own [`session_dir`](PiBuilder::session_dir).
 //!
 //! # A message is sent once
 //!
@@ -45,8 +45,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | end of a turn | pi reports that nothing follows. Tool calls, retries and compaction belong to the turn |
-//! | abort | sent when pi has accepted the message; open questions are cancelled, and queued messages are cleared. If the turn does not end within [`abort_timeout`](PiBuilder::abort_timeout), the process is ended |
+//! | end of a turn | pi reports that no more work follows. Tool calls, retries and compaction belong to the turn |
+//! | abort | sent when pi has accepted the message; open questions are cancelled, and messages queued in pi are cleared. If the turn does not end within [`abort_timeout`](PiBuilder::abort_timeout), the process is ended |
 //! | crash | the turn fails with [`PiError::Exited`] and the end of stderr. An idle session is gone at once. The queue stays, and the next turn starts a new pi |
 //! | stop | closes pi's input, which ends pi and its tools in any state, and saves the partial answer. Then SIGTERM, then SIGKILL |
 //! | pi ends unasked, is killed, or breaks its protocol | the processes of its tools are found by their group and their environment, and killed (Linux only) |
@@ -54,8 +54,8 @@
 //!
 //! # Questions of extensions
 //!
-//! An extension may ask: before a tool runs, or in its command. With a [`question_timeout`](PiBuilder::question_timeout), its
-//! [`PiEvent::Question`] can be answered by the session's [handle](PiHandle), while the turn waits for it:
+//! An extension of pi may ask a question: before a tool runs, or in its command. If a [`question_timeout`](PiBuilder::question_timeout) is
+//! set, the session's [handle](PiHandle) can answer its [`PiEvent::Question`] while the turn waits for it:
 //!
 //! ```no_run
 //! # use turnwise::{SessionManager, manager::Update};
@@ -73,20 +73,20 @@
 //! # }
 //! ```
 //!
-//! The end and the abort of the turn cancel its open questions. A question during the start is cancelled at once: nobody has the
-//! handle yet. At most 64 are open, with 1 MiB of texts; more are cancelled at once.
+//! The end and the abort of the turn cancel its open questions. A question during the start is cancelled at once, because there is no
+//! handle yet. At most 64 questions are open, with 1 MiB of texts; more are cancelled at once.
 //!
 //! # pi works only in a turn
 //!
-//! An extension may begin work between two messages, and an agent may continue after its end. Such output cannot be separated from
-//! the answer to the next message. So the process is ended, and the next message resumes the conversation with a new one. A
-//! turn that is running fails with [`PiError::Protocol`]. Without one, the stop of the session reports the error, as
+//! An extension may begin work between two messages, and an agent may continue after the end of its turn. Such output cannot be separated
+//! from the answer to the next message. So the process is ended, and the next message resumes the conversation with a new process. A
+//! turn that is running fails with [`PiError::Protocol`]. Without a turn, the stop of the session reports the error, as
 //! [`StopReason::Discarded`]. Work that an extension's command begins belongs to the turn of that command.
 //!
 //! # Limits
 //!
-//! A line: 64 MiB. Stderr and the text of an error: 16 KiB. A note: 1 KiB. The parts of an answer that wait to be read: 64.
-//! Nothing else grows with what pi writes. Texts of pi are not escaped: escape them before you print them.
+//! A line: 64 MiB. Stderr and the text of an error: 16 KiB. A note: 1 KiB. Unread parts of an answer: 64.
+//! Nothing else grows with the output of pi. Texts of pi are not escaped: escape them before you print them.
 //!
 //! # Layout of the source
 //!

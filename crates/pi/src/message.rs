@@ -139,7 +139,7 @@ impl PiEvent {
 
 /// A question of an extension.
 ///
-/// It is cancelled when its time is over, and at the end or the abort of the turn.
+/// It is cancelled when it times out, and at the end or the abort of the turn.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct PiQuestion {
@@ -182,7 +182,7 @@ pub enum PiAnswer {
     Value(String),
     /// Yes or no, to a `confirm`.
     Confirmed(bool),
-    /// None. The extension receives `undefined`, or no.
+    /// No answer. The extension receives `undefined`, or no.
     Cancelled,
 }
 

@@ -39,7 +39,7 @@ pub struct Protocol {
     pub(crate) questions: Questions,
     /// What is to be written.
     pub out: BytesMut,
-    /// What the turn is to hear.
+    /// The reports for the turn.
     pub told: VecDeque<Report>,
 }
 

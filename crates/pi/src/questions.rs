@@ -46,10 +46,9 @@ impl PiHandle {
         unanswered.map(|open| Arc::clone(&open.question)).collect()
     }
 
-    /// Answers a question. Returns false if it is not open any more: it was answered, its time was over, or its turn or its
-    /// process has ended.
+    /// Answers a question. Returns false if it is not open any more: it was answered, it timed out, or its turn or its process has ended.
     ///
-    /// Of several answers to a question, one returns true. pi receives that one, unless its process ends first. Does not wait.
+    /// If a question gets several answers, one call returns true. pi receives that answer, unless its process ends first. Does not wait.
     pub fn answer(&self, id: u64, answer: PiAnswer) -> bool {
         let Some(shared) = self.0.upgrade() else {
             return false;

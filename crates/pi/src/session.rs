@@ -22,7 +22,7 @@ use turnwise_process::{Launcher, Process, SpawnError, Stderr};
 /// The most events that wait for a slow turn.
 const HEARD: usize = 64;
 
-/// A running pi with its conversation: the session of a [`PiAgent`](super::PiAgent). A drop kills its process.
+/// A running pi with its conversation: the session of a [`PiAgent`](super::PiAgent). Dropping it kills its process.
 pub struct PiSession {
     id: String,
     pid: u32,
@@ -66,7 +66,7 @@ impl PiSession {
         self.pid
     }
 
-    /// Returns the end of its stderr, at most 16 KiB.
+    /// Returns the end of what pi wrote to stderr, at most 16 KiB.
     pub fn stderr(&self) -> String {
         self.stderr.text()
     }

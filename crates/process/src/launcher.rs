@@ -62,8 +62,8 @@ impl Launcher {
         self
     }
 
-    /// Sets whether children may outlive a process that obeys a [stop](Process::stop): one that exits with status 0, or with 143 after
-    /// SIGTERM. Default: no.
+    /// Sets whether children may outlive a process that obeys a [stop](Process::stop). It obeys if it exits with status 0, or with 143
+    /// after SIGTERM. Default: no.
     pub fn keep_children(mut self, keep: bool) -> Self {
         self.settings.keeps = keep;
         self
@@ -75,8 +75,8 @@ impl Launcher {
         self
     }
 
-    /// Sets the name of the environment variable by which children are found. Default: `TURNWISE_PROCESS`. Its value is different for
-    /// each process.
+    /// Sets the name of the environment variable that marks a process and its children, so that they can be found. Default:
+    /// `TURNWISE_PROCESS`. Its value is different for each process.
     pub fn mark(mut self, name: impl Into<String>) -> Self {
         self.mark = name.into();
         self
@@ -85,8 +85,8 @@ impl Launcher {
     /// Sets whether each process gets a cgroup of its own, below that of this program. Then children are found whatever they do. Default:
     /// no. Linux only, with cgroups of version 2 that this program may change: as root, or where systemd delegates them.
     ///
-    /// Without a [guard](Self::guard), a process enters its cgroup a moment after its start. What it starts before that is found by its
-    /// group and its mark alone.
+    /// Without a [guard](Self::guard), a process enters its cgroup a moment after its start. Children from before that moment are found by
+    /// their group and their mark only.
     ///
     /// A cgroup is removed when its process has ended. If this program is killed, an empty one is left.
     pub fn cgroup(mut self, cgroup: bool) -> Self {
@@ -100,7 +100,7 @@ impl Launcher {
         self
     }
 
-    /// Starts a process. Its stdin, stdout and stderr are pipes, whatever the command says about them.
+    /// Starts a process, and returns it. Its stdin, stdout and stderr are pipes, even if the command sets others.
     ///
     /// # Errors
     ///
@@ -208,7 +208,7 @@ impl Launcher {
     }
 }
 
-/// The error of [`Launcher::spawn`].
+/// The error of [`Launcher::spawn`]. It contains the program and the reason.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct SpawnError {
@@ -219,7 +219,7 @@ pub struct SpawnError {
 }
 
 impl SpawnError {
-    /// Returns why it cannot be guarded, if that is why it was not started.
+    /// Returns the error of the guard, if the process was not started because it could not be guarded.
     pub fn guard(&self) -> Option<&GuardError> {
         self.source.get_ref()?.downcast_ref()
     }

@@ -1,4 +1,4 @@
-//! Child processes that end when they should, with everything that they started. For programs that keep one process
+//! Child processes that end when they should, together with everything that they started. For programs that keep one process
 //! for each user, chat or session: a REPL, an agent, a browser. Unix only.
 //!
 //! ```
@@ -25,21 +25,21 @@
 //! - A group of its own, so a Ctrl-C at your terminal does not reach it.
 //! - A [stop](Process::stop) in steps: end of input, SIGTERM, SIGKILL. Each step has its own time. The process is always reaped.
 //! - An end for everything that it started, also for what left its group: see [below](#what-a-process-leaves-running).
-//! - A reader for stderr, so the process never blocks on that pipe. [The last bytes](Stderr::text) are kept.
+//! - A reader for stderr, so the process never blocks on that pipe. [The last bytes](Stderr::text) are kept, 16 KiB by default.
 //! - [Lines](Process::lines) with a limit in bytes.
-//! - The environment of your program, so also the secrets in it. The module [secret] takes a secret out of the environment first.
+//! - The environment of your program, including the secrets in it. The module [secret] takes a secret out of the environment first.
 //! - On request, a [guard](Guard): the process ends when your program is killed or stopped.
 //! - A [report of its end](Process::exited), which you can await while the process is idle.
 //!
 //! # What a process leaves running
 //!
-//! Some children stay in the group of the process. Others have sessions and groups of their own, and their parent is gone. So each
-//! process has a mark in its environment, which its children inherit. When the process has ended, everything in its group and
-//! everything with its mark is killed. A child that left the group and has another environment is found by a [guard](Guard), and with
-//! [`Launcher::cgroup`]. All of this is for Linux. On other systems, nothing that a
-//! process leaves running is looked for, and only a SIGKILL reaches its whole group.
+//! Some children stay in the process group of the process. Others have sessions and groups of their own, and their parent is gone. So
+//! each process has a mark in its environment, which its children inherit. When the process has ended, everything in its group and
+//! everything with its mark is killed. Some children leave the group and clear their environment. A [guard](Guard) or
+//! [`Launcher::cgroup`] finds those too. All of this is for Linux. On other systems, children are not searched for, and only a
+//! SIGKILL reaches the whole group.
 //!
-//! A program may start something on purpose, such as a server that is to outlive it. [`Launcher::keep_children`] keeps what runs
+//! A program may start something on purpose, such as a server that must outlive it. [`Launcher::keep_children`] keeps such children
 //! when the process has obeyed a stop. After any other end, everything is killed.
 //!
 //! # Layout of the source

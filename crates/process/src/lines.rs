@@ -19,7 +19,7 @@ pub struct Lines {
 }
 
 impl Lines {
-    /// Returns a decoder of lines of at most so many bytes.
+    /// Returns a decoder of lines of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self {
             codec: AnyDelimiterCodec::new_with_max_length(b"\n".to_vec(), Vec::new(), limit),
@@ -55,10 +55,10 @@ impl Decoder for Lines {
     }
 }
 
-/// Why there is no next line.
+/// The error of [`Lines`]: why there is no next line.
 #[derive(Debug)]
 pub enum LineError {
-    /// It has more bytes than this.
+    /// The line has more bytes than this limit.
     TooLong(usize),
     /// It could not be read.
     Io(io::Error),

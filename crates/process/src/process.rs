@@ -12,14 +12,14 @@ use tokio::{
 };
 use tokio_util::codec::FramedRead;
 
-/// A running process. [`Launcher::spawn`](crate::Launcher::spawn) starts one. A drop kills it, and everything that it started.
+/// A running process. [`Launcher::spawn`](crate::Launcher::spawn) returns it. Dropping it kills the process and everything that it started.
 #[must_use = "a drop kills the process"]
 #[derive(Debug)]
 pub struct Process {
-    /// Its input. Drop it for the end of input. If you take it, drop it before [`stop`](Self::stop): a process that waits for the end
-    /// of its input ends by SIGTERM otherwise.
+    /// The input of the process. Drop it for the end of input. If you take it, drop it before [`stop`](Self::stop): otherwise a process
+    /// that reads until the end of its input ends only by SIGTERM.
     pub stdin: Option<ChildStdin>,
-    /// Its output. If you take it, read it until the end of the process: a process whose output nobody reads is blocked.
+    /// The output of the process. If you take it, read it until the end of the process. Otherwise the pipe fills, and the process blocks.
     pub stdout: Option<ChildStdout>,
     stderr: Stderr,
     reins: Reins,
@@ -45,19 +45,19 @@ impl Process {
         self.reins.id
     }
 
-    /// Returns what it wrote to stderr. A clone of it can be read after the end of the process.
+    /// Returns the end of what the process wrote to stderr. A clone of it can be read after the end of the process.
     pub fn stderr(&self) -> &Stderr {
         &self.stderr
     }
 
-    /// Takes its output, as lines of at most so many bytes. `None` if it was taken before.
+    /// Takes the output, as lines of at most `limit` bytes each. `None` if the output was taken before.
     pub fn lines(&mut self, limit: usize) -> Option<FramedRead<ChildStdout, Lines>> {
         let stdout = self.stdout.take()?;
         Some(FramedRead::new(stdout, Lines::new(limit)))
     }
 
     /// Resolves when the process has ended and its children are killed, unless they are [kept](crate::Launcher::keep_children). If a child
-    /// holds stderr open, that takes up to 1 s longer. The future does not borrow the process.
+    /// holds stderr open, that takes up to 1 s longer. The future does not borrow the process, and dropping it loses nothing.
     ///
     /// ```
     /// # use tokio::process::Command;
@@ -75,13 +75,13 @@ impl Process {
         async move { reins.ended().await }
     }
 
-    /// Returns whether it runs. It is exact: false as soon as the process has exited, also if its children are not gone yet. For the
-    /// health check of a session.
+    /// Returns whether the process runs: false as soon as it has exited, even if its children are not gone yet. Use it for the health check
+    /// of a session.
     pub fn is_running(&self) -> bool {
         self.reins.is_running()
     }
 
-    /// Returns how it ended, once [`exited`](Self::exited) would resolve.
+    /// Returns how the process ended. `None` until [`exited`](Self::exited) resolves.
     pub fn ended(&self) -> Option<Ended> {
         self.reins.look()
     }
@@ -91,29 +91,30 @@ impl Process {
         self.reins.keep(keep);
     }
 
-    /// Sends SIGINT to its group, as Ctrl-C at a terminal does. Many interpreters then give up what they run, and read on.
+    /// Sends SIGINT to the process group, as Ctrl-C at a terminal does. Many interpreters then stop their work and read the next input.
     ///
-    /// A program that was started with SIGINT ignored may leave it so. It is inherited: a shell ignores it for what it starts with `&` in a
-    /// script.
+    /// A program that was started with SIGINT ignored may keep ignoring it. Children inherit that: in a script, a shell ignores SIGINT for
+    /// programs that it starts with `&`.
     pub fn interrupt(&self) {
         self.reins.interrupt();
     }
 
-    /// Closes stdin and waits, then sends SIGTERM to the group and waits, then sends SIGKILL. [`Launcher`](crate::Launcher) sets the times.
-    /// Meanwhile it discards stdout, unless you took stdout or its lines: then read them until the end, or the process may block.
+    /// Stops the process, and returns how it ended. Closes stdin and waits, then sends SIGTERM to the group and waits, then sends SIGKILL.
+    /// [`Launcher`](crate::Launcher) sets the times. Stdout is discarded meanwhile. If you took it or its lines, read them until the end, or the
+    /// process may block.
     ///
     /// # Cancel safety
     ///
-    /// If the future is dropped, the stop continues. Another call waits for its end.
+    /// If the future is dropped, the stop continues, and another call waits for its end.
     pub async fn stop(&mut self) -> Ended {
         self.end(Want::Stop).await
     }
 
-    /// Sends SIGKILL to its group at once, also in the middle of a stop.
+    /// Sends SIGKILL to the process group at once, also in the middle of a stop, and returns how the process ended.
     ///
     /// # Cancel safety
     ///
-    /// As for [`stop`](Self::stop).
+    /// If the future is dropped, the process is killed all the same.
     pub async fn kill(&mut self) -> Ended {
         self.end(Want::Kill).await
     }

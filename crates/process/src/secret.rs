@@ -1,8 +1,8 @@
 //! Secrets of a program, and how to keep them from the processes that it starts.
 //!
-//! Such processes usually run as the same user, and `/proc` shows that user the first environment of a program and its memory. It shows
-//! the command line to everybody. So take a secret from a file or out of the environment, never from the command line, and then close
-//! the memory.
+//! Such processes usually run as the same user. `/proc` shows that user the initial environment of a program, and its memory. It shows
+//! the command line to everybody. So take a secret from a file or out of the environment, never from the command line, and then call
+//! [`close_memory`].
 
 use std::{
     env,
@@ -20,12 +20,13 @@ use std::{
 /// The most bytes of a secret: less than a pipe holds.
 const MOST: usize = 4096;
 
-/// Takes a secret of at most 4096 bytes out of an environment variable. `None` if the variable is not set.
+/// Returns a secret of at most 4096 bytes from an environment variable, and removes it from there. `None` if the variable is not set.
+/// Call it at the top of `main`, before there are other threads: it may start the program again.
 ///
-/// Removing the variable would not help, because `/proc` shows the environment with which a program began. So `take` executes the same
+/// Removing the variable is not enough, because `/proc` shows the environment with which a program began. So `take` executes the same
 /// program again in the same process, without the variable, and passes the secret through a pipe. The call in the new program returns it,
-/// without a line break at its end. An empty pipe and the variable `{variable}_FD`, which has its descriptor, remain, and are inherited.
-/// Call `take` at the top of `main`, before there are other threads.
+/// without a line break at its end. An empty pipe remains open, and so does the variable `{variable}_FD` with its descriptor. Children
+/// inherit both.
 ///
 /// # Errors
 ///
@@ -45,11 +46,12 @@ pub fn take(variable: &str) -> io::Result<Option<OsString>> {
     Ok((!secret.is_empty()).then(|| OsString::from_vec(secret)))
 }
 
-/// Reads a secret of at most 4096 bytes from a file. A line break at its end is not part of it.
+/// Returns a secret of at most 4096 bytes from a file, without a line break at its end.
 ///
 /// # Errors
 ///
-/// [`io::ErrorKind::PermissionDenied`] if other users can read or change the file. The secret is too long, or the file cannot be read.
+/// [`io::ErrorKind::PermissionDenied`] if other users can read or change the file. Another error if the secret is too long, or the file
+/// cannot be read.
 pub fn read(path: &Path) -> io::Result<OsString> {
     let file = File::open(path)?;
     let facts = file.metadata()?;
@@ -62,8 +64,8 @@ pub fn read(path: &Path) -> io::Result<OsString> {
     Ok(OsString::from_vec(read_all(&file)?))
 }
 
-/// Closes the memory of this program to all but root: no debugger of the same user, no core dump. Does nothing where the system cannot
-/// do that; Linux can.
+/// Closes the memory of this program to all users but root: no debugger of the same user can read it, and no core dump contains it. Does
+/// nothing on systems other than Linux.
 pub fn close_memory() {
     #[cfg(target_os = "linux")]
     {

@@ -43,12 +43,12 @@ const REST: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Ended {
-    /// Its exit status. `None` if it is unknown, for example because the runtime has ended, or because its [guard](crate::Guard) was killed.
+    /// The exit status. `None` if it is unknown, for example because the runtime has ended, or because its [guard](crate::Guard) was killed.
     pub status: Option<ExitStatus>,
-    /// A [stop](crate::Process::stop) or a [kill](crate::Process::kill) was called while it was running.
+    /// Whether a [stop](crate::Process::stop) or a [kill](crate::Process::kill) was called while the process was running.
     pub asked: bool,
-    /// This crate sent SIGKILL: the process did not obey the stop, [kill](crate::Process::kill) was called, its `Process` was dropped, or
-    /// the runtime ended. False if somebody else or the deadline of its [guard](crate::Guard) killed it: then `status` has the signal.
+    /// Whether this crate sent SIGKILL: the process did not obey the stop, [kill](crate::Process::kill) was called, its `Process` was dropped, or
+    /// the runtime ended. False if another program or the deadline of its [guard](crate::Guard) killed it. Then `status` has the signal.
     pub killed: bool,
 }
 

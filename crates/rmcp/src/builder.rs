@@ -10,7 +10,7 @@ use turnwise::{
     manager::{BuildError, WhenFull},
 };
 
-/// Settings of [`McpSessions`]. [`McpSessions::builder`] returns it. No setting is required.
+/// Settings of [`McpSessions`]. [`McpSessions::builder`] returns it, and [`build`](Self::build) makes the sessions. No setting is required.
 #[must_use = "a builder does nothing until `build`"]
 pub struct McpSessionsBuilder {
     config: SessionConfig,
@@ -32,18 +32,18 @@ impl McpSessions {
 }
 
 impl McpSessionsBuilder {
-    /// Keeps what a session needs to be restored: after a restart of the server, after it expired, or by another server. Without a
-    /// store, a session that has ended is gone, and its client gets 404 and begins a new one.
+    /// Sets the store that keeps what a session needs to be restored: after a restart of the server, after it expired, or by another server.
+    /// Without a store, a session that has ended is gone, and its client gets 404 and begins a new one.
     ///
-    /// A DELETE removes a session from the store before it ends it. Expiry does not: remove old entries by an age of their own, for
-    /// example with a time to live. rmcp deletes once more after a DELETE, so a deletion of nothing must succeed.
+    /// A DELETE removes a session from the store before it ends the session. Expiry does not: remove old entries by an age of their own, for
+    /// example with a time to live. rmcp deletes once more after a DELETE, so deleting a missing entry must succeed.
     pub fn store(mut self, store: Arc<dyn SessionStore>) -> Self {
         self.store = Some(store);
         self
     }
 
-    /// Keeps the events of streams, for clients that resume with `Last-Event-ID` after a restart or at another server. Without it, a
-    /// client can resume within the same session only.
+    /// Sets the store of the events of streams, for clients that resume with `Last-Event-ID` after a restart or at another server. Without it,
+    /// a client can resume only within the same session.
     pub fn events(mut self, events: Arc<dyn EventStore>) -> Self {
         self.events = Some(events);
         self
@@ -51,9 +51,9 @@ impl McpSessionsBuilder {
 
     /// Sets rmcp's settings of each session. Default: rmcp's.
     ///
-    /// [`SessionConfig::keep_alive`] is the time after which an idle session is stopped. In contrast to rmcp's, a session with a call
-    /// or an open stream is not idle, even if nothing is sent for hours. `None`: never. Seconds at
-    /// least: rmcp asks for a session first and uses it then, and it must not expire in between. [`SessionConfig::init_timeout`] also limits how long
+    /// [`SessionConfig::keep_alive`] is the time after which an idle session is stopped. `None`: never. Unlike in rmcp's own manager, a session
+    /// with a call or an open stream is not idle, even if nothing is sent for hours. Use seconds at least: rmcp first looks a session up and then
+    /// uses it, and the session must not expire in between. [`SessionConfig::init_timeout`] also limits how long
     /// calls wait for the handshake of their session.
     pub fn config(mut self, config: SessionConfig) -> Self {
         self.config = config;
@@ -61,17 +61,17 @@ impl McpSessionsBuilder {
     }
 
     /// Limits the number of sessions in memory. A session counts until its service has ended. The next one is refused with
-    /// [`McpError::TooManySessions`](crate::McpError::TooManySessions), also if it is to be restored. Default: no limit.
+    /// [`McpError::TooManySessions`](crate::McpError::TooManySessions), even if it would be restored. Default: no limit.
     pub fn max_sessions(mut self, most: usize) -> Self {
         self.max_sessions = Some(most);
         self
     }
 
-    /// Builds it. Its tasks run on the tokio runtime of the caller.
+    /// Builds the sessions. Their tasks run on the tokio runtime of the caller.
     ///
     /// # Errors
     ///
-    /// [`BuildError`] if there is no usable runtime, if the limit of sessions is 0, or if one of the two times is zero.
+    /// [`BuildError`] if there is no usable runtime, if `max_sessions` is 0, or if `keep_alive` or `init_timeout` is zero.
     pub fn build(mut self) -> Result<Arc<McpSessions>, BuildError> {
         if self
             .config

@@ -7,17 +7,17 @@ use rmcp::transport::streamable_http_server::{
 use std::{error::Error, fmt};
 use turnwise::manager::{StopError, TurnError};
 
-/// Why a call failed. rmcp answers it with the status 500 and this text.
+/// Why a call failed. rmcp answers the request with the status 500 and this text.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum McpError {
     /// There is no session with this id, or it ended before it could be used.
     NotFound(SessionId),
-    /// [`max_sessions`](crate::McpSessionsBuilder::max_sessions) sessions exist already: this many.
+    /// [`max_sessions`](crate::McpSessionsBuilder::max_sessions) sessions exist already. The number is that limit.
     TooManySessions(usize),
     /// The session could not be started.
     NotStarted(TurnError<LocalSessionManagerError>),
-    /// The session was not stopped cleanly: one of its handlers still runs, or the runtime ends.
+    /// The session was not stopped cleanly: one of its handlers still runs, or the runtime is ending.
     NotStopped(StopError<LocalSessionManagerError>),
     /// The store failed.
     Store(SessionStoreError),

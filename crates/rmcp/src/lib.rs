@@ -1,7 +1,7 @@
 //! Sessions of an MCP server, for [rmcp]'s streamable HTTP: they survive a restart of the server, and idle expiry never cuts a call.
 //!
-//! [`McpSessions`] is rmcp's session manager over [turnwise]. It takes the place of rmcp's
-//! [`LocalSessionManager`](rmcp::transport::streamable_http_server::session::local::LocalSessionManager); handlers stay as they are.
+//! [`McpSessions`] is an implementation of rmcp's session manager, over [turnwise]. It replaces rmcp's
+//! [`LocalSessionManager`](rmcp::transport::streamable_http_server::session::local::LocalSessionManager). Your handlers need no change.
 //!
 //! ```
 //! use axum::Router;
@@ -44,16 +44,16 @@
 //!
 //! | | |
 //! |---|---|
-//! | a restart | With a [store](McpSessionsBuilder::store), the next request restores its session: a new handler gets the client's `initialize` once more. Requests that come meanwhile wait until the handshake has been repeated, and all are answered |
-//! | idle expiry | A session with a call or an open stream does not expire, also if the client of the call has left. With a store, an expired session is restored by its next request. Without one, its client gets 404 and begins a new session, as MCP wants it |
-//! | DELETE | It removes the session from the store, then ends it, and is answered when its handler has ended. A restore under way does not undo it |
-//! | an old session | Its end never ends the restored one: not by a late close of its service, not by an expiry |
-//! | the limit | [`max_sessions`](McpSessionsBuilder::max_sessions) refuses the next one with [`McpError::TooManySessions`]; rmcp answers 500 with its text |
+//! | a restart | With a [store](McpSessionsBuilder::store), the next request restores its session: a new handler gets the client's `initialize` once more. Requests that arrive meanwhile wait until the handshake has been repeated, and all are answered |
+//! | idle expiry | A session with a call or an open stream does not expire, even if the client of the call has left. With a store, an expired session is restored by its next request. Without one, its client gets 404 and begins a new session, as MCP requires |
+//! | DELETE | It removes the session from the store, then ends it, and is answered when its handler has ended. A restore in progress does not undo it |
+//! | an old session | Its end never ends the restored one: neither by a late close of its service nor by an expiry |
+//! | the limit | [`max_sessions`](McpSessionsBuilder::max_sessions) refuses the next session with [`McpError::TooManySessions`]; rmcp answers 500 with its text |
 //! | operators | [`snapshot`](McpSessions::snapshot) returns the phase, the calls and the streams of each session, and waits for nothing |
 //!
-//! The state of a handler is not restored, only its handshake. Keep in your own storage what must survive. A call that ran when the server was
-//! killed is lost; its client decides whether to repeat it. Streams are resumed at another server with
-//! [`events`](McpSessionsBuilder::events) only.
+//! Only the handshake of a handler is restored, not its state. Keep in your own storage what must survive. A call that ran when the server was
+//! killed is lost; its client decides whether to repeat it. Another server can resume streams only with
+//! [`events`](McpSessionsBuilder::events).
 //!
 //! # Calls and phases
 //!
@@ -64,7 +64,7 @@
 //! |---|---|---|---|---|---|
 //! | `create_session` | opening, with a new id; refused at the limit | - | - | - | - |
 //! | `has_session` | false | waits for the handshake; false if that fails | the same | true; its idle time begins anew | false |
-//! | `restore_session` | restoring, if the store has it; refused at the limit. If not: not supported, which is a 404 | waits for the handshake, then repeats one with a handler that nobody uses | the same | repeats a handshake in the same way | waits for the end, then as if there were none |
+//! | `restore_session` | restoring, if the store has it; refused at the limit. If not: not supported, which is a 404 | waits for the handshake, then repeats one with a handler that is not used | the same | repeats a handshake in the same way | waits for the end, then as if there were none |
 //! | `initialize_session` | `NotFound` | answered, then idle | answered | the repeated handshake is answered | `NotFound` |
 //! | `accept_message`, repeated by rmcp | `NotFound` | `NotFound` | received, then idle | the repeated handshake ends, with its handler | `NotFound` |
 //! | `accept_message`, of the client | `NotFound` | waits for the handshake | the same | received | `NotFound` |
@@ -74,13 +74,13 @@
 //! | end of its service | - | closing | closing | closing | - |
 //! | idle for long | - | - | - | closing, if idle | - |
 //!
-//! A handshake is limited by `init_timeout` of rmcp's settings. A handshake is repeated for nothing if a request finds no session, and another
-//! request restores it before the first one asks for that. rmcp would answer the first one with 500.
+//! `init_timeout` of rmcp's settings limits a handshake. A handshake is sometimes repeated in vain: a request finds no session, and
+//! another request restores the session before the first one does. Without the second handshake, rmcp would answer the first request with 500.
 //!
 //! # What it costs
 //!
-//! A restored session reads its entry in the store twice: rmcp does so, and this crate once more while nobody else can begin or end the
-//! session. A call that hangs keeps its session: limit your handlers. A handler that ignores its cancellation holds up a DELETE for the five
+//! To restore a session, its entry in the store is read twice: by rmcp, and by this crate, at a moment when no other call can begin or end the
+//! session. A call that hangs keeps its session: limit your handlers. A handler that ignores its cancellation delays a DELETE for the five
 //! seconds that rmcp gives it.
 //!
 //! # Layout of the source

@@ -41,10 +41,10 @@ pub struct McpSessions {
 }
 
 impl McpSessions {
-    /// Returns rmcp's service for these sessions, with one handler for each, from this factory.
+    /// Returns rmcp's service for these sessions. The factory makes one handler for each session.
     ///
-    /// The [store](crate::McpSessionsBuilder::store) replaces `session_store` of the configuration, which rmcp would use without the
-    /// sessions' knowledge. All else of the configuration counts. When its `cancellation_token` is cancelled, all sessions end, and stay in
+    /// The [store](crate::McpSessionsBuilder::store) replaces `session_store` of the configuration, because rmcp would use that one without this
+    /// crate. The rest of the configuration applies. When its `cancellation_token` is cancelled, all sessions end, and stay in
     /// the store.
     #[must_use = "a service does nothing until it is routed to"]
     pub fn service<S: ServerHandler + Send + 'static>(
@@ -58,7 +58,7 @@ impl McpSessions {
 
     /// Returns what each session is doing. Waits for nothing.
     ///
-    /// Sessions that are in the store only are not listed. The list is copied in steps, so it need not be that of one moment.
+    /// Sessions that are only in the store are not listed. The list is copied in steps, so it need not be that of one moment.
     #[must_use = "it has no other effect"]
     pub fn snapshot(&self) -> Vec<McpSession> {
         snapshot(&self.sessions)

@@ -9,9 +9,9 @@ use turnwise::{Incarnation, Phase, SessionManager, manager::SessionStatus};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct McpSession {
-    /// Its id, as clients send it in `Mcp-Session-Id`. Whoever has this id can use the session, so keep it secret.
+    /// The id, as clients send it in `Mcp-Session-Id`. Anyone with this id can use the session, so keep it secret.
     pub id: SessionId,
-    /// How far it is.
+    /// What the session is doing.
     pub phase: McpPhase,
     /// The calls that its service has received and not answered. Calls that their clients cancelled do not count.
     pub calls: usize,
@@ -19,11 +19,11 @@ pub struct McpSession {
     pub streams: usize,
     /// The time since it was last used, exact to a few milliseconds. Zero while it is used.
     pub idle: Duration,
-    /// Its generation number. A session that was restored has a higher one than before.
+    /// The generation number. A session that was restored has a higher one than before.
     pub incarnation: Incarnation,
 }
 
-/// How far a session is.
+/// What a session is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum McpPhase {
@@ -35,7 +35,7 @@ pub enum McpPhase {
     Used,
     /// It is not used, and expires if that lasts.
     Idle,
-    /// It ends. Its id may be restored after that.
+    /// It is ending. After that, its id may be restored.
     Closing,
 }
 

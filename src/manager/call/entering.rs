@@ -27,13 +27,18 @@ use std::{
 };
 use tokio::time::Instant;
 
-/// The future of [`SessionManager::turn`](crate::SessionManager::turn). It took its position in the queue when it was made.
+/// The future of [`SessionManager::turn`](crate::SessionManager::turn). It resolves to the turn. It took its position in the queue when it
+/// was made.
 ///
 /// If the key was free, this future holds the turn already. As long as it is neither polled nor dropped, the key is blocked.
 ///
 /// # Cancel safety
 ///
 /// If it is dropped in the queue, it leaves the queue. A start, a check or a stop that it waits for continues, for the next caller.
+///
+/// # Panics
+///
+/// Polling it after it has returned its result panics.
 #[must_use = "this holds a position in the queue, or the key: await it or drop it"]
 pub struct Entering<B: Backend> {
     ticket: Option<Ticket>,

@@ -29,8 +29,12 @@ use std::{
 /// The future of [`SessionManager::send_message`](crate::SessionManager::send_message): await it for the reply.
 ///
 /// Before that, you can read its [events](Self::next_event), or turn it into a [stream](Self::into_stream) of events and the reply.
-/// It need not be polled: the message is delivered by a task of its own. An agent that [sends](crate::TurnContext::send) its events
-/// waits for them to be read, until this is polled for the reply, detached or dropped.
+/// It need not be polled: a task of the manager delivers the message. An agent that [sends](crate::TurnContext::send) its events
+/// waits until they are read, or until this is polled for the reply, detached or dropped.
+///
+/// # Errors
+///
+/// A [`SendError`](crate::manager::SendError). It contains the message if no session has received it.
 ///
 /// # Cancel safety
 ///
@@ -82,18 +86,22 @@ impl<A: Agent> Sending<A> {
         self.ticket
     }
 
-    /// Returns the number of calls before it in the queue; 0 if it is not queued. Costs O(n) in that number.
+    /// Returns the number of calls ahead of it in the queue; 0 if it is not queued. Takes O(n) for n such calls.
     pub fn ahead(&self) -> usize {
         let ahead = |ticket| self.shared.registry.ahead(&self.parcel.key, ticket);
         self.ticket.map_or(0, ahead)
     }
 
     /// Resolves when the message is delivered: it is past the queue and the start. A server can await this, and choose the status
-    /// of its response by the result. Cancel-safe.
+    /// of its response by the result.
     ///
     /// # Errors
     ///
     /// A [`TurnError`], never `Agent`. Await the `Sending` for the same error with the message.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub async fn started(&mut self) -> Result<(), TurnError<A::Error>> {
         let mut part = Part(self);
         poll_fn(|cx| {
@@ -107,7 +115,11 @@ impl<A: Agent> Sending<A> {
         .await
     }
 
-    /// Returns the next event of the answer, or `None` after the last one. Cancel-safe.
+    /// Returns the next event of the answer, or `None` after the last one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub async fn next_event(&mut self) -> Option<Update<A::Event>> {
         let part = Part(self);
         poll_fn(|cx| part.0.poll_event(cx)).await
@@ -121,7 +133,7 @@ impl<A: Agent> Sending<A> {
         polled
     }
 
-    /// Turns it into a stream of the events and then the reply.
+    /// Turns it into a stream of the events, with the reply as its last item.
     pub fn into_stream(self) -> SendingStream<A> {
         SendingStream {
             sending: Some(self),

@@ -36,9 +36,9 @@ use tokio::time::Instant;
 ///
 /// A turn that is dropped instead may have been in the middle of something: a future that was cancelled, an early return, a panic. So
 /// its session is *dirty*: it is stopped, and the next caller gets a new one. A turn whose session was never borrowed is clean in any
-/// case. (The [`Turn`](crate::Turn) of the core, which does not know how to stop a session, gives it back.)
+/// case. (The [`Turn`](crate::Turn) of the core gives its session back, because the core cannot stop a session.)
 ///
-/// A stop and a shutdown cannot take the turn away. They [cancel](Self::cancelled) it, and wait until it ends.
+/// A stop and a shutdown do not take the turn away. They [cancel](Self::cancelled) it, and stop the session when the turn ends.
 ///
 /// Its functions are associated functions, so that they hide no method of the session: `SessionTurn::key(&turn)`.
 #[must_use = "dropping a turn ends it, and discards a session that was borrowed"]
@@ -115,7 +115,7 @@ impl<B: Backend> SessionTurn<B> {
         Turn::key(Self::held(this))
     }
 
-    /// Returns the session's generation number.
+    /// Returns the generation number of the session, usable as a fencing token.
     pub fn incarnation(this: &Self) -> Incarnation {
         Turn::incarnation(Self::held(this))
     }
@@ -131,8 +131,12 @@ impl<B: Backend> SessionTurn<B> {
         B::Handle::clone(&handle)
     }
 
-    /// Resolves when the turn is cancelled: by an abort, a stop or a shutdown, which waits for its end, or because this process no longer
-    /// [owns](Self::is_owned) the session. Cancel-safe.
+    /// Resolves when the turn is cancelled: by an abort, a stop or a shutdown, or because this process no longer [owns](Self::is_owned) the
+    /// session. End the turn soon then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub async fn cancelled(this: &Self) {
         let ends = || Self::is_cancelled(this).then_some(());
         Self::call(this).switch.changed.found(ends).await;
@@ -148,7 +152,7 @@ impl<B: Backend> SessionTurn<B> {
         switch.cause(Self::ticket(this))
     }
 
-    /// Returns whether this process still [owns](crate::manager::Ownership) the session: look before each effect outside of this process.
+    /// Returns whether this process still [owns](crate::manager::Ownership) the session. Check it before each effect outside of this process.
     /// Always true without an `Ownership`. Costs one reading of a clock.
     pub fn is_owned(this: &Self) -> bool {
         Self::held(this).own.life().holds()

@@ -23,7 +23,7 @@ use std::{
 ///
 /// # Details
 ///
-/// At most [`unread_events`](crate::manager::ManagerBuilder::unread_events) wait to be read, of at most
+/// It keeps at most [`unread_events`](crate::manager::ManagerBuilder::unread_events) unread events, of at most
 /// [`unread_bytes`](crate::manager::ManagerBuilder::unread_bytes) together. A new event pushes out as many of the oldest as necessary,
 /// and [`Update::Lagged`] reports their number. An event that
 /// exceeds the limit by itself is dropped, and the others stay. An agent's event counts as
@@ -45,7 +45,11 @@ pub struct Subscription<E> {
 type Queue<E> = Arc<Unread<(E, Option<EventId>)>>;
 
 impl<E> Subscription<E> {
-    /// Returns the next event, or `None` after the last one. Cancel-safe.
+    /// Returns the next event, or `None` after the last one.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
     pub async fn next(&mut self) -> Option<Update<E>> {
         poll_fn(|cx| self.poll(cx)).await
     }

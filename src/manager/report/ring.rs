@@ -5,9 +5,9 @@ use crate::{Incarnation, InvalidNumber, sync::Arc};
 use parking_lot::Mutex;
 use std::{collections::VecDeque, fmt, mem, str::FromStr};
 
-/// The number of an event. As a text it is `14.153`: the 153rd event of session 14. It is the `id` of a server-sent event.
+/// The id of an event. As a text it is `14.153`: the 153rd event of session 14. Send it as the `id` of a server-sent event.
 ///
-/// With the number 0, it stands before the first event of a session.
+/// An id with the number 0 stands before the first event of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventId {
     /// The session's generation number.

@@ -13,7 +13,7 @@ use crossbeam_utils::CachePadded;
 
 /// How often things have happened since the manager was built. [`SessionManager::stats`](crate::SessionManager::stats) returns it.
 ///
-/// The numbers are read one after the other while calls go on, so they need not be of the same moment.
+/// The counters are read one after the other while calls go on, so two of them may be from different moments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

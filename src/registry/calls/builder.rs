@@ -6,7 +6,7 @@ use crate::{
 };
 use std::{fmt, marker::PhantomData};
 
-/// Settings of a [`Registry`]; see [`Registry::builder`].
+/// Settings of a [`Registry`]. [`Registry::builder`] returns it, and [`build`](Self::build) makes the registry.
 ///
 /// ```
 /// use turnwise::Registry;
@@ -45,24 +45,24 @@ impl<K, V, H> Default for Builder<K, V, H> {
 }
 
 impl<K, V, H, S> Builder<K, V, H, S> {
-    /// The number of shards of the map, each with its own lock. It is rounded up to a power of two. The default is 4 per
-    /// core, at least 64. With more shards, more threads can insert and remove at once, and an insertion that grows its shard
+    /// Sets the number of shards of the map, each with its own lock. It is rounded up to a power of two. Default: 4 per core, at
+    /// least 64. With more shards, more threads can insert and remove at once, and an insertion that grows its shard
     /// takes less time.
     pub fn shards(mut self, shards: usize) -> Self {
         self.shards = Some(shards);
         self
     }
 
-    /// The maximum number of slots: sessions, and keys that are being started or waited for. At the limit, a call for an absent
-    /// key gets [`RegistryFull`](crate::EnterError::RegistryFull). By default there is no limit, and nothing is counted.
+    /// Limits the number of slots: sessions, and keys that are being started or waited for. At the limit, a call for an absent
+    /// key gets [`RegistryFull`](crate::EnterError::RegistryFull). Default: no limit, and nothing is counted.
     pub fn max_sessions(mut self, most: usize) -> Self {
         self.limits.sessions = Some(most);
         self
     }
 
-    /// The maximum number of callers in the queue of one key. The next caller gets
-    /// [`QueueFull`](crate::EnterError::QueueFull). With 0, nobody waits. By default there is no limit.
-    /// [`enter_first`](Registry::enter_first) counts, but is never refused.
+    /// Limits the number of callers in the queue of one key. The next caller gets
+    /// [`QueueFull`](crate::EnterError::QueueFull). With 0, no call waits. Default: no limit.
+    /// An [`enter_first`](Registry::enter_first) counts, but is never refused.
     pub fn max_waiting(mut self, most: usize) -> Self {
         self.limits.waiting = most;
         self
@@ -75,15 +75,15 @@ impl<K, V, H, S> Builder<K, V, H, S> {
         self
     }
 
-    /// The clock. The default is the platform's coarse monotonic clock.
+    /// Sets the clock. Default: the platform's coarse monotonic clock.
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// A lower bound for incarnation numbers; the default is 1. The shards draw numbers in turn, so the first session of a key
-    /// often has a higher one. Fencing survives a restart of the program if this is higher
-    /// than every number that was given out before. At least 1, at most 2^62.
+    /// Sets a lower bound for incarnation numbers, from 1 to 2^62. Default: 1. The shards draw numbers in turn, so the first
+    /// session of a key often has a higher one. Fencing survives a restart of the program if this is higher than every number
+    /// that was given out before.
     pub fn first_incarnation(mut self, number: u64) -> Self {
         self.first_incarnation = number.clamp(1, 1 << 62);
         self
@@ -97,7 +97,7 @@ impl<K, V, H, S> Builder<K, V, H, S> {
         self
     }
 
-    /// The hasher of keys. The default resists keys that were chosen to collide; see [`DefaultHasher`] for a faster one.
+    /// Sets the hasher of keys. The default resists keys that were chosen to collide; see [`DefaultHasher`] for a faster one.
     /// The high half of the hash chooses the shard. A hasher that leaves it zero puts all keys into one shard.
     pub fn hasher<T>(self, hasher: T) -> Builder<K, V, H, T> {
         Builder {
@@ -120,7 +120,7 @@ impl<K, V, H, S> Builder<K, V, H, S> {
 }
 
 impl<K, V> Registry<K, V> {
-    /// An empty registry with the default settings and without handles. For handles of another type, use
+    /// Returns an empty registry with the default settings and without handles. For handles of another type, use
     /// [`Registry::default`] or [`Registry::builder`].
     pub fn new() -> Self {
         Self::default()
@@ -134,7 +134,7 @@ impl<K, V, H> Default for Registry<K, V, H> {
 }
 
 impl<K, V, H> Registry<K, V, H> {
-    /// A builder, for other settings: limits, shards, hasher, clock.
+    /// Returns a builder for other settings: limits, shards, hasher, clock.
     pub fn builder() -> Builder<K, V, H> {
         Builder::default()
     }

@@ -22,7 +22,7 @@ use std::{
 };
 
 impl<K, V, H, S> Registry<K, V, H, S> {
-    /// [Closes](Self::close) the registry, then returns each session as its turn ends.
+    /// [Closes](Self::close) the registry, and returns a [`Drain`], which yields each session as its turn ends.
     ///
     /// ```
     /// let sessions: turnwise::Registry<String, u32> = turnwise::Registry::new();
@@ -47,23 +47,23 @@ impl<K, V, H, S> Registry<K, V, H, S> {
         }
     }
 
-    /// Refuses new calls. Queued callers get [`EnterError::Closed`](crate::EnterError::Closed), and so does a caller that was
-    /// granted the next turn and has not taken it. When this returns, no call is granted any more.
+    /// Refuses new calls. Each queued call ends with [`EnterError::Closed`](crate::EnterError::Closed), and so does a call that was
+    /// granted the turn and has not taken it. When this returns, no call is granted any more.
     ///
-    /// Turns, starts and closes that are held go on, and so does an [`Enter`](crate::Enter) that has a free key and was not yet
-    /// polled: [`Drain::left`] names it, and a drain waits until it has ended. Idle sessions stay, for [`drain`](Self::drain),
+    /// Turns, starts and closes that are held go on. So does an [`Enter`](crate::Enter) that has a free key and was not yet
+    /// polled: [`Drain::left`] lists it, and a drain waits until it has ended. Idle sessions stay, for [`drain`](Self::drain),
     /// [`cleanup_idle`](Self::cleanup_idle) or the drop of the registry. A second `close` only makes a drain scan again.
     pub fn close(&self) {
         self.shards().close();
     }
 
-    /// True once [`close`](Self::close) was called.
+    /// Returns true once [`close`](Self::close) was called.
     pub fn is_closed(&self) -> bool {
         self.shards().common().closed()
     }
 }
 
-/// Returns the sessions of a closed registry; see [`Registry::drain`].
+/// Yields the sessions of a closed registry, each as its turn ends; see [`Registry::drain`].
 ///
 /// It waits in the queue of every slot that is held. Dropping it leaves those queues, and their sessions become idle.
 #[must_use = "a drain does nothing until `next`"]
@@ -103,11 +103,11 @@ impl<K, V, H> Out<K, V, H> {
 }
 
 impl<K, V, H> Drain<K, V, H> {
-    /// Waits for the next session; its key stays held. Returns `None` when the registry is drained: no slot is left, and no
-    /// superseded holder.
+    /// Returns the next session, as a [`Closing`] that holds its key. Waits if each session that is left has a holder. Returns
+    /// `None` when the registry is drained: there is no slot, and no superseded holder.
     ///
-    /// Do not collect the closings. The drain waits for each of them until it is dropped, here or in a task that it was
-    /// moved to.
+    /// Do not collect the closings. The drain waits until each of them is dropped, here or in the task that you moved it
+    /// to.
     ///
     /// # Cancel safety
     ///
@@ -120,12 +120,12 @@ impl<K, V, H> Drain<K, V, H> {
         poll_fn(|cx| self.poll_next(cx)).await
     }
 
-    /// Like [`next`](Self::next), but waits with this thread.
+    /// Like [`next`](Self::next), but blocks this thread.
     pub fn next_blocking(&mut self) -> Option<Closing<K, V, H>> {
         block_on(None, |cx| self.poll_next(cx)).expect("without a deadline there is an answer")
     }
 
-    /// What is left: the slots in the map, and superseded slots whose holders have not let go.
+    /// Returns what is left: the slots in the map, and superseded slots that are still held.
     pub fn left(&self) -> Vec<Observed<K, V, H>> {
         self.look().iter().map(Observed::new).collect()
     }

@@ -13,12 +13,12 @@ use std::task::Waker;
 use std::{fmt, time::Duration};
 
 impl<K, V, H, S> Registry<K, V, H, S> {
-    /// The status and identity of every slot, each at its own moment.
+    /// Returns the status and identity of every slot, each at its own moment. Never waits for a turn.
     ///
     /// # Details
     ///
-    /// A key that stays is seen once. A key that comes or goes meanwhile may be missed. One that goes and comes back may be
-    /// seen twice, as two incarnations.
+    /// A key that is present all the while is listed once. A key that comes or goes meanwhile may be missed. One that goes and
+    /// comes back may be listed twice, as two incarnations.
     pub fn snapshot(&self) -> Vec<Observed<K, V, H>> {
         let mut all = Vec::new();
         for shard in self.shards().all() {
@@ -29,7 +29,7 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     }
 
     /// Closes the sessions that have been idle for `idle_for`, one after the other. `close` receives each session while its
-    /// key is still held. When it returns, the key is free, or goes to the next caller in its queue.
+    /// key is still held. When `close` returns, the key is free, or goes to the next caller in its queue.
     ///
     /// Sessions are chosen as by [`claim_idle`](Self::claim_idle). `close` runs outside all locks.
     ///
@@ -104,7 +104,7 @@ impl<K, V, H, S> Registry<K, V, H, S> {
     }
 }
 
-/// What a sweep did, and why it passed over the other sessions.
+/// The result of [`Registry::cleanup_idle`]: how many sessions it closed, and why it skipped the others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Sweep {

@@ -13,7 +13,7 @@ use crate::{
 use std::hash::BuildHasher;
 
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
-    /// The status of a key's session or of its start; `None` if the key has no slot. Never waits for a turn, a start or a
+    /// Returns the status of a key's session or of its start. `None` if the key has no slot. Never waits for a turn, a start or a
     /// close.
     ///
     /// # Performance
@@ -31,7 +31,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         self.with(key, Observed::new)
     }
 
-    /// The [handle](crate::Turn::set_handle) that the holder of a key's session has left. Takes the slot lock for a moment.
+    /// Returns the [handle](crate::Turn::set_handle) of a key's session, if its holder has set one. Takes the slot lock for a moment.
     pub fn handle<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Arc<H>> {
         self.with(key, |slot| slot.lock().handle())?
     }
@@ -39,7 +39,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// Marks a key's session as active now, which restarts the idle time that [`claim_idle`](Self::claim_idle) measures.
     /// Returns false if the key has no slot. Takes the slot lock for a moment.
     ///
-    /// [`Status::since`] does not change: a choice by it ignores touches.
+    /// [`Status::since`] does not change, so a choice by `since` ignores touches.
     pub fn touch<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> bool {
         let now = self.now();
         self.with(key, |slot| slot.lock().touch(now)).is_some()
@@ -49,7 +49,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// [`cleanup_idle`](Self::cleanup_idle) and [`Observed::claim`] leave it alone. [`Turn::vacate`](crate::Turn::vacate),
     /// [`replace`](Self::replace), a panic and the end of the registry do not.
     ///
-    /// Returns `None` if the key has no session, or if that is being closed. The guard is for one incarnation. The drop of the
+    /// Returns `None` if the key has no session, or one that is being closed. The guard is for one incarnation. The drop of the
     /// last guard counts as activity.
     ///
     /// ```
@@ -73,8 +73,8 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         self.with(key, KeepAlive::new)?
     }
 
-    /// Empties the queue of a key: each caller in it gets [`EnterError::Dismissed`](crate::EnterError::Dismissed). The running
-    /// turn goes on, and so does a call that was already granted the next one. Returns the number of calls that were dismissed.
+    /// Empties the queue of a key, and returns the number of calls that were in it. Each of them ends with
+    /// [`EnterError::Dismissed`](crate::EnterError::Dismissed). The running turn goes on, and so does a call that was already granted the next one.
     pub fn dismiss<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> usize {
         let queue = self.with(key, |slot| slot.lock().send_away());
         let queue = queue.unwrap_or_default();
@@ -108,18 +108,18 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
 }
 
 impl<K, V, H, S> Registry<K, V, H, S> {
-    /// The number of slots: keys with a session, a holder or a queue. Counted shard by shard.
+    /// Returns the number of slots: keys with a session, a holder or a queue. Counted shard by shard.
     pub fn len(&self) -> usize {
         let len = |shard: &Arc<Shard<K, V, H>>| shard.read(|map| map.table.len());
         self.shards().all().iter().map(len).sum()
     }
 
-    /// True if no key has a slot.
+    /// Returns true if no key has a slot.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The current time of the registry's clock.
+    /// Returns the current time of the registry's clock.
     pub fn now(&self) -> Tick {
         self.shards().common().clock.now()
     }

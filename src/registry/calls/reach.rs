@@ -28,8 +28,8 @@ use crate::{
 use std::hash::BuildHasher;
 
 impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
-    /// The handle that a call left by [`enter_with`](Self::enter_with), and its ticket. With a ticket, finds that call
-    /// while it waits and during its turn. Without one, finds the call that has the key now.
+    /// Returns the ticket of a call, and the handle that it was given by [`enter_with`](Self::enter_with). With a ticket, finds
+    /// that call while it waits and during its turn. Without one, finds the call that has the key now.
     ///
     /// Returns `None` if there is no such call or it left no handle. Takes the slot lock for a moment.
     ///
@@ -47,7 +47,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         self.with(key, |slot| slot.lock().caller(ticket))?
     }
 
-    /// Dismisses one call: it loses its position in the queue, or its grant if it has not taken it up, and ends with
+    /// Dismisses one call: it loses its position in the queue, or its grant if it has not been polled since, and ends with
     /// [`EnterError::Dismissed`](crate::EnterError::Dismissed). A grant passes to the next caller. Returns false if the
     /// call already has the turn, or is over.
     ///

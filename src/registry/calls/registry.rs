@@ -22,12 +22,12 @@ use std::{
 ///
 /// Each key `K` owns one session `V`: an agent process, a REPL, a database connection. Callers take turns on it in FIFO order;
 /// futures and threads share one queue. Status checks, idle cleanup and other keys never wait for a running turn. `H` is the
-/// type of the [handles](Self::handle) that a holder can leave for others, such as a switch that aborts its work.
+/// type of the [handles](Self::handle) that a holder can set for others, such as a switch that aborts its work.
 ///
 /// | to | call |
 /// |---|---|
 /// | get a turn | [`enter`](Self::enter), [`enter_blocking`](Self::enter_blocking), [`try_enter`](Self::try_enter), [`enter_existing`](Self::enter_existing), [`enter_first`](Self::enter_first) |
-/// | look without waiting | [`status`](Self::status), [`observe`](Self::observe), [`snapshot`](Self::snapshot), [`handle`](Self::handle), [`len`](Self::len), [`now`](Self::now) |
+/// | read without waiting | [`status`](Self::status), [`observe`](Self::observe), [`snapshot`](Self::snapshot), [`handle`](Self::handle), [`len`](Self::len), [`now`](Self::now) |
 /// | end idle sessions | [`cleanup_idle`](Self::cleanup_idle), [`claim_idle`](Self::claim_idle), [`touch`](Self::touch), [`keep_alive`](Self::keep_alive) |
 /// | end or replace any session | [`Turn::vacate`](crate::Turn::vacate), [`replace`](Self::replace), [`remove`](Self::remove) |
 /// | reach or dismiss a call | [`enter_with`](Self::enter_with), [`caller`](Self::caller), [`withdraw`](Self::withdraw), [`dismiss`](Self::dismiss) |
@@ -41,7 +41,7 @@ use std::{
 /// turns that are still held are superseded: they can finish, and then their sessions are dropped.
 ///
 /// No call holds a lock while your code runs, with one exception: [`ToKey::is_key`] runs under the lock of one shard of
-/// the map. Every call returns after a bounded number of steps under a lock, unless its page says that it waits.
+/// the map. A call that waits says so on its page. Every other call returns after a bounded number of steps under a lock.
 pub struct Registry<K, V, H = (), S = DefaultHasher> {
     shards: Arc<Shards<K, V, H>>,
     hasher: Arc<S>,
@@ -102,7 +102,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         self.enter_at(key, Priority::Normal)
     }
 
-    /// Waits for the turn of a key with this thread, in the same queue as [`enter`](Self::enter).
+    /// Blocks this thread until it has the turn of a key, in the same queue as [`enter`](Self::enter). Not for threads of an async runtime.
     ///
     /// ```
     /// let sessions: turnwise::Registry<String, u32> = turnwise::Registry::new();
@@ -112,7 +112,9 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// # Ok::<(), turnwise::EnterError>(())
     /// ```
     ///
-    /// Its errors are the same.
+    /// # Errors
+    ///
+    /// Those of [`enter`](Self::enter).
     #[inline(always)]
     pub fn enter_blocking<Q: ?Sized + ToKey<K>>(
         &self,
@@ -121,7 +123,7 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
         self.enter_or_wait(key)
     }
 
-    /// Takes the turn or the vacancy if it is free now.
+    /// Takes the turn or the vacancy of a key if it is free now. Never waits.
     ///
     /// # Errors
     ///
@@ -142,6 +144,10 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
 
     /// Like [`enter`](Self::enter), but returns `None` for an absent key instead of making a slot for it. If the
     /// session ends while the call waits, the entry is a vacancy.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`enter`](Self::enter), from the `Enter`.
     pub fn enter_existing<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Option<Enter<K, V, H>> {
         let arrival = self.arrival(key, Priority::Normal, true);
         let arrived = self.arrive_present(key, arrival, &mut Nothing)?;
@@ -149,14 +155,18 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     }
 
     /// Like [`enter`](Self::enter), but in the high-priority queue, which is served before the normal one and is FIFO
-    /// too. A full queue does not refuse the call. For calls that must not wait behind ordinary turns,
+    /// too. A full queue does not refuse the call. Use it for calls that must not wait behind ordinary turns,
     /// such as a stop.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`enter`](Self::enter), except `QueueFull`.
     pub fn enter_first<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Enter<K, V, H> {
         self.enter_at(key, Priority::High)
     }
 
-    /// Like [`enter`](Self::enter), and leaves a handle that others find by [`caller`](Self::caller). The handle is
-    /// there from this call to the end of the turn, and is dropped then.
+    /// Like [`enter`](Self::enter), with a handle that others find by [`caller`](Self::caller). The handle can be found from
+    /// this call to the end of the turn, and is dropped then.
     ///
     /// ```
     /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
@@ -176,16 +186,20 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     /// # drop(turn);
     /// # Ok::<(), EnterError>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of [`enter`](Self::enter).
     pub fn enter_with<Q: ?Sized + ToKey<K>>(&self, key: &Q, handle: Arc<H>) -> Enter<K, V, H> {
         let arrival = self.arrival(key, Priority::Normal, true);
         Self::to_enter(self.arrive(key, arrival, &mut Some(handle)))
     }
 
-    /// Gives the key to a new slot at once, whatever its session is doing. Returns the new slot's vacancy and what was
-    /// in the old one. Use it for a session that hangs.
+    /// Gives the key to a new slot at once, whatever its session is doing. Returns the new slot's vacancy, and what was
+    /// in the old slot. Use it for a session that hangs.
     ///
     /// The queue moves to the new slot. A holder of the old slot is *superseded*: its key has been given to another
-    /// session, and nothing that it does changes the map any more. An absent key gets a slot.
+    /// session, and it can no longer change the map. An absent key gets a slot.
     ///
     /// ```
     /// use turnwise::{Old, Registry, Turn};
@@ -205,13 +219,13 @@ impl<K, V, H, S: BuildHasher> Registry<K, V, H, S> {
     ///
     /// # Errors
     ///
-    /// [`EnterError::Closed`], and [`EnterError::RegistryFull`] if the key is absent.
+    /// [`EnterError::Closed`] if the registry is closed. [`EnterError::RegistryFull`] if the key is absent and the limit is reached.
     pub fn replace<Q: ?Sized + ToKey<K>>(&self, key: &Q) -> Result<Replaced<K, V, H>, EnterError> {
         let replaced = self.succeed(key, Purpose::Replace)?;
         Ok(replaced.expect("an absent key gets a slot"))
     }
 
-    /// Takes the session of a key out of the registry at once, whatever it is doing. Callers in the queue get the next
+    /// Removes the session of a key at once, whatever it is doing, and returns it or a future for its release. Queued callers get the next
     /// incarnation. Returns `None` if the key has no slot, or only a vacancy that was granted to a queued call and not yet taken.
     ///
     /// This is [`replace`](Self::replace), with the vacancy dropped.

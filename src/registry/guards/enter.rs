@@ -180,7 +180,7 @@ impl<K, V, H> Drop for Queued<K, V, H> {
     }
 }
 
-/// A position in the queue of a key. Await it, or [`wait`](Self::wait) for it with a thread.
+/// A position in the queue of a key, and the future of its turn. Await it, or block a thread with [`wait`](Self::wait).
 ///
 /// The call of [`enter`](crate::Registry::enter) takes the position; the future only waits.
 ///
@@ -257,16 +257,16 @@ impl<K, V, H> Enter<K, V, H> {
         }
     }
 
-    /// Waits with this thread, in the same queue as the futures.
+    /// Blocks this thread until the turn comes, in the same queue as the futures.
     ///
     /// # Errors
     ///
-    /// The same as those of the future.
+    /// Those of [`Registry::enter`](crate::Registry::enter).
     pub fn wait(mut self) -> Result<Entry<K, V, H>, EnterError> {
         block_on(None, |cx| self.poll_entry(cx)).expect("without a deadline there is an answer")
     }
 
-    /// Waits with this thread for at most `limit`, in real time. A call that is granted at the deadline gets its entry.
+    /// Blocks this thread for at most `limit`, in real time. A call that is granted at the deadline gets its entry.
     ///
     /// # Errors
     ///
@@ -280,13 +280,13 @@ impl<K, V, H> Enter<K, V, H> {
         }
     }
 
-    /// The number of calls ahead of this one in the queue; 0 if it has the key. Counts them under the slot lock: meant for
-    /// display, not for loops.
+    /// Returns the number of calls ahead of this one in the queue; 0 if it has the key. Counts them under the slot lock: meant
+    /// for display, not for loops.
     pub fn ahead(&self) -> usize {
         self.queue().map_or(0, Queued::ahead)
     }
 
-    /// The ticket, which its turn will have too. `None` if the call was refused; the first poll returns the reason.
+    /// Returns the ticket, which its turn will have too. `None` if the call was refused; the first poll returns the reason.
     pub fn ticket(&self) -> Option<Ticket> {
         match &self.state {
             State::Held(_, slot) => Some(slot.ticket()),

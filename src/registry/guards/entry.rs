@@ -27,13 +27,13 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The turn. If the key has no session, it gets `session`; otherwise `session` is dropped.
+    /// Returns the turn. If the key has no session, it gets `session`; otherwise `session` is dropped.
     #[inline]
     pub fn or_insert(self, session: V) -> Turn<K, V, H> {
         self.or_insert_with(|| session)
     }
 
-    /// The turn. If the key has no session, `start` makes it, outside all locks and for as long as it takes. If `start`
+    /// Returns the turn. If the key has no session, `start` makes it, outside all locks and for as long as it takes. If `start`
     /// panics, the vacancy goes to the next caller in the queue.
     #[inline(always)]
     pub fn or_insert_with(self, start: impl FnOnce() -> V) -> Turn<K, V, H> {
@@ -73,7 +73,7 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The turn. If the key has no session, the async closure `start` makes it.
+    /// Returns the turn. If the key has no session, the async closure `start` makes it.
     ///
     /// Pass an `async |vacancy| ..` closure or an `async fn`, not `|vacancy| async ..`. The future can be spawned:
     ///
@@ -123,7 +123,7 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The turn, or `None` if there is no session: then the vacancy is dropped.
+    /// Returns the turn. `None` if there is no session: then the vacancy is dropped.
     pub fn occupied(self) -> Option<Turn<K, V, H>> {
         match self {
             Self::Occupied(turn) => Some(turn),
@@ -131,7 +131,7 @@ impl<K, V, H> Entry<K, V, H> {
         }
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn key(&self) -> &K {
         match self {
             Self::Occupied(turn) => Turn::key(turn),

@@ -24,8 +24,8 @@ use std::{
 /// # Cancel safety
 ///
 /// A future that is dropped during a turn drops the turn: the session goes to the next caller *as it is*. If half an
-/// exchange spoils a session, mark the session before the first `await`, unmark it at the end, and vacate a session that
-/// you find marked.
+/// exchange would leave the session unusable, mark the session before the first `await`, unmark it at the end, and vacate a
+/// session that you find marked.
 ///
 /// # Panics
 ///
@@ -72,7 +72,7 @@ impl<K, V, H> Turn<K, V, H> {
         begin_close(session, this.hold.take())
     }
 
-    /// Ends the turn like a drop, but returns a superseded session instead of dropping it.
+    /// Ends the turn like a drop. Returns a session that was superseded, which a drop would drop.
     pub fn release(mut this: Self) -> Option<V> {
         let session = this.session.take().expect(HELD);
         let session = end_turn(session, &mut this.hold)?;
@@ -80,7 +80,7 @@ impl<K, V, H> Turn<K, V, H> {
         Some(*session)
     }
 
-    /// Leaves a handle that others find by [`Registry::handle`](crate::Registry::handle). It stays until it is replaced or
+    /// Sets the handle that others find by [`Registry::handle`](crate::Registry::handle). It stays until it is replaced or
     /// the incarnation ends. Takes the slot lock for a moment.
     pub fn set_handle(this: &Self, handle: Arc<H>) {
         this.hold.set_handle(handle);
@@ -124,28 +124,28 @@ impl<K, V, H> Turn<K, V, H> {
         this.hold.set_caller(handle);
     }
 
-    /// The number of callers that wait for this turn to end.
+    /// Returns the number of callers that wait for this turn to end.
     pub fn waiting(this: &Self) -> usize {
         this.hold.slot().glance().waiting as usize
     }
 
-    /// False if the turn was superseded: its slot was replaced or removed, or the registry dropped. `true` may be outdated
-    /// when it returns. Takes the slot lock for a moment.
+    /// Returns false if the turn was superseded: its slot was replaced or removed, or the registry dropped. `true` may be
+    /// outdated when it returns. Takes the slot lock for a moment.
     pub fn is_current(this: &Self) -> bool {
         this.hold.is_current()
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn key(this: &Self) -> &K {
         this.hold.key()
     }
 
-    /// The incarnation of the session, usable as a fencing token.
+    /// Returns the incarnation of the session, usable as a fencing token.
     pub fn incarnation(this: &Self) -> Incarnation {
         this.hold.incarnation()
     }
 
-    /// The ticket of this turn.
+    /// Returns the ticket of this turn.
     pub fn ticket(this: &Self) -> Ticket {
         this.hold.ticket()
     }
@@ -234,8 +234,8 @@ impl<K, V, H> DerefMut for Turn<K, V, H> {
 
 /// The exclusive right to start the session of a key: like std's `VacantEntry`, but it may be held for minutes.
 ///
-/// [`fill`](Self::fill) it with the session. Dropped instead, it goes to the next caller in the queue, who may try in turn;
-/// without a queue the key is free. So a start that fails, panics or is cancelled only has to drop it.
+/// [`fill`](Self::fill) it with the session. If it is dropped instead, it goes to the next caller in the queue, which may start
+/// the session. Without a queue, the key is free. So a start that fails, panics or is cancelled only has to drop it.
 #[must_use = "dropping a vacancy passes it to the next caller in the queue, or frees the key"]
 pub struct Vacancy<K, V, H = ()> {
     hold: Hold<K, V, H>,
@@ -255,7 +255,7 @@ impl<K, V, H> Vacancy<K, V, H> {
         Turn::new(session, hold)
     }
 
-    /// Leaves a handle that others find by [`Registry::handle`](crate::Registry::handle) during the start, such as a switch
+    /// Sets the handle that others find by [`Registry::handle`](crate::Registry::handle) during the start, such as a switch
     /// that aborts it. It stays when the session is there. Takes the slot lock for a moment.
     pub fn set_handle(&self, handle: Arc<H>) {
         self.hold.set_handle(handle);
@@ -278,23 +278,23 @@ impl<K, V, H> Vacancy<K, V, H> {
         self.hold.slot().lock().renumber(number)
     }
 
-    /// False if the vacancy was superseded: its slot was replaced or removed, or the registry dropped. A session that is
+    /// Returns false if the vacancy was superseded: its slot was replaced or removed, or the registry dropped. A session that is
     /// started now will not be kept. `true` may be outdated when it returns. Takes the slot lock for a moment.
     pub fn is_current(&self) -> bool {
         self.hold.is_current()
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn key(&self) -> &K {
         self.hold.key()
     }
 
-    /// The incarnation of the session that will fill it, usable as a fencing token.
+    /// Returns the incarnation of the session that will fill it, usable as a fencing token.
     pub fn incarnation(&self) -> Incarnation {
         self.hold.incarnation()
     }
 
-    /// The ticket of this call, which its turn will have too.
+    /// Returns the ticket of this call, which its turn will have too.
     pub fn ticket(&self) -> Ticket {
         self.hold.ticket()
     }
@@ -317,7 +317,7 @@ impl<K, V, H> Closing<K, V, H> {
         Self { session, hold }
     }
 
-    /// The session, to stop it: `closing.session_mut().stop().await`. The phase stays `Closing`, and the handle can be
+    /// Returns the session, to stop it: `closing.session_mut().stop().await`. The phase stays `Closing`, and the handle can be
     /// found, until the closing is dropped.
     pub fn session_mut(&mut self) -> &mut V {
         &mut self.session
@@ -346,17 +346,17 @@ impl<K, V, H> Closing<K, V, H> {
         (vacancy, *session)
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn key(&self) -> &K {
         self.hold.key()
     }
 
-    /// The incarnation of the session.
+    /// Returns the incarnation of the session.
     pub fn incarnation(&self) -> Incarnation {
         self.hold.incarnation()
     }
 
-    /// The ticket of the turn that was vacated.
+    /// Returns the ticket of the turn that was vacated.
     pub fn ticket(&self) -> Ticket {
         self.hold.ticket()
     }

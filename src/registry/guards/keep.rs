@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Keeps a session alive, without its turn; see [`Registry::keep_alive`](crate::Registry::keep_alive).
 ///
-/// The drop of the last one counts as activity: the idle time begins then. It never waits for a turn.
+/// The drop of the last guard counts as activity: the idle time begins then. A drop never waits for a turn.
 #[must_use = "dropping it ends the keep-alive"]
 pub struct KeepAlive<K, V, H = ()> {
     slot: Arc<Slot<K, V, H>>,
@@ -22,17 +22,17 @@ impl<K, V, H> KeepAlive<K, V, H> {
         })
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn key(&self) -> &K {
         &self.slot.key
     }
 
-    /// The incarnation that it keeps alive.
+    /// Returns the incarnation that it keeps alive.
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
     }
 
-    /// The [handle](crate::Turn::set_handle) of the session, until it ends. Takes the slot lock for a moment.
+    /// Returns the [handle](crate::Turn::set_handle) of the session, until the session ends. Takes the slot lock for a moment.
     pub fn handle(&self) -> Option<Arc<H>> {
         let locked = self.slot.lock();
         let same = !locked.superseded() && locked.status().incarnation == self.incarnation;

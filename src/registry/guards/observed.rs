@@ -19,9 +19,9 @@ use std::{
     task::{Context, Poll},
 };
 
-/// The status of a session at one moment, with its identity, to act on it later if it has not changed. It does not hold the
-/// session. Use it to stop a session only if a condition still holds, without a race: for example, the session that has been idle
-/// longest.
+/// The status of a session at one moment, and the identity of its slot. It does not hold the session. Its methods act on the
+/// session only if nothing has changed since. So you can choose a session by its status and end it without a race: for example,
+/// the session that has been idle longest.
 ///
 /// ```
 /// use turnwise::{Phase, Registry, Turn};
@@ -57,17 +57,17 @@ impl<K, V, H> Observed<K, V, H> {
         }
     }
 
-    /// The key.
+    /// Returns the key.
     pub fn key(&self) -> &K {
         &self.slot.key
     }
 
-    /// The status at the moment of the observation.
+    /// Returns the status at the moment of the observation.
     pub fn status(&self) -> Status {
         self.status
     }
 
-    /// The [handle](Turn::set_handle) that the holder of this incarnation has left. `None` if the slot has another
+    /// Returns the [handle](Turn::set_handle) of this incarnation, if its holder has set one. `None` if the slot has another
     /// incarnation by now. Takes the slot lock for a moment.
     pub fn handle(&self) -> Option<Arc<H>> {
         let locked = self.slot.lock();
@@ -129,7 +129,7 @@ impl<K, V, H> Observed<K, V, H> {
     ///
     /// # Errors
     ///
-    /// [`ReplaceError`] if it does not, or if the registry is closed.
+    /// [`ReplaceError`] if this incarnation does not have the key any more, or if the registry is closed.
     pub fn replace(&self) -> Result<Replaced<K, V, H>, ReplaceError>
     where
         K: Clone,
@@ -143,7 +143,7 @@ impl<K, V, H> Observed<K, V, H> {
     ///
     /// # Errors
     ///
-    /// [`Moved`] if it does not.
+    /// [`Moved`] if this incarnation does not have the key any more.
     pub fn remove(&self) -> Result<Option<Old<K, V, H>>, Moved>
     where
         K: Clone,
@@ -193,8 +193,8 @@ pub struct Replaced<K, V, H = ()> {
 pub enum Old<K, V, H = ()> {
     /// The session. It was idle, or granted to a queued call that had not taken it.
     Idle(V),
-    /// The turn, vacancy or closing of the slot was held, and still is; maybe by an [`Enter`](crate::Enter) that found the key
-    /// free. Await this until it is released.
+    /// The turn, vacancy or closing of the slot is still held, perhaps by an [`Enter`](crate::Enter) that found the key free.
+    /// Await this until it is released.
     Held(Released<K, V, H>),
 }
 
@@ -217,8 +217,8 @@ impl<K, V, H> Replaced<K, V, H> {
     }
 }
 
-/// Resolves when the old holder has let go: its session was dropped, or [released](Turn::release) to it. Await it, or
-/// [`wait`](Self::wait) for it with a thread. It may be polled again after that.
+/// Resolves when the old holder has let go: its session was dropped, or [released](Turn::release) to it. Await it, or block a
+/// thread with [`wait`](Self::wait). It may be polled again after that.
 ///
 /// # Cancel safety
 ///
@@ -236,7 +236,7 @@ impl<K, V, H> Released<K, V, H> {
         Self { slot, place: None }
     }
 
-    /// Waits with this thread.
+    /// Blocks this thread until the old holder has let go.
     pub fn wait(mut self) {
         block_on(None, |cx| Pin::new(&mut self).poll(cx))
             .expect("without a deadline there is an end");

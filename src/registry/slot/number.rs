@@ -2,7 +2,7 @@
 
 use std::{error::Error, fmt, num::NonZeroU64, str::FromStr};
 
-/// A generation number, usable as a fencing token: one life of a session, from the start of its start to the end of its close.
+/// A generation number, usable as a fencing token. It numbers one life of a session, from its start to the end of its close.
 ///
 /// The incarnations of a key strictly increase, though not one by one, and no two sessions of a registry have the same. A
 /// superseded holder that starts another session outside the map keeps its number, which is lower than its replacement's.
@@ -12,7 +12,7 @@ use std::{error::Error, fmt, num::NonZeroU64, str::FromStr};
 pub struct Incarnation(pub(crate) u64);
 
 impl Incarnation {
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u64 {
         self.0
     }
@@ -71,7 +71,7 @@ impl Ticket {
         Self(self.0.saturating_add(1))
     }
 
-    /// The number.
+    /// Returns the number.
     pub fn get(self) -> u64 {
         self.0.get()
     }

@@ -15,7 +15,7 @@ pub enum Phase {
     Starting,
     /// A turn is held or granted.
     Busy,
-    /// The session is free, and nobody waits for it.
+    /// The session is free, and no call waits for it.
     Idle,
     /// The session is being closed. Its key is still held.
     Closing,
@@ -30,7 +30,7 @@ pub struct Status {
     pub phase: Phase,
     /// When the phase began. [`Registry::touch`](crate::Registry::touch) does not change it.
     pub since: Tick,
-    /// The number of callers in the queue. A call that was granted is not counted. Stops at 2^20 - 1, about a million.
+    /// The number of callers in the queue. A call that was granted is not counted. It counts up to 2^20 - 1, about a million.
     pub waiting: u32,
     /// The incarnation. Its number is drawn when its vacancy begins.
     pub incarnation: Incarnation,
@@ -45,7 +45,7 @@ impl Status {
         u32::try_from(count).map_or(WAITING_MAX, |count| count.min(WAITING_MAX))
     }
 
-    /// The duration of the phase up to `now`.
+    /// Returns the time in this phase up to `now`.
     pub fn age(&self, now: Tick) -> Duration {
         now.since(self.since)
     }

@@ -7,12 +7,12 @@ use std::time::Duration;
 pub struct Chance(u64);
 
 impl Chance {
-    /// The same numbers for the same seed.
+    /// Returns a generator. The same seed gives the same numbers.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number.
+    /// Returns the next number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut word = self.0;
@@ -21,17 +21,17 @@ impl Chance {
         word ^ (word >> 31)
     }
 
-    /// A number lower than `end`, which is not 0.
+    /// Returns a number lower than `end`, which must not be 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.number() % end as u64) as usize
     }
 
-    /// True in so many of a hundred.
+    /// Returns true in `of` of a hundred cases.
     pub fn percent(&mut self, of: usize) -> bool {
         self.below(100) < of
     }
 
-    /// A time, in seconds.
+    /// Returns a time between two numbers of seconds.
     pub fn seconds(&mut self, from: f64, to: f64) -> Duration {
         let part = self.number() as f64 / u64::MAX as f64;
         Duration::from_secs_f64(from + part * (to - from))

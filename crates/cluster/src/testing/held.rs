@@ -12,7 +12,7 @@ pub struct Held<E: Engine> {
 }
 
 impl<E: Engine> Held<E> {
-    /// Acquires a key for this node.
+    /// Acquires a key for this node, and returns the acquisition.
     ///
     /// # Errors
     ///
@@ -24,12 +24,12 @@ impl<E: Engine> Held<E> {
         Ok(Self { node, key, won })
     }
 
-    /// The number of this acquisition.
+    /// Returns the number of this acquisition.
     pub fn fence(&self) -> u64 {
         self.won.fence
     }
 
-    /// Its term.
+    /// Returns its term.
     pub fn term(&self) -> Arc<dyn Term> {
         Arc::clone(&self.won.lease) as _
     }

@@ -77,7 +77,7 @@ impl History {
             .clone()
     }
 
-    /// How many acquisitions, and how many acts.
+    /// Returns the number of acquisitions, and the number of acts.
     pub fn counts(&self) -> (usize, usize) {
         let events = self.events();
         let count = |is: fn(&Did) -> bool| events.iter().filter(|event| is(&event.did)).count();
@@ -85,22 +85,22 @@ impl History {
         (owns, count(|did| matches!(did, Did::Acts(_))))
     }
 
-    /// [B1](Self::exclusive), [B2](Self::fences) and [B12](Self::linearizable).
+    /// Checks [B1](Self::exclusive), [B2](Self::fences) and [B12](Self::linearizable), the claims of PROOFS.md.
     ///
     /// # Errors
     ///
-    /// What may not happen, in words.
+    /// A violation, as text.
     pub fn check(&self) -> Result<(), String> {
         self.exclusive()?;
         self.fences()?;
         self.linearizable()
     }
 
-    /// B1: no session acts after another one of its key has begun.
+    /// Checks B1: no session acts after another session of its key has begun.
     ///
     /// # Errors
     ///
-    /// What may not happen, in words.
+    /// A violation, as text.
     pub fn exclusive(&self) -> Result<(), String> {
         let mut begun: BTreeMap<String, u64> = BTreeMap::new();
         for (index, Event { node, key, did }) in self.events().into_iter().enumerate() {
@@ -118,11 +118,11 @@ impl History {
         Ok(())
     }
 
-    /// B2: the fences of each key rise.
+    /// Checks B2: the fences of each key rise.
     ///
     /// # Errors
     ///
-    /// What may not happen, in words.
+    /// A violation, as text.
     pub fn fences(&self) -> Result<(), String> {
         let mut begun: BTreeMap<String, u64> = BTreeMap::new();
         for (index, Event { node, key, did }) in self.events().into_iter().enumerate() {
@@ -138,12 +138,12 @@ impl History {
         Ok(())
     }
 
-    /// B12: each answer has a moment between its question and itself at which the register allows it. Fences order the acquisitions, so
-    /// there is one order to look at, and each moment may be the earliest that is left.
+    /// Checks B12: each answer has a moment between its request and itself at which the register allows it. Fences order the acquisitions, so
+    /// only one order has to be checked, and each moment may be the earliest that is left.
     ///
     /// # Errors
     ///
-    /// What may not happen, in words.
+    /// A violation, as text.
     pub fn linearizable(&self) -> Result<(), String> {
         let events = self.events();
         let mut keys: BTreeMap<&str, Vec<(usize, &Event)>> = BTreeMap::new();

@@ -15,7 +15,7 @@ use crate::{
 use std::{future::pending, io, time::Duration};
 
 impl World {
-    /// A node on this machine.
+    /// Returns a node on this machine.
     ///
     /// # Errors
     ///
@@ -24,7 +24,7 @@ impl World {
         self.guarded(machine, settings, || |_| ())
     }
 
-    /// A node on this machine, with a guard.
+    /// Returns a node on this machine, with a guard.
     ///
     /// # Errors
     ///

@@ -8,17 +8,17 @@ use crate::{
 };
 use std::time::Duration;
 
-/// An engine in memory, without faults: several nodes of one process share it. Clones are the same engine.
+/// An engine in memory, without faults. Several nodes of one process can share it. Clones are the same engine.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryEngine(Arc<Unseen<Store>>);
 
 impl MemoryEngine {
-    /// An engine without records.
+    /// Returns an engine without records.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The fence and the owner of a key.
+    /// Returns the fence and the owner of a key.
     pub fn owner(&self, key: &[u8]) -> Option<(u64, Arc<str>)> {
         self.with(|store, now| store.owner(now, key))
     }

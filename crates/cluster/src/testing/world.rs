@@ -81,12 +81,12 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    /// A world with so many machines, and faults for so long. Its tasks run in [`run`](Self::run).
+    /// Returns a world with this number of machines. Its faults end at `healed`. Its tasks run in [`run`](Self::run).
     pub fn new(seed: u64, machines: usize, faults: Faults, healed: Duration) -> Self {
         Self::with(seed, machines, faults, healed, None)
     }
 
-    /// The same, with tasks that `spawn` runs, as under another scheduler. Time passes when it is [told](Self::pass).
+    /// Returns a world whose tasks `spawn` runs, for another scheduler. Time passes when [`pass`](Self::pass) is called.
     pub fn elsewhere(
         seed: u64,
         machines: usize,
@@ -155,23 +155,23 @@ impl World {
         act(&mut state)
     }
 
-    /// What has happened.
+    /// Returns the history.
     pub fn history(&self) -> &History {
         &self.0.history
     }
 
-    /// Cuts this machine off.
+    /// Cuts this machine off from the engine, from one time until another, by the engine's clock.
     pub fn cut(&self, machine: usize, from: Duration, until: Duration) {
         let cut = (from.as_nanos() as u64, until.as_nanos() as u64);
         self.with_state(|state| state.machines[machine].cuts.push(cut));
     }
 
-    /// The time, by the engine's clock.
+    /// Returns the time, by the engine's clock.
     pub fn now(&self) -> Duration {
         Duration::from_nanos(self.with_state(|state| state.now))
     }
 
-    /// The time, by the clock of this machine.
+    /// Returns the time, by the clock of this machine.
     pub fn clock(&self, machine: usize) -> Duration {
         let now = self.with_state(|state| {
             let Clock { offset, rate, .. } = state.machines[machine];
@@ -180,12 +180,12 @@ impl World {
         Duration::from_nanos(now)
     }
 
-    /// Something by chance.
+    /// Calls a closure with the world's generator of numbers.
     pub fn chance<T>(&self, act: impl FnOnce(&mut Chance) -> T) -> T {
         self.with_state(|state| act(&mut state.chance))
     }
 
-    /// Batches that have reached the engine.
+    /// Returns the number of batches that have reached the engine.
     pub fn asked(&self) -> usize {
         self.with_state(|state| state.asked)
     }
@@ -213,7 +213,7 @@ impl World {
         ready.wake();
     }
 
-    /// Does it after this time, by the engine's clock.
+    /// Calls a closure after this time, by the engine's clock.
     pub fn after(&self, time: Duration, act: impl FnOnce(&Self) + Send + 'static) {
         self.with_state(|state| state.after(time.as_nanos() as u64, Box::new(act)));
     }
@@ -241,7 +241,7 @@ impl World {
         })
     }
 
-    /// So much time passes, and what is to happen meanwhile happens.
+    /// Lets this time pass, with everything that is due meanwhile.
     pub fn pass(&self, time: Duration) {
         let until = self.with_state(|state| state.now + time.as_nanos() as u64);
         while self.advance(until) {}
@@ -261,7 +261,7 @@ impl World {
         event.map(|event| event(self)).is_some()
     }
 
-    /// Runs all tasks until this moment. Whatever can run, does so before time passes; by chance, in any order.
+    /// Runs all tasks until this moment. All tasks that can run do so before time passes, in a random order.
     pub fn run(&self, until: Duration) {
         while self.now() < until {
             if !self.step() && !self.advance(u64::MAX) {
@@ -270,7 +270,7 @@ impl World {
         }
     }
 
-    /// Drops all tasks and all that was to happen.
+    /// Drops all tasks and everything that is due later.
     pub fn end(&self) {
         let (tasks, events) =
             self.with_state(|state| (mem::take(&mut state.tasks), mem::take(&mut state.events)));
@@ -309,7 +309,7 @@ impl World {
         true
     }
 
-    /// The fence and the owner of a key at the engine.
+    /// Returns the fence and the owner of a key at the engine.
     pub fn owner(&self, key: &str) -> Option<(u64, Arc<str>)> {
         let owner = self.with_state(|state| state.store.owner(state.now, key.as_bytes()));
         self.note_expired();

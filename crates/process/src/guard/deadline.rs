@@ -3,7 +3,8 @@
 use std::{ops::Add, time::Duration};
 use tokio::sync::watch;
 
-/// A deadline that its owner sets. See [`Guard::until`](crate::Guard::until). A clone is the same deadline.
+/// A deadline after which guarded processes are killed, unless you move it. See [`Guard::until`](crate::Guard::until). A clone is the same
+/// deadline.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -23,12 +24,12 @@ use tokio::sync::watch;
 pub struct GuardDeadline(watch::Sender<Term>);
 
 impl GuardDeadline {
-    /// Returns a deadline. Its processes are killed when it passes.
+    /// Returns a deadline at this instant. Processes that are guarded by it are killed when it passes.
     pub fn new(until: BootTime) -> Self {
         Self(watch::Sender::new(Term::new(until)))
     }
 
-    /// Moves the deadline of each process whose deadline has not passed, and of those that are started from now on. The new
+    /// Moves the deadline, for each process whose deadline has not passed and for those that are started from now on. The new
     /// deadline may be earlier; one in the past kills the processes. If all clones are dropped, the last deadline stands.
     pub fn set(&self, until: BootTime) {
         self.0.send_replace(Term::new(until));
@@ -58,12 +59,12 @@ impl Term {
 }
 
 /// An instant on CLOCK_BOOTTIME, which goes on while the machine is suspended, as [`Instant`](std::time::Instant) does not.
-/// Elsewhere than on Linux it is CLOCK_MONOTONIC.
+/// On systems other than Linux it is CLOCK_MONOTONIC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BootTime(u64);
 
 impl BootTime {
-    /// Returns the present instant.
+    /// Returns the current instant.
     pub fn now() -> Self {
         use rustix::time::{ClockId, clock_gettime};
         #[cfg(target_os = "linux")]
@@ -75,7 +76,7 @@ impl BootTime {
         Self((now.tv_sec as u64) * 1_000_000_000 + now.tv_nsec as u64)
     }
 
-    /// Returns the time from `earlier` to this instant. Zero if it is later.
+    /// Returns the time from `earlier` to this instant. Zero if `earlier` is later.
     pub fn saturating_duration_since(self, earlier: Self) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }

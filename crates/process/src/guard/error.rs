@@ -6,14 +6,14 @@ use std::{error::Error, fmt, io};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum GuardError {
-    /// [`Guard::init`](crate::Guard::init) was not called on the main thread before.
+    /// [`Guard::init`](crate::Guard::init) has not been called on the main thread.
     NotInitialized,
     /// The guard cannot be started.
     Start(io::Error),
-    /// The guard was started, and did not answer in 10 s: for example because `main` does something else before it calls
+    /// The guard was started, and did not answer within 10 s: for example because `main` does something else before it calls
     /// [`Guard::init`](crate::Guard::init), or because the guard is stopped.
     NoAnswer,
-    /// The guard ended before the program ran: for example because the deadline passed, or because somebody killed it.
+    /// The guard ended before the program ran: for example because the deadline passed, or because it was killed.
     Ended,
     /// The [deadline](crate::GuardDeadline) had passed.
     DeadlinePassed,

@@ -43,8 +43,8 @@ use tokio::sync::watch;
 /// - The guard is this program, started again with a mark in its environment. [`init`](Self::init) finds the mark. So there is no
 ///   second binary to install, to find, or to have another version: `/proc/self/exe` is the file that this program runs from, also
 ///   after an upgrade has replaced it.
-/// - The deadline is renewed by a task of the runtime. A runtime that runs no task for so long counts as stopped.
-/// - A suspended machine does not renew a deadline. After a suspend that was longer, the process is killed.
+/// - The deadline is renewed by a task of the runtime. If the runtime runs no task for so long, the program counts as stopped.
+/// - A suspended machine does not renew a deadline. If it was suspended for longer than that, the process is killed after the suspend.
 /// - A deadline that has passed is final. If the whole machine was paused, the process may act until its guard runs again, for an
 ///   instant. Only the resource that it acts on can refuse that.
 /// - The kernel kills a process at the death of the thread that forked it. The guard forks from its main thread.
@@ -75,13 +75,13 @@ impl Default for Guard {
 }
 
 impl Guard {
-    /// Returns a guard that lets a process act for at most this long after this program was stopped. The deadline is renewed when a third
+    /// Returns a guard that lets a process act for at most `limit` after this program was stopped. The deadline is renewed when a third
     /// of this time has passed. Less than 100 ms counts as 100 ms.
     pub fn new(limit: Duration) -> Self {
         Self(Source::Limit(limit.max(Duration::from_millis(100))))
     }
 
-    /// Leaves the deadline to its owner. For whoever holds a lease, and may not act after its end.
+    /// Returns a guard with a deadline that you move yourself: for a program that holds a lease, and may not act after its end.
     pub fn until(deadline: &GuardDeadline) -> Self {
         Self(Source::Owner(deadline.subscribe()))
     }
@@ -91,10 +91,10 @@ impl Guard {
     ///
     /// Call it at the top of `main`, before there is a runtime or another thread, and before the program does anything.
     /// Without a call on the main thread, [`spawn`](crate::Launcher::spawn) fails with
-    /// [`GuardError::NotInitialized`](crate::GuardError::NotInitialized). A late call is not detected: each guard runs what comes before it, and
+    /// [`GuardError::NotInitialized`](crate::GuardError::NotInitialized). A late call is not detected: each guard then runs the code before it, and
     /// `spawn` may fail with [`GuardError::NoAnswer`](crate::GuardError::NoAnswer).
     ///
-    /// The guard leaves signals such as SIGTERM unheeded: it ends with this program. Elsewhere than on Linux, this does nothing.
+    /// The guard ignores signals such as SIGTERM: it ends with this program. On systems other than Linux, this does nothing.
     pub fn init() {
         #[cfg(target_os = "linux")]
         serve::init();
