@@ -1,25 +1,39 @@
 //! The engine.
 
 use crate::{
+    heartbeat::{Heartbeats, Overdue},
     link::{Lane, Members},
     wire::{self, failed},
 };
 use hyper::body::Bytes;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-use std::{fmt, io, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    hash::{BuildHasher, RandomState},
+    io, process,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 use turnwise_cluster::{Answer, Batch, Engine, Fault, Grant};
 
 /// An etcd cluster, as the [`Engine`] of a [`Node`](turnwise_cluster::Node).
 pub struct Etcd {
     pub(crate) members: Members,
-    /// Grants, renewals and revocations.
+    /// Grants, renewals and the end of the node.
     leases: Lane,
+    /// The ends of other nodes.
+    ends: Lane,
     batches: Lane,
     /// Of this crate's users. Their runtime drives its connections.
     looks: Lane,
     /// `PREFIX CLUSTER /`.
     pub(crate) root: String,
+    /// The same and `k/`.
+    keys: String,
+    heartbeats: Heartbeats,
+    /// The last lease that was prolonged, and when.
+    prolonged: Mutex<Option<(u64, Instant)>>,
     pub(crate) user: Option<(String, String)>,
     token: Mutex<Option<Arc<str>>>,
     /// etcd's own number of its cluster, from the first answer.
@@ -80,9 +94,9 @@ impl Etcd {
     }
 
     async fn range(&self, key: &[u8], most: Option<usize>) -> io::Result<Vec<(Vec<u8>, Arc<str>)>> {
-        let body = wire::range(&self.root, key, most);
+        let body = wire::range(&self.keys, key, most);
         let answer = self.call(&self.looks, "/v3/kv/range", body).await;
-        let found = answer.and_then(|answer| wire::owners(&self.root, &answer));
+        let found = answer.and_then(|answer| wire::owners(&self.keys, &answer));
         found.map_err(io::Error::other)
     }
 
@@ -91,8 +105,12 @@ impl Etcd {
         Self {
             members,
             leases: Lane::default(),
+            ends: Lane::begins_at(second),
             batches: Lane::begins_at(second),
             looks: Lane::begins_at(second),
+            keys: format!("{root}k/"),
+            heartbeats: Heartbeats::new(&root),
+            prolonged: Mutex::default(),
             root,
             user,
             token: Mutex::default(),
@@ -166,37 +184,97 @@ impl Etcd {
     }
 }
 
+/// How long etcd keeps a lease that nobody prolongs: heartbeats decide when a node is dead, and this cleans up after the last one.
+const LONG: Duration = Duration::from_secs(3600);
+
+impl Etcd {
+    /// Ends the nodes whose time has passed. It takes no longer than a small part of a term: what is left is done the next time.
+    async fn end_others(&self) {
+        let overdue = self.heartbeats.overdue();
+        if !overdue.is_empty() {
+            let ends = async {
+                for one in overdue {
+                    // Another node does it, or the next look.
+                    drop(self.end_other(one).await);
+                }
+            };
+            drop(tokio::time::timeout(Duration::from_millis(200), ends).await);
+        }
+    }
+
+    async fn end_other(&self, Overdue { lease, revision }: Overdue) -> Result<(), Fault> {
+        if let Some(revision) = revision {
+            let body = self.heartbeats.end(lease, revision);
+            let answer = self.call(&self.ends, "/v3/kv/txn", body).await?;
+            if answer["succeeded"] != true {
+                return Ok(());
+            }
+        }
+        self.call(&self.ends, "/v3/lease/revoke", id(lease)).await?;
+        Ok(())
+    }
+
+    /// Prolongs etcd's own lease long before it expires.
+    async fn prolong(&self, lease: u64) {
+        let is_fresh =
+            |prolonged: (u64, Instant)| prolonged.0 == lease && prolonged.1.elapsed() < LONG / 10;
+        if self.prolonged.lock().is_some_and(is_fresh) {
+            return;
+        }
+        let now = Instant::now();
+        let call = self.call(&self.ends, "/v3/lease/keepalive", id(lease));
+        let limit = Duration::from_millis(200);
+        if let Ok(Ok(_)) = tokio::time::timeout(limit, call).await {
+            *self.prolonged.lock() = Some((lease, now));
+        }
+    }
+}
+
 fn id(lease: u64) -> String {
     format!(r#"{{"ID":"{lease}"}}"#)
 }
 
 impl Engine for Etcd {
+    /// If its answer is lost, a lease of an hour is left, without records.
     async fn grant(&self, time: Duration) -> Result<Grant, Fault> {
-        let seconds = time.as_secs() + u64::from(time.subsec_nanos() > 0);
-        let body = format!(r#"{{"TTL":"{seconds}"}}"#);
-        let answer = self.call(&self.leases, "/v3/lease/grant", body).await?;
-        let lease = wire::number(&answer["ID"]).zip(wire::time(&answer));
-        let (lease, time) = lease.ok_or_else(|| failed("etcd granted no lease"))?;
+        // Never 0, and positive for etcd.
+        let lease = RandomState::new().hash_one(process::id()) >> 1 | 1;
+        let seconds = LONG.max(time.saturating_mul(10)).as_secs();
+        let body = format!(r#"{{"ID":"{lease}","TTL":"{seconds}"}}"#);
+        self.call(&self.leases, "/v3/lease/grant", body).await?;
+        let body = self.heartbeats.begin(lease, time);
+        let answer = self.call(&self.leases, "/v3/kv/txn", body).await?;
+        let time = self.heartbeats.seen(lease, &answer);
+        let time = time.ok_or_else(|| failed("etcd has this lease already"))?;
+        *self.prolonged.lock() = Some((lease, Instant::now()));
         Ok(Grant { lease, time })
     }
 
     async fn renew(&self, lease: u64) -> Result<Duration, Fault> {
-        let body = id(lease);
-        let answer = self.call(&self.leases, "/v3/lease/keepalive", body);
-        wire::time(&answer.await?).ok_or(Fault::Gone)
+        let body = self.heartbeats.renewal(lease);
+        let answer = self.call(&self.leases, "/v3/kv/txn", body).await?;
+        let time = self.heartbeats.seen(lease, &answer).ok_or(Fault::Gone)?;
+        self.end_others().await;
+        self.prolong(lease).await;
+        Ok(time)
     }
 
     async fn revoke(&self, lease: u64) -> Result<(), Fault> {
-        let body = id(lease);
-        match self.call(&self.leases, "/v3/lease/revoke", body).await {
+        match self.call(&self.leases, "/v3/lease/revoke", id(lease)).await {
             Ok(_) | Err(Fault::Gone) => Ok(()),
             Err(fault) => Err(fault),
         }
     }
 
     async fn ask(&self, batch: Batch) -> Result<Vec<Answer>, Fault> {
-        let body = wire::transaction(&self.root, &batch)?;
+        let body = wire::transaction(&self.keys, &batch)?;
         let answer = self.call(&self.batches, "/v3/kv/txn", body).await?;
-        wire::answers(&batch, &answer)
+        let answers = wire::answers(&batch, &answer)?;
+        let is_others = |answer: &Answer| matches!(answer, Answer::Other { .. });
+        if answers.iter().any(is_others) {
+            // Their owner may be dead: the next question gets the key.
+            self.end_others().await;
+        }
+        Ok(answers)
     }
 }

@@ -142,6 +142,7 @@
 
 mod builder;
 mod etcd;
+mod heartbeat;
 mod link;
 #[cfg(feature = "tls")]
 mod tls;

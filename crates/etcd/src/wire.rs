@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use serde_json::Value;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 use turnwise_cluster::{Action, Answer, Batch, Fault, Request};
 
 /// Bits of a fence for the place in its batch: all keys of a transaction have one revision.
@@ -149,7 +149,7 @@ fn foreign() -> Fault {
     failed("etcd has a record that is not turnwise's: is the prefix used by something else?")
 }
 
-fn decoded(text: &Value) -> Result<Vec<u8>, Fault> {
+pub(crate) fn decoded(text: &Value) -> Result<Vec<u8>, Fault> {
     let text = text.as_str().unwrap_or_default();
     BASE64.decode(text.as_bytes()).map_err(|_| foreign())
 }
@@ -189,12 +189,6 @@ pub(crate) fn owners(root: &str, answer: &Value) -> Result<Vec<(Vec<u8>, Arc<str
 /// etcd's 64-bit numbers are strings.
 pub(crate) fn number(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.parse().ok())
-}
-
-/// A lease's time to live. `None` if it has gone.
-pub(crate) fn time(answer: &Value) -> Option<Duration> {
-    let seconds = number(&answer["TTL"]).filter(|seconds| *seconds > 0);
-    seconds.map(Duration::from_secs)
 }
 
 /// The first object of an answer, without what the gateway wraps the answers of a stream into. An error is its words.
@@ -249,8 +243,8 @@ pub(crate) fn warning(version: &str) -> Result<Option<String>, String> {
     let fixed = version_of >= (3, 5, 13) || ((3, 4, 31)..(3, 5, 0)).contains(&version_of);
     Ok((!fixed).then(|| {
         format!(
-            "etcd {version}: before 3.4.31 and 3.5.13 leases may be revoked early (etcd issue 15247), \
-             and two nodes may own one key then. Upgrade etcd."
+            "etcd {version}: before 3.4.31 and 3.5.13 leases may be revoked early (etcd issue 15247): \
+             those of turnwise only if a leader is stuck for an hour. Upgrade etcd."
         )
     }))
 }

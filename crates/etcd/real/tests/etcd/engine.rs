@@ -75,7 +75,7 @@ async fn each_request_does_what_the_contract_says() {
         assert_eq!(etcd.renew(lease.lease).await, Ok(60 * SECOND));
         let a = lease.lease;
         let b = etcd.grant(SECOND * 5 / 2).await.expect("a lease");
-        assert_eq!(b.time, 3 * SECOND, "never shorter");
+        assert_eq!(b.time, SECOND * 5 / 2);
         let b = b.lease;
 
         assert_eq!(
@@ -175,13 +175,72 @@ async fn each_request_does_what_the_contract_says() {
                 Ok(Answer::Free)
             );
         }
-        // By itself, too.
-        until("the lease expires", || async {
-            (one(&etcd, "a#1", a, "x", Action::Look).await == Ok(Answer::Free)).then_some(())
+    }
+}
+
+/// A lease that is not renewed ends, and no earlier: another node looks. All records go with it.
+#[tokio::test]
+async fn a_node_that_is_silent_is_ended_by_another() {
+    for version in VERSIONS {
+        let servers = Servers::start(version, 1, &[]).await;
+        let etcds = engines(&servers, 2).await;
+        let live = etcds[0].grant(60 * SECOND).await.expect("a lease").lease;
+        let silent = etcds[1].grant(2 * SECOND).await.expect("a lease").lease;
+        fence(one(&etcds[1], "b#1", silent, "x", ANEW).await);
+        fence(one(&etcds[1], "b#1", silent, "y", ANEW).await);
+        // It may be late, as long as nobody ends it: without another node's look, nothing goes.
+        let renewed = tokio::time::Instant::now();
+        assert_eq!(etcds[1].renew(silent).await, Ok(2 * SECOND));
+        let free = until("it is ended", || async {
+            assert_eq!(etcds[0].renew(live).await, Ok(60 * SECOND));
+            let look = one(&etcds[0], "a#1", live, "x", Action::Look).await;
+            (look == Ok(Answer::Free)).then(tokio::time::Instant::now)
         })
         .await;
-        assert_eq!(etcd.renew(b).await, Err(Fault::Gone));
+        assert!(free - renewed >= 2 * SECOND, "{:?}", free - renewed);
+        assert_eq!(etcds[1].renew(silent).await, Err(Fault::Gone));
+        assert_eq!(
+            one(&etcds[1], "b#1", silent, "z", ANEW).await,
+            Err(Fault::Gone)
+        );
+        fence(one(&etcds[0], "a#1", live, "y", ANEW).await);
+        // A question that finds another owner looks, too.
+        let silent = etcds[1].grant(SECOND).await.expect("a lease").lease;
+        fence(one(&etcds[1], "b#1", silent, "z", ANEW).await);
+        assert_eq!(etcds[0].renew(live).await, Ok(60 * SECOND));
+        until("it is ended", || async {
+            matches!(
+                one(&etcds[0], "a#1", live, "z", ANEW).await,
+                Ok(Answer::Acquired { .. })
+            )
+            .then_some(())
+        })
+        .await;
     }
+}
+
+/// Nobody looks: the records stay, for as long as etcd's own lease does. The first one that looks waits for the whole time.
+#[tokio::test]
+async fn a_node_that_begins_waits_for_the_time_of_the_one_before() {
+    let servers = Servers::start(VERSIONS[0], 1, &[]).await;
+    let etcds = engines(&servers, 2).await;
+    let before = etcds[0].grant(SECOND).await.expect("a lease").lease;
+    fence(one(&etcds[0], "a#1", before, "x", ANEW).await);
+    tokio::time::sleep(3 * SECOND).await;
+    assert_eq!(
+        etcds[0].renew(before).await,
+        Ok(SECOND),
+        "it is late, and its own"
+    );
+    tokio::time::sleep(2 * SECOND).await;
+    let begin = tokio::time::Instant::now();
+    let now = etcds[1].grant(60 * SECOND).await.expect("a lease").lease;
+    until("it is ended", || async {
+        let answer = one(&etcds[1], "b#1", now, "x", ANEW).await;
+        matches!(answer, Ok(Answer::Acquired { .. })).then_some(())
+    })
+    .await;
+    assert!(begin.elapsed() >= SECOND, "{:?}", begin.elapsed());
 }
 
 /// A transaction of an earlier term that comes late does not tie the record to its lease, which nobody renews.

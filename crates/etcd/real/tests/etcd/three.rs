@@ -1,7 +1,7 @@
 //! Three members, whose leader is killed, stopped and cut off.
 
 use crate::{SECOND, engines, usual};
-use etcd_tests::{Away, Servers, VERSIONS, Version, Work};
+use etcd_tests::{Away, Servers, VERSIONS, Version, Work, terms};
 use tokio::time::{Instant, sleep};
 
 async fn leaders_go(version: Version) {
@@ -57,4 +57,23 @@ async fn the_leader_is_killed_stopped_and_cut_off() {
 #[tokio::test]
 async fn the_leader_of_an_old_etcd_is_killed_stopped_and_cut_off() {
     leaders_go(VERSIONS[1]).await;
+}
+
+/// Of etcd's own leases, a leader that was paused for longer may revoke some that were renewed meanwhile: with 3.5.16, after one of six
+/// such pauses. No term rests on them.
+#[tokio::test]
+async fn the_leader_is_paused_for_longer_than_a_term() {
+    let servers = Servers::start(VERSIONS[0], 3, &[]).await;
+    let mut work = Work::start(engines(&servers, 3).await, terms, 6, 2 * SECOND);
+    work.goes_on(12).await;
+    for _ in 0..6 {
+        let leader = servers.leader().await;
+        servers.process(leader).pause();
+        sleep(5 * SECOND).await;
+        servers.process(leader).resume();
+        servers.answer().await;
+        work.goes_on(12).await;
+    }
+    let (owned, acts) = work.judge().await;
+    println!("leader paused: {owned} acquisitions, {acts} acts");
 }

@@ -1,0 +1,154 @@
+//! When a node is dead: its heartbeat was not renewed for its time to live, by the clock of a node that looked.
+//!
+//! The time to live of an etcd lease does not suffice. A leader that is paused for longer may revoke leases when it goes on, though they
+//! were renewed at its successor meanwhile (seen with 3.5.16; since then etcd asks its members less often whether the leader still is
+//! one). So etcd's leases live for hours here. They only tie records together, and clean up after the last node.
+//!
+//! A heartbeat is a record, which its node renews by a transaction. Each renewal also reads those of all nodes. One that has kept its
+//! revision for its time to live is marked as ended, by a transaction that compares the revision. No renewal takes effect after that. Then the
+//! lease is revoked, and with it all records of that node go at once.
+
+use crate::wire::{decoded, number};
+use data_encoding::BASE64;
+use parking_lot::Mutex;
+use serde_json::Value;
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+/// The value of one that has ended. Otherwise it is the time to live in milliseconds.
+const ENDED: &str = "0";
+
+/// From one try to end a node to the next.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// The heartbeats of a cluster, as names of etcd.
+pub(crate) struct Heartbeats {
+    /// `PREFIX CLUSTER /n/`.
+    root: String,
+    others: Mutex<HashMap<u64, Other>>,
+}
+
+/// A heartbeat, as a read found it.
+struct Other {
+    revision: u64,
+    /// Zero if it has ended.
+    time: Duration,
+    /// After the answer with this revision came. This clock may stand still while the machine is suspended: a node is never ended too early.
+    since: Instant,
+    tried: Option<Instant>,
+}
+
+/// A node whose time has passed.
+#[derive(Clone, Copy)]
+pub(crate) struct Overdue {
+    pub(crate) lease: u64,
+    /// `None` if it is marked already.
+    pub(crate) revision: Option<u64>,
+}
+
+impl Heartbeats {
+    pub(crate) fn new(root: &str) -> Self {
+        Self {
+            root: format!("{root}n/"),
+            others: Mutex::default(),
+        }
+    }
+
+    fn key(&self, lease: u64) -> String {
+        let name = BASE64.encode(format!("{}{lease:016x}", self.root).as_bytes());
+        format!(r#""key":"{name}""#)
+    }
+
+    fn all(&self) -> String {
+        let begin = BASE64.encode(self.root.as_bytes());
+        // The byte after `/`.
+        let end = format!("{}0", self.root.trim_end_matches('/'));
+        let end = BASE64.encode(end.as_bytes());
+        format!(r#"{{"request_range":{{"key":"{begin}","range_end":"{end}"}}}}"#)
+    }
+
+    /// Writes the first one of a lease.
+    pub(crate) fn begin(&self, lease: u64, time: Duration) -> String {
+        let (key, all) = (self.key(lease), self.all());
+        let value = BASE64.encode(time.as_millis().to_string().as_bytes());
+        format!(
+            r#"{{"compare":[{{{key},"target":"CREATE","result":"EQUAL","create_revision":"0"}}],"success":[{{"request_put":{{{key},"value":"{value}","lease":"{lease}"}}}},{all}]}}"#
+        )
+    }
+
+    /// Changes nothing if it has ended.
+    pub(crate) fn renewal(&self, lease: u64) -> String {
+        let (key, all, ended) = (self.key(lease), self.all(), BASE64.encode(ENDED.as_bytes()));
+        format!(
+            r#"{{"compare":[{{{key},"target":"CREATE","result":"GREATER","create_revision":"0"}},{{{key},"target":"VALUE","result":"NOT_EQUAL","value":"{ended}"}}],"success":[{{"request_put":{{{key},"ignore_value":true,"ignore_lease":true}}}},{all}]}}"#
+        )
+    }
+
+    /// Ends it, if it still has this revision.
+    pub(crate) fn end(&self, lease: u64, revision: u64) -> String {
+        let (key, ended) = (self.key(lease), BASE64.encode(ENDED.as_bytes()));
+        format!(
+            r#"{{"compare":[{{{key},"target":"MOD","result":"EQUAL","mod_revision":"{revision}"}}],"success":[{{"request_put":{{{key},"value":"{ended}","ignore_lease":true}}}}]}}"#
+        )
+    }
+
+    /// Takes the answer to [`begin`](Self::begin) or [`renewal`](Self::renewal), and returns this lease's time to live. `None` if nothing was
+    /// written.
+    pub(crate) fn seen(&self, ours: u64, answer: &Value) -> Option<Duration> {
+        if answer["succeeded"] != true {
+            return None;
+        }
+        let now = Instant::now();
+        let mut time = None;
+        let mut before = self.others.lock();
+        let mut others = HashMap::new();
+        let found = answer["responses"][1]["response_range"]["kvs"].as_array();
+        for record in found.into_iter().flatten() {
+            // What is not a heartbeat is left alone.
+            let Some((lease, revision, lives)) = self.heartbeat(record) else {
+                continue;
+            };
+            if lease == ours {
+                time = Some(lives);
+                continue;
+            }
+            let same = before
+                .remove(&lease)
+                .filter(|other| other.revision == revision);
+            let fresh = || Other {
+                revision,
+                time: lives,
+                since: now,
+                tried: None,
+            };
+            others.insert(lease, same.unwrap_or_else(fresh));
+        }
+        *before = others;
+        time
+    }
+
+    fn heartbeat(&self, record: &Value) -> Option<(u64, u64, Duration)> {
+        let text = |value| String::from_utf8(decoded(value).ok()?).ok();
+        let name = text(&record["key"])?;
+        let lease = u64::from_str_radix(name.strip_prefix(&self.root)?, 16).ok()?;
+        let time = Duration::from_millis(text(&record["value"])?.parse().ok()?);
+        Some((lease, number(&record["mod_revision"])?, time))
+    }
+
+    /// Those to be ended now. Each is returned again only after a pause.
+    pub(crate) fn overdue(&self) -> Vec<Overdue> {
+        let mut others = self.others.lock();
+        let mut overdue = Vec::new();
+        for (&lease, other) in &mut *others {
+            let tried = other.tried.is_some_and(|tried| tried.elapsed() < PAUSE);
+            if other.since.elapsed() >= other.time && !tried {
+                other.tried = Some(Instant::now());
+                let revision = (!other.time.is_zero()).then_some(other.revision);
+                overdue.push(Overdue { lease, revision });
+            }
+        }
+        overdue
+    }
+}
