@@ -55,7 +55,7 @@ impl Etcd {
 }
 
 impl EtcdBuilder {
-    /// Sets the first part of the names of all records. Default: `turnwise/`. The record of a key is `PREFIX CLUSTER / KEY`, without the spaces.
+    /// Sets the first part of the names of all records. Default: `turnwise/`. The record of a key is `PREFIX CLUSTER /k/ KEY`, without the spaces.
     pub fn prefix(self, prefix: impl Into<String>) -> Self {
         let prefix = prefix.into();
         Self { prefix, ..self }

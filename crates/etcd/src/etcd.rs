@@ -1,7 +1,7 @@
 //! The engine.
 
 use crate::{
-    heartbeat::{Heartbeats, Overdue},
+    heartbeat::{Heartbeats, Overdue, PAUSE},
     link::{Lane, Members},
     wire::{self, failed},
 };
@@ -53,7 +53,7 @@ impl fmt::Debug for Etcd {
 }
 
 impl Etcd {
-    /// Returns warnings for the operator: members that did not answer, or whose version may revoke leases early. Empty if there are none.
+    /// Returns warnings for the operator: members that did not answer, or whose version may revoke even long leases early. Empty if there are none.
     ///
     /// They are from the time of [`connect`](crate::EtcdBuilder::connect), and do not change later.
     pub fn warnings(&self) -> &[String] {
@@ -190,7 +190,7 @@ const LONG: Duration = Duration::from_secs(3600);
 impl Etcd {
     /// Ends the nodes whose time has passed. It takes no longer than a small part of a term: what is left is done the next time.
     async fn end_others(&self) {
-        let overdue = self.heartbeats.overdue();
+        let overdue = self.heartbeats.overdue(Instant::now());
         if !overdue.is_empty() {
             let ends = async {
                 for one in overdue {
@@ -198,7 +198,7 @@ impl Etcd {
                     drop(self.end_other(one).await);
                 }
             };
-            drop(tokio::time::timeout(Duration::from_millis(200), ends).await);
+            drop(tokio::time::timeout(PAUSE, ends).await);
         }
     }
 
@@ -223,8 +223,7 @@ impl Etcd {
         }
         let now = Instant::now();
         let call = self.call(&self.ends, "/v3/lease/keepalive", id(lease));
-        let limit = Duration::from_millis(200);
-        if let Ok(Ok(_)) = tokio::time::timeout(limit, call).await {
+        if let Ok(Ok(_)) = tokio::time::timeout(PAUSE, call).await {
             *self.prolonged.lock() = Some((lease, now));
         }
     }
@@ -244,7 +243,7 @@ impl Engine for Etcd {
         self.call(&self.leases, "/v3/lease/grant", body).await?;
         let body = self.heartbeats.begin(lease, time);
         let answer = self.call(&self.leases, "/v3/kv/txn", body).await?;
-        let time = self.heartbeats.seen(lease, &answer);
+        let time = self.heartbeats.seen(lease, &answer, Instant::now());
         let time = time.ok_or_else(|| failed("etcd has this lease already"))?;
         *self.prolonged.lock() = Some((lease, Instant::now()));
         Ok(Grant { lease, time })
@@ -253,7 +252,8 @@ impl Engine for Etcd {
     async fn renew(&self, lease: u64) -> Result<Duration, Fault> {
         let body = self.heartbeats.renewal(lease);
         let answer = self.call(&self.leases, "/v3/kv/txn", body).await?;
-        let time = self.heartbeats.seen(lease, &answer).ok_or(Fault::Gone)?;
+        let time = self.heartbeats.seen(lease, &answer, Instant::now());
+        let time = time.ok_or(Fault::Gone)?;
         self.end_others().await;
         self.prolong(lease).await;
         Ok(time)

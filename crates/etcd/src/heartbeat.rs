@@ -20,8 +20,8 @@ use std::{
 /// The value of one that has ended. Otherwise it is the time to live in milliseconds.
 const ENDED: &str = "0";
 
-/// From one try to end a node to the next.
-const PAUSE: Duration = Duration::from_millis(200);
+/// From one try to end a node to the next. As long as one may take.
+pub(crate) const PAUSE: Duration = Duration::from_millis(200);
 
 /// The heartbeats of a cluster, as names of etcd.
 pub(crate) struct Heartbeats {
@@ -95,12 +95,11 @@ impl Heartbeats {
     }
 
     /// Takes the answer to [`begin`](Self::begin) or [`renewal`](Self::renewal), and returns this lease's time to live. `None` if nothing was
-    /// written.
-    pub(crate) fn seen(&self, ours: u64, answer: &Value) -> Option<Duration> {
+    /// written. `now` is read after the answer has come.
+    pub(crate) fn seen(&self, ours: u64, answer: &Value, now: Instant) -> Option<Duration> {
         if answer["succeeded"] != true {
             return None;
         }
-        let now = Instant::now();
         let mut time = None;
         let mut before = self.others.lock();
         let mut others = HashMap::new();
@@ -138,13 +137,14 @@ impl Heartbeats {
     }
 
     /// Those to be ended now. Each is returned again only after a pause.
-    pub(crate) fn overdue(&self) -> Vec<Overdue> {
+    pub(crate) fn overdue(&self, now: Instant) -> Vec<Overdue> {
         let mut others = self.others.lock();
         let mut overdue = Vec::new();
         for (&lease, other) in &mut *others {
-            let tried = other.tried.is_some_and(|tried| tried.elapsed() < PAUSE);
-            if other.since.elapsed() >= other.time && !tried {
-                other.tried = Some(Instant::now());
+            let since = |then| now.saturating_duration_since(then);
+            let tried = other.tried.is_some_and(|tried| since(tried) < PAUSE);
+            if since(other.since) >= other.time && !tried {
+                other.tried = Some(now);
                 let revision = (!other.time.is_zero()).then_some(other.revision);
                 overdue.push(Overdue { lease, revision });
             }

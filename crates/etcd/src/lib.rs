@@ -60,10 +60,15 @@
 //!
 //! # What is promised
 //!
-//! All that [`turnwise_cluster`] promises, on its conditions. One of them is that a lease does not expire early, and **etcd before 3.4.31
-//! and 3.5.13 breaks it**: it may revoke a lease that was renewed, if its leader was stuck while another one was elected (etcd issue
-//! 15247). Two processes may own one key then. [`Etcd::warnings`] names such members. The fences of a key rise all the same, so a store
-//! that compares them refuses the earlier session.
+//! All that [`turnwise_cluster`] promises, on its conditions. One of them is that a lease does not expire early. **etcd's own leases do**:
+//! when a leader goes on that was stuck or paused for longer than a lease lives, it may revoke leases that were renewed at its successor
+//! (etcd issue 15247; 2 of 12 pauses with etcd 3.5.16). So this crate measures time itself. Each node has a heartbeat, which is a record. If
+//! a heartbeat stands still for its time to live, by the clock of another node, that node ends the lease. etcd's lease lives for an
+//! hour, or ten times as long as the node's. It cleans up after the last node.
+//!
+//! So the keys of a dead node become free at the next request for one of them, or at the next renewal of another node, once its time
+//! to live has passed since such a renewal first saw its last heartbeat. That is up to 1.2 times the time to live after its death, if
+//! the key is asked for, and 1.4 times otherwise.
 //!
 //! A restored backup of etcd goes back in time, and so do fences. A store that compares fences then refuses all new sessions until the
 //! fences have caught up. Restore it with `etcdutl snapshot restore --bump-revision 1000000000 --mark-compacted`, which makes all later
@@ -78,11 +83,10 @@
 //! | [`connect_timeout`](EtcdBuilder::connect_timeout) | 1 s for each member |
 //! | time to live, margin, wait | those of the node's [`Settings`](turnwise_cluster::Settings); all requests are limited by parts of its time to live |
 //!
-//! A key has 1024 bytes at most. Calls for longer ones get `TurnError::Unavailable`. etcd's shortest lease is one and a half
-//! election timeouts: 2 s by default.
+//! A key has 1024 bytes at most. Calls for longer ones get `TurnError::Unavailable`.
 //!
-//! Each acquisition and each release adds a revision to etcd's history. etcd keeps all revisions until it is full, unless it is started with
-//! `--auto-compaction-retention`, for example `=1` for an hour. Renewals add none.
+//! Each acquisition, release and renewal adds a revision to etcd's history. etcd keeps all revisions until it is full, unless it is started
+//! with `--auto-compaction-retention`, for example `=1` for an hour.
 //!
 //! # Users
 //!
@@ -119,8 +123,10 @@
 //! - Leases have a connection of their own, so no batch delays a renewal. A batch of up to 100 keys is one transaction.
 //! - A request that was given up may still take effect. This crate sends it again only if it has certainly not been sent, or if
 //!   etcd has refused its token.
-//! - The record of a key is `PREFIX CLUSTER / KEY`, without the spaces. It holds the place in its batch and the owner's name:
-//!   `etcdctl get --prefix turnwise/counters/` lists the owner of each key. The fence is the record's revision times 128, plus the place.
+//! - The record of a key is `PREFIX CLUSTER /k/ KEY`, without the spaces. It holds the place in its batch and the owner's name:
+//!   `etcdctl get --prefix turnwise/counters/k/` lists the owner of each key. The fence is the record's revision times 128, plus the place.
+//! - The heartbeat of a node is `PREFIX CLUSTER /n/ LEASE`, with the lease in 16 hexadecimal digits, as `etcdctl lease` prints it. It holds
+//!   the time to live in milliseconds, or 0 when another node has ended it. Each renewal of a node reads those of all nodes.
 //! - [`Etcd::owner`] and [`Etcd::owners`] read the records, for tools and for programs that forward calls.
 //! - No key is watched. That a key has become free is found at the next request for it.
 //! - Answers of another etcd cluster are refused, in case the endpoints are mixed up.
@@ -133,6 +139,7 @@
 //! |---|---|
 //! | `builder` | settings, and the first questions |
 //! | `etcd` | the engine |
+//! | `heartbeat` | which nodes are dead |
 //! | `wire` | requests and answers as JSON |
 //! | `link` | connections, and which member is next |
 //! | `tls` (feature `tls`) | certificates |
