@@ -70,7 +70,7 @@
 //!
 //! # The protocol
 //!
-//! - A node has one lease. It is renewed five times in its time to live, by a thread of its own. A renewal is given up after a sixth of
+//! - A node has one lease. It is renewed at least five times in its time to live, by a thread of its own. A renewal is given up after a sixth of
 //!   that time and tried again, at another member of the engine.
 //! - The deadline counts from a moment before the request was sent, on a clock that goes on while the machine is suspended. A session has
 //!   the term that it was acquired under; a later term does not cover it.

@@ -2,6 +2,9 @@
 
 use std::{io, time::Duration};
 
+/// From one renewal to the next at most. An engine may notice by the renewals of others that a node is dead, and then so much later.
+const LONGEST: Duration = Duration::from_millis(800);
+
 /// The settings of a [`Node`](crate::Node).
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -31,7 +34,7 @@ impl Settings {
         owner.rsplit_once('#').map_or(owner, |(name, _)| name)
     }
 
-    /// Sets how long a lease lives without a renewal. The node renews it five times in this time. Default: 10 s.
+    /// Sets how long a lease lives without a renewal. The node renews it five times in this time, and at least every 0.8 s. Default: 10 s.
     ///
     /// When a node dies, other nodes wait this long for its keys. If the engine cannot be reached for longer than this time minus the margin,
     /// all sessions of all nodes are stopped.
@@ -65,7 +68,7 @@ impl Settings {
     /// From one renewal to the next. Unless the margin is long, two tries may fail after any renewal, and a third is in time: one of three
     /// members is stopped, and another does not know it yet.
     pub(crate) fn period(&self) -> Duration {
-        self.time / 5
+        (self.time / 5).min(LONGEST)
     }
 
     /// How long one renewal may take. Then it is tried again, at another member of the engine.

@@ -67,8 +67,8 @@
 //! hour, or ten times as long as the node's. It cleans up after the last node.
 //!
 //! So the keys of a dead node become free at the next request for one of them, or at the next renewal of another node, once its time
-//! to live has passed since such a renewal first saw its last heartbeat. That is up to 1.2 times the time to live after its death, if
-//! the key is asked for, and 1.4 times otherwise.
+//! to live has passed since such a renewal first saw its last heartbeat. That is at most the time to live and 0.8 s after its death, if
+//! one of its keys is asked for.
 //!
 //! A restored backup of etcd goes back in time, and so do fences. A store that compares fences then refuses all new sessions until the
 //! fences have caught up. Restore it with `etcdutl snapshot restore --bump-revision 1000000000 --mark-compacted`, which makes all later

@@ -30,7 +30,7 @@ async fn stranger(nodes: &Nodes, key: &str, begin: &'static str, more: &'static 
     });
     let record = |text: String| BASE64.encode(text.as_bytes());
     let body = json!({
-        "key": record(format!("turnwise/chatd/{key}")),
+        "key": record(format!("turnwise/chatd/k/{key}")),
         "value": record(format!("0 {address}#0000000000000000")),
     });
     let put = post(nodes.etcd.port(0), "/v3/kv/put", &body.to_string()).await;
