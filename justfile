@@ -252,7 +252,7 @@ machine: z3
     cargo run -q --profile test -p loom-tests --bin machine -- weaken
     rm -rf target/machine/records
     TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-machine -p turnwise-machine-replay --test rest --test properties --test fuzz_replay
-    TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-shuttle --features record --test histories -- \
+    TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p shuttle-tests --features record --test histories -- \
         small:: histories::one_line histories::claims
     cargo run -q --profile test -p loom-tests --bin machine -- judge target/machine/records
 
@@ -323,7 +323,7 @@ mutants-by-machine DIFF="": cargo-mutants
     look manager "${manager[@]}" --timeout 90 --cargo-arg=--test=manager
     again manager "${manager[@]}" --timeout 120 --cargo-arg=--tests
     again manager "${manager[@]}" --test-package fuzz-replay --timeout 120
-    again manager "${manager[@]}" --test-package turnwise-shuttle --timeout 600 --cargo-arg=--test=adapters
+    again manager "${manager[@]}" --test-package shuttle-tests --timeout 600 --cargo-arg=--test=adapters
     for agent in pi acp; do
         look $agent -p turnwise-$agent --timeout 60 --cargo-arg=--test=wire
         again $agent -p turnwise-$agent --timeout 120 --cargo-arg=--test=scripts
