@@ -529,6 +529,7 @@ publishable:
         grep -qxF "repository = \"$address\"" "$manifest" || say "repository: $manifest has another one than Cargo.toml; \`just repository\` copies it"
     done
     ! grep -qi '^## .* unreleased' CHANGELOG.md || say "date: not set; the owner sets it in CHANGELOG.md, in place of \"unreleased\""
+    test -L crates/shuttle/src || say "links: this checkout has files in place of symbolic links, so packages would lack their licences"
     test -z "$(git status --porcelain)" || say "there are changes that are not committed"
     test $missing -eq 0 && echo "publishable: nothing is missing. CONTRIBUTING.md has the steps"
 
