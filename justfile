@@ -493,27 +493,25 @@ package:
     #!/usr/bin/env bash
     set -euo pipefail
     folder=$PWD/target/publish
-    rm -rf "$folder/package" "$folder/unpacked" "$folder/checked"
+    rm -rf "$folder/package" "$folder/checked"
     publish() { cargo publish --quiet --dry-run --allow-dirty --target-dir "$folder" "$@"; }
-    unpacked=()
-    unpack() {
-        mkdir -p "$folder/unpacked/$1"
-        tar xzf "$(find "$folder/package" -name "$1-[0-9]*.crate" | head -n 1)" -C "$folder/unpacked/$1" --strip-components=1
-        unpacked+=(--config "patch.crates-io.$1.path='$folder/unpacked/$1'")
-    }
+    packages=()
+    from_package() { packages+=(--config "patch.crates-io.$1.path='$(echo "$folder/package/$1"-[0-9]*)'"); }
     publish {{ crates }} -p turnwise-shuttle-engine
-    unpack turnwise
-    publish "${unpacked[@]}" --manifest-path crates/rmcp/Cargo.toml
-    unpacked=()
-    unpack turnwise-shuttle-engine
-    publish "${unpacked[@]}" --manifest-path crates/shuttle/Cargo.toml
-    unpack turnwise-shuttle
+    from_package turnwise
+    publish "${packages[@]}" --manifest-path crates/rmcp/Cargo.toml
+    packages=()
+    from_package turnwise-shuttle-engine
+    publish "${packages[@]}" --manifest-path crates/shuttle/Cargo.toml
+    from_package turnwise-shuttle
     cp -r examples/checked "$folder/checked"
     { printf '[workspace]\nmembers = ["shuttle"]\nresolver = "3"\n\n'; sed -n '/^\[workspace\.\(package\|lints\)/,/^$/p' Cargo.toml; } > "$folder/checked/Cargo.toml"
     line=$(sed -n 's/^# Yours: \({.*}\).*/\1/p' examples/checked/shuttle/Cargo.toml)
     test -n "$line"
     sed -i "s|^turnwise = .*|turnwise = $line|" "$folder/checked/shuttle/Cargo.toml"
-    cargo test --quiet --manifest-path "$folder/checked/Cargo.toml" --target-dir "$folder/checked/target" "${unpacked[@]}"
+    checked=(--quiet --manifest-path "$folder/checked/Cargo.toml" --target-dir "$folder" "${packages[@]}")
+    cargo test "${checked[@]}"
+    RUSTDOCFLAGS="-D warnings" cargo doc "${checked[@]}" --no-deps -p turnwise-shuttle
     echo "package: every crate builds from its package, and the checked example finds its fault over turnwise-shuttle's"
     {{ just_executable() }} publishable || true
 
