@@ -497,12 +497,19 @@ package:
     publish() { cargo publish --quiet --dry-run --allow-dirty --target-dir "$folder" "$@"; }
     packages=()
     from_package() { packages+=(--config "patch.crates-io.$1.path='$(echo "$folder/package/$1"-[0-9]*)'"); }
+    publish_apart() { # cargo notes the patches in the lock file, where nobody else wants them
+        cp "$1/Cargo.lock" "$folder/lock"
+        local end=0
+        publish "${packages[@]}" --manifest-path "$1/Cargo.toml" || end=$?
+        cp "$folder/lock" "$1/Cargo.lock"
+        return $end
+    }
     publish {{ crates }} -p turnwise-shuttle-engine
     from_package turnwise
-    publish "${packages[@]}" --manifest-path crates/rmcp/Cargo.toml
+    publish_apart crates/rmcp
     packages=()
     from_package turnwise-shuttle-engine
-    publish "${packages[@]}" --manifest-path crates/shuttle/Cargo.toml
+    publish_apart crates/shuttle
     from_package turnwise-shuttle
     cp -r examples/checked "$folder/checked"
     { printf '[workspace]\nmembers = ["shuttle"]\nresolver = "3"\n\n'; sed -n '/^\[workspace\.\(package\|lints\)/,/^$/p' Cargo.toml; } > "$folder/checked/Cargo.toml"
