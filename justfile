@@ -6,6 +6,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
 features := "tokio tokio,tracing tokio,serde serde tracing testing"
+# The library and the crates beside it, in the order of their dependencies. turnwise-shuttle and turnwise-rmcp are workspaces of their own.
+crates := "-p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd"
 # The recipes that drive chatd build it once.
 chatd := "browser,cluster"
 # The compiler whose instructions `benches/gate` has on record.
@@ -261,7 +263,7 @@ machine: z3
     cargo run -q --profile test -p loom-tests --bin machine -- weaken
     rm -rf target/machine/records
     TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-machine -p turnwise-machine-replay --test rest --test properties --test fuzz_replay
-    TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-shuttle --features record --test histories -- \
+    TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p shuttle-tests --features record --test histories -- \
         small:: histories::one_line histories::claims
     cargo run -q --profile test -p loom-tests --bin machine -- judge target/machine/records
 
@@ -332,7 +334,7 @@ mutants-by-machine DIFF="": cargo-mutants
     look manager "${manager[@]}" --timeout 90 --cargo-arg=--test=manager
     again manager "${manager[@]}" --timeout 120 --cargo-arg=--tests
     again manager "${manager[@]}" --test-package fuzz-replay --timeout 120
-    again manager "${manager[@]}" --test-package turnwise-shuttle --timeout 600 --cargo-arg=--test=adapters
+    again manager "${manager[@]}" --test-package shuttle-tests --timeout 600 --cargo-arg=--test=adapters
     for agent in pi acp; do
         look $agent -p turnwise-$agent --timeout 60 --cargo-arg=--test=wire
         again $agent -p turnwise-$agent --timeout 120 --cargo-arg=--test=scripts
@@ -480,26 +482,93 @@ lint:
 
 # the documentation, every warning an error
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps {{ crates }} --all-features
 
-# the documentation as its host builds it, with the features that bring each item
+# The flags are those of `[package.metadata.docs.rs]`. turnwise-shuttle has a folder of its own: its library is called turnwise too.
+# the documentation of every published crate as its host builds it, with the features that bring each item
 doc-host: (nightly "")
-    RUSTDOCFLAGS="-D warnings --cfg docsrs" cargo +{{ nightly }} doc --no-deps -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features --target-dir target/doc-host
+    #!/usr/bin/env bash
+    set -euo pipefail
+    export RUSTDOCFLAGS="-D warnings --cfg docsrs"
+    doc() { cargo +{{ nightly }} doc --locked --no-deps --all-features --target-dir "target/doc-host$@"; }
+    doc "" {{ crates }} -p turnwise-shuttle-engine
+    doc "" --manifest-path crates/rmcp/Cargo.toml
+    doc "/shuttle" --manifest-path crates/shuttle/Cargo.toml
 
-# what would be published: it builds from its own package
+# `cargo publish --dry-run` builds each package from what is in it alone. turnwise-shuttle and turnwise-rmcp get what they need from
+# the packages before them, and the checked example gets turnwise-shuttle from its package, by the line that its users write.
+# what would be published, of every crate: each package builds, and nothing is uploaded
 package:
-    cargo package -q -p turnwise --allow-dirty
+    #!/usr/bin/env bash
+    set -euo pipefail
+    folder=$PWD/target/publish
+    rm -rf "$folder/package" "$folder/checked"
+    publish() { cargo publish --quiet --dry-run --allow-dirty --target-dir "$folder" "$@"; }
+    packages=()
+    from_package() { packages+=(--config "patch.crates-io.$1.path='$(echo "$folder/package/$1"-[0-9]*)'"); }
+    publish_apart() { # cargo notes the patches in the lock file, where nobody else wants them
+        cp "$1/Cargo.lock" "$folder/lock"
+        local end=0
+        publish "${packages[@]}" --manifest-path "$1/Cargo.toml" || end=$?
+        cp "$folder/lock" "$1/Cargo.lock"
+        return $end
+    }
+    publish {{ crates }} -p turnwise-shuttle-engine
+    from_package turnwise
+    publish_apart crates/rmcp
+    packages=()
+    from_package turnwise-shuttle-engine
+    publish_apart crates/shuttle
+    from_package turnwise-shuttle
+    cp -r examples/checked "$folder/checked"
+    { printf '[workspace]\nmembers = ["shuttle"]\nresolver = "3"\n\n'; sed -n '/^\[workspace\.\(package\|lints\)/,/^$/p' Cargo.toml; } > "$folder/checked/Cargo.toml"
+    line=$(sed -n 's/^# Yours: \({.*}\).*/\1/p' examples/checked/shuttle/Cargo.toml)
+    test -n "$line"
+    sed -i "s|^turnwise = .*|turnwise = $line|" "$folder/checked/shuttle/Cargo.toml"
+    checked=(--quiet --manifest-path "$folder/checked/Cargo.toml" --target-dir "$folder" "${packages[@]}")
+    cargo test "${checked[@]}"
+    RUSTDOCFLAGS="-D warnings" cargo doc "${checked[@]}" --no-deps -p turnwise-shuttle
+    echo "package: every crate builds from its package, and the checked example finds its fault over turnwise-shuttle's"
+    {{ just_executable() }} publishable || true
 
-# what a release would break of the one before, once there is one
-semver:
+# fails until everything is there that only the owner can fill in, and names what is missing
+publishable:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    missing=0
+    say() { echo "publishable: $1"; missing=1; }
+    address=$(sed -n '/^\[workspace\.package\]/,/^$/ s/^repository = "\(.*\)"/\1/p' Cargo.toml)
+    test -n "$address" || say "repository: not set; the owner sets it in Cargo.toml, [workspace.package]"
+    for manifest in crates/rmcp/Cargo.toml crates/shuttle/Cargo.toml; do
+        grep -qxF "repository = \"$address\"" "$manifest" || say "repository: $manifest has another one than Cargo.toml; \`just repository\` copies it"
+    done
+    ! grep -qi '^## .* unreleased' CHANGELOG.md || say "date: not set; the owner sets it in CHANGELOG.md, in place of \"unreleased\""
+    test -L crates/shuttle/src || say "links: this checkout has files in place of symbolic links, so packages would lack their licences"
+    test -z "$(git status --porcelain)" || say "there are changes that are not committed"
+    test $missing -eq 0 && echo "publishable: nothing is missing. CONTRIBUTING.md has the steps"
+
+# copies the address of the repository from Cargo.toml to the manifests of the two workspaces that cannot inherit it
+repository:
+    address=$(sed -n '/^\[workspace\.package\]/,/^$/ s/^repository = "\(.*\)"/\1/p' Cargo.toml) \
+        && sed -i "s|^repository = .*|repository = \"$address\"|" crates/rmcp/Cargo.toml crates/shuttle/Cargo.toml
+
+# turnwise-shuttle has turnwise's interface.
+# what a release would break of the one before: every crate against the newest tag v*, or against the commit BASE
+semver BASE="":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    base={{ BASE }}
+    test -n "$base" || base=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)
+    if test -z "$base"; then echo "semver: there is no release yet (no tag v*), so nothing can break; BASE may name a commit to compare with"; exit 0; fi
     cargo semver-checks --version >/dev/null 2>&1 || cargo install --locked cargo-semver-checks || { echo "CANNOT RUN semver: cargo-semver-checks cannot be installed" >&2; exit 1; }
-    cargo semver-checks -p turnwise
+    cargo semver-checks {{ crates }} --all-features --baseline-rev "$base"
+    cargo semver-checks --manifest-path crates/rmcp/Cargo.toml --all-features --baseline-rev "$base"
 
 # builds the library with the oldest Rust that it promises
 msrv:
     rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
         || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
-    cargo +{{ msrv }} check --target-dir target/msrv -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
+    cargo +{{ msrv }} check --target-dir target/msrv {{ crates }} --all-features
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
@@ -513,7 +582,7 @@ minimal: (nightly "")
     cd "$copy"
     sed -i '/^default-members/d; s/^members = .*/members = ["crates\/acp", "crates\/cluster", "crates\/etcd", "crates\/pi", "crates\/process"]/' Cargo.toml
     cargo +{{ nightly }} update -Z direct-minimal-versions
-    cargo check --target-dir "$target" -p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd --all-features
+    cargo check --target-dir "$target" {{ crates }} --all-features
 
 # the library, the crates beside it and chatd for Windows, macOS, ARM and 32-bit x86
 targets:
@@ -528,10 +597,13 @@ targets:
     done
 
 # Of all packages: without --workspace it would look at the library's alone.
-# licences, bans and sources of all dependencies
+# licences, bans and sources of all dependencies, of each workspace
 deny:
     cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny || { echo "CANNOT RUN deny: cargo-deny cannot be installed" >&2; exit 1; }
     cargo deny --workspace check licenses bans sources
+    for workspace in benches/evidence crates/rmcp crates/shuttle fuzz; do \
+        echo "of $workspace:" && cargo deny --workspace --manifest-path "$workspace/Cargo.toml" --config "$PWD/deny.toml" check licenses bans sources || exit 1; \
+    done
 
 # the nightly toolchain with these components
 [private]

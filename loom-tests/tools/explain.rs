@@ -108,7 +108,7 @@ fn run(tree: &Tree, name: &str) -> Result<Shown, String> {
         }
     };
     let executable = if mutant.as_ref().is_some_and(Mutant::is_of_adapters) {
-        tree.build_test("turnwise-shuttle", "adapters")?
+        tree.build_test("shuttle-tests", "adapters")?
     } else {
         tree.build_test("loom-tests", "models")?
     };

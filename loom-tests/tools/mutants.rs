@@ -48,12 +48,12 @@ const MODELS: Suite = Suite {
 };
 
 const HISTORIES: Suite = Suite {
-    package: "turnwise-shuttle",
+    package: "shuttle-tests",
     test: "histories",
 };
 
 const ADAPTERS: Suite = Suite {
-    package: "turnwise-shuttle",
+    package: "shuttle-tests",
     test: "adapters",
 };
 

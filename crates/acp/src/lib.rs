@@ -287,3 +287,8 @@ impl Agent for AcpAgent {
         session.turn(message, cx).await
     }
 }
+
+// Tests the example there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -118,3 +118,8 @@ pub use engine::{Action, Answer, Batch, Engine, Fault, Grant, Request};
 pub use key::ClusterKey;
 pub use node::Node;
 pub use settings::Settings;
+
+// Tests the example there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

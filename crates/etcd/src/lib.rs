@@ -159,3 +159,8 @@ pub use builder::EtcdBuilder;
 pub use etcd::Etcd;
 #[cfg(feature = "tls")]
 pub use tls::Tls;
+
+// Tests the example there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -278,3 +278,8 @@ impl Agent for PiAgent {
         session.turn(message, cx).await
     }
 }
+
+// Tests the example there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

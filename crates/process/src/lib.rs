@@ -78,3 +78,8 @@ pub use lines::{LineError, Lines};
 pub use process::Process;
 pub use supervisor::Ended;
 pub use tail::Stderr;
+
+// Tests the example there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,6 +1,7 @@
 //! The documents: what docs/why.md quotes of the source, and where links and pictures lead, in the repository and in the packaged
 //! documentation.
 
+use crate::files::named;
 use std::{
     fs,
     path::{Path, PathBuf},
@@ -26,8 +27,9 @@ fn the_quoted_line_stands_in_the_source() {
 
 #[test]
 fn links_and_pictures_of_the_repository_are_there() {
-    for page in [
-        "README.md",
+    let mut pages = named("README.md");
+    assert!(pages.len() > 12, "every crate and every example has one");
+    let others = [
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "PROOFS.md",
@@ -36,12 +38,14 @@ fn links_and_pictures_of_the_repository_are_there() {
         "docs/scaling.md",
         "docs/speed.md",
         "docs/why.md",
-        "examples/chatd/README.md",
-    ] {
-        let folder = path(page);
-        let folder = folder.parent().expect("a page lies in a folder");
-        for target in relative_targets(&read(page)) {
-            assert!(folder.join(&target).exists(), "{page}: no file {target}");
+    ];
+    pages.extend(others.map(path));
+    for page in pages {
+        let text = fs::read_to_string(&page).expect("a page is text");
+        let folder = page.parent().expect("a page lies in a folder");
+        for target in relative_targets(&text) {
+            let (page, file) = (page.display(), folder.join(&target));
+            assert!(file.exists(), "{page}: no file {target}");
         }
     }
 }

@@ -56,19 +56,35 @@ pub(crate) fn read(file: &Path) -> String {
     fs::read_to_string(file).expect("a source is text")
 }
 
+/// Every file of the project with this name.
+pub(crate) fn named(name: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    walk(&root, &|path| path.ends_with(name), &mut files);
+    files.sort();
+    files
+}
+
 /// The sources below a folder, but for what was built and what is hidden.
 fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let is_rust = |path: &Path| path.extension().is_some_and(|extension| extension == "rs");
     let mut files = Vec::new();
+    walk(folder, &is_rust, &mut files);
+    files.sort();
+    files
+}
+
+/// Links are not followed: they lead to what is looked at by its own name.
+fn walk(folder: &Path, is_meant: &dyn Fn(&Path) -> bool, files: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the folders of the workspace are readable") {
         let entry = entry.expect("a folder that is readable");
         let (path, name) = (entry.path(), entry.file_name());
+        let kind = entry.file_type().expect("a file of some type");
         let is_ours = name != "target" && !name.to_string_lossy().starts_with('.');
-        if path.is_dir() && is_ours {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        if kind.is_dir() && is_ours {
+            walk(&path, is_meant, files);
+        } else if kind.is_file() && is_meant(&path) {
             files.push(path);
         }
     }
-    files.sort();
-    files
 }

@@ -1,8 +1,8 @@
 //! The models of turnwise's claims, explored by loom over the source that ships.
 //!
 //! `harness` runs one model, `bounds` holds the bound of each, `kit`, `tracked` and `bell` what they share. `canaries` check
-//! the checking; `source`, `layers` and `files` keep the house in order, `documents` what the documents quote and link. `idioms` shows how
-//! the usual designs fail. Each other module is a claim of PROOFS.md.
+//! the checking; `source`, `layers` and `files` keep the house in order, `documents` what the documents quote and link, `published` what is
+//! published. `idioms` shows how the usual designs fail. Each other module is a claim of PROOFS.md.
 
 // A test executable exports nothing.
 #![allow(missing_docs)]
@@ -23,6 +23,7 @@ mod documents;
 mod files;
 mod layers;
 mod paths;
+mod published;
 mod source;
 
 mod c01_exclusion;

@@ -35,7 +35,7 @@ pub(crate) fn models() -> Result<Run, String> {
 pub(crate) fn histories() -> Result<Run, String> {
     let package = [
         "--package",
-        "turnwise-shuttle",
+        "shuttle-tests",
         "--package",
         "turnwise-cluster-shuttle",
         "--features",

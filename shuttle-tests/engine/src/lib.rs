@@ -14,10 +14,7 @@ use std::future::poll_fn;
 use std::panic::{self, AssertUnwindSafe, UnwindSafe};
 use std::task::{Poll, Wake, Waker};
 
-// loom's engine has the same two.
-#[path = "../../../loom-tests/engine/src/posted.rs"]
 mod posted;
-#[path = "../../../loom-tests/engine/src/still.rs"]
 mod still;
 
 pub use posted::Posted;

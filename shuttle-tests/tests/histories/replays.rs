@@ -69,7 +69,7 @@ fn a_failure_is_had_again() {
         let (variable, command) = command.split_once(' ').expect("the variable, then cargo");
         let (name, value) = variable.split_once('=').expect("it has a value");
         let arguments = command
-            .strip_prefix("cargo test -p turnwise-shuttle --test histories ")
+            .strip_prefix("cargo test -p shuttle-tests --test histories ")
             .expect("it runs this test program");
         let (test, options) = arguments.split_once(" -- ").expect("a test, and how");
         let mut program = Command::new(env::current_exe().expect("it is running"));

@@ -1,12 +1,13 @@
 //! The desk in random schedules: any task that can go on may be the next. Time does not pass by itself: a limit passes when
 //! a test says so, with `tokio::time::trigger_timeouts`.
 
-use checked::{Desk, Store};
+use checked::{Desk, Draft, Lent, Store};
 use shuttle::{Config, Runner, scheduler::RandomScheduler};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
-use turnwise::SessionManager;
 use turnwise::testing::{Act, Method, Scripted};
+use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::StopReason};
 
 const SCHEDULES: usize = 300;
 
@@ -21,7 +22,16 @@ fn check(run: impl Fn() + Send + Sync + 'static) {
 #[test]
 fn what_was_answered_is_written() {
     check(|| {
-        shuttle::future::block_on(senders_and_a_stop());
+        shuttle::future::block_on(senders_and_a_stop(|desk| desk));
+    });
+}
+
+/// A fault on purpose: a test that cannot find it shows nothing.
+#[test]
+#[should_panic(expected = "the store: ")]
+fn a_stop_that_does_not_wait_is_found() {
+    check(|| {
+        shuttle::future::block_on(senders_and_a_stop(Hasty));
     });
 }
 
@@ -31,7 +41,7 @@ fn what_was_answered_is_written() {
 fn a_stop_comes_in_between() {
     check(|| {
         shuttle::future::block_on(async {
-            if senders_and_a_stop().await > 1 {
+            if senders_and_a_stop(|desk| desk).await > 1 {
                 panic!("stopped in between");
             }
         });
@@ -39,9 +49,12 @@ fn a_stop_comes_in_between() {
 }
 
 /// How many sessions there were.
-async fn senders_and_a_stop() -> usize {
+async fn senders_and_a_stop<B>(backend: impl Fn(Desk) -> B) -> usize
+where
+    B: Agent<Key = String, Message = String, Reply = Option<usize>, Error = Lent>,
+{
     let store = Arc::<Store>::default();
-    let (scripted, script) = Scripted::around(Desk(Arc::clone(&store)));
+    let (scripted, script) = Scripted::around(backend(Desk(Arc::clone(&store))));
     let documents = SessionManager::builder(scripted)
         .shards(1)
         .build()
@@ -67,12 +80,56 @@ async fn senders_and_a_stop() -> usize {
         assert_eq!(
             written.count(),
             1,
-            "{line}: what was answered is written, once"
+            "the store: {line} was answered, so it is written, once"
         );
     }
-    assert_eq!(store.lent(), 0, "lent for ever");
+    assert_eq!(store.lent(), 0, "the store: lent for ever");
     script.assert_played();
     script.ledger().assert_balanced();
     let starts = script.ledger().record().into_iter();
     starts.filter(|call| call.method == Method::Start).count()
+}
+
+/// The desk, but for its stop: a task of its own carries the document back, and nobody waits for it.
+struct Hasty(Desk);
+
+impl Backend for Hasty {
+    type Key = String;
+    type Session = Draft;
+    type Handle = ();
+    type Event = Infallible;
+    type Error = Lent;
+
+    async fn start(
+        &self,
+        name: &String,
+        cx: &TurnContext<Infallible>,
+    ) -> Result<(Draft, ()), Lent> {
+        self.0.start(name, cx).await
+    }
+
+    async fn stop(&self, name: &String, draft: Draft, reason: StopReason) -> Result<(), Lent> {
+        let (desk, name) = (Desk(Arc::clone(&self.0.0)), name.clone());
+        tokio::spawn(async move {
+            for _ in 0..2_000 {
+                tokio::task::yield_now().await; // it is a long way
+            }
+            desk.stop(&name, draft, reason).await
+        });
+        Ok(())
+    }
+}
+
+impl Agent for Hasty {
+    type Message = String;
+    type Reply = Option<usize>;
+
+    async fn send(
+        &self,
+        draft: &mut Draft,
+        line: String,
+        cx: &TurnContext<Infallible>,
+    ) -> Result<Option<usize>, Lent> {
+        self.0.send(draft, line, cx).await
+    }
 }

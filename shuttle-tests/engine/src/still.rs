@@ -1,4 +1,4 @@
-//! What is the same in every run, whichever engine explores it: time, hashes, the steps of a scan. shuttle's engine has this
+//! What is the same in every run, whichever engine explores it: time, hashes, the steps of a scan. loom's engine has this
 //! file too.
 
 use std::{cell::Cell, time::Duration};
