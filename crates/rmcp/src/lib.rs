@@ -51,9 +51,12 @@
 //! | the limit | [`max_sessions`](McpSessionsBuilder::max_sessions) refuses the next one with [`McpError::TooManySessions`]; rmcp answers 500 with its text |
 //! | operators | [`snapshot`](McpSessions::snapshot) returns the phase, the calls and the streams of each session, and waits for nothing |
 //!
-//! The state of a handler is not restored, only its handshake. Keep in your own storage what must survive. A call that ran when the server was
-//! killed is lost; its client decides whether to repeat it. Streams are resumed at another server with
-//! [`events`](McpSessionsBuilder::events) only.
+//! The state of a handler is not restored, only its handshake. Keep in your own storage what must survive.
+//!
+//! A call that ran when the server was killed is lost. A client that resumes its stream gets an error for this call, and decides whether to
+//! repeat it. It never gets the answer of another call: the identifiers of events name the session's generation and the call. Streams are
+//! resumed at another server with [`events`](McpSessionsBuilder::events) only. A store gives its own identifiers, and its streams end without
+//! such an error.
 //!
 //! # Calls and phases
 //!
@@ -95,11 +98,13 @@
 //! | `transport` | the calls that run, and the end of a service |
 //! | `used` | what keeps a session alive |
 //! | `live` | one session, from its start to its end |
+//! | `events` | the identifiers of events, by which streams are resumed |
 //! | `error` | why a call failed |
 #![forbid(unsafe_code)]
 
 mod builder;
 mod error;
+mod events;
 mod live;
 mod sessions;
 mod snapshot;
