@@ -437,8 +437,8 @@ bench-builds BUILDS="3" *ARGS:
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
-# The second program starts the two others that are built with it.
-# what goes wrong with what people use today: NAME is sqlite or repl; --keep writes docs/why.md, --rounds=N is for fewer or more of them
+# `repl` and `mcp` start other programs that are built with them.
+# what goes wrong with what people use today: NAME is sqlite, repl or mcp; --keep writes docs/why.md, --rounds=N is for fewer or more of them
 evidence NAME *ARGS:
     cargo build -q --locked --release --manifest-path benches/evidence/Cargo.toml --bins
     cargo run -q --locked --release --manifest-path benches/evidence/Cargo.toml --bin {{ NAME }} -- {{ ARGS }}

@@ -1,5 +1,5 @@
 //! A server for the clients: `--store=FOLDER`, `--listen=ADDRESS`, `--idle-ms=N` for the idle limit of sessions, and `--no-get` to
-//! offer no stream for notifications, as servers may. Prints its address.
+//! offer no stream for notifications, as servers may. Prints its address. It exits at the end of its input, and so with its test.
 
 mod handler;
 mod store;
@@ -12,7 +12,7 @@ use handler::Handler;
 use rmcp::transport::{
     StreamableHttpServerConfig, streamable_http_server::session::local::SessionConfig,
 };
-use std::{env, error::Error, sync::Arc, time::Duration};
+use std::{env, error::Error, io, process, sync::Arc, thread, time::Duration};
 use store::Files;
 use tokio::net::TcpListener;
 use turnwise_rmcp::McpSessions;
@@ -48,6 +48,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listen = value("--listen").unwrap_or_else(|| "127.0.0.1:0".to_owned());
     let listener = TcpListener::bind(&listen).await?;
     println!("{}", listener.local_addr()?);
+    thread::spawn(|| {
+        let _ended = io::copy(&mut io::stdin(), &mut io::sink());
+        process::exit(0);
+    });
     axum::serve(listener, Router::new().route("/mcp", routes)).await?;
     Ok(())
 }

@@ -29,6 +29,8 @@ impl Server {
             .arg(format!("--store={}", folder.display()))
             .arg(format!("--listen={address}"))
             .args(&args)
+            // The process keeps the other end.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("it starts");
