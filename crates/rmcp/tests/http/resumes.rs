@@ -85,11 +85,13 @@ async fn a_call_that_a_kill_cut_gets_an_error_and_no_answer_of_another_call() {
         let server = Server::start(Some(&store), lasting());
         let client = ByHand::open(&server.url()).await;
         let (stream, last) = begin(&server, &client, &id).await;
-        let _server = server.restart(Some(&store), lasting());
+        let server = server.restart(Some(&store), lasting());
         drop(stream);
         // To rmcp, its stream has the number that the other one had.
-        assert_eq!(client.which().await.as_deref(), Ok("1"));
+        let (other, _) = begin(&server, &client, &json!("other")).await;
         let rest = client.get(Some(&last)).await.text().await.expect("a text");
+        server.gate.open();
+        assert_eq!(result(&other.text().await.expect("a text")), "1");
         let answers = messages(&rest);
         assert!(last.len() < 200 && last.is_ascii(), "{last}");
         if id == json!(long) {
