@@ -244,6 +244,34 @@ rmcp-tests *FILTER:
     CARGO_TARGET_DIR=target/rmcp RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --manifest-path crates/rmcp/Cargo.toml
     CARGO_TARGET_DIR=target/rmcp TURNWISE_TEST_SECONDS=240 cargo test -q --locked --manifest-path crates/rmcp/Cargo.toml -- {{ FILTER }}
 
+# Exactly what the lock file and the list name. The conformance suite needs a newer Node than many machines have.
+# the official clients of MCP in TypeScript and Python and its conformance suite, into target/rmcp-clients; nothing if they are there already
+mcp-clients:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    fail() { echo "CANNOT RUN mcp-clients: $1" >&2; exit 1; }
+    mkdir -p target/rmcp-clients && cd target/rmcp-clients
+    real=../../crates/rmcp/real
+    cat "$real/package-lock.json" "$real/requirements.txt" <(echo "{{ node }}") > wanted
+    cmp -s wanted installed && exit 0
+    rm -rf installed node_modules venv
+    debian() { { apt-get update && apt-get install --yes --no-install-recommends "$@"; } >/dev/null 2>&1; }
+    command -v npm >/dev/null || debian npm || fail "there is no npm, and Debian's cannot be installed"
+    cp "$real/package.json" "$real/package-lock.json" .
+    npm install --silent --no-audit --no-fund --ignore-scripts || fail "npm cannot get the packages of $real/package-lock.json"
+    npm install --silent --no-audit --no-fund --no-save "node@{{ node }}" || fail "npm cannot get Node {{ node }}"
+    node_modules/.bin/node --version >/dev/null || fail "Node {{ node }} does not run here"
+    python3 -m venv venv >/dev/null 2>&1 || { debian python3 python3-venv && python3 -m venv venv; } || fail "there is no Python with venv, and Debian's cannot be installed"
+    venv/bin/pip install --quiet --disable-pip-version-check --no-deps --requirement "$real/requirements.txt" || fail "pip cannot get the packages of $real/requirements.txt"
+    mv wanted installed
+
+# turnwise-rmcp with these clients and this suite, against a server that is killed meanwhile; FILTER chooses tests by name
+rmcp-clients *FILTER:
+    @{{ just_executable() }} mcp-clients || { echo "CANNOT RUN rmcp-clients: there are no clients" >&2; exit 1; }
+    cargo fmt --manifest-path crates/rmcp/Cargo.toml --all --check
+    CARGO_TARGET_DIR=target/rmcp cargo clippy --locked --manifest-path crates/rmcp/Cargo.toml -p rmcp-clients --bins --test clients -- -D warnings
+    CARGO_TARGET_DIR=target/rmcp TURNWISE_TEST_SECONDS=240 cargo test -q --locked --manifest-path crates/rmcp/Cargo.toml -p rmcp-clients --test clients -- {{ FILTER }}
+
 # so many TURNS over five sessions of different makes, with aborts and kills at random; then nothing may be left
 acp-soak TURNS="200":
     @{{ just_executable() }} acp || { echo "CANNOT RUN acp-soak: there are no agents" >&2; exit 1; }
@@ -420,8 +448,8 @@ bench-builds BUILDS="3" *ARGS:
 scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
-# The second program starts the two others that are built with it.
-# what goes wrong with what people use today: NAME is sqlite or repl; --keep writes docs/why.md, --rounds=N is for fewer or more of them
+# `repl` and `mcp` start other programs that are built with them.
+# what goes wrong with what people use today: NAME is sqlite, repl or mcp; --keep writes docs/why.md, --rounds=N is for fewer or more of them
 evidence NAME *ARGS:
     cargo build -q --locked --release --manifest-path benches/evidence/Cargo.toml --bins
     cargo run -q --locked --release --manifest-path benches/evidence/Cargo.toml --bin {{ NAME }} -- {{ ARGS }}

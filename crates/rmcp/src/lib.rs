@@ -51,9 +51,12 @@
 //! | the limit | [`max_sessions`](McpSessionsBuilder::max_sessions) refuses the next session with [`McpError::TooManySessions`]; rmcp answers 500 with its text |
 //! | operators | [`snapshot`](McpSessions::snapshot) returns the phase, the calls and the streams of each session, and waits for nothing |
 //!
-//! Only the handshake of a handler is restored, not its state. Keep in your own storage what must survive. A call that ran when the server was
-//! killed is lost; its client decides whether to repeat it. Another server can resume streams only with
-//! [`events`](McpSessionsBuilder::events).
+//! Only the handshake of a handler is restored, not its state. Keep in your own storage what must survive.
+//!
+//! A call that ran when the server was killed is lost. A client that resumes its stream gets an error for this call, and decides whether to
+//! repeat it. It never gets the answer of another call: the identifiers of events name the session's generation and the call. Another server
+//! can resume streams only with [`events`](McpSessionsBuilder::events). Such a store gives its own identifiers, and its streams end without
+//! that error.
 //!
 //! # Calls and phases
 //!
@@ -95,11 +98,13 @@
 //! | `transport` | the calls that run, and the end of a service |
 //! | `used` | what keeps a session alive |
 //! | `live` | one session, from its start to its end |
+//! | `events` | the identifiers of events, by which streams are resumed |
 //! | `error` | why a call failed |
 #![forbid(unsafe_code)]
 
 mod builder;
 mod error;
+mod events;
 mod live;
 mod sessions;
 mod snapshot;

@@ -3,6 +3,7 @@
 //! What a session contains is rmcp's: each has a [`LocalSessionManager`] of its own, with this session in it and no other. So rmcp
 //! routes the messages, numbers the events and replays them. The map, the idle times, the limit and the identities are turnwise's.
 
+use crate::events::Generation;
 use parking_lot::Mutex;
 use rmcp::transport::{
     WorkerTransport,
@@ -56,6 +57,8 @@ pub(crate) enum Stage {
 pub(crate) struct Live {
     pub(crate) local: LocalSessionManager,
     pub(crate) control: SessionControl<()>,
+    /// `None` if a store names the events.
+    pub(crate) generation: Option<Generation>,
     pub(crate) calls: AtomicUsize,
     pub(crate) streams: AtomicUsize,
     stage: watch::Sender<Stage>,
@@ -194,6 +197,7 @@ impl Backend for Locals {
         let live = Arc::new(Live {
             local,
             control: cx.session(),
+            generation: self.events.is_none().then(Generation::new),
             calls: AtomicUsize::new(0),
             streams: AtomicUsize::new(0),
             stage: watch::Sender::new(Stage::Blank),

@@ -2,10 +2,11 @@
 
 use crate::{
     error::McpError,
+    events::{Generation, Named, Resumed, lost},
     live::{Live, Locals, Stage},
     snapshot::{McpSession, snapshot},
     transport::{McpTransport, Serving, Side},
-    used::Kept,
+    used::{Kept, Once},
 };
 use futures_core::Stream;
 use rmcp::{
@@ -218,10 +219,12 @@ impl RmcpSessionManager for McpSessions {
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, McpError> {
         let kept = self.found(id).await?;
-        Ok(Kept::new(
-            kept.local.create_stream(id, message).await?,
-            kept,
-        ))
+        let named = match (&kept.generation, &message) {
+            (Some(generation), JsonRpcMessage::Request(request)) => generation.call(&request.id),
+            _ => Named::default(),
+        };
+        let stream = kept.local.create_stream(id, message).await?;
+        Ok(Kept::new(stream, named, kept))
     }
 
     async fn accept_message(
@@ -250,10 +253,10 @@ impl RmcpSessionManager for McpSessions {
         id: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, McpError> {
         let kept = self.found(id).await?;
-        Ok(Kept::new(
-            kept.local.create_standalone_stream(id).await?,
-            kept,
-        ))
+        let generation = kept.generation.as_ref();
+        let named = generation.map(Generation::common).unwrap_or_default();
+        let stream = kept.local.create_standalone_stream(id).await?;
+        Ok(Kept::new(stream, named, kept))
     }
 
     async fn resume(
@@ -262,7 +265,21 @@ impl RmcpSessionManager for McpSessions {
         last_event_id: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, McpError> {
         let kept = self.found(id).await?;
-        Ok(Kept::new(kept.local.resume(id, last_event_id).await?, kept))
+        let resumed = match &kept.generation {
+            Some(generation) => generation.resume(&last_event_id),
+            None => Resumed::Here(last_event_id, Named::default()),
+        };
+        match resumed {
+            Resumed::Here(last, named) => {
+                let stream = kept.local.resume(id, last).await?;
+                Ok(Kept::new(stream, named, kept))
+            }
+            Resumed::Lost(call) => {
+                let stream = Once(Some(lost(call)));
+                Ok(Kept::new(stream, Named::default(), kept))
+            }
+            Resumed::Unknown => Err(missing(id)),
+        }
     }
 
     async fn restore_session(

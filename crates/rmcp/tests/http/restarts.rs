@@ -4,7 +4,10 @@ use crate::{client::ByHand, config, gate::until, lasting, server::Server, short,
 use reqwest::StatusCode;
 use rmcp::{
     ServiceExt,
-    model::{CallToolRequestParams, ClientConfig, ProtocolVersion},
+    model::{
+        CallToolRequestParams, ClientConfig, ClientJsonRpcMessage, InitializeRequest,
+        ProtocolVersion, RequestId,
+    },
     transport::{
         StreamableHttpClientTransport,
         streamable_http_server::{
@@ -21,7 +24,7 @@ use std::{
     time::Duration,
 };
 use tokio::task::{JoinHandle, JoinSet, consume_budget};
-use turnwise_rmcp::{McpPhase, McpSessions};
+use turnwise_rmcp::{McpError, McpPhase, McpSessions};
 
 fn which(client: &ByHand) -> JoinHandle<Result<String, StatusCode>> {
     let client = client.clone();
@@ -237,8 +240,13 @@ async fn a_session_that_nobody_serves_holds_up_no_call() {
     let state = SessionState::new(ClientConfig::default());
     store.store(&id, &state).await.expect("it is kept");
     polled_once(sessions.restore_session(Arc::clone(&id))).await; // the client has left
-    until(|| !sessions.snapshot().is_empty()).await;
+    let phase = || sessions.snapshot().first().map(|session| session.phase);
+    until(|| phase() == Some(McpPhase::Idle)).await;
     assert!(!sessions.has_session(&id).await.expect("an answer"));
+    let initialize = InitializeRequest::new(ClientConfig::default());
+    let initialize = ClientJsonRpcMessage::request(initialize.into(), RequestId::Number(0));
+    let refused = sessions.initialize_session(&id, initialize).await;
+    assert!(matches!(refused, Err(McpError::NotFound(_))), "{refused:?}");
     let restored = sessions.restore_session(Arc::clone(&id)).await;
     assert!(matches!(restored, Ok(RestoreOutcome::Restored(_))));
     drop(restored); // its service has ended

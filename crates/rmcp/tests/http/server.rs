@@ -24,7 +24,8 @@ use tokio::{net::TcpListener, runtime::Runtime};
 use turnwise_rmcp::{McpPhase, McpSession, McpSessions, McpSessionsBuilder};
 
 /// The tools, each of which returns the number of the handler: `which` at once, `wait` when the gate opens, `report` with a report of
-/// its progress before the gate and one behind it, and `flood` after more reports than a connection takes.
+/// its progress before the gate and one behind it, `announce` after a notification that belongs to no call, and `flood` after more reports
+/// than a connection takes.
 struct Tools {
     number: usize,
     gate: Arc<Gate>,
@@ -51,6 +52,10 @@ impl ServerHandler for Tools {
         match &*request.name {
             "which" => {}
             "wait" => self.gate.pass().await,
+            "announce" => {
+                let announced = context.peer.notify_tool_list_changed().await;
+                announced.expect("its session takes it");
+            }
             "report" => {
                 report(1.0).await;
                 self.gate.pass().await;

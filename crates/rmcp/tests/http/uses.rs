@@ -1,14 +1,6 @@
 //! Sessions in use: calls, streams, limits, and what operators see.
 
-use crate::{
-    client::{ByHand, messages, result},
-    config,
-    gate::until,
-    lasting,
-    server::Server,
-    short,
-    store::Store,
-};
+use crate::{client::ByHand, config, gate::until, lasting, server::Server, short, store::Store};
 use reqwest::StatusCode;
 use rmcp::{
     ServiceExt,
@@ -50,48 +42,6 @@ async fn rmcps_client_calls_and_ends_its_session() {
 }
 
 #[tokio::test]
-async fn a_stream_that_broke_is_resumed() {
-    let server = Server::start(None, lasting());
-    let client = ByHand::open(&server.url()).await;
-    let mut stream = client.tool(7, "report").send().await.expect("an answer");
-    let mut text = String::new();
-    while messages(&text).is_empty() {
-        let chunk = stream.chunk().await.expect("it goes on").expect("a part");
-        text += str::from_utf8(&chunk).expect("a text");
-    }
-    assert_eq!(messages(&text)[0]["params"]["progress"], 1.0);
-    let mut ids = text.lines().filter_map(|line| line.strip_prefix("id:"));
-    let last = ids.next_back().expect("an id").trim().to_owned();
-    drop(stream);
-    until(|| {
-        server
-            .session(&client.id)
-            .is_some_and(|session| session.streams == 0)
-    })
-    .await;
-    let resumed = tokio::spawn({
-        let client = client.clone();
-        async move { client.get(Some(&last)).await.text().await.expect("a text") }
-    });
-    until(|| {
-        server
-            .session(&client.id)
-            .is_some_and(|session| session.streams == 1)
-    })
-    .await;
-    server.gate.open();
-    let rest = resumed.await.expect("it is resumed");
-    let missed = messages(&rest);
-    assert!(
-        missed
-            .iter()
-            .any(|message| message["params"]["progress"] == 2.0),
-        "{rest}"
-    );
-    assert_eq!(result(&rest), "1");
-}
-
-#[tokio::test]
 async fn a_call_whose_client_has_left_does_not_expire() {
     let server = Server::start(None, short());
     let client = ByHand::open(&server.url()).await;
@@ -128,6 +78,25 @@ async fn an_open_stream_does_not_expire() {
     assert_eq!(server.phase(&client.id), Some(McpPhase::Used));
     drop(stream);
     until(|| server.session(&client.id).is_none()).await;
+}
+
+#[tokio::test]
+async fn a_handshake_does_not_expire() {
+    let server = Server::start(None, short());
+    let initialize = server.between.initialize.close();
+    let url = server.url();
+    let opening = tokio::spawn(async move { ByHand::try_open(&url).await });
+    initialize.reached(1).await;
+    server.between.initialize.free();
+    for _ in 0..2 {
+        // A session that begins later, and is not used, expires.
+        let other = ByHand::open(&server.url()).await;
+        until(|| server.session(&other.id).is_none()).await;
+    }
+    assert_eq!(server.sessions().snapshot()[0].phase, McpPhase::Opening);
+    initialize.open();
+    let client = opening.await.expect("it ends").expect("it begins");
+    assert_eq!(client.which().await.as_deref(), Ok("1"));
 }
 
 #[tokio::test]
