@@ -204,7 +204,9 @@ impl Refusal {
     pub(super) fn stop<E: Error + 'static>(error: &StopError<E>) -> Self {
         let (status, code) = match error {
             StopError::Failed(_) => (StatusCode::BAD_GATEWAY, "stop_failed"),
-            StopError::Abandoned => (StatusCode::GATEWAY_TIMEOUT, "stop_timed_out"),
+            StopError::Abandoned | StopError::Held => {
+                (StatusCode::GATEWAY_TIMEOUT, "stop_timed_out")
+            }
             StopError::Closed => (StatusCode::SERVICE_UNAVAILABLE, "closing"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "panicked"),
         };
@@ -273,6 +275,7 @@ mod tests {
         let failed = Arc::new(io::Error::other("it is gone"));
         assert_eq!(of(StopError::Failed(failed)), 502);
         assert_eq!(of(StopError::Abandoned), 504);
+        assert_eq!(of(StopError::Held), 504);
         assert_eq!(of(StopError::Closed), 503);
         assert_eq!(of(StopError::Panicked), 500);
     }
