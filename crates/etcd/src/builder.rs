@@ -118,12 +118,12 @@ impl EtcdBuilder {
             return Err(wrong("https needs `EtcdBuilder::tls`"));
         }
         let mut etcd = Etcd::new(members, root, self.user);
-        etcd.warnings = versions(&etcd.members).await?;
+        etcd.warnings = versions(&etcd.inner.members).await?;
         // Not by a lane of the engine: its connections live on another thread.
         let lane = Lane::default();
-        let key = BASE64.encode(etcd.root.as_bytes());
+        let key = BASE64.encode(etcd.inner.root.as_bytes());
         let body = format!(r#"{{"key":"{key}","keys_only":true}}"#);
-        let asked = etcd.call(&lane, "/v3/kv/range", body);
+        let asked = etcd.inner.call(&lane, "/v3/kv/range", body);
         let late = || io::Error::new(io::ErrorKind::TimedOut, "etcd has no leader");
         let limit = Duration::from_secs(10);
         let answer = tokio::time::timeout(limit, asked).await;

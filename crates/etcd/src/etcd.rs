@@ -1,7 +1,7 @@
 //! The engine.
 
 use crate::{
-    heartbeat::{Heartbeats, Overdue, PAUSE},
+    heartbeat::{Heartbeats, Overdue},
     link::{Lane, Members},
     wire::{self, failed},
 };
@@ -9,18 +9,28 @@ use hyper::body::Bytes;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use std::{
+    collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
     io, process,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 use turnwise_cluster::{Answer, Batch, Engine, Fault, Grant};
 
 /// An etcd cluster, as the [`Engine`] of a [`Node`](turnwise_cluster::Node).
 pub struct Etcd {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What its tasks share.
+pub(crate) struct Inner {
     pub(crate) members: Members,
-    /// Grants, renewals and the end of the node.
+    /// Of one's own lease.
     leases: Lane,
     /// The ends of other nodes.
     ends: Lane,
@@ -32,22 +42,33 @@ pub struct Etcd {
     /// The same and `k/`.
     keys: String,
     heartbeats: Heartbeats,
-    /// The last lease that was prolonged, and when.
-    prolonged: Mutex<Option<(u64, Instant)>>,
+    /// A lease that etcd may have granted, and that has no heartbeat yet. From before the question.
+    spare: Mutex<Option<(u64, Instant)>>,
+    kept: Mutex<HashMap<u64, Kept>>,
+    /// Only one task ends others, and one prolongs, at a time.
+    ending: AtomicBool,
+    prolonging: AtomicBool,
     pub(crate) user: Option<(String, String)>,
     token: Mutex<Option<Arc<str>>>,
     /// etcd's own number of its cluster, from the first answer.
     identity: Mutex<Option<u64>>,
-    pub(crate) warnings: Vec<String>,
+}
+
+/// A lease of a node.
+struct Kept {
+    /// The node's time to live.
+    time: Duration,
+    /// Read before etcd's lease was last prolonged.
+    prolonged: Instant,
 }
 
 impl fmt::Debug for Etcd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let members = self.members.list.iter().map(|member| &member.url);
+        let members = self.inner.members.list.iter().map(|member| &member.url);
         f.debug_struct("Etcd")
             .field("members", &members.collect::<Vec<_>>())
-            .field("root", &self.root)
-            .field("user", &self.user.as_ref().map(|(name, _)| name))
+            .field("root", &self.inner.root)
+            .field("user", &self.inner.user.as_ref().map(|(name, _)| name))
             .finish_non_exhaustive()
     }
 }
@@ -94,15 +115,16 @@ impl Etcd {
     }
 
     async fn range(&self, key: &[u8], most: Option<usize>) -> io::Result<Vec<(Vec<u8>, Arc<str>)>> {
-        let body = wire::range(&self.keys, key, most);
-        let answer = self.call(&self.looks, "/v3/kv/range", body).await;
-        let found = answer.and_then(|answer| wire::owners(&self.keys, &answer));
+        let Inner { keys, looks, .. } = &*self.inner;
+        let body = wire::range(keys, key, most);
+        let answer = self.inner.call(looks, "/v3/kv/range", body).await;
+        let found = answer.and_then(|answer| wire::owners(keys, &answer));
         found.map_err(io::Error::other)
     }
 
     pub(crate) fn new(members: Members, root: String, user: Option<(String, String)>) -> Self {
         let second = 1 % members.list.len();
-        Self {
+        let inner = Inner {
             members,
             leases: Lane::default(),
             ends: Lane::begins_at(second),
@@ -110,15 +132,23 @@ impl Etcd {
             looks: Lane::begins_at(second),
             keys: format!("{root}k/"),
             heartbeats: Heartbeats::new(&root),
-            prolonged: Mutex::default(),
+            spare: Mutex::default(),
+            kept: Mutex::default(),
+            ending: AtomicBool::new(false),
+            prolonging: AtomicBool::new(false),
             root,
             user,
             token: Mutex::default(),
             identity: Mutex::default(),
+        };
+        Self {
+            inner: Arc::new(inner),
             warnings: Vec::new(),
         }
     }
+}
 
+impl Inner {
     /// One request. It is repeated only if etcd has refused its token.
     pub(crate) async fn call(&self, lane: &Lane, path: &str, body: String) -> Result<Value, Fault> {
         let body = Bytes::from(body);
@@ -185,47 +215,117 @@ impl Etcd {
 }
 
 /// How long etcd keeps a lease that nobody prolongs: heartbeats decide when a node is dead, and this cleans up after the last one.
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_secs(86_400);
 
-impl Etcd {
-    /// Ends the nodes whose time has passed. It takes no longer than a small part of a term: what is left is done the next time.
-    async fn end_others(&self) {
+/// From one prolongation to the next.
+const OFTEN: Duration = Duration::from_secs(300);
+
+/// Of a task beside the renewals.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Keys of a transaction, each with two operations in it.
+const MARKS: usize = 30;
+
+/// Set as long as this lives.
+struct Busy(Arc<Inner>, fn(&Inner) -> &AtomicBool);
+
+impl Busy {
+    fn set(inner: &Arc<Inner>, flag: fn(&Inner) -> &AtomicBool) -> Option<Self> {
+        let was = flag(inner).swap(true, Ordering::AcqRel);
+        (!was).then(|| Self(Arc::clone(inner), flag))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        (self.1)(&self.0).store(false, Ordering::Release);
+    }
+}
+
+/// Beside the renewals and batches: none of them waits for it.
+fn beside(busy: Busy, work: impl Future<Output = Result<(), Fault>> + Send + 'static) {
+    drop(tokio::spawn(async move {
+        // What is left is done the next time, or by another node.
+        drop(tokio::time::timeout(LIMIT, work).await);
+        drop(busy);
+    }));
+}
+
+impl Inner {
+    /// Ends the nodes whose time has passed.
+    fn end_others(self: &Arc<Self>) {
+        let Some(busy) = Busy::set(self, |inner| &inner.ending) else {
+            return;
+        };
         let overdue = self.heartbeats.overdue(Instant::now());
         if !overdue.is_empty() {
-            let ends = async {
-                for one in overdue {
-                    // Another node does it, or the next look.
-                    drop(self.end_other(one).await);
-                }
-            };
-            drop(tokio::time::timeout(PAUSE, ends).await);
+            let inner = Arc::clone(self);
+            beside(busy, async move { inner.end(&overdue).await });
         }
     }
 
-    async fn end_other(&self, Overdue { lease, revision }: Overdue) -> Result<(), Fault> {
-        if let Some(revision) = revision {
-            let body = self.heartbeats.end(lease, revision);
+    async fn end(&self, overdue: &[Overdue]) -> Result<(), Fault> {
+        for some in overdue.chunks(MARKS) {
+            let body = self.heartbeats.marks(some);
             let answer = self.call(&self.ends, "/v3/kv/txn", body).await?;
-            if answer["succeeded"] != true {
-                return Ok(());
+            for lease in self.heartbeats.marked(some, &answer) {
+                match self.call(&self.ends, "/v3/lease/revoke", id(lease)).await {
+                    // Somebody else did it, or there was no lease.
+                    Err(Fault::Gone) => {
+                        let body = self.heartbeats.removal(lease);
+                        self.call(&self.ends, "/v3/kv/txn", body).await?;
+                    }
+                    other => drop(other?),
+                }
             }
         }
-        self.call(&self.ends, "/v3/lease/revoke", id(lease)).await?;
         Ok(())
     }
 
-    /// Prolongs etcd's own lease long before it expires.
-    async fn prolong(&self, lease: u64) {
-        let is_fresh =
-            |prolonged: (u64, Instant)| prolonged.0 == lease && prolonged.1.elapsed() < LONG / 10;
-        if self.prolonged.lock().is_some_and(is_fresh) {
+    /// Prolongs etcd's own lease, long before it expires. By the connection of the renewals, which works.
+    fn prolong(self: &Arc<Self>, lease: u64) {
+        let prolonged = self.kept.lock().get(&lease).map(|kept| kept.prolonged);
+        if prolonged.is_some_and(|prolonged| prolonged.elapsed() < OFTEN) {
             return;
         }
-        let now = Instant::now();
-        let call = self.call(&self.ends, "/v3/lease/keepalive", id(lease));
-        if let Ok(Ok(_)) = tokio::time::timeout(PAUSE, call).await {
-            *self.prolonged.lock() = Some((lease, now));
-        }
+        let Some(busy) = Busy::set(self, |inner| &inner.prolonging) else {
+            return;
+        };
+        let inner = Arc::clone(self);
+        beside(busy, async move {
+            let now = Instant::now();
+            let answer = inner.call(&inner.leases, "/v3/lease/keepalive", id(lease));
+            // One that has expired has no time.
+            if wire::number(&answer.await?["TTL"]).is_some_and(|time| time > 0) {
+                let mut kept = inner.kept.lock();
+                kept.get_mut(&lease)
+                    .into_iter()
+                    .for_each(|kept| kept.prolonged = now);
+            }
+            Ok(())
+        });
+    }
+
+    /// How long this lease may be used: half of what etcd has promised is left.
+    fn left(&self, lease: u64) -> Duration {
+        let kept = self.kept.lock();
+        let kept = kept.get(&lease);
+        kept.map_or(Duration::ZERO, |kept| {
+            (LONG / 2).saturating_sub(kept.prolonged.elapsed())
+        })
+    }
+
+    /// Its heartbeat has ended, or is missing. If nobody else has done it, its records go once its sessions have ended.
+    fn lost(self: &Arc<Self>, lease: u64) {
+        let Some(kept) = self.kept.lock().remove(&lease) else {
+            return;
+        };
+        let inner = Arc::clone(self);
+        drop(tokio::spawn(async move {
+            tokio::time::sleep(kept.time).await;
+            let revoked = inner.call(&inner.ends, "/v3/lease/revoke", id(lease));
+            drop(tokio::time::timeout(LIMIT, revoked).await);
+        }));
     }
 }
 
@@ -233,47 +333,80 @@ fn id(lease: u64) -> String {
     format!(r#"{{"ID":"{lease}"}}"#)
 }
 
+fn exists(fault: &Fault) -> bool {
+    matches!(fault, Fault::Failed(words) if words.contains("lease already exists"))
+}
+
 impl Engine for Etcd {
-    /// If its answer is lost, a lease of an hour is left, without records.
     async fn grant(&self, time: Duration) -> Result<Grant, Fault> {
+        let inner = &self.inner;
         // Never 0, and positive for etcd.
-        let lease = RandomState::new().hash_one(process::id()) >> 1 | 1;
-        let seconds = LONG.max(time.saturating_mul(10)).as_secs();
+        let fresh = || {
+            (
+                RandomState::new().hash_one(process::id()) >> 1 | 1,
+                Instant::now(),
+            )
+        };
+        let (lease, prolonged) = *inner.spare.lock().get_or_insert_with(fresh);
+        let seconds = LONG.as_secs();
         let body = format!(r#"{{"ID":"{lease}","TTL":"{seconds}"}}"#);
-        self.call(&self.leases, "/v3/lease/grant", body).await?;
-        let body = self.heartbeats.begin(lease, time);
-        let answer = self.call(&self.leases, "/v3/kv/txn", body).await?;
-        let time = self.heartbeats.seen(lease, &answer, Instant::now());
-        let time = time.ok_or_else(|| failed("etcd has this lease already"))?;
-        *self.prolonged.lock() = Some((lease, Instant::now()));
+        match inner.call(&inner.leases, "/v3/lease/grant", body).await {
+            Ok(_) => {}
+            // By a question whose answer was lost.
+            Err(fault) if exists(&fault) => {}
+            Err(fault) => return Err(fault),
+        }
+        let body = inner.heartbeats.begin(lease, time);
+        let answer = inner.call(&inner.leases, "/v3/kv/txn", body).await;
+        if matches!(answer, Ok(_) | Err(Fault::Gone)) {
+            inner.spare.lock().take_if(|spare| spare.0 == lease);
+        }
+        let time = inner.heartbeats.seen(lease, &answer?, Instant::now());
+        let time = time.ok_or_else(|| failed("etcd has this heartbeat already"))?;
+        let kept = Kept { time, prolonged };
+        let mut all = inner.kept.lock();
+        // Those that were given up because etcd did not answer.
+        all.retain(|_, kept| kept.prolonged.elapsed() < LONG / 2);
+        all.insert(lease, kept);
         Ok(Grant { lease, time })
     }
 
     async fn renew(&self, lease: u64) -> Result<Duration, Fault> {
-        let body = self.heartbeats.renewal(lease);
-        let answer = self.call(&self.leases, "/v3/kv/txn", body).await?;
-        let time = self.heartbeats.seen(lease, &answer, Instant::now());
-        let time = time.ok_or(Fault::Gone)?;
-        self.end_others().await;
-        self.prolong(lease).await;
-        Ok(time)
+        let inner = &self.inner;
+        let body = inner.heartbeats.renewal(lease);
+        let answer = inner.call(&inner.leases, "/v3/kv/txn", body).await?;
+        let time = inner.heartbeats.seen(lease, &answer, Instant::now());
+        let left = inner.left(lease);
+        let Some(time) = time.filter(|_| !left.is_zero()) else {
+            inner.lost(lease);
+            return Err(Fault::Gone);
+        };
+        inner.end_others();
+        inner.prolong(lease);
+        Ok(time.min(left))
     }
 
     async fn revoke(&self, lease: u64) -> Result<(), Fault> {
-        match self.call(&self.leases, "/v3/lease/revoke", id(lease)).await {
-            Ok(_) | Err(Fault::Gone) => Ok(()),
+        let inner = &self.inner;
+        let revoked = inner.call(&inner.leases, "/v3/lease/revoke", id(lease));
+        match revoked.await {
+            Ok(_) | Err(Fault::Gone) => {
+                inner.kept.lock().remove(&lease);
+                Ok(())
+            }
             Err(fault) => Err(fault),
         }
     }
 
     async fn ask(&self, batch: Batch) -> Result<Vec<Answer>, Fault> {
-        let body = wire::transaction(&self.keys, &batch)?;
-        let answer = self.call(&self.batches, "/v3/kv/txn", body).await?;
+        let inner = &self.inner;
+        let body = wire::transaction(&inner.keys, &batch)?;
+        let answer = inner.call(&inner.batches, "/v3/kv/txn", body).await?;
         let answers = wire::answers(&batch, &answer)?;
         let is_others = |answer: &Answer| matches!(answer, Answer::Other { .. });
         if answers.iter().any(is_others) {
-            // Their owner may be dead: the next question gets the key.
-            self.end_others().await;
+            // Their owner may be dead: a later question gets the key.
+            inner.end_others();
         }
         Ok(answers)
     }

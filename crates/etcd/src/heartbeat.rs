@@ -2,7 +2,7 @@
 //!
 //! The time to live of an etcd lease does not suffice. A leader that is paused for longer may revoke leases when it goes on, though they
 //! were renewed at its successor meanwhile (seen with 3.5.16; since then etcd asks its members less often whether the leader still is
-//! one). So etcd's leases live for hours here. They only tie records together, and clean up after the last node.
+//! one). So etcd's leases live for a day here. They only tie records together, and clean up after the last node.
 //!
 //! A heartbeat is a record, which its node renews by a transaction. Each renewal also reads those of all nodes. One that has kept its
 //! revision for its time to live is marked as ended, by a transaction that compares the revision. No renewal takes effect after that. Then the
@@ -20,8 +20,8 @@ use std::{
 /// The value of one that has ended. Otherwise it is the time to live in milliseconds.
 const ENDED: &str = "0";
 
-/// From one try to end a node to the next. As long as one may take.
-pub(crate) const PAUSE: Duration = Duration::from_millis(200);
+/// From one try to end a node to the next.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The heartbeats of a cluster, as names of etcd.
 pub(crate) struct Heartbeats {
@@ -86,11 +86,38 @@ impl Heartbeats {
         )
     }
 
-    /// Ends it, if it still has this revision.
-    pub(crate) fn end(&self, lease: u64, revision: u64) -> String {
+    /// Marks each of them that still has the revision at which it was overdue.
+    pub(crate) fn marks(&self, overdue: &[Overdue]) -> String {
+        let ended = BASE64.encode(ENDED.as_bytes());
+        let marks = overdue.iter().map(|one| {
+            let key = self.key(one.lease);
+            // One that is marked already is found by the read.
+            let revision = one.revision.unwrap_or_default();
+            format!(
+                r#"{{"request_txn":{{"compare":[{{{key},"target":"MOD","result":"EQUAL","mod_revision":"{revision}"}}],"success":[{{"request_put":{{{key},"value":"{ended}","ignore_lease":true}}}}],"failure":[{{"request_range":{{{key}}}}}]}}}}"#
+            )
+        });
+        let marks: Vec<_> = marks.collect();
+        format!(r#"{{"success":[{}]}}"#, marks.join(","))
+    }
+
+    /// Takes the answer to [`marks`](Self::marks), and returns the leases that have ended.
+    pub(crate) fn marked(&self, overdue: &[Overdue], answer: &Value) -> Vec<u64> {
+        let answers = answer["responses"].as_array().into_iter().flatten();
+        let ended = overdue.iter().zip(answers).filter(|(_, answer)| {
+            let mark = &answer["response_txn"];
+            let found = &mark["responses"][0]["response_range"]["kvs"][0];
+            let is_ended = |(_, _, time): (_, _, Duration)| time.is_zero();
+            mark["succeeded"] == true || self.heartbeat(found).is_some_and(is_ended)
+        });
+        ended.map(|(one, _)| one.lease).collect()
+    }
+
+    /// Removes one that has ended and has no lease.
+    pub(crate) fn removal(&self, lease: u64) -> String {
         let (key, ended) = (self.key(lease), BASE64.encode(ENDED.as_bytes()));
         format!(
-            r#"{{"compare":[{{{key},"target":"MOD","result":"EQUAL","mod_revision":"{revision}"}}],"success":[{{"request_put":{{{key},"value":"{ended}","ignore_lease":true}}}}]}}"#
+            r#"{{"compare":[{{{key},"target":"VALUE","result":"EQUAL","value":"{ended}"}}],"success":[{{"request_delete_range":{{{key}}}}}]}}"#
         )
     }
 

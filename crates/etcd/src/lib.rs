@@ -63,12 +63,12 @@
 //! All that [`turnwise_cluster`] promises, on its conditions. One of them is that a lease does not expire early. **etcd's own leases do**:
 //! when a leader goes on that was stuck or paused for longer than a lease lives, it may revoke leases that were renewed at its successor
 //! (etcd issue 15247; 2 of 12 pauses with etcd 3.5.16). So this crate measures time itself. Each node has a heartbeat, which is a record. If
-//! a heartbeat stands still for its time to live, by the clock of another node, that node ends the lease. etcd's lease lives for an
-//! hour, or ten times as long as the node's. It cleans up after the last node.
+//! a heartbeat stands still for its time to live, by the clock of another node, that node ends the lease. etcd's own lease lives for a
+//! day. It cleans up after the last node, and a leader that is stuck for a day may still revoke it early.
 //!
 //! So the keys of a dead node become free at the next request for one of them, or at the next renewal of another node, once its time
-//! to live has passed since such a renewal first saw its last heartbeat. That is at most the time to live and 0.8 s after its death, if
-//! one of its keys is asked for.
+//! to live has passed since such a renewal first saw its last heartbeat. If another node was running when it died, that is at most the
+//! time to live and about 0.8 s after its death. Otherwise it is the time to live after the first node has started.
 //!
 //! A restored backup of etcd goes back in time, and so do fences. A store that compares fences then refuses all new sessions until the
 //! fences have caught up. Restore it with `etcdutl snapshot restore --bump-revision 1000000000 --mark-compacted`, which makes all later

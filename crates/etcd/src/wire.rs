@@ -244,7 +244,7 @@ pub(crate) fn warning(version: &str) -> Result<Option<String>, String> {
     Ok((!fixed).then(|| {
         format!(
             "etcd {version}: before 3.4.31 and 3.5.13 leases may be revoked early (etcd issue 15247): \
-             those of turnwise only if a leader is stuck for an hour. Upgrade etcd."
+             those of turnwise only if a leader is stuck for a day. Upgrade etcd."
         )
     }))
 }

@@ -8,7 +8,7 @@ mod heartbeat;
 mod wire;
 
 use data_encoding::BASE64;
-use heartbeat::Heartbeats;
+use heartbeat::{Heartbeats, Overdue};
 use serde_json::{Value, json};
 use std::{
     mem,
@@ -274,14 +274,42 @@ fn transactions_compare() {
         *put,
         json!({ "key": key, "ignore_value": true, "ignore_lease": true })
     );
-    let end = parsed(beats.end(77, 5));
+    let overdue = [(77, Some(5)), (78, Some(6)), (79, None), (80, Some(7))];
+    let overdue = overdue.map(|(lease, revision)| Overdue { lease, revision });
+    let marks = parsed(beats.marks(&overdue));
+    let mark = &marks["success"][0]["request_txn"];
     assert_eq!(
-        end["compare"],
+        mark["compare"],
         json!([{ "key": key, "target": "MOD", "result": "EQUAL", "mod_revision": "5" }])
     );
-    let put = &end["success"][0]["request_put"];
     assert_eq!(
-        *put,
+        mark["success"][0]["request_put"],
         json!({ "key": key, "value": "MA==", "ignore_lease": true })
+    );
+    assert_eq!(
+        mark["failure"],
+        json!([{ "request_range": { "key": key } }])
+    );
+    // The first is marked, the second was renewed, the third was marked before, and the last has gone.
+    let found = |time: &str| {
+        let key = BASE64.encode(b"t/c/n/000000000000004e");
+        let record = json!({ "key": key, "value": time, "mod_revision": "9" });
+        json!({ "response_txn": { "responses": [{ "response_range": { "kvs": [record] } }] } })
+    };
+    let answer = json!({ "responses": [
+        { "response_txn": { "succeeded": true, "responses": [{ "response_put": {} }] } },
+        found("NDAwMA=="),
+        found("MA=="),
+        { "response_txn": { "responses": [{ "response_range": {} }] } },
+    ] });
+    assert_eq!(beats.marked(&overdue, &answer), [77, 79]);
+    let removal = parsed(beats.removal(77));
+    assert_eq!(
+        removal["compare"],
+        json!([{ "key": key, "target": "VALUE", "result": "EQUAL", "value": "MA==" }])
+    );
+    assert_eq!(
+        removal["success"],
+        json!([{ "request_delete_range": { "key": key } }])
     );
 }

@@ -1,7 +1,8 @@
 //! The engine's contract, request by request.
 
 use crate::{SECOND, connect, engines};
-use etcd_tests::{Servers, VERSIONS, terms, until};
+use data_encoding::BASE64;
+use etcd_tests::{Servers, VERSIONS, post, terms, until};
 use turnwise::manager::NotOwned;
 use turnwise_cluster::{
     Action, Answer, Batch, Engine, Fault, Node, Request, Settings, testing::Held,
@@ -241,6 +242,54 @@ async fn a_node_that_begins_waits_for_the_time_of_the_one_before() {
     })
     .await;
     assert!(begin.elapsed() >= SECOND, "{:?}", begin.elapsed());
+}
+
+/// All of them at once, and a heartbeat that has no lease.
+#[tokio::test]
+async fn many_dead_nodes_are_ended_together() {
+    for version in VERSIONS {
+        let servers = Servers::start(version, 1, &[]).await;
+        let etcds = engines(&servers, 2).await;
+        let live = etcds[0].grant(60 * SECOND).await.expect("a lease").lease;
+        for key in 0..70 {
+            let dead = etcds[1].grant(SECOND).await.expect("a lease").lease;
+            fence(one(&etcds[1], "b#1", dead, &key.to_string(), ANEW).await);
+        }
+        let [name, value] = ["turnwise/tests/n/0000000000000001", "1000"]
+            .map(|text| BASE64.encode(text.as_bytes()));
+        let put = format!(r#"{{"key":"{name}","value":"{value}"}}"#);
+        post(servers.port(0), "/v3/kv/put", &put)
+            .await
+            .expect("an answer");
+        let (begin, end) = ("dHVybndpc2UvdGVzdHMv", "dHVybndpc2UvdGVzdHMw");
+        let all = format!(r#"{{"key":"{begin}","range_end":"{end}","count_only":true}}"#);
+        until("one heartbeat is left, and no key", || async {
+            assert_eq!(etcds[0].renew(live).await, Ok(60 * SECOND));
+            let found = post(servers.port(0), "/v3/kv/range", &all).await?;
+            (found["count"] == "1").then_some(())
+        })
+        .await;
+        assert_eq!(leases(&servers).await, 1);
+    }
+}
+
+async fn leases(servers: &Servers) -> usize {
+    let all = post(servers.port(0), "/v3/lease/leases", "{}").await;
+    let all = all.expect("an answer");
+    all["leases"].as_array().map_or(0, Vec::len)
+}
+
+/// The next try uses the lease of the one before.
+#[tokio::test]
+async fn a_grant_that_fails_leaves_one_lease() {
+    for version in VERSIONS {
+        let servers = Servers::start(version, 1, &["--max-txn-ops=1"]).await;
+        let etcd = connect(servers.urls()).await;
+        for _ in 0..5 {
+            assert!(matches!(etcd.grant(SECOND).await, Err(Fault::Failed(_))));
+        }
+        assert_eq!(leases(&servers).await, 1);
+    }
 }
 
 /// A transaction of an earlier term that comes late does not tie the record to its lease, which nobody renews.
