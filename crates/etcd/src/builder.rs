@@ -4,6 +4,7 @@
 use crate::tls::Tls;
 use crate::{
     etcd::Etcd,
+    inner::Inner,
     link::{Lane, Member, Members},
     wire,
 };
@@ -117,7 +118,7 @@ impl EtcdBuilder {
         if members.tls.is_none() && members.list.iter().any(Member::is_secure) {
             return Err(wrong("https needs `EtcdBuilder::tls`"));
         }
-        let mut etcd = Etcd::new(members, root, self.user);
+        let mut etcd = Etcd::new(Inner::new(members, root, self.user));
         etcd.warnings = versions(&etcd.inner.members).await?;
         // Not by a lane of the engine: its connections live on another thread.
         let lane = Lane::default();

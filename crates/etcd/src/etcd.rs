@@ -1,22 +1,14 @@
 //! The engine.
 
 use crate::{
-    heartbeat::{Heartbeats, Overdue},
-    link::{Lane, Members},
+    inner::{Inner, Kept, LONG, id},
     wire::{self, failed},
 };
-use hyper::body::Bytes;
-use parking_lot::Mutex;
-use serde_json::{Value, json};
 use std::{
-    collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
     io, process,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 use turnwise_cluster::{Answer, Batch, Engine, Fault, Grant};
@@ -25,41 +17,6 @@ use turnwise_cluster::{Answer, Batch, Engine, Fault, Grant};
 pub struct Etcd {
     pub(crate) inner: Arc<Inner>,
     pub(crate) warnings: Vec<String>,
-}
-
-/// What its tasks share.
-pub(crate) struct Inner {
-    pub(crate) members: Members,
-    /// Of one's own lease.
-    leases: Lane,
-    /// The ends of other nodes.
-    ends: Lane,
-    batches: Lane,
-    /// Of this crate's users. Their runtime drives its connections.
-    looks: Lane,
-    /// `PREFIX CLUSTER /`.
-    pub(crate) root: String,
-    /// The same and `k/`.
-    keys: String,
-    heartbeats: Heartbeats,
-    /// A lease that etcd may have granted, and that has no heartbeat yet. From before the question.
-    spare: Mutex<Option<(u64, Instant)>>,
-    kept: Mutex<HashMap<u64, Kept>>,
-    /// Only one task ends others, and one prolongs, at a time.
-    ending: AtomicBool,
-    prolonging: AtomicBool,
-    pub(crate) user: Option<(String, String)>,
-    token: Mutex<Option<Arc<str>>>,
-    /// etcd's own number of its cluster, from the first answer.
-    identity: Mutex<Option<u64>>,
-}
-
-/// A lease of a node.
-struct Kept {
-    /// The node's time to live.
-    time: Duration,
-    /// Read before etcd's lease was last prolonged.
-    prolonged: Instant,
 }
 
 impl fmt::Debug for Etcd {
@@ -122,215 +79,12 @@ impl Etcd {
         found.map_err(io::Error::other)
     }
 
-    pub(crate) fn new(members: Members, root: String, user: Option<(String, String)>) -> Self {
-        let second = 1 % members.list.len();
-        let inner = Inner {
-            members,
-            leases: Lane::default(),
-            ends: Lane::begins_at(second),
-            batches: Lane::begins_at(second),
-            looks: Lane::begins_at(second),
-            keys: format!("{root}k/"),
-            heartbeats: Heartbeats::new(&root),
-            spare: Mutex::default(),
-            kept: Mutex::default(),
-            ending: AtomicBool::new(false),
-            prolonging: AtomicBool::new(false),
-            root,
-            user,
-            token: Mutex::default(),
-            identity: Mutex::default(),
-        };
+    pub(crate) fn new(inner: Inner) -> Self {
         Self {
             inner: Arc::new(inner),
             warnings: Vec::new(),
         }
     }
-}
-
-impl Inner {
-    /// One request. It is repeated only if etcd has refused its token.
-    pub(crate) async fn call(&self, lane: &Lane, path: &str, body: String) -> Result<Value, Fault> {
-        let body = Bytes::from(body);
-        let mut again = self.user.is_some();
-        loop {
-            let token = self.token(lane).await?;
-            let sent = lane.send(&self.members, path, Some(&body), token.as_deref());
-            let (status, text, visit) = sent.await.map_err(failed)?;
-            match wire::unwrapped(&text) {
-                Ok(answer) if status.is_success() => {
-                    self.identify(&answer)?;
-                    visit.keep();
-                    return Ok(answer);
-                }
-                Ok(_) => return Err(failed(format!("etcd answered {status}"))),
-                Err(words) if wire::is_gone(&words) => {
-                    visit.keep();
-                    return Err(Fault::Gone);
-                }
-                Err(words) if again && wire::is_token(&words) => {
-                    visit.keep();
-                    again = false;
-                    let mut held = self.token.lock();
-                    // Another request may have got a new one already.
-                    if *held == token {
-                        *held = None;
-                    }
-                }
-                Err(words) => return Err(failed(words)),
-            }
-        }
-    }
-
-    async fn token(&self, lane: &Lane) -> Result<Option<Arc<str>>, Fault> {
-        let Some((name, password)) = &self.user else {
-            return Ok(None);
-        };
-        if let Some(token) = self.token.lock().clone() {
-            return Ok(Some(token));
-        }
-        let body = json!({ "name": name, "password": password }).to_string();
-        let body = Some(Bytes::from(body));
-        let path = "/v3/auth/authenticate";
-        let sent = lane.send(&self.members, path, body.as_ref(), None);
-        let (_, text, visit) = sent.await.map_err(failed)?;
-        let answer = wire::unwrapped(&text).map_err(failed)?;
-        let token = answer["token"].as_str();
-        let token: Arc<str> = token.ok_or_else(|| failed("etcd gave no token"))?.into();
-        visit.keep();
-        *self.token.lock() = Some(Arc::clone(&token));
-        Ok(Some(token))
-    }
-
-    /// Endpoints of two etcd clusters would be two truths.
-    fn identify(&self, answer: &Value) -> Result<(), Fault> {
-        let Some(id) = wire::number(&answer["header"]["cluster_id"]) else {
-            return Err(failed("etcd's answer does not name its cluster"));
-        };
-        match *self.identity.lock().get_or_insert(id) == id {
-            true => Ok(()),
-            false => Err(failed("the endpoints are not of one etcd cluster")),
-        }
-    }
-}
-
-/// How long etcd keeps a lease that nobody prolongs: heartbeats decide when a node is dead, and this cleans up after the last one.
-const LONG: Duration = Duration::from_secs(86_400);
-
-/// From one prolongation to the next.
-const OFTEN: Duration = Duration::from_secs(300);
-
-/// Of a task beside the renewals.
-const LIMIT: Duration = Duration::from_secs(10);
-
-/// Keys of a transaction, each with two operations in it.
-const MARKS: usize = 30;
-
-/// Set as long as this lives.
-struct Busy(Arc<Inner>, fn(&Inner) -> &AtomicBool);
-
-impl Busy {
-    fn set(inner: &Arc<Inner>, flag: fn(&Inner) -> &AtomicBool) -> Option<Self> {
-        let was = flag(inner).swap(true, Ordering::AcqRel);
-        (!was).then(|| Self(Arc::clone(inner), flag))
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        (self.1)(&self.0).store(false, Ordering::Release);
-    }
-}
-
-/// Beside the renewals and batches: none of them waits for it.
-fn beside(busy: Busy, work: impl Future<Output = Result<(), Fault>> + Send + 'static) {
-    drop(tokio::spawn(async move {
-        // What is left is done the next time, or by another node.
-        drop(tokio::time::timeout(LIMIT, work).await);
-        drop(busy);
-    }));
-}
-
-impl Inner {
-    /// Ends the nodes whose time has passed.
-    fn end_others(self: &Arc<Self>) {
-        let Some(busy) = Busy::set(self, |inner| &inner.ending) else {
-            return;
-        };
-        let overdue = self.heartbeats.overdue(Instant::now());
-        if !overdue.is_empty() {
-            let inner = Arc::clone(self);
-            beside(busy, async move { inner.end(&overdue).await });
-        }
-    }
-
-    async fn end(&self, overdue: &[Overdue]) -> Result<(), Fault> {
-        for some in overdue.chunks(MARKS) {
-            let body = self.heartbeats.marks(some);
-            let answer = self.call(&self.ends, "/v3/kv/txn", body).await?;
-            for lease in self.heartbeats.marked(some, &answer) {
-                match self.call(&self.ends, "/v3/lease/revoke", id(lease)).await {
-                    // Somebody else did it, or there was no lease.
-                    Err(Fault::Gone) => {
-                        let body = self.heartbeats.removal(lease);
-                        self.call(&self.ends, "/v3/kv/txn", body).await?;
-                    }
-                    other => drop(other?),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Prolongs etcd's own lease, long before it expires. By the connection of the renewals, which works.
-    fn prolong(self: &Arc<Self>, lease: u64) {
-        let prolonged = self.kept.lock().get(&lease).map(|kept| kept.prolonged);
-        if prolonged.is_some_and(|prolonged| prolonged.elapsed() < OFTEN) {
-            return;
-        }
-        let Some(busy) = Busy::set(self, |inner| &inner.prolonging) else {
-            return;
-        };
-        let inner = Arc::clone(self);
-        beside(busy, async move {
-            let now = Instant::now();
-            let answer = inner.call(&inner.leases, "/v3/lease/keepalive", id(lease));
-            // One that has expired has no time.
-            if wire::number(&answer.await?["TTL"]).is_some_and(|time| time > 0) {
-                let mut kept = inner.kept.lock();
-                kept.get_mut(&lease)
-                    .into_iter()
-                    .for_each(|kept| kept.prolonged = now);
-            }
-            Ok(())
-        });
-    }
-
-    /// How long this lease may be used: half of what etcd has promised is left.
-    fn left(&self, lease: u64) -> Duration {
-        let kept = self.kept.lock();
-        let kept = kept.get(&lease);
-        kept.map_or(Duration::ZERO, |kept| {
-            (LONG / 2).saturating_sub(kept.prolonged.elapsed())
-        })
-    }
-
-    /// Its heartbeat has ended, or is missing. If nobody else has done it, its records go once its sessions have ended.
-    fn lost(self: &Arc<Self>, lease: u64) {
-        let Some(kept) = self.kept.lock().remove(&lease) else {
-            return;
-        };
-        let inner = Arc::clone(self);
-        drop(tokio::spawn(async move {
-            tokio::time::sleep(kept.time).await;
-            let revoked = inner.call(&inner.ends, "/v3/lease/revoke", id(lease));
-            drop(tokio::time::timeout(LIMIT, revoked).await);
-        }));
-    }
-}
-
-fn id(lease: u64) -> String {
-    format!(r#"{{"ID":"{lease}"}}"#)
 }
 
 fn exists(fault: &Fault) -> bool {

@@ -140,6 +140,8 @@
 //! |---|---|
 //! | `builder` | settings, and the first questions |
 //! | `etcd` | the engine |
+//! | `beside` | what it does beside the requests of its node |
+//! | `inner` | what all requests share, and how one is sent |
 //! | `heartbeat` | which nodes are dead |
 //! | `wire` | requests and answers as JSON |
 //! | `link` | connections, and which member is next |
@@ -148,9 +150,11 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![forbid(unsafe_code)]
 
+mod beside;
 mod builder;
 mod etcd;
 mod heartbeat;
+mod inner;
 mod link;
 #[cfg(feature = "tls")]
 mod tls;
