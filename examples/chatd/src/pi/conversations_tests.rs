@@ -147,7 +147,7 @@ async fn what_could_not_be_kept_is_told_and_tried_again() {
     let unkept = kept(&names, left)
         .await
         .expect_err("something is in the way");
-    assert!(unkept.to_string().contains("it is tried again"), "{unkept}");
+    assert!(unkept.to_string().contains("chatd tries again"), "{unkept}");
     assert!(names.trouble(None).is_some() && names.trouble(Some("a")).is_some());
     assert_eq!(names.trouble(Some("b")), None);
 
@@ -188,7 +188,7 @@ async fn what_was_never_kept_does_not_come_back_silently() {
     assert_eq!(start(&names, "a"), "a\n1");
     let trouble = names.trouble(Some("a")).expect("it is told");
     assert!(
-        trouble.contains("this may be one that was left"),
+        trouble.contains("this may be an old one"),
         "{trouble}"
     );
     let left = names.begin_new("a");

@@ -166,7 +166,7 @@ async fn what_could_not_be_kept_is_told_and_tried_again() {
     assert!(
         session["trouble"]
             .as_str()
-            .is_some_and(|why| why.contains("tried again")),
+            .is_some_and(|why| why.contains("tries again")),
         "{session}"
     );
     let health = daemon.get("/health").answer().await.1;
@@ -205,5 +205,5 @@ async fn what_was_never_kept_does_not_come_back_silently() {
     assert_eq!(conversation(&daemon, "a").await, "a");
     let session = daemon.get("/sessions/a").answer().await.1;
     let trouble = session["trouble"].as_str().expect("it is told");
-    assert!(trouble.contains("may be one that was left"), "{trouble}");
+    assert!(trouble.contains("may be an old one"), "{trouble}");
 }
