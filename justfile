@@ -5,6 +5,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
+# shuttle-engine's, of turnwise-shuttle and its engine.
+shuttle_msrv := "1.87"
 features := "tokio tokio,tracing tokio,serde serde tracing testing"
 # The library and the crates beside it, in the order of their dependencies. turnwise-shuttle and turnwise-rmcp are workspaces of their own.
 crates := "-p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd"
@@ -592,11 +594,15 @@ semver BASE="":
     cargo semver-checks {{ crates }} --all-features --baseline-rev "$base"
     cargo semver-checks --manifest-path crates/rmcp/Cargo.toml --all-features --baseline-rev "$base"
 
-# builds the library with the oldest Rust that it promises
-msrv:
-    rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
-        || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
+# builds each crate but turnwise-rmcp with the oldest Rust that it promises
+msrv: (oldest msrv) (oldest shuttle_msrv)
     cargo +{{ msrv }} check --target-dir target/msrv {{ crates }} --all-features
+    cargo +{{ shuttle_msrv }} check --locked --target-dir target/msrv --manifest-path crates/shuttle/Cargo.toml --all-features
+
+[private]
+oldest RUST:
+    @rustup run {{ RUST }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ RUST }} --profile minimal \
+        || { echo "CANNOT RUN msrv: Rust {{ RUST }} cannot be installed" >&2; exit 1; }
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
