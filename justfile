@@ -5,6 +5,8 @@ set shell := ["bash", "-euo", "pipefail", "-c"]
 
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
+# shuttle-engine's, of turnwise-shuttle and its engine.
+shuttle_msrv := "1.87"
 features := "tokio tokio,tracing tokio,serde serde tracing testing"
 # The library and the crates beside it, in the order of their dependencies. turnwise-shuttle and turnwise-rmcp are workspaces of their own.
 crates := "-p turnwise -p turnwise-process -p turnwise-pi -p turnwise-acp -p turnwise-cluster -p turnwise-etcd"
@@ -512,52 +514,82 @@ lint:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps {{ crates }} --all-features
 
-# The flags are those of `[package.metadata.docs.rs]`. turnwise-shuttle has a folder of its own: its library is called turnwise too.
+# The flags are those of `[package.metadata.docs.rs]`. turnwise-shuttle is the first: its library is called turnwise too, and the pages
+# of the last one stay. Without debug information all three workspaces share what they depend on.
 # the documentation of every published crate as its host builds it, with the features that bring each item
 doc-host: (nightly "")
     #!/usr/bin/env bash
     set -euo pipefail
-    export RUSTDOCFLAGS="-D warnings --cfg docsrs"
-    doc() { cargo +{{ nightly }} doc --locked --no-deps --all-features --target-dir "target/doc-host$@"; }
-    doc "" {{ crates }} -p turnwise-shuttle-engine
-    doc "" --manifest-path crates/rmcp/Cargo.toml
-    doc "/shuttle" --manifest-path crates/shuttle/Cargo.toml
+    export RUSTDOCFLAGS="-D warnings --cfg docsrs" CARGO_PROFILE_DEV_DEBUG=0
+    doc() { cargo +{{ nightly }} doc --locked --no-deps --all-features --target-dir target/doc-host "$@"; }
+    doc --manifest-path crates/shuttle/Cargo.toml
+    doc {{ crates }} -p turnwise-shuttle-engine
+    doc --manifest-path crates/rmcp/Cargo.toml
 
-# `cargo publish --dry-run` builds each package from what is in it alone. turnwise-shuttle and turnwise-rmcp get what they need from
-# the packages before them, and the checked example gets turnwise-shuttle from its package, by the line that its users write.
-# what would be published, of every crate: each package builds, and nothing is uploaded
-package:
+# Three workspaces of packages, over the lock files of their sources, and the checked example with the line that its users write.
+# They are checked where `doc-host` has checked what they depend on: without it this recipe takes two minutes more. What only
+# `package-full` sees: a package that lacks a feature that another one of its workspace turns on, documents, and `cargo publish` itself.
+# what would be published, of every crate: each is checked from what is in its package alone; the checked example over turnwise-shuttle's
+package: (nightly "")
     #!/usr/bin/env bash
     set -euo pipefail
     folder=$PWD/target/publish
-    rm -rf "$folder/package" "$folder/checked"
+    rm -rf "$folder/package" "$folder/unpacked"
+    pack() { cargo package --quiet --no-verify --exclude-lockfile --allow-dirty --target-dir "$folder" "$@"; }
+    pack {{ crates }} -p turnwise-shuttle-engine
+    pack --manifest-path crates/rmcp/Cargo.toml
+    pack --manifest-path crates/shuttle/Cargo.toml
+    workspace() { printf '[workspace]\nmembers = ["%s"]\nresolver = "3"\n\n' "$1"; }
+    patches='[patch.crates-io]'
+    unpack() { # the packages of one workspace, with those before them in place of the registry's
+        local source=$1 to=$folder/unpacked/$2
+        shift 2
+        mkdir -p "$to" && cp "$source/Cargo.lock" "$to"
+        for name; do
+            tar -xzf "$folder/package/$name"-[0-9]*.crate -C "$to"
+            patches+=$'\n'"$name.path = \"$(echo "$to/$name"-[0-9]*)\""
+        done
+        { workspace "*"; echo "$patches"; } > "$to/Cargo.toml"
+    }
+    unpack . core $(echo "{{ crates }}" | sed 's/-p //g') turnwise-shuttle-engine
+    unpack crates/rmcp rmcp turnwise-rmcp
+    unpack crates/shuttle shuttle turnwise-shuttle
+    check() { CARGO_PROFILE_DEV_DEBUG=0 cargo +{{ nightly }} check --quiet --workspace --all-features --manifest-path "$folder/unpacked/$1/Cargo.toml" --target-dir target/doc-host; }
+    check core
+    check rmcp
+    check shuttle
+    cp -r examples/checked "$folder/unpacked/checked" && cp Cargo.lock "$folder/unpacked/checked"
+    { workspace shuttle; sed -n '/^\[workspace\.\(package\|lints\)/,/^$/p' Cargo.toml; echo "$patches"; } > "$folder/unpacked/checked/Cargo.toml"
+    line=$(sed -n 's/^# Yours: \({.*}\).*/\1/p' examples/checked/shuttle/Cargo.toml)
+    test -n "$line"
+    sed -i "s|^turnwise = .*|turnwise = $line|" "$folder/unpacked/checked/shuttle/Cargo.toml"
+    CARGO_PROFILE_DEV_DEBUG=0 cargo test --quiet --manifest-path "$folder/unpacked/checked/Cargo.toml" --target-dir "$folder"
+    echo "package: every crate is complete in its package, and the checked example finds its fault over turnwise-shuttle's"
+    {{ just_executable() }} publishable || true
+
+# For a release. turnwise-shuttle and turnwise-rmcp get what they need from the packages before them.
+# the same, and what `cargo publish` does before it uploads: each package is built alone; then documented as its host does it
+package-full: package
+    #!/usr/bin/env bash
+    set -euo pipefail
+    folder=$PWD/target/publish
     publish() { cargo publish --quiet --dry-run --allow-dirty --target-dir "$folder" "$@"; }
-    packages=()
-    from_package() { packages+=(--config "patch.crates-io.$1.path='$(echo "$folder/package/$1"-[0-9]*)'"); }
-    publish_apart() { # cargo notes the patches in the lock file, where nobody else wants them
+    publish_apart() { # cargo notes the patch in the lock file, where nobody else wants it
         cp "$1/Cargo.lock" "$folder/lock"
         local end=0
-        publish "${packages[@]}" --manifest-path "$1/Cargo.toml" || end=$?
+        publish --config "patch.crates-io.$2.path='$(echo "$folder/unpacked/core/$2"-[0-9]*)'" --manifest-path "$1/Cargo.toml" || end=$?
         cp "$folder/lock" "$1/Cargo.lock"
         return $end
     }
     publish {{ crates }} -p turnwise-shuttle-engine
-    from_package turnwise
-    publish_apart crates/rmcp
-    packages=()
-    from_package turnwise-shuttle-engine
-    publish_apart crates/shuttle
-    from_package turnwise-shuttle
-    cp -r examples/checked "$folder/checked"
-    { printf '[workspace]\nmembers = ["shuttle"]\nresolver = "3"\n\n'; sed -n '/^\[workspace\.\(package\|lints\)/,/^$/p' Cargo.toml; } > "$folder/checked/Cargo.toml"
-    line=$(sed -n 's/^# Yours: \({.*}\).*/\1/p' examples/checked/shuttle/Cargo.toml)
-    test -n "$line"
-    sed -i "s|^turnwise = .*|turnwise = $line|" "$folder/checked/shuttle/Cargo.toml"
-    checked=(--quiet --manifest-path "$folder/checked/Cargo.toml" --target-dir "$folder" "${packages[@]}")
-    cargo test "${checked[@]}"
-    RUSTDOCFLAGS="-D warnings" cargo doc "${checked[@]}" --no-deps -p turnwise-shuttle
-    echo "package: every crate builds from its package, and the checked example finds its fault over turnwise-shuttle's"
-    {{ just_executable() }} publishable || true
+    publish_apart crates/rmcp turnwise
+    publish_apart crates/shuttle turnwise-shuttle-engine
+    export RUSTDOCFLAGS="-D warnings --cfg docsrs" CARGO_PROFILE_DEV_DEBUG=0
+    doc() { cargo +{{ nightly }} doc --quiet --workspace --no-deps --all-features --manifest-path "$folder/unpacked/$1/Cargo.toml" --target-dir target/doc-host; }
+    doc shuttle
+    doc core
+    doc rmcp
+    echo "package-full: every package builds alone, and its host can document it"
 
 # fails until everything is there that only the owner can fill in, and names what is missing
 publishable:
@@ -592,11 +624,15 @@ semver BASE="":
     cargo semver-checks {{ crates }} --all-features --baseline-rev "$base"
     cargo semver-checks --manifest-path crates/rmcp/Cargo.toml --all-features --baseline-rev "$base"
 
-# builds the library with the oldest Rust that it promises
-msrv:
-    rustup run {{ msrv }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ msrv }} --profile minimal \
-        || { echo "CANNOT RUN msrv: Rust {{ msrv }} cannot be installed" >&2; exit 1; }
+# builds each crate but turnwise-rmcp with the oldest Rust that it promises
+msrv: (oldest msrv) (oldest shuttle_msrv)
     cargo +{{ msrv }} check --target-dir target/msrv {{ crates }} --all-features
+    cargo +{{ shuttle_msrv }} check --locked --target-dir target/msrv --manifest-path crates/shuttle/Cargo.toml --all-features
+
+[private]
+oldest RUST:
+    @rustup run {{ RUST }} rustc --version >/dev/null 2>&1 || rustup toolchain install {{ RUST }} --profile minimal \
+        || { echo "CANNOT RUN msrv: Rust {{ RUST }} cannot be installed" >&2; exit 1; }
 
 # Of the other packages the newest versions will do: they would only have a say in the library's.
 # builds the library with the oldest versions that its manifest allows, in a copy
