@@ -526,11 +526,8 @@ doc-host: (nightly "")
     doc {{ crates }} -p turnwise-shuttle-engine
     doc --manifest-path crates/rmcp/Cargo.toml
 
-# Three workspaces of packages, over the lock files of their sources, and the checked example with the line that its users write.
-# They are checked where `doc-host` has checked what they depend on: without it this recipe takes two minutes more. What only
-# `package-full` sees: a package that lacks a feature that another one of its workspace turns on, documents, and `cargo publish` itself.
-# what would be published, of every crate: each is checked from what is in its package alone; the checked example over turnwise-shuttle's
-package: (nightly "")
+# what would be published, of every crate, into target/publish: nothing is built
+package:
     #!/usr/bin/env bash
     set -euo pipefail
     folder=$PWD/target/publish
@@ -539,6 +536,15 @@ package: (nightly "")
     pack {{ crates }} -p turnwise-shuttle-engine
     pack --manifest-path crates/rmcp/Cargo.toml
     pack --manifest-path crates/shuttle/Cargo.toml
+    {{ just_executable() }} publishable || true
+
+# For a release, some minutes. The packages are three workspaces, over the lock files of their sources; turnwise-shuttle and
+# turnwise-rmcp get what they need from the packages before them. The checked example has the line that its users write.
+# the same, and what `cargo publish` does before it uploads: each package is built alone, and documented as its host does it; then the checked example
+package-full: package (nightly "")
+    #!/usr/bin/env bash
+    set -euo pipefail
+    folder=$PWD/target/publish
     workspace() { printf '[workspace]\nmembers = ["%s"]\nresolver = "3"\n\n' "$1"; }
     patches='[patch.crates-io]'
     unpack() { # the packages of one workspace, with those before them in place of the registry's
@@ -564,15 +570,6 @@ package: (nightly "")
     test -n "$line"
     sed -i "s|^turnwise = .*|turnwise = $line|" "$folder/unpacked/checked/shuttle/Cargo.toml"
     CARGO_PROFILE_DEV_DEBUG=0 cargo test --quiet --manifest-path "$folder/unpacked/checked/Cargo.toml" --target-dir "$folder"
-    echo "package: every crate is complete in its package, and the checked example finds its fault over turnwise-shuttle's"
-    {{ just_executable() }} publishable || true
-
-# For a release. turnwise-shuttle and turnwise-rmcp get what they need from the packages before them.
-# the same, and what `cargo publish` does before it uploads: each package is built alone; then documented as its host does it
-package-full: package
-    #!/usr/bin/env bash
-    set -euo pipefail
-    folder=$PWD/target/publish
     publish() { cargo publish --quiet --dry-run --allow-dirty --target-dir "$folder" "$@"; }
     publish_apart() { # cargo notes the patch in the lock file, where nobody else wants it
         cp "$1/Cargo.lock" "$folder/lock"
