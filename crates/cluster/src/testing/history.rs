@@ -138,6 +138,31 @@ impl History {
         Ok(())
     }
 
+    /// Checks B2 where an engine revokes leases early: the answer to an acquisition may come after that to a later one. So a fence must be
+    /// higher than those that were known when it was asked for.
+    ///
+    /// # Errors
+    ///
+    /// A violation, as text.
+    pub fn fences_since_asked(&self) -> Result<(), String> {
+        let mut begun: BTreeMap<String, u64> = BTreeMap::new();
+        let mut asked = BTreeMap::new();
+        for (index, Event { node, key, did }) in self.events().into_iter().enumerate() {
+            let last = begun.entry(key.clone()).or_default();
+            match did {
+                Did::Asks(call) => drop(asked.insert(call, *last)),
+                Did::Owns(call, fence) if asked.get(&call).is_none_or(|last| fence <= *last) => {
+                    return Err(format!(
+                        "B2: {index}: {node} owns {key} with {fence}, and no higher one"
+                    ));
+                }
+                Did::Owns(_, fence) => *last = fence.max(*last),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Checks B12: each answer has a moment between its request and itself at which the register allows it. Fences order the acquisitions, so
     /// only one order has to be checked, and each moment may be the earliest that is left.
     ///

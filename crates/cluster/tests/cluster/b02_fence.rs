@@ -52,7 +52,12 @@ fn refuses(seeds: impl Iterator<Item = u64>, faults: Faults) {
         let (swarm, resource) = Swarm::fenced(seed, 3, faults);
         let resource = resource.lock().expect("nothing panics with it");
         let fault = resource.fault.clone();
-        if let Some(words) = fault.or(swarm.world.history().fences().err()) {
+        let history = swarm.world.history();
+        let rises = match faults.early {
+            0 => history.fences(),
+            _ => history.fences_since_asked(),
+        };
+        if let Some(words) = fault.or(rises.err()) {
             panic!("{words}\nseed {seed}");
         }
         refused += resource.refused;

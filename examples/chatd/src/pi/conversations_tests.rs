@@ -187,10 +187,7 @@ async fn what_was_never_kept_does_not_come_back_silently() {
     let names = open(&folder);
     assert_eq!(start(&names, "a"), "a\n1");
     let trouble = names.trouble(Some("a")).expect("it is told");
-    assert!(
-        trouble.contains("this may be an old one"),
-        "{trouble}"
-    );
+    assert!(trouble.contains("this may be an old one"), "{trouble}");
     let left = names.begin_new("a");
     kept(&names, left).await.expect("it can be written");
     assert_eq!(names.trouble(Some("a")), None);
