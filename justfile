@@ -239,11 +239,12 @@ cluster *ARGS: (needs-etcd "cluster")
 needs-etcd RECIPE:
     @{{ just_executable() }} etcd || { echo "CANNOT RUN {{ RECIPE }}: there is no etcd" >&2; exit 1; }
 
+# For `--examples`, of which it has none, cargo takes the features that tests need. So all lines here and below build the same libraries.
 # turnwise-rmcp, a workspace of its own: its lints, and its tests with rmcp's client over loopback; FILTER chooses tests by name
 rmcp-tests *FILTER:
     cargo fmt --manifest-path crates/rmcp/Cargo.toml --check
     CARGO_TARGET_DIR=target/rmcp cargo clippy --locked --manifest-path crates/rmcp/Cargo.toml --all-targets -- -D warnings
-    CARGO_TARGET_DIR=target/rmcp RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --manifest-path crates/rmcp/Cargo.toml
+    CARGO_TARGET_DIR=target/rmcp RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --lib --examples --manifest-path crates/rmcp/Cargo.toml
     CARGO_TARGET_DIR=target/rmcp TURNWISE_TEST_SECONDS=240 cargo test -q --locked --manifest-path crates/rmcp/Cargo.toml -- {{ FILTER }}
 
 # Exactly what the lock file and the list name. The conformance suite needs a newer Node than many machines have.
@@ -451,15 +452,16 @@ scaling *ARGS:
     cargo bench -q -p turnwise-benches --bench scaling -- {{ ARGS }}
 
 # `repl` and `mcp` start other programs that are built with them.
-# what goes wrong with what people use today: NAME is sqlite, repl or mcp; --keep writes docs/why.md, --rounds=N is for fewer or more of them
+# what goes wrong with what people use today: NAME is sqlite, repl or mcp; --keep writes docs/why.md and rows of README.md, --rounds=N is for fewer or more of them
 evidence NAME *ARGS:
-    cargo build -q --locked --release --manifest-path benches/evidence/Cargo.toml --bins
-    cargo run -q --locked --release --manifest-path benches/evidence/Cargo.toml --bin {{ NAME }} -- {{ ARGS }}
+    CARGO_TARGET_DIR=target/rmcp cargo build -q --locked --release --manifest-path benches/evidence/Cargo.toml --bins
+    CARGO_TARGET_DIR=target/rmcp cargo run -q --locked --release --manifest-path benches/evidence/Cargo.toml --bin {{ NAME }} -- {{ ARGS }}
 
+# They are not optimised, so most of what they need has been built by `rmcp-tests`.
 # the lints of those programs, and short runs of them
 evidence-tests:
-    cargo clippy --locked --manifest-path benches/evidence/Cargo.toml --all-targets -- -D warnings
-    cargo test -q --locked --release --manifest-path benches/evidence/Cargo.toml
+    CARGO_TARGET_DIR=target/rmcp cargo clippy --locked --manifest-path benches/evidence/Cargo.toml --all-targets -- -D warnings
+    CARGO_TARGET_DIR=target/rmcp cargo test -q --locked --manifest-path benches/evidence/Cargo.toml
 
 # instructions, locked operations and allocations of the paths that matter, against benches/gate/counts.json; with --record they are written there
 bench-gate *MODE:
@@ -662,7 +664,7 @@ targets:
 deny:
     cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny || { echo "CANNOT RUN deny: cargo-deny cannot be installed" >&2; exit 1; }
     cargo deny --workspace check licenses bans sources
-    for workspace in benches/evidence crates/rmcp crates/shuttle fuzz; do \
+    for workspace in crates/rmcp crates/shuttle fuzz; do \
         echo "of $workspace:" && cargo deny --workspace --manifest-path "$workspace/Cargo.toml" --config "$PWD/deny.toml" check licenses bans sources || exit 1; \
     done
 

@@ -23,7 +23,7 @@ fn turnwise_answers_all_calls() {
     // Both were tried as often.
     assert_eq!(rmcp.after_kills.of, turnwise.after_kills.of);
     assert_eq!(rmcp.around_the_limit.of, turnwise.around_the_limit.of);
-    let text = table::text(&[rmcp, turnwise], 1);
+    let text = table::evidence(&[rmcp, turnwise], 1).table;
     assert!(
         text.contains("rmcp 3.") && text.contains("idle limit"),
         "{text}"

@@ -29,5 +29,6 @@ fn over_the_manager_nothing_goes_wrong() {
     assert_eq!(manager.starts.largest(), 1.0, "{manager:?}");
     // Both were tried as often.
     assert_eq!(by_hand.foreign.of, manager.foreign.of);
-    assert!(table::text(&[by_hand, manager], 1).contains("| lines of code |"));
+    let text = table::evidence(&[by_hand, manager], 1).table;
+    assert!(text.contains("| lines of code |"), "{text}");
 }

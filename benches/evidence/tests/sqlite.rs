@@ -19,7 +19,7 @@ fn turnwise_loses_no_insert() {
         assert_eq!(cells.of_one.largest(), 1.0, "{cells:?}");
         assert!(cells.in_all.largest() <= LIMIT as f64, "{cells:?}");
     }
-    let text = table::text(&lines, load, 1, BUSY_TIMEOUT);
+    let text = table::evidence(&lines, load, 1, BUSY_TIMEOUT).table;
     assert!(
         text.contains("moka 0.12") && text.contains("deadpool 0.13"),
         "{text}"

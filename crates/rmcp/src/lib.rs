@@ -118,3 +118,8 @@ pub use self::{
     snapshot::{McpPhase, McpSession},
     transport::McpTransport,
 };
+
+// Tests the example there.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,4 +1,4 @@
-//! Sessions of an MCP server, rmcp's and turnwise-rmcp's: `just evidence mcp`. `--keep` writes docs/why.md; `--rounds=N` is for
+//! Sessions of an MCP server, rmcp's and turnwise-rmcp's: `just evidence mcp`. `--keep` writes docs/why.md and README.md; `--rounds=N` is for
 //! fewer or more of them.
 
 use std::{env, error::Error};
@@ -18,5 +18,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         each: 10,
     };
     let results = table::measure(&server, size, rounds).map_err(|error| error.to_string())?;
-    page::publish("mcp", &table::text(&results, rounds), &args)
+    page::publish(&table::evidence(&results, rounds), &args)
 }

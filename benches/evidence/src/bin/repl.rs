@@ -1,4 +1,4 @@
-//! A REPL for each user behind axum, by hand and over the manager: `just evidence repl`. `--keep` writes docs/why.md;
+//! A REPL for each user behind axum, by hand and over the manager: `just evidence repl`. `--keep` writes docs/why.md and README.md;
 //! `--rounds=N` is for fewer or more of them.
 
 use std::{env, error::Error};
@@ -20,5 +20,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         bursts: 60,
     };
     let results = table::measure([&by_hand, &manager], size, rounds)?;
-    page::publish("repl", &table::text(&results, rounds), &args)
+    page::publish(&table::evidence(&results, rounds), &args)
 }

@@ -1,4 +1,4 @@
-//! A SQLite connection for each tenant: `just evidence sqlite`. `--keep` writes docs/why.md; `--rounds=N` is for fewer or more
+//! A SQLite connection for each tenant: `just evidence sqlite`. `--keep` writes docs/why.md and README.md; `--rounds=N` is for fewer or more
 //! of them, `--busy-ms=N` for another busy timeout.
 
 use std::{env, error::Error, time::Duration};
@@ -18,6 +18,5 @@ fn main() -> Result<(), Box<dyn Error>> {
         inserts: 2_400,
     };
     let lines = table::measure(load, rounds, busy_timeout);
-    let text = table::text(&lines, load, rounds, busy_timeout);
-    page::publish("sqlite", &text, &args)
+    page::publish(&table::evidence(&lines, load, rounds, busy_timeout), &args)
 }

@@ -3,12 +3,14 @@
 use super::{
     Size,
     client::Failed,
-    scenarios::{AT_ONCE, IDLE, Results, round},
+    scenarios::{AT_ONCE, Count, IDLE, Results, round},
 };
-use crate::page::{machine, version};
+use crate::page::{Evidence, Row, machine, version};
 use std::path::Path;
 use tokio::runtime::Runtime;
 
+/// How its rows in README.md begin.
+pub const SUBJECT: &str = "MCP server";
 const KINDS: [&str; 2] = ["rmcp", "turnwise"];
 
 /// Runs both, in an order that changes from round to round.
@@ -31,8 +33,33 @@ pub fn measure(program: &Path, size: Size, rounds: usize) -> Result<[Results; 2]
     Ok(results)
 }
 
+/// All that is published.
+pub fn evidence(results: &[Results; 2], rounds: usize) -> Evidence {
+    let [rmcp, turnwise] = results;
+    let row = |what: &str, of: fn(&Results) -> Count| Row {
+        what: what.to_owned(),
+        with: format!("rmcp's own sessions: {}", of(rmcp)),
+        turnwise: of(turnwise).to_string(),
+    };
+    Evidence {
+        name: "mcp",
+        subject: SUBJECT,
+        table: text(results, rounds),
+        rows: vec![
+            row(
+                "a call takes longer than the idle limit, and is not answered",
+                |r| r.long,
+            ),
+            row(
+                "it is killed during a call; the client resumes this call's stream, and gets the answer to another call",
+                |r| r.foreign,
+            ),
+        ],
+    }
+}
+
 /// The table, and the paragraph before it.
-pub fn text([rmcp, turnwise]: &[Results; 2], rounds: usize) -> String {
+fn text([rmcp, turnwise]: &[Results; 2], rounds: usize) -> String {
     let idle = IDLE.as_millis();
     let row = |what: &str, of: &dyn Fn(&Results) -> String| {
         format!("| {what} | {} | {} |\n", of(rmcp), of(turnwise))

@@ -1,10 +1,12 @@
 //! Both servers, round by round, and the table of them.
 
-use super::scenarios::{CALLERS, LIMIT, Results, Size, round};
-use crate::page::{machine, version};
+use super::scenarios::{CALLERS, Count, LIMIT, Results, Size, round};
+use crate::page::{Evidence, Row, machine, version};
 use std::{io, path::Path};
 use tokio::runtime::Runtime;
 
+/// How its rows in README.md begin.
+pub const SUBJECT: &str = "REPL";
 const BY_HAND: &str = include_str!("../bin/repl-by-hand.rs");
 const MANAGER: &str = include_str!("../bin/repl-manager.rs");
 
@@ -31,8 +33,33 @@ pub fn lines(source: &str) -> usize {
     source.lines().map(str::trim).filter(counts).count()
 }
 
+/// All that is published.
+pub fn evidence(results: &[Results; 2], rounds: usize) -> Evidence {
+    let [by_hand, manager] = results;
+    let row = |what: &str, of: fn(&Results) -> Count| Row {
+        what: what.to_owned(),
+        with: format!("a server by hand: {}", of(by_hand)),
+        turnwise: of(manager).to_string(),
+    };
+    Evidence {
+        name: "repl",
+        subject: SUBJECT,
+        table: text(results, rounds),
+        rows: vec![
+            row(
+                "a client goes away during its turn; the next answer is not its own",
+                |r| r.foreign,
+            ),
+            row(
+                "a turn exceeds its limit; programs of its shell go on",
+                |r| r.outlived_limit,
+            ),
+        ],
+    }
+}
+
 /// The table, and the paragraph before it.
-pub fn text([by_hand, manager]: &[Results; 2], rounds: usize) -> String {
+fn text([by_hand, manager]: &[Results; 2], rounds: usize) -> String {
     let limit = LIMIT.as_secs();
     let row = |what: &str, of: &dyn Fn(&Results) -> String| {
         format!("| {what} | {} | {} |\n", of(by_hand), of(manager))

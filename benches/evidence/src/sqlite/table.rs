@@ -5,11 +5,14 @@ use super::{
     ours::Turnwise, run,
 };
 use crate::{
-    page::{machine, version},
+    page::{Evidence, Row, machine, version},
     rounds::Numbers,
 };
 use moka::policy::EvictionPolicy;
 use std::{sync::Arc, time::Duration};
+
+/// How its rows in README.md begin.
+pub const SUBJECT: &str = "SQLite";
 
 type Build = Box<dyn Fn(Arc<Databases>) -> Box<dyn Contender>>;
 
@@ -111,8 +114,45 @@ impl Cells {
     }
 }
 
+/// All that is published.
+pub fn evidence(lines: &[Line], load: Load, rounds: usize, busy_timeout: Duration) -> Evidence {
+    // The first of this name.
+    let of = |name: &str| {
+        let line = lines.iter().find(|line| line.name.contains(name));
+        &line.expect("it is a contender").cells
+    };
+    let open = |name: &str| format!("{} {}: {}", name, version(name), of(name)[1].in_all);
+    let [bare, waits] = of("moka");
+    let [own_bare, own_waits] = of("turnwise");
+    let seconds = busy_timeout.as_secs_f64();
+    let failed = Row {
+        what: format!(
+            "{} inserts for {} tenants, at most {LIMIT} connections open; failed inserts",
+            load.inserts, load.tenants
+        ),
+        with: format!(
+            "moka {}: {}; with a busy timeout of {seconds} s: {}",
+            version("moka"),
+            bare.failed,
+            waits.failed
+        ),
+        turnwise: format!("{}; with it: {}", own_bare.failed, own_waits.failed),
+    };
+    let most = Row {
+        what: "… most connections open at once".to_owned(),
+        with: ["lockable", "deadpool", "moka"].map(open).join("; "),
+        turnwise: own_waits.in_all.to_string(),
+    };
+    Evidence {
+        name: "sqlite",
+        subject: SUBJECT,
+        table: text(lines, load, rounds, busy_timeout),
+        rows: vec![failed, most],
+    }
+}
+
 /// The table.
-pub fn text(lines: &[Line], load: Load, rounds: usize, busy_timeout: Duration) -> String {
+fn text(lines: &[Line], load: Load, rounds: usize, busy_timeout: Duration) -> String {
     let mut text = format!(
         "\n{}; SQLite {}, rusqlite {}. {} tenants, {} threads, {} inserts; at most {LIMIT} connections open. {rounds} rounds: medians, with their range. The last \
          three columns are those with the busy timeout; the time is a ratio.\n\n\
