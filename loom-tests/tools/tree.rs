@@ -116,6 +116,10 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>, String> {
             let entry = entry?;
             let name = entry.file_name();
             let path = below.join(&name);
+            // A link to a folder is of a package outside of the workspace: the source is in its own place.
+            if entry.file_type()?.is_symlink() && root.join(&path).is_dir() {
+                continue;
+            }
             if !entry.file_type()?.is_dir() {
                 into.push(path);
             } else if name != "target" && name != ".git" {

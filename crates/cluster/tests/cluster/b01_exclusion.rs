@@ -43,10 +43,10 @@ fn clocks_and_late_answers() {
     let faults = Faults {
         drift: 5,
         late: 50,
-        cuts: 6,
+        cuts: 40,
         ..Faults::default()
     };
-    for seed in seeds(120) {
+    for seed in seeds(400) {
         Swarm::check(seed, 3, 1, faults);
     }
 }
