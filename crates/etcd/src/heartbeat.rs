@@ -1,8 +1,8 @@
 //! When a node is dead: its heartbeat was not renewed for its time to live, by the clock of a node that looked.
 //!
-//! The time to live of an etcd lease does not suffice. A leader that is paused for longer may revoke leases when it goes on, though they
-//! were renewed at its successor meanwhile (seen with 3.5.16; since then etcd asks its members less often whether the leader still is
-//! one). So etcd's leases live for a day here. They only tie records together, and clean up after the last node.
+//! The time to live of an etcd lease does not suffice. When a leader continues after a longer pause, it may revoke leases that were renewed
+//! at its successor meanwhile. This was seen with 3.5.16; from that version on, etcd does not check its leadership while its clock ticks. So
+//! etcd's leases live for a day here. They only tie records together, and clean up after the last node.
 //!
 //! A heartbeat is a record, which its node renews by a transaction. Each renewal also reads those of all nodes. One that has kept its
 //! revision for its time to live is marked as ended, by a transaction that compares the revision. No renewal takes effect after that. Then the
@@ -91,8 +91,8 @@ impl Heartbeats {
         let ended = BASE64.encode(ENDED.as_bytes());
         let marks = overdue.iter().map(|one| {
             let key = self.key(one.lease);
-            // One that is marked already is found by the read.
-            let revision = one.revision.unwrap_or_default();
+            // No record has this revision, so one that is marked already is only read. All missing records have the revision 0.
+            let revision = one.revision.unwrap_or(i64::MAX.unsigned_abs());
             format!(
                 r#"{{"request_txn":{{"compare":[{{{key},"target":"MOD","result":"EQUAL","mod_revision":"{revision}"}}],"success":[{{"request_put":{{{key},"value":"{ended}","ignore_lease":true}}}}],"failure":[{{"request_range":{{{key}}}}}]}}}}"#
             )

@@ -286,6 +286,9 @@ fn transactions_compare() {
         mark["success"][0]["request_put"],
         json!({ "key": key, "value": "MA==", "ignore_lease": true })
     );
+    // Not 0, which is the revision of a record that is not there: a put that keeps a lease would fail the whole transaction.
+    let marked = &marks["success"][2]["request_txn"]["compare"][0];
+    assert_eq!(marked["mod_revision"], i64::MAX.to_string());
     assert_eq!(
         mark["failure"],
         json!([{ "request_range": { "key": key } }])
