@@ -3,11 +3,10 @@
 use super::{
     Size,
     client::{Client, Failed, answers, first_event},
-    server::Server,
+    server::Site,
 };
 use serde_json::Value;
 use std::{fmt, path::Path, time::Duration};
-use tempfile::TempDir;
 use tokio::{task::JoinSet, time::sleep};
 
 /// After which idle sessions end, in the scenarios of this.
@@ -79,10 +78,11 @@ pub async fn round(
     size: Size,
     results: &mut Results,
 ) -> Result<(), Failed> {
-    kills(program, kind, size, results).await?;
-    bursts(program, kind, size, results).await?;
-    long_calls(program, kind, size, results).await?;
-    resumed(program, kind, size, results).await
+    let site = |idle| Site::new(program, kind, idle);
+    kills(site(NEVER)?, size, results).await?;
+    bursts(site(IDLE)?, size, results).await?;
+    long_calls(site(IDLE)?, size, results).await?;
+    resumed(site(NEVER)?, size, results).await
 }
 
 async fn at_once(client: &Client, count: usize) -> Vec<Result<(), Failed>> {
@@ -95,19 +95,11 @@ async fn at_once(client: &Client, count: usize) -> Vec<Result<(), Failed>> {
 }
 
 /// Calls of one session at once, after each kill and restart.
-async fn kills(
-    program: &Path,
-    kind: &str,
-    size: Size,
-    results: &mut Results,
-) -> Result<(), Failed> {
-    let folder = TempDir::new()?;
-    let mut server = Server::start(program, kind, &folder, "127.0.0.1:0", NEVER).await?;
+async fn kills(site: Site<'_>, size: Size, results: &mut Results) -> Result<(), Failed> {
+    let mut server = site.start().await?;
     let client = Client::open(&server.url()).await?;
     for _ in 0..size.kills {
-        let address = server.address().to_owned();
-        server.kill().await?;
-        server = Server::start(program, kind, &folder, &address, NEVER).await?;
+        server = site.restart(server).await?;
         for answer in at_once(&client, AT_ONCE).await {
             let is_bad = results.noted(&answer);
             results.after_kills.add(is_bad);
@@ -117,14 +109,8 @@ async fn kills(
 }
 
 /// Bursts of calls of several sessions, with pauses about as long as the idle limit.
-async fn bursts(
-    program: &Path,
-    kind: &str,
-    size: Size,
-    results: &mut Results,
-) -> Result<(), Failed> {
-    let folder = TempDir::new()?;
-    let server = Server::start(program, kind, &folder, "127.0.0.1:0", IDLE).await?;
+async fn bursts(site: Site<'_>, size: Size, results: &mut Results) -> Result<(), Failed> {
+    let server = site.start().await?;
     let mut sessions = JoinSet::new();
     for session in 0..size.sessions {
         let client = Client::open(&server.url()).await?;
@@ -147,14 +133,8 @@ async fn bursts(
 }
 
 /// Calls that take three times the idle limit.
-async fn long_calls(
-    program: &Path,
-    kind: &str,
-    size: Size,
-    results: &mut Results,
-) -> Result<(), Failed> {
-    let folder = TempDir::new()?;
-    let server = Server::start(program, kind, &folder, "127.0.0.1:0", IDLE).await?;
+async fn long_calls(site: Site<'_>, size: Size, results: &mut Results) -> Result<(), Failed> {
+    let server = site.start().await?;
     let mut calls = JoinSet::new();
     let ms = 3 * IDLE.as_millis() as u64;
     for _ in 0..size.each {
@@ -169,21 +149,13 @@ async fn long_calls(
 }
 
 /// A kill during a call. The session goes on with another call, during which the client resumes the stream of the first.
-async fn resumed(
-    program: &Path,
-    kind: &str,
-    size: Size,
-    results: &mut Results,
-) -> Result<(), Failed> {
-    let folder = TempDir::new()?;
-    let mut server = Server::start(program, kind, &folder, "127.0.0.1:0", NEVER).await?;
+async fn resumed(site: Site<'_>, size: Size, results: &mut Results) -> Result<(), Failed> {
+    let mut server = site.start().await?;
     for _ in 0..size.each {
         let client = Client::open(&server.url()).await?;
         let mut stream = client.begin("lost", 60_000).await?;
         let last = first_event(&mut stream).await?;
-        let address = server.address().to_owned();
-        server.kill().await?;
-        server = Server::start(program, kind, &folder, &address, NEVER).await?;
+        server = site.restart(server).await?;
         let mut other = client.begin("other", OTHER).await?;
         first_event(&mut other).await?;
         let resumed = answers(&client.resume(&last).await?);

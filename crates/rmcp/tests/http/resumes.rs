@@ -12,13 +12,29 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
-/// Reads so many messages of a stream. Returns its text, and the identifier of the last event.
-async fn until_messages(stream: &mut Response, count: usize) -> (String, String) {
+/// Waits until the client's session has so many streams.
+async fn streams(server: &Server, client: &ByHand, count: usize) {
+    until(|| {
+        server
+            .session(&client.id)
+            .is_some_and(|session| session.streams == count)
+    })
+    .await;
+}
+
+/// Reads a stream until its text is enough.
+async fn read(stream: &mut Response, is_enough: impl Fn(&str) -> bool) -> String {
     let mut text = String::new();
-    while messages(&text).len() < count {
+    while !is_enough(&text) {
         let chunk = stream.chunk().await.expect("it goes on").expect("a part");
         text += str::from_utf8(&chunk).expect("a text");
     }
+    text
+}
+
+/// Reads so many messages of a stream. Returns its text, and the identifier of the last event.
+async fn until_messages(stream: &mut Response, count: usize) -> (String, String) {
+    let text = read(stream, |text| messages(text).len() >= count).await;
     let last = last_event(&text).expect("an id");
     (text, last)
 }
@@ -34,14 +50,9 @@ async fn begin(server: &Server, client: &ByHand, id: &Value) -> (Response, Strin
     let call = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
     let mut stream = client.post(&call).send().await.expect("an answer");
     server.gate.reached(1).await;
-    let mut text = String::new();
-    loop {
-        if let Some(last) = last_event(&text) {
-            return (stream, last);
-        }
-        let chunk = stream.chunk().await.expect("it goes on").expect("a part");
-        text += str::from_utf8(&chunk).expect("a text");
-    }
+    let text = read(&mut stream, |text| last_event(text).is_some()).await;
+    let last = last_event(&text).expect("an id");
+    (stream, last)
 }
 
 #[tokio::test]
@@ -52,22 +63,12 @@ async fn a_stream_that_broke_is_resumed() {
     let (text, last) = until_messages(&mut stream, 1).await;
     assert_eq!(messages(&text)[0]["params"]["progress"], 1.0);
     drop(stream);
-    until(|| {
-        server
-            .session(&client.id)
-            .is_some_and(|session| session.streams == 0)
-    })
-    .await;
+    streams(&server, &client, 0).await;
     let resumed = tokio::spawn({
         let client = client.clone();
         async move { client.get(Some(&last)).await.text().await.expect("a text") }
     });
-    until(|| {
-        server
-            .session(&client.id)
-            .is_some_and(|session| session.streams == 1)
-    })
-    .await;
+    streams(&server, &client, 1).await;
     server.gate.open();
     let rest = resumed.await.expect("it is resumed");
     let missed = messages(&rest);
@@ -126,12 +127,7 @@ async fn a_stream_of_notifications_that_a_kill_cut_misses_none_of_the_restored_s
     );
     drop(stream);
     // After the last one, if the session is the same.
-    until(|| {
-        server
-            .session(&client.id)
-            .is_some_and(|session| session.streams == 0)
-    })
-    .await;
+    streams(&server, &client, 0).await;
     client.call(4, "announce").await.expect("an answer");
     let mut stream = client.get(Some(&last)).await;
     let (text, _) = until_messages(&mut stream, 1).await;
