@@ -15,22 +15,14 @@ use crate::{
     protocol::Protocol,
     state::{Opening, Report},
 };
-use futures_core::Stream;
 use serde_json::Value;
-use std::{
-    collections::HashMap,
-    future::{pending, poll_fn},
-    pin::Pin,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, future::pending, sync::Arc, time::Duration};
 use tokio::{
     io::{self, AsyncWriteExt},
-    process::{ChildStdout, Command},
+    process::Command,
     sync::{mpsc, mpsc::error::TrySendError, oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
-use tokio_util::{bytes::Bytes, codec::FramedRead};
 use turnwise::manager::SessionControl;
 use turnwise_process::{Launcher, LineError, Lines, Process};
 
@@ -92,7 +84,7 @@ struct Live {
 #[derive(Debug)]
 struct Driver {
     process: Process,
-    lines: FramedRead<ChildStdout, Lines>,
+    lines: Lines,
     protocol: Protocol,
     orders: mpsc::UnboundedReceiver<Order>,
     live: HashMap<u64, Live>,
@@ -173,7 +165,7 @@ impl Driver {
         let exited = self.process.exited();
         tokio::select! {
             order = self.orders.recv() => return self.order(order.unwrap_or(Order::Kill)),
-            line = next(&mut self.lines), if reports.is_empty() => match line {
+            line = self.lines.next(), if reports.is_empty() => match line {
                 None => return Some(Over::Closed),
                 Some(Err(LineError::TooLong(limit))) => {
                     return Some(Over::Fault(AcpError::LineTooLong { limit }));
@@ -295,7 +287,7 @@ impl Driver {
                 room(&self.live, Some(*token)).await;
                 self.deliver();
             }
-            match next(&mut self.lines).await {
+            match self.lines.next().await {
                 Some(Ok(line)) if self.protocol.line(&line, Instant::now()).is_ok() => {}
                 _ => return,
             }
@@ -316,15 +308,11 @@ impl Driver {
         tokio::select! {
             ended = ends => ended,
             never = async {
-                let _ = io::copy(self.lines.get_mut(), &mut io::sink()).await;
+                self.lines.discard().await;
                 pending().await
             } => never,
         }
     }
-}
-
-async fn next(lines: &mut FramedRead<ChildStdout, Lines>) -> Option<Result<Bytes, LineError>> {
-    poll_fn(|cx| Pin::new(&mut *lines).poll_next(cx)).await
 }
 
 /// The turn of this session has room, or does not listen any more.

@@ -19,22 +19,14 @@ use crate::{
     protocol::{Protocol, Report},
     questions::PiHandle,
 };
-use futures_core::Stream;
 use serde_json::{Map, Value};
-use std::{
-    future::{pending, poll_fn},
-    pin::Pin,
-    process::ExitStatus,
-    sync::Arc,
-    time::Duration,
-};
+use std::{future::pending, process::ExitStatus, sync::Arc, time::Duration};
 use tokio::{
-    io::{self, AsyncWriteExt},
-    process::ChildStdout,
+    io::AsyncWriteExt,
     sync::{mpsc, oneshot, watch},
     time::{Instant, sleep_until, timeout},
 };
-use tokio_util::{bytes::Bytes, codec::FramedRead};
+use tokio_util::bytes::Bytes;
 use turnwise::manager::SessionControl;
 use turnwise_process::{Ended, LineError, Lines, Process};
 
@@ -77,7 +69,7 @@ pub(crate) struct Gone {
 #[derive(Debug)]
 pub(crate) struct Driver {
     process: Process,
-    lines: FramedRead<ChildStdout, Lines>,
+    lines: Lines,
     protocol: Protocol,
     orders: mpsc::UnboundedReceiver<Order>,
     /// Receives the reports of the turn.
@@ -189,7 +181,7 @@ impl Driver {
             () = questions.answered() => self.protocol.answer(),
             () = at(due) => self.protocol.expire(Instant::now()),
             // The next line is read when what the last one told is heard: a turn that is slow slows pi, and nothing grows.
-            line = next(lines), if told.is_empty() => return self.line(line),
+            line = lines.next(), if told.is_empty() => return self.line(line),
             listens = room(self.hears.as_ref()), if !told.is_empty() => self.tell(listens),
             written = of(&mut process.stdin, async |pipe| pipe.write_buf(out).await), if !out.is_empty() => {
                 if written.is_err() {
@@ -293,7 +285,7 @@ impl Driver {
             ..
         } = self;
         let reads = async {
-            let _ = io::copy(lines.get_mut(), &mut io::sink()).await;
+            lines.discard().await;
             pending().await
         };
         let dropped = async { while orders.recv().await.is_some() {} };
@@ -319,7 +311,7 @@ impl Driver {
                 self.tell(listens);
             }
             self.protocol.told.clear();
-            match next(&mut self.lines).await {
+            match self.lines.next().await {
                 Some(Ok(line)) if self.protocol.line(&line).is_ok() => {}
                 _ => return,
             }
@@ -335,10 +327,6 @@ impl Driver {
             drop(reply.send(Err(error)));
         }
     }
-}
-
-async fn next(lines: &mut FramedRead<ChildStdout, Lines>) -> Option<Result<Bytes, LineError>> {
-    poll_fn(|cx| Pin::new(&mut *lines).poll_next(cx)).await
 }
 
 /// There is room for one thing more; false if nobody listens any more.

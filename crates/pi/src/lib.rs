@@ -129,7 +129,7 @@ pub use turnwise_process::{BootTime, Guard, GuardDeadline};
 pub mod wire {
     pub use crate::protocol::{Protocol, Report};
     pub use tokio_util::{bytes::BytesMut, codec::Decoder};
-    pub use turnwise_process::{LineError, Lines};
+    pub use turnwise_process::{LineDecoder, LineError};
 }
 
 use self::{

@@ -3,7 +3,6 @@
 //!
 //! ```
 //! use tokio::{io::AsyncWriteExt, process::Command};
-//! use tokio_stream::StreamExt;
 //! use turnwise_process::Launcher;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
@@ -74,7 +73,7 @@ mod tail;
 
 pub use guard::{BootTime, Guard, GuardDeadline, GuardError};
 pub use launcher::{Launcher, SpawnError};
-pub use lines::{LineError, Lines};
+pub use lines::{LineDecoder, LineError, Lines};
 pub use process::Process;
 pub use supervisor::Ended;
 pub use tail::Stderr;

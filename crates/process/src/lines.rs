@@ -1,24 +1,59 @@
 //! Bytes as lines: cut at LF alone, and never longer than the limit.
 
-use std::{fmt, io};
+use futures_core::Stream;
+use std::{fmt, future::poll_fn, io, pin::Pin};
+use tokio::process::ChildStdout;
 use tokio_util::{
     bytes::{Bytes, BytesMut},
-    codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Decoder},
+    codec::{AnyDelimiterCodec, AnyDelimiterCodecError, Decoder, FramedRead},
 };
+
+/// The output of a process, line by line: what [`Process::lines`](crate::Process::lines) returns.
+#[derive(Debug)]
+pub struct Lines(FramedRead<ChildStdout, LineDecoder>);
+
+impl Lines {
+    pub(crate) fn new(stdout: ChildStdout, limit: usize) -> Self {
+        Self(FramedRead::new(stdout, LineDecoder::new(limit)))
+    }
+
+    /// Returns the next line, without its LF. `None` at the end of the output.
+    ///
+    /// # Errors
+    ///
+    /// The line is longer than the limit, or the output cannot be read. Then there is no next line: end the process.
+    ///
+    /// # Cancel safety
+    ///
+    /// If the future is dropped, no line is lost.
+    pub async fn next(&mut self) -> Option<Result<Bytes, LineError>> {
+        poll_fn(|cx| Pin::new(&mut self.0).poll_next(cx)).await
+    }
+
+    /// Reads the rest of the output and discards it, up to its end. Do this beside [`Process::stop`](crate::Process::stop): a process that
+    /// writes more than its pipe holds blocks until it is read.
+    ///
+    /// # Cancel safety
+    ///
+    /// The future can be dropped at any point.
+    pub async fn discard(&mut self) {
+        let _ = tokio::io::copy(self.0.get_mut(), &mut tokio::io::sink()).await;
+    }
+}
 
 /// Room of a line that is kept for the next ones.
 const LONG: usize = 64 << 10;
 
-/// A decoder of lines. Only LF ends a line: U+2028 and CR are part of it. What follows the last LF is not a line.
+/// A decoder of lines, for other pipes than the output of a process. Only LF ends a line: U+2028 and CR are part of it. What follows the last LF is not a line.
 ///
 /// At most twice the limit is buffered.
 #[derive(Debug)]
-pub struct Lines {
+pub struct LineDecoder {
     codec: AnyDelimiterCodec,
     limit: usize,
 }
 
-impl Lines {
+impl LineDecoder {
     /// Returns a decoder of lines of at most `limit` bytes.
     pub fn new(limit: usize) -> Self {
         Self {
@@ -28,7 +63,7 @@ impl Lines {
     }
 }
 
-impl Decoder for Lines {
+impl Decoder for LineDecoder {
     type Item = Bytes;
     type Error = LineError;
 
@@ -55,7 +90,7 @@ impl Decoder for Lines {
     }
 }
 
-/// The error of [`Lines`]: why there is no next line.
+/// The error of [`Lines`] and [`LineDecoder`]: why there is no next line.
 #[derive(Debug)]
 pub enum LineError {
     /// The line has more bytes than this limit.

@@ -10,7 +10,6 @@ use tokio::{
     io,
     process::{ChildStdin, ChildStdout},
 };
-use tokio_util::codec::FramedRead;
 
 /// A running process. [`Launcher::spawn`](crate::Launcher::spawn) returns it. Dropping it kills the process and everything that it started.
 #[must_use = "a drop kills the process"]
@@ -50,10 +49,10 @@ impl Process {
         &self.stderr
     }
 
-    /// Takes the output, as lines of at most `limit` bytes each. `None` if the output was taken before.
-    pub fn lines(&mut self, limit: usize) -> Option<FramedRead<ChildStdout, Lines>> {
-        let stdout = self.stdout.take()?;
-        Some(FramedRead::new(stdout, Lines::new(limit)))
+    /// Takes the output, as lines of at most `limit` bytes each. Only LF ends a line: U+2028 and CR are part of it. What follows the last LF is
+    /// not a line. `None` if the output was taken before.
+    pub fn lines(&mut self, limit: usize) -> Option<Lines> {
+        Some(Lines::new(self.stdout.take()?, limit))
     }
 
     /// Resolves when the process has ended and its children are killed, unless they are [kept](crate::Launcher::keep_children). If a child
@@ -91,17 +90,35 @@ impl Process {
         self.reins.keep(keep);
     }
 
-    /// Sends SIGINT to the process group, as Ctrl-C at a terminal does. Many interpreters then stop their work and read the next input.
+    /// Sends SIGINT to the process group, as Ctrl-C at a terminal does. `python3 -i` then stops its work and reads the next input. A `sh` whose
+    /// input is a pipe ends instead, unless it was told `trap : INT`. Try yours.
     ///
-    /// A program that was started with SIGINT ignored may keep ignoring it. Children inherit that: in a script, a shell ignores SIGINT for
-    /// programs that it starts with `&`.
+    /// If your own program was started with SIGINT ignored, its children ignore it too, unless they change that. A script does so with each
+    /// program that it starts with `&`.
     pub fn interrupt(&self) {
         self.reins.interrupt();
     }
 
     /// Stops the process, and returns how it ended. Closes stdin and waits, then sends SIGTERM to the group and waits, then sends SIGKILL.
-    /// [`Launcher`](crate::Launcher) sets the times. Stdout is discarded meanwhile. If you took it or its lines, read them until the end, or the
-    /// process may block.
+    /// [`Launcher`](crate::Launcher) sets the times. Stdout is discarded meanwhile. If you took it or its lines, read or
+    /// [discard](Lines::discard) them meanwhile, or the process may block until SIGKILL:
+    ///
+    /// ```
+    /// # use std::future::pending;
+    /// # use tokio::process::Command;
+    /// # use turnwise_process::Launcher;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let script = "read line; head -c 1000000 /dev/zero; exit 3"; // writes much at its end of input
+    /// let mut process = Launcher::new().spawn(Command::new("sh").args(["-c", script])).await?;
+    /// let mut lines = process.lines(1 << 10).ok_or("stdout was taken")?;
+    /// let ended = tokio::select! {
+    ///     ended = process.stop() => ended,
+    ///     never = async { lines.discard().await; pending().await } => never,
+    /// };
+    /// assert_eq!(ended.status.and_then(|status| status.code()), Some(3));
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Cancel safety
     ///

@@ -5,11 +5,11 @@
 extern crate deadline_attribute;
 
 use tokio_util::{bytes::BytesMut, codec::Decoder};
-use turnwise_process::{LineError, Lines};
+use turnwise_process::{LineDecoder, LineError};
 
 /// All lines of some bytes that come in pieces of this size, and what the end is.
 fn lines(bytes: &[u8], limit: usize, piece: usize) -> (Vec<Vec<u8>>, Option<usize>) {
-    let mut decoder = Lines::new(limit);
+    let mut decoder = LineDecoder::new(limit);
     let (mut read, mut lines) = (BytesMut::new(), Vec::new());
     for piece in bytes.chunks(piece) {
         read.extend_from_slice(piece);
@@ -56,7 +56,7 @@ fn a_line_has_its_limit() {
 /// It goes with the line, however long the process lives.
 #[test]
 fn a_long_line_leaves_no_room_behind() {
-    let mut lines = Lines::new(64 << 20);
+    let mut lines = LineDecoder::new(64 << 20);
     let mut read = BytesMut::from(&vec![b'x'; 20 << 20][..]);
     assert!(lines.decode(&mut read).expect("it may go on").is_none());
     read.reserve(12 << 20);
@@ -75,7 +75,7 @@ fn a_long_line_leaves_no_room_behind() {
 
 #[test]
 fn an_error_names_the_limit() {
-    let error = Lines::new(5).decode(&mut BytesMut::from("123456"));
+    let error = LineDecoder::new(5).decode(&mut BytesMut::from("123456"));
     let error = error.expect_err("it is too long");
     assert_eq!(error.to_string(), "a line is longer than 5 bytes");
 }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot::{self, Receiver, error::TryRecvError};
 use tokio::time::Instant;
 use turnwise_acp::probe::{Asked, Opened, Opening, Protocol, Report};
 use turnwise_acp::{AcpBuilder, AcpError, AcpEvent};
-use turnwise_pi::wire::{BytesMut, Decoder, LineError, Lines};
+use turnwise_pi::wire::{BytesMut, Decoder, LineDecoder, LineError};
 
 /// An error's text, with some words around it.
 const ERROR: usize = (16 << 10) + 200;
@@ -36,7 +36,7 @@ pub(super) struct Side {
     pub(super) read: BytesMut,
     /// The lines since the last look.
     pub(super) lines: Vec<Vec<u8>>,
-    decoder: Lines,
+    decoder: LineDecoder,
     limit: usize,
     piece: usize,
     loses: bool,
@@ -59,7 +59,7 @@ impl Side {
             protocol: Protocol::new(Arc::new(agent)),
             read: BytesMut::new(),
             lines: Vec::new(),
-            decoder: Lines::new(limit),
+            decoder: LineDecoder::new(limit),
             limit,
             piece,
             loses,

@@ -14,7 +14,7 @@ use super::Target;
 use super::table::Log;
 use oracle::Oracle;
 use serde_json::{Map, Value, json};
-use turnwise_pi::wire::{BytesMut, Decoder, LineError, Lines, Protocol, Report};
+use turnwise_pi::wire::{BytesMut, Decoder, LineDecoder, LineError, Protocol, Report};
 use turnwise_pi::{PiAnswer, PiError};
 
 pub(crate) const TARGET: Target = Target {
@@ -55,7 +55,7 @@ impl From<String> for Stop {
 /// One process and its turns.
 struct Wire {
     protocol: Protocol,
-    lines: Lines,
+    lines: LineDecoder,
     read: BytesMut,
     limit: usize,
     piece: usize,
@@ -230,7 +230,7 @@ impl Wire {
         let limit = [1 << 20, 4096, 256, 16][usize::from(settings & 3)];
         Self {
             protocol: Protocol::new(settings & 4 != 0),
-            lines: Lines::new(limit),
+            lines: LineDecoder::new(limit),
             read: BytesMut::new(),
             limit,
             piece: [1 << 20, 1, 3, 64][usize::from(settings >> 3 & 3)],

@@ -17,7 +17,6 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     process::Command,
 };
-use tokio_stream::StreamExt;
 use turnwise_process::{Ended, Launcher, LineError, Process};
 
 const LONG: Duration = Duration::from_secs(600);

@@ -20,8 +20,6 @@ use tokio::{
     process::{Child, ChildStdout, Command},
     time::sleep,
 };
-use tokio_stream::StreamExt;
-use tokio_util::codec::FramedRead;
 use turnwise_process::{Guard, Launcher, Process};
 
 /// For what takes no time, on a machine that is busy.
@@ -199,7 +197,7 @@ pub(crate) fn guarded(limit: Duration) -> Launcher {
 }
 
 /// The number in the next line.
-pub(crate) async fn number(lines: &mut FramedRead<ChildStdout, turnwise_process::Lines>) -> i32 {
+pub(crate) async fn number(lines: &mut turnwise_process::Lines) -> i32 {
     let line = within(lines.next()).await.expect("it writes one");
     let text = String::from_utf8_lossy(&line.expect("it is short")).into_owned();
     text.trim().parse().expect("a number")
