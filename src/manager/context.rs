@@ -66,7 +66,7 @@ pub struct SessionControl<E> {
 }
 
 impl<E> SessionControl<E> {
-    /// Returns the session's generation number.
+    /// Returns the session's generation number. Later sessions of the key have higher numbers, with gaps.
     pub fn incarnation(&self) -> Incarnation {
         self.port.life().incarnation
     }
@@ -126,7 +126,7 @@ pub struct TurnContext<E> {
 }
 
 impl<E> TurnContext<E> {
-    /// Returns the session's generation number.
+    /// Returns the session's generation number. Later sessions of the key have higher numbers, with gaps.
     pub fn incarnation(&self) -> Incarnation {
         self.incarnation
     }

@@ -206,7 +206,7 @@ pub enum SessionEvent<K> {
         /// Why, in at most 1024 bytes.
         reason: Arc<str>,
     },
-    /// The background cleanup of idle sessions has made a pass.
+    /// The background cleanup of idle sessions has made a pass, which may have stopped none.
     Swept(Arc<SweepReport<K>>),
 }
 
