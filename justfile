@@ -198,7 +198,7 @@ etcd:
 # turnwise-etcd and the nodes of chatd over real etcd and real pi processes: killed, stopped and cut off; FILTER chooses tests by name
 cluster-tests *FILTER: (needs-etcd "cluster-tests") (needs-pi "cluster-tests")
     TURNWISE_TEST_SECONDS=300 cargo test -q -p etcd-tests --test etcd -- --nocapture --test-threads=2 {{ FILTER }}
-    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features {{ chatd }} --test cluster -- --nocapture --test-threads=4 {{ FILTER }}
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features {{ chatd }} --bin chatd --test cluster -- --nocapture --test-threads=4 {{ FILTER }}
 
 # three processes and three etcds, all of which are killed, stopped and cut off at random for so many SECONDS, from a SEED
 chaos SECONDS="3600" SEED="1": (needs-etcd "chaos")
@@ -213,10 +213,14 @@ cluster *ARGS: (needs-etcd "cluster")
     for port in 2379 2380 7484 7485 7486 8484 8485 8486; do
         ! (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null || { echo "CANNOT RUN cluster: something listens on port $port" >&2; exit 1; }
     done
-    folder=$(mktemp -d) etcd="" nodes=()
+    folder=$(mktemp -d) etcd="" ports=() nodes=()
     end() {
-        for node in "${nodes[@]}"; do kill "$node" 2>/dev/null && wait "$node" || true; done
-        test -z "$etcd" || { kill "$etcd" && wait "$etcd"; } || true
+        trap "" INT TERM
+        for at in "${!nodes[@]}"; do
+            kill "${nodes[at]}" 2>/dev/null && wait "${nodes[at]}" || true
+            echo "the last lines of the node on port ${ports[at]}:" && tail -n 3 "$folder/${ports[at]}" | sed 's/^/    /'
+        done
+        test -z "$etcd" || { kill "$etcd" 2>/dev/null && wait "$etcd"; } || true
         rm -rf "$folder"
     }
     trap end EXIT
@@ -230,13 +234,21 @@ cluster *ARGS: (needs-etcd "cluster")
     node() { echo "target/debug/chatd --listen 127.0.0.1:$1 --peer-listen 127.0.0.1:$(($1 - 1000)) --cluster etcd=http://127.0.0.1:2379 --peer-token $folder/token" {{ ARGS }}; }
     for port in 8484 8485 8486; do
         $(node $port) < /dev/null > "$folder/$port" 2>&1 &
-        nodes+=($!)
-        until grep -qs "^chatd: for other nodes" "$folder/$port"; do kill -0 "${nodes[-1]}" 2>/dev/null || { cat "$folder/$port"; exit 1; }; sleep 0.1; done
-        echo "http://127.0.0.1:$port is process ${nodes[-1]}; its output is in $folder/$port"
+        ports+=($port) nodes+=($!)
+        until grep -qs "^chatd: for other nodes" "$folder/$port"; do kill -0 "${nodes[-1]}" 2>/dev/null || exit 1; sleep 0.1; done
+        echo "http://127.0.0.1:$port is process ${nodes[-1]}; its output is in $folder/$port; start it again, in this folder, by:"
+        echo "    $(node $port)"
     done
     echo "another node: $(node 8487)"
-    echo "Ctrl-C ends all"
-    wait
+    echo "Ctrl-C ends all of these, but no node that you started by hand"
+    while true; do
+        end=0 && wait -n -p process 2>/dev/null || end=$?
+        test -n "${process:-}" || break
+        what=etcd
+        for at in "${!nodes[@]}"; do test "${nodes[at]}" != "$process" || what="the node on port ${ports[at]}"; done
+        echo "$what has ended (process $process, exit code $end)"
+    done
+    echo "all have ended"
 
 [private]
 needs-etcd RECIPE:
