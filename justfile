@@ -148,7 +148,7 @@ acp:
     #!/usr/bin/env bash
     set -euo pipefail
     fail() { echo "CANNOT RUN acp: $1" >&2; exit 1; }
-    {{ just_executable() }} pi || fail "there is no pi, and no Node"
+    {{ just_executable() }} pi || fail "the recipe pi has failed, see above"
     mkdir -p target/acp && cd target/acp
     lock=../../crates/acp/real
     cmp -s installed "$lock/package-lock.json" && exit 0
@@ -160,7 +160,7 @@ acp:
 
 # real agents of five makes against a stub of their models' services, under the manager; FILTER chooses tests by name
 acp-tests *FILTER:
-    @{{ just_executable() }} acp || { echo "CANNOT RUN acp-tests: there are no agents" >&2; exit 1; }
+    @{{ just_executable() }} acp || { echo "CANNOT RUN acp-tests: the recipe acp has failed, see above" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=240 cargo test -q -p acp-tests --test acp -- {{ FILTER }}
     TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features {{ chatd }} --test acp -- {{ FILTER }}
 
@@ -172,12 +172,15 @@ etcd:
     mkdir -p target/etcd && cd target/etcd
     test "$(cat installed 2>/dev/null)" = "{{ etcds }}" && exit 0
     fail() { echo "CANNOT RUN etcd: $1" >&2; exit 1; }
+    trap 'fail "this command has failed: $BASH_COMMAND"' ERR
     test "$(dpkg --print-architecture 2>/dev/null)" = amd64 || fail "its packages are fetched for Debian on x86-64 only"
     rm -rf installed suites && mkdir -p suites/lists/partial suites/archives/partial suites/parts
+    # To the end: a program whose output is not read to the end may die of SIGPIPE, and its pipe fails.
+    sources=$(find /etc/apt/sources.list /etc/apt/sources.list.d -type f -name '*.sources' 2>/dev/null | sed -n 1p || true)
+    test -n "$sources" || fail "apt has no file *.sources"
     for etcd in {{ etcds }}; do
         IFS='=' read -r version suite package sum <<< "$etcd"
-        sed -E "s/\\b(trixie|bookworm)\\b/$suite/g" $(find /etc/apt/sources.list /etc/apt/sources.list.d -type f -name '*.sources' 2>/dev/null | head -n 1) \
-            > suites/parts/$suite.sources 2>/dev/null || fail "apt has no sources"
+        sed -E "s/\\b(trixie|bookworm)\\b/$suite/g" "$sources" > "suites/parts/$suite.sources" || fail "the file $sources cannot be read"
     done
     apt=(-o Dir::Etc::sourcelist=- -o "Dir::Etc::sourceparts=$PWD/suites/parts" -o "Dir::State::lists=$PWD/suites/lists" -o "Dir::Cache=$PWD/suites")
     apt-get "${apt[@]}" update >/dev/null 2>&1 || fail "apt cannot get the lists of Debian's packages"
@@ -185,9 +188,9 @@ etcd:
         IFS='=' read -r version suite package sum <<< "$etcd"
         (cd suites && apt-get "${apt[@]}" download "etcd-server=$package" >/dev/null 2>&1) || fail "Debian has no etcd-server $package"
         echo "$sum  suites/etcd-server_${package}_amd64.deb" | sha256sum --check --quiet || fail "it is not the etcd $version that was tested"
-        dpkg-deb --fsys-tarfile "suites/etcd-server_${package}_amd64.deb" | tar x -C suites ./usr/bin/etcd
+        dpkg-deb --fsys-tarfile "suites/etcd-server_${package}_amd64.deb" | tar x -C suites ./usr/bin/etcd || fail "the package of etcd $version cannot be unpacked"
         mkdir -p "$version" && mv suites/usr/bin/etcd "$version/etcd"
-        "$version/etcd" --version | head -n 1
+        "$version/etcd" --version | sed -n 1p || fail "etcd $version does not run here"
     done
     rm -rf suites
     echo "{{ etcds }}" > installed
@@ -195,7 +198,7 @@ etcd:
 # turnwise-etcd and the nodes of chatd over real etcd and real pi processes: killed, stopped and cut off; FILTER chooses tests by name
 cluster-tests *FILTER: (needs-etcd "cluster-tests") (needs-pi "cluster-tests")
     TURNWISE_TEST_SECONDS=300 cargo test -q -p etcd-tests --test etcd -- --nocapture --test-threads=2 {{ FILTER }}
-    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features {{ chatd }} --test cluster -- --nocapture --test-threads=4 {{ FILTER }}
+    TURNWISE_TEST_SECONDS=240 cargo test -q -p chatd --features {{ chatd }} --bin chatd --test cluster -- --nocapture --test-threads=4 {{ FILTER }}
 
 # three processes and three etcds, all of which are killed, stopped and cut off at random for so many SECONDS, from a SEED
 chaos SECONDS="3600" SEED="1": (needs-etcd "chaos")
@@ -210,10 +213,14 @@ cluster *ARGS: (needs-etcd "cluster")
     for port in 2379 2380 7484 7485 7486 8484 8485 8486; do
         ! (: < /dev/tcp/127.0.0.1/$port) 2>/dev/null || { echo "CANNOT RUN cluster: something listens on port $port" >&2; exit 1; }
     done
-    folder=$(mktemp -d) etcd="" nodes=()
+    folder=$(mktemp -d) etcd="" ports=() nodes=()
     end() {
-        for node in "${nodes[@]}"; do kill "$node" 2>/dev/null && wait "$node" || true; done
-        test -z "$etcd" || { kill "$etcd" && wait "$etcd"; } || true
+        trap "" INT TERM
+        for at in "${!nodes[@]}"; do
+            kill "${nodes[at]}" 2>/dev/null && wait "${nodes[at]}" || true
+            echo "the last lines of the node on port ${ports[at]}:" && tail -n 3 "$folder/${ports[at]}" | sed 's/^/    /'
+        done
+        test -z "$etcd" || { kill "$etcd" 2>/dev/null && wait "$etcd"; } || true
         rm -rf "$folder"
     }
     trap end EXIT
@@ -227,17 +234,25 @@ cluster *ARGS: (needs-etcd "cluster")
     node() { echo "target/debug/chatd --listen 127.0.0.1:$1 --peer-listen 127.0.0.1:$(($1 - 1000)) --cluster etcd=http://127.0.0.1:2379 --peer-token $folder/token" {{ ARGS }}; }
     for port in 8484 8485 8486; do
         $(node $port) < /dev/null > "$folder/$port" 2>&1 &
-        nodes+=($!)
-        until grep -qs "^chatd: for other nodes" "$folder/$port"; do kill -0 "${nodes[-1]}" 2>/dev/null || { cat "$folder/$port"; exit 1; }; sleep 0.1; done
-        echo "http://127.0.0.1:$port is process ${nodes[-1]}; its output is in $folder/$port"
+        ports+=($port) nodes+=($!)
+        until grep -qs "^chatd: for other nodes" "$folder/$port"; do kill -0 "${nodes[-1]}" 2>/dev/null || exit 1; sleep 0.1; done
+        echo "http://127.0.0.1:$port is process ${nodes[-1]}; its output is in $folder/$port; start it again, in this folder, by:"
+        echo "    $(node $port)"
     done
     echo "another node: $(node 8487)"
-    echo "Ctrl-C ends all"
-    wait
+    echo "Ctrl-C ends all of these, but no node that you started by hand"
+    while true; do
+        end=0 && wait -n -p process 2>/dev/null || end=$?
+        test -n "${process:-}" || break
+        what=etcd
+        for at in "${!nodes[@]}"; do test "${nodes[at]}" != "$process" || what="the node on port ${ports[at]}"; done
+        echo "$what has ended (process $process, exit code $end)"
+    done
+    echo "all have ended"
 
 [private]
 needs-etcd RECIPE:
-    @{{ just_executable() }} etcd || { echo "CANNOT RUN {{ RECIPE }}: there is no etcd" >&2; exit 1; }
+    @{{ just_executable() }} etcd || { echo "CANNOT RUN {{ RECIPE }}: the recipe etcd has failed, see above" >&2; exit 1; }
 
 # For `--examples`, of which it has none, cargo takes the features that tests need. So all lines here and below build the same libraries.
 # turnwise-rmcp, a workspace of its own: its lints, and its tests with rmcp's client over loopback; FILTER chooses tests by name
@@ -270,14 +285,14 @@ mcp-clients:
 
 # turnwise-rmcp with these clients and this suite, against a server that is killed meanwhile; FILTER chooses tests by name
 rmcp-clients *FILTER:
-    @{{ just_executable() }} mcp-clients || { echo "CANNOT RUN rmcp-clients: there are no clients" >&2; exit 1; }
+    @{{ just_executable() }} mcp-clients || { echo "CANNOT RUN rmcp-clients: the recipe mcp-clients has failed, see above" >&2; exit 1; }
     cargo fmt --manifest-path crates/rmcp/Cargo.toml --all --check
     CARGO_TARGET_DIR=target/rmcp cargo clippy --locked --manifest-path crates/rmcp/Cargo.toml -p rmcp-clients --bins --test clients -- -D warnings
     CARGO_TARGET_DIR=target/rmcp TURNWISE_TEST_SECONDS=240 cargo test -q --locked --manifest-path crates/rmcp/Cargo.toml -p rmcp-clients --test clients -- {{ FILTER }}
 
 # so many TURNS over five sessions of different makes, with aborts and kills at random; then nothing may be left
 acp-soak TURNS="200":
-    @{{ just_executable() }} acp || { echo "CANNOT RUN acp-soak: there are no agents" >&2; exit 1; }
+    @{{ just_executable() }} acp || { echo "CANNOT RUN acp-soak: the recipe acp has failed, see above" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=36000 TURNWISE_TURNS={{ TURNS }} cargo test -q -p acp-tests --test soak -- --nocapture
 
 # so many TURNS over five sessions, with aborts and kills at random; then nothing may be left
@@ -286,7 +301,7 @@ pi-soak TURNS="200": (needs-pi "pi-soak")
 
 [private]
 needs-pi RECIPE:
-    @{{ just_executable() }} pi || { echo "CANNOT RUN {{ RECIPE }}: there is no pi" >&2; exit 1; }
+    @{{ just_executable() }} pi || { echo "CANNOT RUN {{ RECIPE }}: the recipe pi has failed, see above" >&2; exit 1; }
 
 # proves the machine of one slot for queues of any length, weakens each of its guards, and judges what the source does by it
 machine: z3
@@ -425,7 +440,7 @@ fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
 
 # the page of chatd in two tabs of headless Chromium, one session of it a real agent; pages of three nodes; pictures in target/screenshots
 browser: (needs-etcd "browser")
-    @{{ just_executable() }} acp || { echo "CANNOT RUN browser: there are no agents" >&2; exit 1; }
+    @{{ just_executable() }} acp || { echo "CANNOT RUN browser: the recipe acp has failed, see above" >&2; exit 1; }
     @command -v chromium >/dev/null || { apt-get update && apt-get install --yes --no-install-recommends chromium; } >/dev/null 2>&1 \
         || { echo "CANNOT RUN browser: Debian's chromium cannot be installed" >&2; exit 1; }
     TURNWISE_TEST_SECONDS=600 cargo test -p chatd --features {{ chatd }} --test browser

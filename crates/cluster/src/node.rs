@@ -15,7 +15,7 @@ use std::{future::Future, io, time::Duration};
 use tokio::sync::oneshot;
 use turnwise::{
     Incarnation,
-    manager::{Acquiring, LossNotice, NotOwned, Owned, Ownership},
+    manager::{Acquiring, LossNotice, NotOwned, Owned, Ownership, Term},
 };
 
 /// One process of a cluster. It holds one lease of the [`Engine`], and acquires keys under it. Cheap to clone.
@@ -109,6 +109,14 @@ impl<E: Engine> Node<E> {
     /// Returns the name in this node's records: the name of its settings, and a number that no other process has.
     pub fn owner(&self) -> &str {
         &self.shared().owner
+    }
+
+    /// Returns whether the node has a lease now. Without one, it owns no key, and cannot acquire any. A health check can report this.
+    ///
+    /// A node has no lease until the engine has granted the first one, and from the end of a term until the engine answers again.
+    pub fn has_lease(&self) -> bool {
+        let lease = self.shared().lease();
+        lease.is_some_and(|lease| lease.holds())
     }
 
     /// Stops acquiring keys: calls that need a new session fail as [`Unavailable`](NotOwned::Unavailable). The node keeps the keys that it owns.

@@ -37,10 +37,12 @@ where
 fn a_term_ends_before_its_lease() {
     cut(|world, node| async move {
         let held = Held::acquire(&node, "x").await.expect("it is free");
+        assert!(node.has_lease());
         while held.term().holds() {
             assert!(held.term().grace() > SECOND, "the margin is left");
             world.sleep(0, SECOND / 100).await;
         }
+        assert!(!node.has_lease(), "its term has ended");
         assert!(world.owner("x").is_some(), "the engine lets nobody in yet");
         let grace = held.term().grace();
         assert!(grace <= SECOND * 6 / 5, "B4: {grace:?}");
@@ -61,6 +63,7 @@ fn a_term_ends_before_its_lease() {
             next.term().holds() && !held.term().holds(),
             "B4: it holds again"
         );
+        assert!(node.has_lease());
         assert!(next.fence() > held.fence(), "B4: the number rises");
         // The release of a session whose term has ended does not touch the next one.
         held.release();

@@ -42,7 +42,12 @@ pub(super) struct Endpoints(pub(super) Vec<String>);
 
 fn endpoints(text: &str) -> Result<Endpoints, &'static str> {
     const FORM: &str = "write etcd= once, then URLs with commas between them, as in etcd=http://10.0.0.5:2379,http://10.0.0.6:2379";
+    const TLS: &str = "chatd has no TLS for etcd: use a private network and http://, or connect to a local TLS tunnel such as stunnel, as in \
+                       etcd=http://127.0.0.1:2379";
     let urls = text.strip_prefix("etcd=").ok_or(FORM)?;
+    if urls.split(',').any(|url| url.starts_with("https://")) {
+        return Err(TLS);
+    }
     if urls.split(',').any(|url| !url.starts_with("http://")) {
         return Err(FORM);
     }
@@ -89,5 +94,21 @@ impl ClusterArgs {
             );
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_etcd_with_tls_is_refused_with_what_to_do() {
+        for text in ["etcd=https://a:2379", "etcd=http://a:2379,https://b:2379"] {
+            let why = endpoints(text).expect_err("there is no TLS");
+            assert!(why.contains("no TLS") && why.contains("tunnel"), "{why}");
+        }
+        assert!(endpoints("http://a:2379").is_err_and(|why| why.contains("write etcd=")));
+        let urls = endpoints("etcd=http://a:2379/,http://b:2379").expect("they are plain");
+        assert_eq!(urls.0, ["http://a:2379", "http://b:2379"]);
     }
 }

@@ -13,6 +13,7 @@ use axum::{
 use futures_util::stream;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
+use prometheus_client::metrics::counter::Counter;
 use serde_json::Value;
 use std::{future::Future, io, pin::Pin, time::Duration};
 use tokio::time::{sleep, timeout};
@@ -53,6 +54,7 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
     if !connection.is_alive(cluster, address).await {
         return Outcome::Undelivered(format!("the node {address} does not answer"));
     }
+    cluster.0.counts.forwarded.inc();
     let lost = lost(cluster.clone(), owner.clone(), key.to_owned(), asked.call);
     let mut lost = Box::pin(lost);
     let mut request = Request::builder()
@@ -81,7 +83,9 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind == "text/event-stream");
     let body = if head.headers.contains_key(&OWNER) {
-        return Outcome::Undelivered("the session has just moved to another node".to_owned());
+        return Outcome::Undelivered(format!(
+            "the node {address} does not own the session any more"
+        ));
     } else if head.status == StatusCode::UNAUTHORIZED {
         // It is this node that has shown no right token, not the client. No later try will.
         let words = format!(
@@ -104,6 +108,7 @@ pub(super) async fn forward(cluster: &Cluster, owner: &Owner, key: &str, asked: 
             body,
             _connection: connection,
             lost,
+            broken: cluster.0.counts.lost.clone(),
             events: streamed.then(|| Events::new(asked.call)),
             over: false,
         };
@@ -164,6 +169,8 @@ struct Passing {
     body: Incoming,
     _connection: Connection,
     lost: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Counts it if it breaks off.
+    broken: Counter,
     events: Option<Events>,
     over: bool,
 }
@@ -188,7 +195,10 @@ impl Passing {
                 end => {
                     self.over = true;
                     return match &self.events {
-                        Some(events) => events.end().map(Ok),
+                        Some(events) => events.end().map(|end| {
+                            self.broken.inc();
+                            Ok(end)
+                        }),
                         None => end.and_then(Result::err).map(Err),
                     };
                 }

@@ -10,15 +10,18 @@
 //! | `forward` | one request to another node, and its answer as it comes |
 //! | `others` | the sessions of the other nodes, as they change |
 //! | `client` | connections to other nodes |
+//! | `rounds` | what an operator watches |
 
 mod args;
 mod client;
 mod forward;
 mod others;
+mod rounds;
 mod route;
 
 pub(crate) use args::ClusterArgs;
 
+use self::rounds::Counts;
 use crate::{args::Args, daemon::Failed, token};
 use parking_lot::Mutex;
 use std::{borrow::Cow, collections::BTreeSet, io, net::SocketAddr, sync::Arc, time::Duration};
@@ -52,6 +55,7 @@ struct Inner {
     under_way: watch::Sender<()>,
     /// Whether answers of other nodes are not waited for any more.
     ended: watch::Sender<bool>,
+    counts: Counts,
 }
 
 /// Another node that owns a session.
@@ -123,10 +127,12 @@ impl Cluster {
             trouble: Mutex::default(),
             under_way: watch::Sender::default(),
             ended: watch::Sender::default(),
+            counts: Counts::default(),
         }));
         let (end, ends) = oneshot::channel();
         let task = tokio::spawn(cluster.clone().announce(ends));
         *cluster.0.announcement.lock() = Some((end, task));
+        tokio::spawn(cluster.clone().look_around());
         Ok(Some((cluster, listener, address)))
     }
 
@@ -182,12 +188,14 @@ impl Cluster {
                 Err(why) => {
                     let why = match why {
                         NotOwned::Elsewhere(_) => {
-                            "an earlier node with this address still has a lease".into()
+                            "another process with the same --peer-listen has a lease; \
+                             the lease of an earlier process ends by itself"
+                                .into()
                         }
                         NotOwned::Unavailable(why) => why,
                         _ => "its record was refused".into(),
                     };
-                    let why = format!("this node is not in the cluster: {why}");
+                    let why = format!("the record of this node cannot be written: {why}");
                     if self.0.trouble.lock().replace(why.clone()).is_none() {
                         tracing::warn!("{why}");
                     }
@@ -198,7 +206,7 @@ impl Cluster {
                 }
             };
             if self.0.trouble.lock().take().is_some() {
-                tracing::info!("this node is in the cluster again");
+                tracing::info!("this node has its record and a lease again");
             }
             while held.holds() {
                 tokio::select! {
@@ -213,9 +221,11 @@ impl Cluster {
         }
     }
 
-    /// Why this node has no session of the cluster.
+    /// What the operator should know.
     pub(crate) fn trouble(&self) -> Option<String> {
-        self.0.trouble.lock().clone()
+        let trouble = self.0.trouble.lock().clone();
+        let none = || (!self.has_lease()).then(|| "this node has no lease".to_owned());
+        trouble.or_else(none)
     }
 
     /// The node that owns a session, if it is not this one.
@@ -235,7 +245,7 @@ impl Cluster {
 
     async fn asked<T>(&self, answer: impl Future<Output = io::Result<T>>) -> Result<T, String> {
         match timeout(self.0.ttl / 5, answer).await {
-            Ok(answer) => answer.map_err(|error| error.to_string()),
+            Ok(answer) => answer.map_err(|error| format!("etcd does not answer: {error}")),
             Err(_) => Err("etcd did not answer in time".to_owned()),
         }
     }

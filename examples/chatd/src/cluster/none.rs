@@ -59,6 +59,14 @@ impl Cluster {
         match *self {}
     }
 
+    pub(crate) fn has_lease(&self) -> bool {
+        match *self {}
+    }
+
+    pub(crate) fn metrics(&self) -> String {
+        match *self {}
+    }
+
     pub(crate) async fn answered(&self) {
         match *self {}
     }

@@ -143,12 +143,15 @@ async fn route<A: Chat>(
         let owner = match desk.has(&key) {
             true => None,
             false => match cluster.owner(&key).await {
-                // The start of its session asks etcd again, and its error has the reason.
-                Err(_) if matches!(call, Call::Send) => None,
+                // The start of its session asks etcd again, and its error has the reason. That takes up to half of the time to live.
+                Err(_) if matches!(call, Call::Send) && !patience.is_zero() => None,
                 owner => owner.map_err(|why| cluster.unavailable(why))?,
             },
         };
         let why = match owner {
+            None if patience.is_zero() && !desk.has(&key) && !cluster.has_lease() => {
+                "this node has no lease".to_owned()
+            }
             None => {
                 let here = Request::from_parts(asked.parts.clone(), Body::from(asked.body.clone()));
                 let response = next.clone().run(here).await;
@@ -166,7 +169,10 @@ async fn route<A: Chat>(
                 Outcome::Lost if asked.parts.method.is_safe() => {
                     "the node of the session is gone".to_owned()
                 }
-                Outcome::Lost => return Err(Refusal::owner_lost()),
+                Outcome::Lost => {
+                    cluster.0.counts.lost.inc();
+                    return Err(Refusal::owner_lost());
+                }
             },
         };
         if begin.elapsed() + pause > patience {

@@ -80,7 +80,7 @@ fn routes<A: Chat>(desk: Desk<A>, cluster: Option<&Cluster>, guard: Guard) -> Ro
             Call::Drain => post(drain::<A>),
             Call::Accept => delete(accept::<A>),
             Call::Health => get(health::<A>).layer(Extension(cluster.cloned())),
-            Call::Metrics => get(metrics::<A>),
+            Call::Metrics => get(metrics::<A>).layer(Extension(cluster.cloned())),
             Call::Page => get(page),
         };
         let answer = match cluster {
@@ -138,8 +138,11 @@ async fn health<A: Chat>(
     State(desk): State<Desk<A>>,
     Extension(cluster): Extension<Option<Cluster>>,
 ) -> impl IntoResponse {
+    let no_lease = cluster.as_ref().is_some_and(|cluster| !cluster.has_lease());
     let (code, status) = if desk.is_closing() {
         (StatusCode::SERVICE_UNAVAILABLE, "closing")
+    } else if no_lease {
+        (StatusCode::SERVICE_UNAVAILABLE, "no_lease")
     } else if desk.is_draining() {
         (StatusCode::SERVICE_UNAVAILABLE, "draining")
     } else {
@@ -153,9 +156,14 @@ async fn health<A: Chat>(
     (code, Json(health))
 }
 
-async fn metrics<A: Chat>(State(desk): State<Desk<A>>) -> impl IntoResponse {
+async fn metrics<A: Chat>(
+    State(desk): State<Desk<A>>,
+    Extension(cluster): Extension<Option<Cluster>>,
+) -> impl IntoResponse {
     let kind = prometheus_client::encoding::prometheus_text::CONTENT_TYPE;
-    ([(header::CONTENT_TYPE, kind)], desk.metrics())
+    let of_node = cluster.map(|cluster| cluster.metrics());
+    let text = desk.metrics() + &of_node.unwrap_or_default();
+    ([(header::CONTENT_TYPE, kind)], text)
 }
 
 /// One file, without a build step. It loads nothing, and may be framed by nobody.

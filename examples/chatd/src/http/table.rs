@@ -85,7 +85,7 @@ pub(crate) const TABLE: &[Route] = &[
         body: Body::Ignored,
         does: "one session",
         answers: "200 `{\"key\", \"phase\", \"elapsed_ms\", \"waiting\", \"incarnation\", \"turn\", \"note\", \"questions\", \"last\", \
-                  \"trouble\"}`, with `--cluster` a `\"node\"` too; 404 `no_session`",
+                  \"trouble\"}`, with `--cluster` a `\"node\"` too; `incarnation` rises from session to session, with gaps; 404 `no_session`",
         absent: (404, "no_session"),
     },
     Route {
@@ -188,7 +188,8 @@ pub(crate) const TABLE: &[Route] = &[
         body: Body::Ignored,
         does: "whether chatd accepts messages, also for new sessions",
         answers: "200 `{\"status\": \"ok\"}`, or 503 `{\"status\": \"draining\"}` while new sessions are refused, or `\"closing\"` once chatd \
-                  has been asked to end; a `\"trouble\"` if conversations cannot be kept, or if the node has no lease",
+                  has been asked to end, or `\"no_lease\"` while the node of a cluster has no lease; a `\"trouble\"` says why, also with 200 if \
+                  conversations cannot be kept",
         absent: (200, ""),
     },
     Route {

@@ -252,7 +252,7 @@ async fn what_was_not_written_here_is_an_error_and_stays() {
         };
         let unkept = node.forget("a").await.expect_err("it is broken");
         for words in [error.to_string(), unkept.to_string()] {
-            assert!(words.contains("a.json is not what"), "{words}");
+            assert!(words.contains("a.json was not written by"), "{words}");
             assert!(words.contains(why), "{words}");
         }
         assert_eq!(fs::read_to_string(&file).expect("it is there"), text);

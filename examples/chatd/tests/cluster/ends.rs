@@ -170,9 +170,12 @@ async fn the_processes_of_a_stopped_owner_are_gone() {
 async fn etcd_is_away_for_a_while() {
     let mut nodes = Nodes::start(2, TTL, &[]).await;
     assert_eq!(nodes.said(0, "a", "hello").await, "(1) hello");
+    assert_eq!(nodes.metric(0, "chatd_cluster_lease").await, 1);
     nodes.etcd.kill(0);
     // What is here needs no etcd.
     assert_eq!(nodes.said(0, "a", "hello").await, "(2) hello");
+    let health = nodes[0].get("/health").answer().await;
+    assert_eq!(health, (200, json!({ "status": "ok" })));
     let impatient = json!({ "message": "x", "wait": false });
     let impatient = || nodes[0].post("/sessions/new/messages", &impatient);
     assert_eq!(refused(&impatient().answer().await), (503, "unavailable"));
@@ -182,6 +185,12 @@ async fn etcd_is_away_for_a_while() {
     assert_eq!(refused(&refusal), (503, "unavailable"));
     // Until the term is over.
     nodes[0].until("a", |session| session.is_null()).await;
+    // It refuses every message, so a load balancer has to leave it out.
+    let (status, health) = nodes[0].get("/health").answer().await;
+    assert_eq!((status, &health["status"]), (503, &json!("no_lease")));
+    assert!(health["trouble"].is_string(), "{health}");
+    assert_eq!(nodes.metric(0, "chatd_cluster_lease").await, 0);
+    assert_eq!(refused(&impatient().answer().await), (503, "unavailable"));
     // Nobody knows which other nodes there are.
     let mut feed = nodes[0].feed().await;
     while feed.next().await.expect("it goes on").1["unreachable"] != json!(["etcd"]) {}
@@ -199,4 +208,7 @@ async fn etcd_is_away_for_a_while() {
     })
     .await;
     assert_eq!(nodes.said(0, "a", "and on").await, "(2) and on");
+    let well = async || nodes[0].get("/health").answer().await == (200, json!({ "status": "ok" }));
+    within(async { while !well().await {} }).await;
+    assert_eq!(nodes.metric(0, "chatd_cluster_lease").await, 1);
 }

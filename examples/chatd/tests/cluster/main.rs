@@ -18,3 +18,4 @@ mod nodes;
 mod real;
 mod routes;
 mod strangers;
+mod watch;

@@ -1,7 +1,8 @@
 //! A cluster of daemons.
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, command};
 use etcd_tests::{Servers, VERSIONS, free_port};
+use http_body_util::BodyExt;
 use processes::{Folder, state, within};
 use serde_json::Value;
 use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf};
@@ -69,8 +70,19 @@ impl Nodes {
             ["--peer-token", token],
             ["--cluster-ttl", self.ttl],
         ];
-        let node = Daemon::start_with(&[cluster.as_flattened(), args].concat(), variables).await;
-        self.nodes.push(node);
+        let quick: &[&str] = match args.contains(&"--delay") {
+            true => &[],
+            false => &["--delay", "0"],
+        };
+        let mut command = command(&[cluster.as_flattened(), args, quick].concat());
+        let log = fs::File::options()
+            .append(true)
+            .create(true)
+            .open(self.folder.join("log"))
+            .expect("it can be written");
+        command.env("CHATD_LOG", "warn,chatd=info").stderr(log);
+        command.envs(variables.iter().copied());
+        self.nodes.push(Daemon::spawn(command).await);
         self.names.push(name);
     }
 
@@ -108,11 +120,40 @@ impl Nodes {
         at.unwrap_or_else(|| panic!("of no node: {session}"))
     }
 
+    /// What all nodes have logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+    }
+
+    /// A metric of a node. Only metrics without labels.
+    pub(crate) async fn metric(&self, at: usize, name: &str) -> u64 {
+        let response = self[at].get("/metrics").response().await;
+        let body = response.into_body().collect().await.expect("a body");
+        let text = String::from_utf8(body.to_bytes().to_vec()).expect("text");
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        let found = lines.find(|(metric, _)| *metric == name);
+        let (_, value) = found.unwrap_or_else(|| panic!("no {name}: {text}"));
+        value.parse().expect("a whole number")
+    }
+
+    pub(crate) async fn metric_becomes(&self, at: usize, name: &str, value: u64) {
+        within(async { while self.metric(at, name).await != value {} }).await;
+    }
+
     /// The reply to a message at a node.
     pub(crate) async fn said(&self, at: usize, key: &str, message: &str) -> String {
         let (status, body) = self[at].say(key, message).answer().await;
         assert_eq!(status, 200, "{body}");
         body["reply"].as_str().expect("it is text").to_owned()
+    }
+}
+
+/// The log helps to understand a failure.
+impl Drop for Nodes {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("{}", self.log());
+        }
     }
 }
 
