@@ -2,6 +2,7 @@
 # A recipe that cannot run says so in one line that begins with CANNOT RUN, and fails: it never counts as passed.
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
+export PATH := justfile_directory() / "target/tools/bin:" + env("PATH")
 
 nightly := env("TURNWISE_NIGHTLY", "nightly")
 msrv := "1.85"
@@ -29,13 +30,13 @@ default:
 check: (group "check" "check-core, check-memory, check-field")
 
 # formats, lints, tests and models, documents, packages, other targets, the oldest versions, the proofs of one slot, instructions
-check-core: (group "check-core" "formatted, lint, test, doc, doc-host, package, msrv, minimal, targets, deny, machine, explain --check, proofs --check, bench-gate")
+check-core: (group "check-core" "formatted, lint, test, doc-host, package, msrv, minimal, targets, deny, machine, explain --check, proofs --check, bench-gate")
 
 # Miri and the sanitizers
 check-memory: (group "check-memory" "miri, tsan, asan")
 
-# real agents, a real browser, a minute of random calls; mutants by hand, and by machine of what changed
-check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, cluster-tests, browser, soak, mutants, mutants-of-a-change")
+# real agents, clients, etcds and a real browser, a minute of random calls; mutants by hand, and by machine of what changed
+check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, cluster-tests, rmcp-tests, rmcp-clients, browser, soak, mutants, mutants-of-a-change")
 
 # Runs recipes one after the other, until one fails. Ends with the minutes that each took.
 [private]
@@ -329,10 +330,9 @@ explain +WHAT:
 
 # The models' copy of the source has a path through loom-tests, which llvm-cov would leave out by itself.
 # lines and branches of the source that models and tests reach: a table, and the lines that no model reaches
-coverage: (nightly "llvm-tools")
+coverage: (nightly "llvm-tools") (tool "llvm-cov")
     #!/usr/bin/env bash
     set -euo pipefail
-    cargo llvm-cov --version >/dev/null 2>&1 || cargo install --locked cargo-llvm-cov || { echo "CANNOT RUN coverage: cargo-llvm-cov cannot be installed" >&2; exit 1; }
     mkdir -p target/coverage
     look() { cargo +{{ nightly }} llvm-cov --branch --no-report "$@"; }
     tell() { cargo +{{ nightly }} llvm-cov report --no-default-ignore-filename-regex --lcov --output-path "target/coverage/$1.lcov"; }
@@ -352,7 +352,7 @@ coverage: (nightly "llvm-tools")
 # that the same is left each time. The counts go into loom-tests/mutants/machine.txt, and by `just proofs` into PROOFS.md.
 # With DIFF, a file that `git diff` wrote, only what it touches is mutated, and nothing is counted; SHARD=k/n takes one of n parts.
 # cargo-mutants over core, manager, pi, ACP and their processes: each mutant dies, or is listed as one that no check can tell
-mutants-by-machine DIFF="": cargo-mutants
+mutants-by-machine DIFF="": (tool "mutants")
     #!/usr/bin/env bash
     set -euo pipefail
     export TURNWISE_SEED=1 TURNWISE_TEST_SECONDS=30 CARGO_PROFILE_DEV_DEBUG=0
@@ -410,7 +410,7 @@ mutants-by-machine DIFF="": cargo-mutants
 # committed. On the published branch itself, as in a fresh clone, it is the last commit. TURNWISE_BASE names another commit.
 # If it touches more than MOST mutants can be made of, one part is tried: which one, the last commit's hash says.
 # cargo-mutants over what a change touches: some minutes
-mutants-of-a-change MOST="10": cargo-mutants
+mutants-of-a-change MOST="10": (tool "mutants")
     #!/usr/bin/env bash
     set -euo pipefail
     base=${TURNWISE_BASE:-$(git merge-base HEAD origin/HEAD 2>/dev/null || true)}
@@ -427,14 +427,15 @@ mutants-of-a-change MOST="10": cargo-mutants
     echo "mutants-of-a-change: $count mutants of what changed since $base, part $part of $parts"
     SHARD=$part/$parts {{ just_executable() }} mutants-by-machine target/change.diff
 
+# Without optimisation: what takes minutes to build otherwise runs for seconds.
+# a subcommand of cargo, into target/tools; nothing if there is one already
 [private]
-cargo-mutants:
-    @cargo mutants --version >/dev/null 2>&1 || cargo install --locked cargo-mutants \
-        || { echo "CANNOT RUN: cargo-mutants cannot be installed" >&2; exit 1; }
+tool NAME:
+    @cargo {{ NAME }} --version >/dev/null 2>&1 || cargo install --quiet --locked --debug --root target/tools cargo-{{ NAME }} \
+        || { echo "CANNOT RUN: cargo-{{ NAME }} cannot be installed" >&2; exit 1; }
 
 # fuzzes TARGET (operations, schedule, hostile_keys, manager, jsonl, acp) for so many SECONDS; what it finds new stays out of the committed corpus
-fuzz TARGET="operations" SECONDS="60": (nightly "rust-src")
-    cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz || { echo "CANNOT RUN fuzz: cargo-fuzz cannot be installed" >&2; exit 1; }
+fuzz TARGET="operations" SECONDS="60": (nightly "rust-src") (tool "fuzz")
     mkdir -p fuzz/target/corpus/{{ TARGET }}
     cargo +{{ nightly }} fuzz run {{ TARGET }} fuzz/target/corpus/{{ TARGET }} fuzz/corpus/{{ TARGET }} -- -max_total_time={{ SECONDS }} -max_len=200 -timeout=10
 
@@ -634,7 +635,7 @@ semver BASE="":
     base={{ BASE }}
     test -n "$base" || base=$(git describe --tags --abbrev=0 --match 'v*' 2>/dev/null || true)
     if test -z "$base"; then echo "semver: there is no release yet (no tag v*), so nothing can break; BASE may name a commit to compare with"; exit 0; fi
-    cargo semver-checks --version >/dev/null 2>&1 || cargo install --locked cargo-semver-checks || { echo "CANNOT RUN semver: cargo-semver-checks cannot be installed" >&2; exit 1; }
+    {{ just_executable() }} tool semver-checks
     cargo semver-checks {{ crates }} --all-features --baseline-rev "$base"
     cargo semver-checks --manifest-path crates/rmcp/Cargo.toml --all-features --baseline-rev "$base"
 
@@ -676,8 +677,7 @@ targets:
 
 # Of all packages: without --workspace it would look at the library's alone.
 # licences, bans and sources of all dependencies, of each workspace
-deny:
-    cargo deny --version >/dev/null 2>&1 || cargo install --locked cargo-deny || { echo "CANNOT RUN deny: cargo-deny cannot be installed" >&2; exit 1; }
+deny: (tool "deny")
     cargo deny --workspace check licenses bans sources
     for workspace in crates/rmcp crates/shuttle fuzz; do \
         echo "of $workspace:" && cargo deny --workspace --manifest-path "$workspace/Cargo.toml" --config "$PWD/deny.toml" check licenses bans sources || exit 1; \

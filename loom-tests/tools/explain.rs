@@ -43,7 +43,7 @@ fn main() -> ExitCode {
 }
 
 fn show(name: &str, write: Option<&Path>) -> Result<(), String> {
-    let tree = Tree::new()?;
+    let tree = Tree::new("models")?;
     let shown = run(&tree, name)?;
     println!("{}", shown.tables);
     for picture in &shown.pictures {
@@ -62,7 +62,7 @@ fn show(name: &str, write: Option<&Path>) -> Result<(), String> {
 }
 
 fn check() -> Result<(), String> {
-    let tree = Tree::new()?;
+    let tree = Tree::new("models")?;
     for (file, mutant) in PICTURES {
         let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("pictures")

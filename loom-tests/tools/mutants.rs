@@ -30,9 +30,12 @@ use std::{
     env,
     path::Path,
     process::ExitCode,
-    sync::Mutex,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 /// A test program with the models of mutants.
@@ -77,8 +80,13 @@ const NODES: Suite = Suite {
     test: "nodes",
 };
 
-const SUITES: [&Suite; 7] = [
-    &MODELS, &HISTORIES, &ADAPTERS, &TOLD, &MANAGER, &CLUSTER, &NODES,
+/// What is judged side by side: rustc builds a mutant on one core, mostly.
+const LANES: [(&str, &[&Suite]); 2] = [
+    ("models", &[&MODELS]),
+    (
+        "others",
+        &[&HISTORIES, &ADAPTERS, &TOLD, &MANAGER, &CLUSTER, &NODES],
+    ),
 ];
 
 fn main() -> ExitCode {
@@ -117,59 +125,52 @@ fn list() -> Result<(), String> {
     Ok(())
 }
 
-/// Runs the mutants. True if each ends as its header says.
+/// Runs the mutants, those of loom's models beside the others. True if each ends as its header says.
 fn run(filter: &str) -> Result<bool, String> {
     let mutants = chosen(filter)?;
-    let tree = Tree::new()?;
-    println!("the source as it is");
-    for suite in SUITES {
-        passes(&tree, suite, &mutants)?;
+    let report = Report::new(&mutants);
+    thread::scope(|scope| {
+        let lanes = LANES.map(|(name, suites)| {
+            let (mutants, report) = (&mutants, &report);
+            scope.spawn(move || {
+                let end = lane(name, suites, mutants, report);
+                report.is_over.fetch_or(end.is_err(), Relaxed);
+                end
+            })
+        });
+        lanes
+            .into_iter()
+            .try_for_each(|lane| lane.join().expect("a lane does not panic"))
+    })?;
+    Ok(report.end())
+}
+
+/// Judges the mutants of these suites, one after the other, in a copy of the project that no other lane uses.
+fn lane(
+    name: &str,
+    suites: &[&'static Suite],
+    mutants: &[Mutant],
+    report: &Report,
+) -> Result<(), String> {
+    let of_lane = |mutant: &&Mutant| suites.contains(&mutant.suite());
+    if !mutants.iter().any(|mutant| of_lane(&mutant)) {
+        return Ok(());
     }
-    let widest = |of: fn(&Mutant) -> &str| {
-        let widths = mutants.iter().map(|mutant| of(mutant).len());
-        widths.max().unwrap_or_default()
-    };
-    let (names, claims) = (
-        widest(|mutant| &mutant.name),
-        widest(|mutant| &mutant.claim),
-    );
-    let models = widest(|mutant| &mutant.model);
-    // By claim: killed, and to be killed.
-    let mut counts: BTreeMap<(usize, &str), (usize, usize)> = BTreeMap::new();
-    let mut unlike = 0;
-    for mutant in &mutants {
-        let begin = Instant::now();
-        let (is_kill, verdict) = tree.judge(mutant)?;
-        let Mutant {
-            name, claim, model, ..
-        } = mutant;
-        let verdict = match &mutant.survives {
-            None => verdict,
-            Some(why) if is_kill => {
-                format!("KILLED, though its header says that it survives: {why}")
-            }
-            Some(why) => format!("survives: {why}"),
-        };
-        let seconds = begin.elapsed().as_secs_f64();
-        println!("{name:<names$} | {claim:<claims$} | {model:<models$} | {verdict} | {seconds:.1}");
-        unlike += usize::from(is_kill != mutant.survives.is_none());
-        if mutant.survives.is_none() {
-            // By number: C2 before C10.
-            let (killed, all) = counts.entry((claim.len(), claim)).or_default();
-            *killed += usize::from(is_kill);
-            *all += 1;
+    let tree = Tree::new(name)?;
+    for suite in suites {
+        passes(&tree, suite, mutants)?;
+    }
+    println!("the source as it is passes: {name}");
+    for mutant in mutants.iter().filter(of_lane) {
+        // The other lane has failed.
+        if report.is_over.load(Relaxed) {
+            break;
         }
+        let begin = Instant::now();
+        let (is_kill, words) = tree.judge(mutant)?;
+        report.line(mutant, is_kill, &words, begin.elapsed());
     }
-    for ((_, claim), (killed, all)) in &counts {
-        println!("mutants-row | {claim} | {killed} | {all}");
-    }
-    let killed: usize = counts.values().map(|(killed, _)| killed).sum();
-    let all: usize = counts.values().map(|(_, all)| all).sum();
-    let rest = mutants.len() - all;
-    println!(
-        "{killed} of {all} killed, {rest} expected to survive, {unlike} not as their header says"
-    );
-    Ok(unlike == 0)
+    Ok(())
 }
 
 /// Checks that the models of these mutants pass without them.
@@ -180,28 +181,86 @@ fn passes(tree: &Tree, suite: &'static Suite, mutants: &[Mutant]) -> Result<(), 
         return Ok(());
     }
     let executable = tree.build_test(suite.package, suite.test)?;
-    let (left, faults) = (Mutex::new(models), Mutex::new(String::new()));
-    let next = || left.lock().expect("nobody panics with it").pop_first();
-    let fault = |words: &str| *faults.lock().expect("nobody panics with it") += words;
-    let work = || {
-        while let Some(model) = next() {
-            match explore(&executable, model, &[]) {
-                Ok((End::Passed, _)) => {}
-                Ok((end, output)) => fault(&format!("{model} without a mutant: {end:?}\n{output}")),
-                Err(words) => fault(&words),
+    for model in models {
+        let (end, output) = explore(&executable, model, &[])?;
+        if !matches!(end, End::Passed) {
+            return Err(format!("{model} without a mutant: {end:?}\n{output}"));
+        }
+    }
+    Ok(())
+}
+
+/// The lines of the mutants, and what they come to.
+struct Report {
+    /// The widths of names, claims and models.
+    widths: [usize; 3],
+    tally: Mutex<Tally>,
+    is_over: AtomicBool,
+}
+
+#[derive(Default)]
+struct Tally {
+    /// By claim: killed, and to be killed.
+    counts: BTreeMap<(usize, String), (usize, usize)>,
+    /// Expected to survive.
+    rest: usize,
+    unlike: usize,
+}
+
+impl Report {
+    fn new(mutants: &[Mutant]) -> Self {
+        let widest = |of: fn(&Mutant) -> &str| mutants.iter().map(|mutant| of(mutant).len()).max();
+        let widths = [
+            widest(|mutant| &mutant.name),
+            widest(|mutant| &mutant.claim),
+            widest(|mutant| &mutant.model),
+        ];
+        Self {
+            widths: widths.map(Option::unwrap_or_default),
+            tally: Mutex::default(),
+            is_over: AtomicBool::new(false),
+        }
+    }
+
+    fn line(&self, mutant: &Mutant, is_kill: bool, words: &str, took: Duration) {
+        let Mutant {
+            name, claim, model, ..
+        } = mutant;
+        let verdict = match &mutant.survives {
+            None => words.to_owned(),
+            Some(why) if is_kill => {
+                format!("KILLED, though its header says that it survives: {why}")
             }
+            Some(why) => format!("survives: {why}"),
+        };
+        let ([names, claims, models], seconds) = (self.widths, took.as_secs_f64());
+        println!("{name:<names$} | {claim:<claims$} | {model:<models$} | {verdict} | {seconds:.1}");
+        let mut tally = self.tally.lock().expect("nobody panics with it");
+        tally.unlike += usize::from(is_kill != mutant.survives.is_none());
+        if mutant.survives.is_none() {
+            // By number: C2 before C10.
+            let claim = (claim.len(), claim.clone());
+            let (killed, all) = tally.counts.entry(claim).or_default();
+            *killed += usize::from(is_kill);
+            *all += 1;
+        } else {
+            tally.rest += 1;
         }
-    };
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(1, usize::from) {
-            scope.spawn(work);
+    }
+
+    /// True if each mutant ended as its header says.
+    fn end(self) -> bool {
+        let tally = self.tally.into_inner().expect("nobody panics with it");
+        for ((_, claim), (killed, all)) in &tally.counts {
+            println!("mutants-row | {claim} | {killed} | {all}");
         }
-    });
-    let faults = faults.into_inner().expect("nobody panics with it");
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults)
+        let killed: usize = tally.counts.values().map(|(killed, _)| killed).sum();
+        let all: usize = tally.counts.values().map(|(_, all)| all).sum();
+        let Tally { rest, unlike, .. } = tally;
+        println!(
+            "{killed} of {all} killed, {rest} expected to survive, {unlike} not as their header says"
+        );
+        unlike == 0
     }
 }
 

@@ -18,23 +18,27 @@ use std::{
 /// How long one model may take. It takes seconds, but the machine may be busy.
 const LIMIT: Duration = Duration::from_secs(600);
 
-/// A copy of the project. All mutants are built in its one target folder.
+/// A copy of the project. Its mutants are built in its one target folder.
 pub(crate) struct Tree {
     pub(crate) root: PathBuf,
     pub(crate) copy: PathBuf,
     target: PathBuf,
+    /// Holds all copies.
+    here: PathBuf,
 }
 
 impl Tree {
-    pub(crate) fn new() -> Result<Self, String> {
+    /// Trees of the same name share the copy and the target folder, so only one of them may be used at a time.
+    pub(crate) fn new(name: &str) -> Result<Self, String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let root = root.canonicalize().map_err(told(&root))?;
         let target =
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
         let here = root.join(target).join("mutants");
         let tree = Self {
-            copy: here.join("tree"),
-            target: here.join("target"),
+            copy: here.join(name).join("tree"),
+            target: here.join(name).join("target"),
+            here,
             root,
         };
         tree.restore()?;
@@ -45,7 +49,7 @@ impl Tree {
     pub(crate) fn restore(&self) -> Result<(), String> {
         let mut project: BTreeSet<PathBuf> = files(&self.root)?.into_iter().collect();
         // The target folder may lie in the project, under any name.
-        project.retain(|file| !self.root.join(file).starts_with(&self.copy));
+        project.retain(|file| !self.root.join(file).starts_with(&self.here));
         fs::create_dir_all(&self.copy).map_err(told(&self.copy))?;
         for file in files(&self.copy)? {
             if !project.contains(&file) {

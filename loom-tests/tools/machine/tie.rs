@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(90);
 /// Applies each mutant of the slot to a copy of the project. True if each is noticed, or listed with a reason why it cannot be.
 pub(crate) fn mutated(root: &Path, filter: &str) -> Result<bool, String> {
     let unseen = unseen(root)?;
-    let tree = Tree::new()?;
+    let tree = Tree::new("models")?;
     let mut rows = Vec::new();
     let mut unlike = 0;
     let mut all = mutants(root)?;
