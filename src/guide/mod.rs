@@ -24,7 +24,8 @@
 #[cfg(feature = "tokio")]
 #[doc = include_str!("embedding.md")]
 ///
-/// ```no_run
+#[cfg_attr(unix, doc = "```no_run")]
+#[cfg_attr(not(unix), doc = "```ignore")] // turnwise-process is for Unix
 #[doc = include_str!("../../examples/embedding.rs")]
 /// ```
 pub mod embedding {}

@@ -89,7 +89,7 @@ pub(crate) fn check<O: AsRef<str>>(
     let is_exact = bound.preemptions.is_none() || !cfg!(feature = "prove");
     assert!(
         executions == recorded || !is_exact,
-        "{name}: {executions} executions, {recorded} are recorded: record the new number in bounds.rs"
+        "{name}: {executions} executions, {recorded} are recorded. No claim failed, but the source takes other steps than before. If that is right, bounds.rs gets the new number"
     );
     println!(
         "model-row | {} | {} | {} | {} | {executions} | {} | {seconds:.1}",
