@@ -70,10 +70,10 @@ loom NAME="":
     set -euo pipefail
     if test -z "{{ NAME }}"; then cargo run -q --profile test -p loom-tests --bin proofs -- models; exit 0; fi
     export RUST_BACKTRACE=0 CARGO_PROFILE_DEV_DEBUG=0
-    models=(cargo test -q -p loom-tests --test models --target-dir target/mutants/models/target --config profile.test.package.loom-tests.opt-level=0)
+    models=(cargo test -p loom-tests --test models --target-dir target/mutants/models/target --config profile.test.package.loom-tests.opt-level=0)
     list=$("${models[@]}" -- --list "{{ NAME }}")
     grep -q ': test$' <<< "$list" || { echo "loom: no model has \"{{ NAME }}\" in its name; \`just loom\` lists them" >&2; exit 1; }
-    "${models[@]}" -- --nocapture "{{ NAME }}"
+    "${models[@]}" -q -- --nocapture "{{ NAME }}"
 
 # runs every engine at its larger bounds, and the mutants; ends with one table: claim by engine
 prove:
@@ -247,7 +247,7 @@ cluster *ARGS: (needs-etcd "cluster")
         $(node $port) < /dev/null > "$folder/$port" 2>&1 &
         ports+=($port) nodes+=($!)
         until grep -qs "^chatd: for other nodes" "$folder/$port"; do kill -0 "${nodes[-1]}" 2>/dev/null || exit 1; sleep 0.1; done
-        echo "http://127.0.0.1:$port is process ${nodes[-1]}; its output is in $folder/$port; start it again, in this folder, by:"
+        echo "http://127.0.0.1:$port is the node 127.0.0.1:$((port - 1000)), process ${nodes[-1]}; its output is in $folder/$port; start it again, in this folder, by:"
         echo "    $(node $port)"
     done
     echo "another node: $(node 8487)"
