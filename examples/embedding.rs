@@ -1,10 +1,10 @@
 //! A daemon that keeps a shell for each name. `NAME COMMAND` runs a command there, `NAME !` interrupts the running one, `?` lists the
 //! shells, and the end of the input ends the program. `cargo run -p embedding`, then type `a cd /tmp`, `a pwd`, `b sleep 9`, `?`, `b !`.
 
-use std::{error::Error, future::pending, time::Duration};
+use std::{error::Error, time::Duration};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{ChildStdin, Command};
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::sleep};
 use turnwise::{Agent, Backend, SessionManager, TurnContext, manager::StopReason};
 use turnwise_process::{Launcher, Lines, Process};
 
@@ -52,6 +52,10 @@ impl Backend for Shells {
         ))
     }
 
+    fn weight(line: &String) -> usize {
+        line.len()
+    }
+
     async fn is_healthy(&self, shell: &mut Shell) -> bool {
         shell.process.is_running()
     }
@@ -77,8 +81,11 @@ impl Agent for Shells {
         let input = format!("{command}\necho {mark}\n");
         let interrupt = async {
             cx.cancelled().await;
-            shell.process.interrupt();
-            pending().await
+            // Each one ends one command, and the message may have several.
+            loop {
+                shell.process.interrupt();
+                sleep(Duration::from_millis(20)).await;
+            }
         };
         // Both at once: the shell may print more than a pipe holds before it has read all.
         let write = async { Ok::<_, Self::Error>(shell.stdin.write_all(input.as_bytes()).await?) };
@@ -97,13 +104,16 @@ impl Agent for Shells {
             Err(ENDED.into())
         };
         let done = tokio::select! {
-            done = async { tokio::try_join!(write, read) } => done.map(|_| ()),
+            biased;
             never = interrupt => never,
+            done = async { tokio::try_join!(write, read) } => done,
         };
         if let Err(error) = &done {
             cx.session().discard(error.to_string()); // the next message gets a new shell
+        } else if cx.is_cancelled() {
+            return Err("it was interrupted".into()); // the sender gets `Aborted`, and the shell goes on
         }
-        done
+        done.map(|_| ())
     }
 }
 
