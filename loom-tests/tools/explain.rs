@@ -73,7 +73,7 @@ fn check() -> Result<(), String> {
         if read(&committed)? != read(drawn)? {
             return Err(format!(
                 "loom-tests/pictures/{file} differs from what {mutant} shows now, {}: \
-                 write it with `explain {mutant} --write`",
+                 write it with `just explain {mutant} --write loom-tests/pictures/{file}`",
                 drawn.display()
             ));
         }
