@@ -84,11 +84,21 @@ impl Tree {
     /// once, is two times slower. The cluster's worlds would be ten times slower.
     pub(crate) fn build_test(&self, package: &str, test: &str) -> Result<PathBuf, String> {
         let level = u8::from(package == "turnwise-cluster");
+        self.build(package, test, Some(level))
+    }
+
+    /// The same, with this level of optimisation, or with that of the project.
+    pub(crate) fn build(
+        &self,
+        package: &str,
+        test: &str,
+        level: Option<u8>,
+    ) -> Result<PathBuf, String> {
+        let level =
+            level.map(|level| format!("--config=profile.test.package.{package}.opt-level={level}"));
         let cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
             .args(["test", "--package", package, "--test", test])
-            .arg(format!(
-                "--config=profile.test.package.{package}.opt-level={level}"
-            ))
+            .args(level)
             .args([
                 "--no-run",
                 "--locked",
