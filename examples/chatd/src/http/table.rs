@@ -74,7 +74,7 @@ pub(crate) const TABLE: &[Route] = &[
         open: false,
         body: Body::Ignored,
         does: "all sessions",
-        answers: "200, a list of the objects of the next row; with `--cluster` `{\"sessions\", \"unreachable\"}`, of all nodes",
+        answers: "200, a list of the objects of the next row; with `--cluster` `{\"sessions\", \"unreachable\"}`, of all nodes; `\"unreachable\"` has nodes, and `\"etcd\"`",
         absent: (200, ""),
     },
     Route {
