@@ -39,7 +39,7 @@ check-memory: (group "check-memory" "miri, tsan, asan")
 check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, cluster-tests, rmcp-tests, rmcp-clients, browser, soak, mutants, mutants-of-a-change")
 
 # Runs recipes one after the other, until one fails. Ends with the minutes that each took. Nothing is built twice here, so nothing is
-# kept for the next build: that makes the first one a fifth longer.
+# kept for the next build: with that, the longest test program took 127 s to build in place of 98.
 [private]
 group NAME RECIPES:
     #!/usr/bin/env bash

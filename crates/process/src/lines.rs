@@ -37,6 +37,8 @@ impl Lines {
     ///
     /// The future can be dropped at any point.
     pub async fn discard(&mut self) {
+        self.0.read_buffer_mut().clear();
+        // If it cannot be read, nothing is left of it either.
         let _ = tokio::io::copy(self.0.get_mut(), &mut tokio::io::sink()).await;
     }
 }
@@ -44,7 +46,8 @@ impl Lines {
 /// Room of a line that is kept for the next ones.
 const LONG: usize = 64 << 10;
 
-/// A decoder of lines, for other pipes than the output of a process. Only LF ends a line: U+2028 and CR are part of it. What follows the last LF is not a line.
+/// A decoder of lines, for other pipes than the output of a process. Only LF ends a line: U+2028 and CR are part of it. What follows
+/// the last LF is not a line.
 ///
 /// At most twice the limit is buffered.
 #[derive(Debug)]

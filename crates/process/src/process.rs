@@ -91,7 +91,7 @@ impl Process {
     }
 
     /// Sends SIGINT to the process group, as Ctrl-C at a terminal does. `python3 -i` then stops its work and reads the next input. A `sh` whose
-    /// input is a pipe ends instead, unless `trap : INT` was in its input. Try yours.
+    /// input is a pipe ends instead, unless `trap : INT` was in its input. Test yours.
     ///
     /// If your own program was started with SIGINT ignored, its children ignore it too, unless they change that. A script does so with each
     /// program that it starts with `&`.

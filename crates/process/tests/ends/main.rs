@@ -281,6 +281,18 @@ async fn its_pipes_are_its_own() {
 }
 
 #[tokio::test]
+async fn what_is_discarded_is_read_by_nobody() {
+    let (mut process, _) = script(&patient(), "echo $$; printf 'first\\nsecond\\nthird\\n'").await;
+    let mut lines = process.lines(1 << 10).expect("they are there");
+    let first = within(lines.next()).await.expect("it writes");
+    assert_eq!(first.expect("it is short"), "first");
+    within(lines.discard()).await;
+    let next = within(lines.next()).await;
+    assert!(next.is_none(), "{next:?}");
+    within(process.exited()).await;
+}
+
+#[tokio::test]
 async fn a_line_without_an_end_is_refused() {
     let launcher = patient();
     let (mut process, _) = script(&launcher, "echo $$; head -c 100000 /dev/zero; cat").await;
