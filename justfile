@@ -35,28 +35,49 @@ check-core: (group "check-core" "formatted, lint, test, doc-host, package, msrv,
 # Miri and the sanitizers
 check-memory: (group "check-memory" "miri, tsan, asan")
 
-# real agents, clients, etcds and a real browser, a minute of random calls; mutants by hand, and by machine of what changed
-check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, cluster-tests, rmcp-tests, rmcp-clients, browser, soak, mutants, mutants-of-a-change")
+# Agents wait most of the time, and mutants compute.
+# real agents, clients, etcds and a real browser, a minute of random calls; beside them mutants by hand, and by machine of what changed
+check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, cluster-tests, rmcp-tests, rmcp-clients, browser, soak" "mutants, mutants-of-a-change")
 
-# Runs recipes one after the other, until one fails. Ends with the minutes that each took. Nothing is built twice here, so nothing is
-# kept for the next build: with that, the longest test program took 127 s to build in place of 98.
+# Runs recipes one after the other, until one fails, and those of BESIDE at the same time; what these print comes after the others.
+# Ends with the minutes that each took, and those of the processors. Nothing is built twice here, so nothing is kept for the next
+# build, which made the longest test program a quarter slower to build; and nobody debugs it, so there is no debug information.
 [private]
-group NAME RECIPES:
+group NAME RECIPES BESIDE="":
     #!/usr/bin/env bash
     set -euo pipefail
-    export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0}
+    export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0} CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG:-0}
     table=target/minutes/{{ NAME }}
-    mkdir -p target/minutes && : > "$table"
-    trap 'echo "minutes of {{ NAME }}:"; cat "$table"' EXIT
-    IFS=, read -ra recipes <<< "{{ RECIPES }}"
-    for recipe in "${recipes[@]}"; do
-        read -r recipe <<< "$recipe"
-        begin=$SECONDS end=passed
-        {{ just_executable() }} $recipe || end=FAILED
-        awk "BEGIN { printf \"%-22s %5.1f  %s\\n\", \"$recipe\", ($SECONDS - $begin) / 60, \"$end\" }" >> "$table"
-        test ! -e "target/minutes/$recipe" || sed 's/^/  /' "target/minutes/$recipe" >> "$table"
-        test "$end" = passed
-    done
+    mkdir -p target/minutes && : > "$table" && : > "$table.beside"
+    busy() { awk -F '[ms ]+' 'NR == 2 { print $1 + $3 + ($2 + $4) / 60 }' "$1"; }
+    lane() { # the recipes, and the table of their minutes
+        local recipe begin busy end=passed
+        IFS=, read -ra recipes <<< "$1"
+        for recipe in "${recipes[@]}"; do
+            read -r recipe <<< "$recipe"
+            times > "$2.times" # not in a subshell, which has no children yet
+            begin=$SECONDS busy=$(busy "$2.times")
+            {{ just_executable() }} $recipe || end=FAILED
+            times > "$2.times"
+            echo "$recipe,$begin,$SECONDS,$busy,$(busy "$2.times"),$end" | awk -F, '{ printf "%-22s %5.1f %5.1f  %s\n", $1, ($3 - $2) / 60, $5 - $4, $6 }' >> "$2"
+            test ! -e "target/minutes/$recipe" || sed 's/^/  /' "target/minutes/$recipe" >> "$2"
+            test "$end" = passed || return 1
+        done
+    }
+    ended() {
+        test ! -s "$table.beside" || { echo "beside them:" && cat "$table.beside"; } >> "$table"
+        rm -f "$table".*
+        echo "minutes of {{ NAME }}, and of its processors:"; cat "$table"
+    }
+    trap ended EXIT
+    # A shell's background job ignores it.
+    trap 'trap - TERM; kill 0' INT
+    end=passed
+    lane "{{ BESIDE }}" "$table.beside" > "target/minutes/{{ NAME }}.log" 2>&1 &
+    lane "{{ RECIPES }}" "$table" || end=FAILED
+    wait $! || end=FAILED
+    cat "target/minutes/{{ NAME }}.log"
+    test "$end" = passed
     echo "{{ NAME }}: everything has passed"
 
 # the tests: property and threads tests, docs, loom's models at their everyday bounds, shuttle's histories, fuzz replays
@@ -68,7 +89,7 @@ test:
 loom NAME="":
     #!/usr/bin/env bash
     set -euo pipefail
-    if test -z "{{ NAME }}"; then cargo run -q --profile test -p loom-tests --bin proofs -- models; exit 0; fi
+    if test -z "{{ NAME }}"; then cargo run -q --profile test -p tools --bin proofs -- models; exit 0; fi
     export RUST_BACKTRACE=0 CARGO_PROFILE_DEV_DEBUG=0
     models=(cargo test -p loom-tests --test models --target-dir target/mutants/models/target --config profile.test.package.loom-tests.opt-level=0)
     list=$("${models[@]}" -- --list "{{ NAME }}")
@@ -77,15 +98,15 @@ loom NAME="":
 
 # runs every engine at its larger bounds, and the mutants; ends with one table: claim by engine
 prove:
-    cargo run -q --profile test -p loom-tests --bin proofs -- prove
+    cargo run -q --profile test -p tools --bin proofs -- prove
 
 # breaks the source on purpose and expects a model to notice; FILTER chooses mutants by name, --list prints the table of all
 mutants *FILTER:
-    cargo run -q --profile test -p loom-tests --bin mutants -- {{ FILTER }}
+    cargo run -q --profile test -p tools --bin mutants -- {{ FILTER }}
 
 # writes the generated parts of PROOFS.md; with --check it fails where they, the source, the tests or the mutants disagree
 proofs *MODE:
-    cargo run -q --profile test -p loom-tests --bin proofs -- {{ if MODE == "--check" { "check" } else { "write" } }}
+    cargo run -q --profile test -p tools --bin proofs -- {{ if MODE == "--check" { "check" } else { "write" } }}
 
 # Isolation would hide the clock; parking_lot makes pointers out of numbers, which is allowed and would only be warned of. The
 # canary of the property tests needs thousands of sequences, and shows nothing about memory.
@@ -316,17 +337,17 @@ needs-pi RECIPE:
 
 # proves the machine of one slot for queues of any length, weakens each of its guards, and judges what the source does by it
 machine: z3
-    cargo run -q --profile test -p loom-tests --bin machine -- prove
-    cargo run -q --profile test -p loom-tests --bin machine -- weaken
+    cargo run -q --profile test -p tools --bin machine -- prove
+    cargo run -q --profile test -p tools --bin machine -- weaken
     rm -rf target/machine/records
     TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p turnwise-machine -p turnwise-machine-replay --test rest --test properties --test fuzz_replay
     TURNWISE_SEED=1 TURNWISE_RECORD=$PWD/target/machine/records cargo test -q -p shuttle-tests --features record --test histories -- \
         small:: histories::one_line histories::claims
-    cargo run -q --profile test -p loom-tests --bin machine -- judge target/machine/records
+    cargo run -q --profile test -p tools --bin machine -- judge target/machine/records
 
 # breaks the source of the slot by each of its mutants, and expects a record that the machine does not allow; FILTER chooses by name
 machine-mutants *FILTER: z3
-    cargo run -q --profile test -p loom-tests --bin machine -- mutants {{ FILTER }}
+    cargo run -q --profile test -p tools --bin machine -- mutants {{ FILTER }}
 
 [private]
 z3:
@@ -336,7 +357,7 @@ z3:
 
 # runs a mutant or a model and shows what its threads did, as a table and as a picture; --check: the committed picture is that
 explain +WHAT:
-    cargo run -q --profile test -p loom-tests --bin explain -- {{ WHAT }}
+    cargo run -q --profile test -p tools --bin explain -- {{ WHAT }}
 
 # The models' copy of the source has a path through loom-tests, which llvm-cov would leave out by itself.
 # lines and branches of the source that models and tests reach: a table, and the lines that no model reaches
@@ -354,7 +375,7 @@ coverage: (nightly "llvm-tools") (tool "llvm-cov")
     tell properties
     look -p turnwise --tests
     tell tests
-    cargo run -q --profile test -p loom-tests --bin proofs -- coverage target/coverage/{models,properties,tests}.lcov
+    cargo run -q --profile test -p tools --bin proofs -- coverage target/coverage/{models,properties,tests}.lcov
 
 # Hours. The property tests see most of the core; what they miss is shown to the other tests, then to loom's models at their
 # everyday bounds. The manager is shown to its own tests, then to shuttle's scenarios; pi and ACP to their tests without a process,

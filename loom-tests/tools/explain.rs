@@ -1,9 +1,9 @@
 //! Shows how a model fails with a mutant, or an execution for each outcome of a model that passes.
 //!
-//!     cargo run -p loom-tests --bin explain -- c06_identity_by_key                         a mutant
-//!     cargo run -p loom-tests --bin explain -- c06_identity::replace_against_cleanup       a model
-//!     cargo run -p loom-tests --bin explain -- c06_identity_by_key --write picture.svg     writes its picture to this file
-//!     cargo run -p loom-tests --bin explain -- --check                                     compares the committed pictures
+//!     cargo run -p tools --bin explain -- c06_identity_by_key                         a mutant
+//!     cargo run -p tools --bin explain -- c06_identity::replace_against_cleanup       a model
+//!     cargo run -p tools --bin explain -- c06_identity_by_key --write picture.svg     writes its picture to this file
+//!     cargo run -p tools --bin explain -- --check                                     compares the committed pictures
 //!
 //! It prints a table with a column for each thread, time down, and the path of its picture in `target/explain`. `models::harness`
 //! draws both.
@@ -65,7 +65,7 @@ fn check() -> Result<(), String> {
     let tree = Tree::new("models")?;
     for (file, mutant) in PICTURES {
         let committed = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("pictures")
+            .join("../pictures")
             .join(file);
         let shown = run(&tree, mutant)?;
         let drawn = shown.pictures.first().expect("one was drawn");

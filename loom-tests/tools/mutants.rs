@@ -1,8 +1,8 @@
 //! Breaks the source on purpose, one mutant at a time, and expects the mutant's model to fail.
 //!
-//!     cargo run -p loom-tests --bin mutants             all of loom-tests/mutants and shuttle-tests/mutants
-//!     cargo run -p loom-tests --bin mutants -- c06      those with this in their name; `a0`: those of the manager
-//!     cargo run -p loom-tests --bin mutants -- --list   prints the table of all mutants, and runs none
+//!     cargo run -p tools --bin mutants             all of loom-tests/mutants and shuttle-tests/mutants
+//!     cargo run -p tools --bin mutants -- c06      those with this in their name; `a0`: those of the manager
+//!     cargo run -p tools --bin mutants -- --list   prints the table of all mutants, and runs none
 //!
 //! `mutant/mod.rs` has the format of a mutant. Its model must print every `expect`; `expect: timeout` is for a mutant that does
 //! not end. The model of a mutant in shuttle-tests is a history, and that of a manager's claim, A1 to A16, is a scenario. With
@@ -17,6 +17,7 @@
 //! disproves its reason and fails the run. Two canaries are of this kind, so each run shows that the tool can report a survivor.
 
 mod mutant;
+mod narrow;
 mod table;
 mod tree;
 
@@ -26,14 +27,11 @@ use crate::{
     tree::{End, Tree, explore},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, VecDeque},
     env,
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -43,48 +41,73 @@ use std::{
 struct Suite {
     package: &'static str,
     test: &'static str,
+    /// Names its modules.
+    main: &'static str,
 }
 
 const MODELS: Suite = Suite {
     package: "loom-tests",
     test: "models",
+    main: "loom-tests/tests/models/main.rs",
 };
 
 const HISTORIES: Suite = Suite {
     package: "shuttle-tests",
     test: "histories",
+    main: "shuttle-tests/tests/histories/main.rs",
 };
 
 const ADAPTERS: Suite = Suite {
     package: "shuttle-tests",
     test: "adapters",
+    main: "shuttle-tests/tests/adapters/main.rs",
 };
 
 const TOLD: Suite = Suite {
     package: "turnwise",
     test: "told",
+    main: "tests/told.rs",
 };
 
 const MANAGER: Suite = Suite {
     package: "turnwise",
     test: "manager",
+    main: "tests/manager/main.rs",
 };
 
 const CLUSTER: Suite = Suite {
     package: "turnwise-cluster",
     test: "cluster",
+    main: "crates/cluster/tests/cluster/main.rs",
 };
 
 const NODES: Suite = Suite {
     package: "turnwise-cluster-shuttle",
     test: "nodes",
+    main: "shuttle-tests/cluster/tests/nodes/main.rs",
 };
 
-/// What is judged side by side: rustc builds a mutant on one core, mostly.
-const LANES: [(&str, &[&Suite]); 2] = [
-    ("models", &[&MODELS, &TOLD, &MANAGER, &CLUSTER]),
-    ("schedules", &[&HISTORIES, &ADAPTERS, &NODES]),
+/// Two lanes judge side by side: rustc builds a mutant on one core, mostly. Each begins at its end of the mutants, in this order,
+/// and they meet where they have done the same work.
+const LANES: [Lane; 2] = [
+    Lane {
+        name: "models",
+        suites: &[&MODELS, &TOLD, &MANAGER, &CLUSTER],
+        next: |left| left.pop_front(),
+    },
+    Lane {
+        name: "schedules",
+        suites: &[&NODES, &HISTORIES, &ADAPTERS],
+        next: |left| left.pop_back(),
+    },
 ];
+
+struct Lane {
+    name: &'static str,
+    /// What it shows to pass before it begins.
+    suites: &'static [&'static Suite],
+    next: for<'a> fn(&mut VecDeque<&'a Mutant>) -> Option<&'a Mutant>,
+}
 
 fn main() -> ExitCode {
     let filter = env::args().nth(1).unwrap_or_default();
@@ -122,74 +145,81 @@ fn list() -> Result<(), String> {
     Ok(())
 }
 
-/// Runs the mutants, those of shuttle beside the others. True if each ends as its header says.
+/// Runs the mutants. True if each ends as its header says.
 fn run(filter: &str) -> Result<bool, String> {
-    let mutants = chosen(filter)?;
-    let report = Report::new(&mutants);
-    thread::scope(|scope| {
-        let lanes = LANES.map(|(name, suites)| {
-            let (mutants, report) = (&mutants, &report);
-            scope.spawn(move || {
-                let end = lane(name, suites, mutants, report);
-                report.is_over.fetch_or(end.is_err(), Relaxed);
-                end
-            })
-        });
-        lanes
-            .into_iter()
-            .try_for_each(|lane| lane.join().expect("a lane does not panic"))
-    })?;
-    Ok(report.end())
-}
-
-/// Judges the mutants of these suites, one after the other, in a copy of the project that no other lane uses.
-fn lane(
-    name: &str,
-    suites: &[&'static Suite],
-    mutants: &[Mutant],
-    report: &Report,
-) -> Result<(), String> {
-    let of_lane = |mutant: &&Mutant| suites.contains(&mutant.suite());
-    if !mutants.iter().any(|mutant| of_lane(&mutant)) {
-        return Ok(());
-    }
-    let tree = Tree::new(name)?;
-    for suite in suites {
-        passes(&tree, suite, mutants)?;
-    }
-    println!("the source as it is passes: {name}");
-    for mutant in mutants.iter().filter(of_lane) {
-        // The other lane has failed.
-        if report.is_over.load(Relaxed) {
-            break;
-        }
-        let begin = Instant::now();
-        let (is_kill, words) = tree.judge(mutant)?;
-        report.line(mutant, is_kill, &words, begin.elapsed());
-    }
-    Ok(())
-}
-
-/// Checks that the models of these mutants pass without them.
-fn passes(tree: &Tree, suite: &'static Suite, mutants: &[Mutant]) -> Result<(), String> {
-    let mutants = mutants.iter().filter(|mutant| mutant.suite() == suite);
-    let models: BTreeSet<&str> = mutants.map(|mutant| &*mutant.model).collect();
-    if models.is_empty() {
-        return Ok(());
-    }
-    // A model that passes runs to its end: under shuttle that takes longer than an optimised build.
-    let executable = if suite.package == "shuttle-tests" {
-        tree.build(suite.package, suite.test, None)?
-    } else {
-        tree.build_test(suite.package, suite.test)?
+    let order: Vec<_> = LANES.iter().flat_map(|lane| lane.suites).copied().collect();
+    let mut mutants = chosen(filter)?;
+    mutants.sort_by_key(|mutant| order.iter().position(|suite| *suite == mutant.suite()));
+    let work = Work {
+        mutants: &mutants,
+        left: Mutex::new(mutants.iter().collect()),
+        report: Report::new(&mutants),
     };
-    for model in models {
-        let (end, output) = explore(&executable, model, &[])?;
-        if !matches!(end, End::Passed) {
-            return Err(format!("{model} without a mutant: {end:?}\n{output}"));
+    let [first, second] = &LANES;
+    if filter.is_empty() {
+        thread::scope(|scope| {
+            let second = scope.spawn(|| work.lane(second, second.suites, Tree::build_optimised));
+            work.lane(first, first.suites, Tree::build_optimised)
+                .and(second.join().expect("a lane does not panic"))
+        })?;
+    } else {
+        // The libraries of a second lane would be built longer than a few mutants.
+        work.lane(first, &order, Tree::build_test)?;
+    }
+    Ok(work.report.end())
+}
+
+struct Work<'a> {
+    mutants: &'a [Mutant],
+    /// Whoever fails takes them all.
+    left: Mutex<VecDeque<&'a Mutant>>,
+    report: Report,
+}
+
+/// Builds a test program of the source as it is.
+type Build = fn(&Tree, package: &str, test: &str) -> Result<PathBuf, String>;
+
+impl Work<'_> {
+    /// Judges mutants, one after the other, in a copy of the project that no other lane uses.
+    fn lane(&self, lane: &Lane, suites: &[&Suite], build: Build) -> Result<(), String> {
+        let end = self.judge(lane, suites, build);
+        if end.is_err() {
+            self.left.lock().expect("nobody panics with it").clear();
+        }
+        end
+    }
+
+    fn judge(&self, lane: &Lane, suites: &[&Suite], build: Build) -> Result<(), String> {
+        let tree = Tree::new(lane.name)?;
+        for suite in suites {
+            self.passes(&tree, suite, build)?;
+        }
+        println!("the source as it is passes: {}", lane.name);
+        loop {
+            let next = (lane.next)(&mut self.left.lock().expect("nobody panics with it"));
+            let Some(mutant) = next else { return Ok(()) };
+            let begin = Instant::now();
+            let (is_kill, words) = tree.judge(mutant)?;
+            self.report.line(mutant, is_kill, &words, begin.elapsed());
         }
     }
-    Ok(())
+
+    /// Checks that the models of these mutants pass without them.
+    fn passes(&self, tree: &Tree, suite: &Suite, build: Build) -> Result<(), String> {
+        let mutants = self.mutants.iter().filter(|mutant| mutant.suite() == suite);
+        let models: BTreeSet<&str> = mutants.map(|mutant| &*mutant.model).collect();
+        if models.is_empty() {
+            return Ok(());
+        }
+        let executable = build(tree, suite.package, suite.test)?;
+        for model in models {
+            let (end, output) = explore(&executable, model, &[])?;
+            if !matches!(end, End::Passed) {
+                return Err(format!("{model} without a mutant: {end:?}\n{output}"));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The lines of the mutants, and what they come to.
@@ -197,7 +227,6 @@ struct Report {
     /// The widths of names, claims and models.
     widths: [usize; 3],
     tally: Mutex<Tally>,
-    is_over: AtomicBool,
 }
 
 #[derive(Default)]
@@ -220,7 +249,6 @@ impl Report {
         Self {
             widths: widths.map(Option::unwrap_or_default),
             tally: Mutex::default(),
-            is_over: AtomicBool::new(false),
         }
     }
 
@@ -268,7 +296,7 @@ impl Report {
 
 /// The mutants with this in their name.
 fn chosen(filter: &str) -> Result<Vec<Mutant>, String> {
-    let mut mutants = mutants(&Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))?;
+    let mut mutants = mutants(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))?;
     mutants.retain(|mutant| mutant.name.contains(filter));
     if mutants.is_empty() {
         return Err(format!("no mutant has {filter:?} in its name"));
@@ -309,8 +337,9 @@ impl Mutant {
 
 impl Tree {
     fn judge(&self, mutant: &Mutant) -> Result<(bool, String), String> {
-        self.apply(mutant)?;
         let suite = mutant.suite();
+        self.apply(mutant)?;
+        self.narrow(suite.main, &mutant.model)?;
         let built = self.build_test(suite.package, suite.test);
         self.restore()?;
         match built {

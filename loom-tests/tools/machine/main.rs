@@ -1,9 +1,9 @@
 //! Proves what the machine of one slot promises, for queues of any length, and that the source is this machine.
 //!
-//!     cargo run -p loom-tests --bin machine -- prove           each transition keeps the invariant; the claims follow from it
-//!     cargo run -p loom-tests --bin machine -- weaken          weakens a guard at a time, and expects a counterexample
-//!     cargo run -p loom-tests --bin machine -- judge FOLDER    judges what the source has recorded there
-//!     cargo run -p loom-tests --bin machine -- mutants          breaks the slot's source, and expects a record that is not allowed
+//!     cargo run -p tools --bin machine -- prove           each transition keeps the invariant; the claims follow from it
+//!     cargo run -p tools --bin machine -- weaken          weakens a guard at a time, and expects a counterexample
+//!     cargo run -p tools --bin machine -- judge FOLDER    judges what the source has recorded there
+//!     cargo run -p tools --bin machine -- mutants          breaks the slot's source, and expects a record that is not allowed
 //!
 //! The machine is in `machine/smt`. z3 answers.
 
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn run(arguments: &[&str]) -> Result<bool, String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     match arguments {
         ["prove"] => prove::prove(&Theory::read(&root, &[])?),
         ["weaken"] => weaken::weaken(&root, None),

@@ -86,7 +86,7 @@ fn headers_are_read_strictly() {
 
 #[test]
 fn every_mutant_is_found_in_the_source_as_it_is() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let mutants = mutants(&root).expect("the mutants are read");
     let faults: Vec<String> = mutants
         .iter()

@@ -73,7 +73,7 @@ fn compared(part: &str) -> Vec<String> {
 
 /// The project's folder.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
 pub(crate) fn read(file: &Path) -> Result<String, String> {

@@ -1,12 +1,12 @@
 //! Keeps the generated parts of PROOFS.md, and checks that the project agrees with it.
 //!
-//!     cargo run -p loom-tests --bin proofs -- check     fails where PROOFS.md, the source, the models, the tests and the mutants
+//!     cargo run -p tools --bin proofs -- check     fails where PROOFS.md, the source, the models, the tests and the mutants
 //!                                                       disagree. It runs no model: seconds
-//!     cargo run -p loom-tests --bin proofs -- write     writes the generated parts
-//!     cargo run -p loom-tests --bin proofs -- models    prints the table of loom's models, from `bounds.rs`
-//!     cargo run -p loom-tests --bin proofs -- prove     runs every engine at its larger bounds, and the mutants, and prints one
+//!     cargo run -p tools --bin proofs -- write     writes the generated parts
+//!     cargo run -p tools --bin proofs -- models    prints the table of loom's models, from `bounds.rs`
+//!     cargo run -p tools --bin proofs -- prove     runs every engine at its larger bounds, and the mutants, and prints one
 //!                                                       table: claim by engine
-//!     cargo run -p loom-tests --bin proofs -- coverage MODELS PROPERTIES TESTS     prints a table of three reports in lcov's format
+//!     cargo run -p tools --bin proofs -- coverage MODELS PROPERTIES TESTS     prints a table of three reports in lcov's format
 //!
 //! `book` is PROOFS.md with its markers, `listed` reads the checks from their sources, `agree` compares files, `engines` has the
 //! tables of claims by engines, `runs` runs an engine, `machine` has the counts of cargo-mutants, `coverage` the lines that are
