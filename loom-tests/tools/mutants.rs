@@ -29,7 +29,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     env,
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     sync::Mutex,
     thread,
@@ -151,48 +151,48 @@ fn run(filter: &str) -> Result<bool, String> {
     let mut mutants = chosen(filter)?;
     mutants.sort_by_key(|mutant| order.iter().position(|suite| *suite == mutant.suite()));
     let work = Work {
+        is_whole: filter.is_empty(),
         mutants: &mutants,
         left: Mutex::new(mutants.iter().collect()),
         report: Report::new(&mutants),
     };
     let [first, second] = &LANES;
-    if filter.is_empty() {
+    if work.is_whole {
         thread::scope(|scope| {
-            let second = scope.spawn(|| work.lane(second, second.suites, Tree::build_optimised));
-            work.lane(first, first.suites, Tree::build_optimised)
+            let second = scope.spawn(|| work.lane(second, second.suites));
+            work.lane(first, first.suites)
                 .and(second.join().expect("a lane does not panic"))
         })?;
     } else {
         // The libraries of a second lane would be built longer than a few mutants.
-        work.lane(first, &order, Tree::build_test)?;
+        work.lane(first, &order)?;
     }
     Ok(work.report.end())
 }
 
 struct Work<'a> {
+    /// None of the mutants is left out.
+    is_whole: bool,
     mutants: &'a [Mutant],
     /// Whoever fails takes them all.
     left: Mutex<VecDeque<&'a Mutant>>,
     report: Report,
 }
 
-/// Builds a test program of the source as it is.
-type Build = fn(&Tree, package: &str, test: &str) -> Result<PathBuf, String>;
-
 impl Work<'_> {
     /// Judges mutants, one after the other, in a copy of the project that no other lane uses.
-    fn lane(&self, lane: &Lane, suites: &[&Suite], build: Build) -> Result<(), String> {
-        let end = self.judge(lane, suites, build);
+    fn lane(&self, lane: &Lane, suites: &[&Suite]) -> Result<(), String> {
+        let end = self.judge(lane, suites);
         if end.is_err() {
             self.left.lock().expect("nobody panics with it").clear();
         }
         end
     }
 
-    fn judge(&self, lane: &Lane, suites: &[&Suite], build: Build) -> Result<(), String> {
+    fn judge(&self, lane: &Lane, suites: &[&Suite]) -> Result<(), String> {
         let tree = Tree::new(lane.name)?;
         for suite in suites {
-            self.passes(&tree, suite, build)?;
+            self.passes(&tree, suite)?;
         }
         println!("the source as it is passes: {}", lane.name);
         loop {
@@ -205,13 +205,16 @@ impl Work<'_> {
     }
 
     /// Checks that the models of these mutants pass without them.
-    fn passes(&self, tree: &Tree, suite: &Suite, build: Build) -> Result<(), String> {
+    fn passes(&self, tree: &Tree, suite: &Suite) -> Result<(), String> {
         let mutants = self.mutants.iter().filter(|mutant| mutant.suite() == suite);
         let models: BTreeSet<&str> = mutants.map(|mutant| &*mutant.model).collect();
         if models.is_empty() {
             return Ok(());
         }
-        let executable = build(tree, suite.package, suite.test)?;
+        let executable = match self.is_whole {
+            true => tree.build_workspace(suite.main)?,
+            false => tree.build_test(suite.package, suite.test)?,
+        };
         for model in models {
             let (end, output) = explore(&executable, model, &[])?;
             if !matches!(end, End::Passed) {

@@ -85,43 +85,45 @@ impl Tree {
     pub(crate) fn build_test(&self, package: &str, test: &str) -> Result<PathBuf, String> {
         let level = u8::from(package == "turnwise-cluster");
         let level = format!("--config=profile.test.package.{package}.opt-level={level}");
-        let mut cargo = cargo(&self.copy, test);
-        cargo.args(["--package", package, &level]);
+        let mut cargo = cargo(&self.copy);
+        cargo.args(["--package", package, "--test", test, &level]);
         cargo.env("CARGO_TARGET_DIR", &self.target);
         // Saves a third of the build's time.
         cargo.env("CARGO_PROFILE_DEV_DEBUG", "0");
         // A mutant changes little.
         cargo.env("CARGO_INCREMENTAL", "1");
-        executable(&mut cargo)
+        executable(&mut cargo, "")
     }
 
-    /// Builds it from the project itself as `cargo test --workspace` does, which may have built it already. A model that passes runs
-    /// to its end: of all of them that takes longer than an optimised build.
-    pub(crate) fn build_optimised(&self, _: &str, test: &str) -> Result<PathBuf, String> {
-        executable(cargo(&self.root, test).arg("--workspace"))
+    /// Builds the project itself as `cargo test --workspace` does, which may have built it already, and returns the test program whose
+    /// root is this file. Models that pass run to their end: of all of them that takes longer than an optimised build.
+    pub(crate) fn build_workspace(&self, main: &str) -> Result<PathBuf, String> {
+        let main = format!("{}/{main}", self.root.display());
+        executable(cargo(&self.root).arg("--workspace"), &main)
     }
 }
 
-fn cargo(folder: &Path, test: &str) -> Command {
+fn cargo(folder: &Path) -> Command {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["test", "--no-run", "--locked", "--test", test]);
+    cargo.args(["test", "--no-run", "--locked"]);
     cargo.arg("--message-format=json-render-diagnostics");
     cargo.current_dir(folder);
     cargo
 }
 
-/// Runs a build of one test program, and returns the program.
-fn executable(cargo: &mut Command) -> Result<PathBuf, String> {
+/// Runs a build, and returns the test program whose root's path ends with this.
+fn executable(cargo: &mut Command, main: &str) -> Result<PathBuf, String> {
     let cargo = cargo.output().map_err(|error| format!("cargo: {error}"))?;
     if !cargo.status.success() {
         return Err(String::from_utf8_lossy(&cargo.stderr).into_owned());
     }
-    let messages = String::from_utf8_lossy(&cargo.stdout);
+    let messages = String::from_utf8_lossy(&cargo.stdout).replace("\\\\", "/");
+    let root = format!("{main}\"");
     let executable = messages
         .lines()
-        .filter(|message| message.contains("\"kind\":[\"test\"]"))
+        .filter(|message| message.contains("\"kind\":[\"test\"]") && message.contains(&root))
         .find_map(|message| message.split_once("\"executable\":\"")?.1.split_once('"'))
-        .map(|(path, _)| PathBuf::from(path.replace("\\\\", "\\")));
+        .map(|(path, _)| PathBuf::from(path));
     executable.ok_or_else(|| "cargo names no executable".to_owned())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     heartbeat::Overdue,
-    inner::{Inner, LONG, id},
+    inner::{Inner, id},
     wire,
 };
 use std::{
@@ -14,8 +14,8 @@ use std::{
 };
 use turnwise_cluster::Fault;
 
-/// From one prolongation to the next.
-const OFTEN: Duration = Duration::from_secs(300);
+/// How many times etcd's lease is prolonged in the time that etcd keeps it: every five minutes of a day.
+const OFTEN: u32 = 288;
 
 /// Of a task beside the renewals.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -82,7 +82,7 @@ impl Inner {
     /// Prolongs etcd's own lease, long before it expires. By the connection of the renewals, which works.
     pub(crate) fn prolong(self: &Arc<Self>, lease: u64) {
         let prolonged = self.kept.lock().get(&lease).map(|kept| kept.prolonged);
-        if prolonged.is_some_and(|prolonged| prolonged.elapsed() < OFTEN) {
+        if prolonged.is_some_and(|prolonged| prolonged.elapsed() < self.long / OFTEN) {
             return;
         }
         let Some(busy) = Busy::set(self, |inner| &inner.prolonging) else {
@@ -108,7 +108,7 @@ impl Inner {
         let kept = self.kept.lock();
         let kept = kept.get(&lease);
         kept.map_or(Duration::ZERO, |kept| {
-            (LONG / 2).saturating_sub(kept.prolonged.elapsed())
+            (self.long / 2).saturating_sub(kept.prolonged.elapsed())
         })
     }
 

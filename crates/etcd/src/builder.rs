@@ -19,6 +19,7 @@ pub struct EtcdBuilder {
     prefix: String,
     user: Option<(String, String)>,
     connect: Duration,
+    long: Duration,
     #[cfg(feature = "tls")]
     tls: Option<Tls>,
 }
@@ -49,6 +50,8 @@ impl Etcd {
             prefix: "turnwise/".to_owned(),
             user: None,
             connect: Duration::from_secs(1),
+            // Heartbeats decide when a node is dead, and this cleans up after the last one.
+            long: Duration::from_secs(86_400),
             #[cfg(feature = "tls")]
             tls: None,
         }
@@ -81,6 +84,12 @@ impl EtcdBuilder {
     /// Limits the time to connect to one member, TLS included. Then the next member is tried. Default: 1 s.
     pub fn connect_timeout(self, connect: Duration) -> Self {
         Self { connect, ..self }
+    }
+
+    /// For tests. Sets how long etcd keeps a lease that nobody prolongs: a day.
+    #[doc(hidden)]
+    pub fn etcd_keeps(self, long: Duration) -> Self {
+        Self { long, ..self }
     }
 
     /// Returns the engine. Before that, it requests the version of each member, and checks that the keys can be read.
@@ -118,7 +127,7 @@ impl EtcdBuilder {
         if members.tls.is_none() && members.list.iter().any(Member::is_secure) {
             return Err(wrong("https needs `EtcdBuilder::tls`"));
         }
-        let mut etcd = Etcd::new(Inner::new(members, root, self.user));
+        let mut etcd = Etcd::new(Inner::new(members, root, self.user, self.long));
         etcd.warnings = versions(&etcd.inner.members).await?;
         // Not by a lane of the engine: its connections live on another thread.
         let lane = Lane::default();

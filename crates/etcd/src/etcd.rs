@@ -1,7 +1,7 @@
 //! The engine.
 
 use crate::{
-    inner::{Inner, Kept, LONG, id},
+    inner::{Inner, Kept, id},
     wire::{self, failed},
 };
 use std::{
@@ -102,7 +102,7 @@ impl Engine for Etcd {
             )
         };
         let (lease, prolonged) = *inner.spare.lock().get_or_insert_with(fresh);
-        let seconds = LONG.as_secs();
+        let seconds = inner.long.as_secs();
         let body = format!(r#"{{"ID":"{lease}","TTL":"{seconds}"}}"#);
         match inner.call(&inner.leases, "/v3/lease/grant", body).await {
             Ok(_) => {}
@@ -120,7 +120,7 @@ impl Engine for Etcd {
         let kept = Kept { time, prolonged };
         let mut all = inner.kept.lock();
         // Those that were given up because etcd did not answer.
-        all.retain(|_, kept| kept.prolonged.elapsed() < LONG / 2);
+        all.retain(|_, kept| kept.prolonged.elapsed() < inner.long / 2);
         all.insert(lease, kept);
         Ok(Grant { lease, time })
     }

@@ -15,9 +15,6 @@ use std::{
 };
 use turnwise_cluster::Fault;
 
-/// How long etcd keeps a lease that nobody prolongs: heartbeats decide when a node is dead, and this cleans up after the last one.
-pub(crate) const LONG: Duration = Duration::from_secs(86_400);
-
 /// Its requests and its tasks share this.
 pub(crate) struct Inner {
     pub(crate) members: Members,
@@ -36,6 +33,8 @@ pub(crate) struct Inner {
     /// A lease that etcd may have granted, and that has no heartbeat yet. From before the question.
     pub(crate) spare: Mutex<Option<(u64, Instant)>>,
     pub(crate) kept: Mutex<HashMap<u64, Kept>>,
+    /// How long etcd keeps a lease that nobody prolongs.
+    pub(crate) long: Duration,
     /// Only one task ends others, and one prolongs, at a time.
     pub(crate) ending: AtomicBool,
     pub(crate) prolonging: AtomicBool,
@@ -54,7 +53,12 @@ pub(crate) struct Kept {
 }
 
 impl Inner {
-    pub(crate) fn new(members: Members, root: String, user: Option<(String, String)>) -> Self {
+    pub(crate) fn new(
+        members: Members,
+        root: String,
+        user: Option<(String, String)>,
+        long: Duration,
+    ) -> Self {
         let second = 1 % members.list.len();
         Self {
             members,
@@ -66,6 +70,7 @@ impl Inner {
             heartbeats: Heartbeats::new(&root),
             spare: Mutex::default(),
             kept: Mutex::default(),
+            long,
             ending: AtomicBool::new(false),
             prolonging: AtomicBool::new(false),
             root,

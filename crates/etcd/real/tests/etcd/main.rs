@@ -10,6 +10,7 @@ mod faults;
 mod herd;
 mod lost;
 mod managers;
+mod prolonged;
 mod three;
 
 use etcd_tests::Servers;
