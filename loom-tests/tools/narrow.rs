@@ -8,7 +8,7 @@ use std::{
 };
 
 impl Tree {
-    /// Takes the other modules out of the copy's `main`. One too many costs time, and without one too few it does not compile.
+    /// Takes the other modules out of the copy's `main`. One too many costs time; with one too few it does not compile.
     pub(crate) fn narrow(&self, main: &str, model: &str) -> Result<(), String> {
         let main = self.copy.join(main);
         let text = fs::read_to_string(&main).map_err(told(&main))?;
