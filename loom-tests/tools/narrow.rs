@@ -61,7 +61,7 @@ fn source(folder: &Path, name: &str, declared: &str) -> Result<String, String> {
         Some((path, _)) => {
             let file = folder.join(path);
             let below = file.with_file_name("");
-            // `mod.rs` has a folder of its own, and any other file is alone.
+            // Beside `mod.rs` is the rest of its module, and beside any other file is not.
             let is_alone = !path.ends_with("mod.rs");
             (file, (!is_alone).then_some(below))
         }

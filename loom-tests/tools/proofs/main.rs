@@ -1,11 +1,11 @@
 //! Keeps the generated parts of PROOFS.md, and checks that the project agrees with it.
 //!
 //!     cargo run -p tools --bin proofs -- check     fails where PROOFS.md, the source, the models, the tests and the mutants
-//!                                                       disagree. It runs no model: seconds
+//!                                                  disagree. It runs no model: seconds
 //!     cargo run -p tools --bin proofs -- write     writes the generated parts
 //!     cargo run -p tools --bin proofs -- models    prints the table of loom's models, from `bounds.rs`
 //!     cargo run -p tools --bin proofs -- prove     runs every engine at its larger bounds, and the mutants, and prints one
-//!                                                       table: claim by engine
+//!                                                  table: claim by engine
 //!     cargo run -p tools --bin proofs -- coverage MODELS PROPERTIES TESTS     prints a table of three reports in lcov's format
 //!
 //! `book` is PROOFS.md with its markers, `listed` reads the checks from their sources, `agree` compares files, `engines` has the

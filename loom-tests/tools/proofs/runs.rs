@@ -71,7 +71,7 @@ pub(crate) fn mutants() -> Result<Run, String> {
             "--profile",
             "test",
             "--package",
-            "loom-tests",
+            env!("CARGO_PKG_NAME"),
             "--bin",
             "mutants",
         ],

@@ -49,7 +49,7 @@ async fn a_renewal_prolongs_the_lease_of_etcd() {
     }
 }
 
-/// It is given up while etcd still has its records: another node cannot get them at once.
+/// The node gives it up while etcd still has its records, so no other node gets the keys at once.
 #[tokio::test]
 async fn a_lease_that_cannot_be_prolonged_is_given_up_halfway() {
     for version in VERSIONS {
