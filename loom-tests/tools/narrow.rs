@@ -61,7 +61,7 @@ fn source(folder: &Path, name: &str, declared: &str) -> Result<String, String> {
         Some((path, _)) => {
             let file = folder.join(path);
             let below = file.with_file_name("");
-            // Beside `mod.rs` is the rest of its module, and beside any other file is not.
+            // What lies beside `mod.rs` belongs to its module; what lies beside another file does not.
             let is_alone = !path.ends_with("mod.rs");
             (file, (!is_alone).then_some(below))
         }
