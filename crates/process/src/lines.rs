@@ -35,9 +35,10 @@ impl Lines {
     ///
     /// # Cancel safety
     ///
-    /// The future can be dropped at any point.
+    /// If the future is dropped, what was read is discarded, and the next line may lack its beginning.
     pub async fn discard(&mut self) {
         self.0.read_buffer_mut().clear();
+        self.0.decoder_mut().begin_anew();
         // If it cannot be read, nothing is left of it either.
         let _ = tokio::io::copy(self.0.get_mut(), &mut tokio::io::sink()).await;
     }
@@ -64,6 +65,11 @@ impl LineDecoder {
             limit,
         }
     }
+
+    /// The codec remembers how far it has looked into a line. Without that line it would look there again, behind the end.
+    fn begin_anew(&mut self) {
+        *self = Self::new(self.limit);
+    }
 }
 
 impl Decoder for LineDecoder {
@@ -88,6 +94,7 @@ impl Decoder for LineDecoder {
         let line = self.decode(read)?;
         if line.is_none() {
             read.clear();
+            self.begin_anew();
         }
         Ok(line)
     }

@@ -79,3 +79,15 @@ fn an_error_names_the_limit() {
     let error = error.expect_err("it is too long");
     assert_eq!(error.to_string(), "a line is longer than 5 bytes");
 }
+
+/// Behind an end there may be more, as in a file that grows.
+#[test]
+fn a_decoder_goes_on_behind_an_end() {
+    let mut lines = LineDecoder::new(50);
+    let mut read = BytesMut::from("was cut");
+    let cut = lines.decode_eof(&mut read).expect("it is short");
+    assert_eq!(cut, None);
+    read.extend_from_slice(b"a\n");
+    let line = lines.decode(&mut read).expect("it is short");
+    assert_eq!(line.as_deref(), Some(&b"a"[..]));
+}

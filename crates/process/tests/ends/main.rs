@@ -293,6 +293,24 @@ async fn what_is_discarded_is_read_by_nobody() {
 }
 
 #[tokio::test]
+async fn the_beginning_of_a_line_is_discarded_too() {
+    let (mut process, _) = script(&patient(), "echo $$; printf 'first\\nsec'; cat").await;
+    let mut lines = process.lines(1 << 10).expect("they are there");
+    let first = within(lines.next()).await.expect("it writes");
+    assert_eq!(first.expect("it is short"), "first");
+    // It looks for the end of the second one, and is dropped.
+    poll_fn(|cx| {
+        assert!(pin!(lines.next()).poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    within(process.kill()).await;
+    within(lines.discard()).await;
+    let next = within(lines.next()).await;
+    assert!(next.is_none(), "{next:?}");
+}
+
+#[tokio::test]
 async fn a_line_without_an_end_is_refused() {
     let launcher = patient();
     let (mut process, _) = script(&launcher, "echo $$; head -c 100000 /dev/zero; cat").await;
