@@ -37,48 +37,54 @@ check-memory: (group "check-memory" "miri, tsan, asan")
 
 # Agents wait most of the time, and mutants compute.
 # real agents, clients, etcds and a real browser, a minute of random calls; beside them mutants by hand, and by machine of what changed
-check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, cluster-tests, rmcp-tests, rmcp-clients, browser, soak" "mutants, mutants-of-a-change")
+check-field: (group "check-field" "pi-tests, pi-soak, acp-tests, cluster-tests, rmcp-tests, rmcp-clients, browser, soak, mutants-of-a-change" "mutants")
 
-# Runs recipes one after the other, until one fails, and those of BESIDE at the same time; what these print comes after the others.
-# Ends with the minutes that each took, and those of the processors. Nothing is built twice here, so nothing is kept for the next
-# build, which made the longest test program a quarter slower to build; and nobody debugs it, so there is no debug information.
+# Runs recipes one after the other, and those of BESIDE at the same time; what these print comes after the others. After a failure
+# no recipe begins. Ends with the minutes that each took, and those of the processors. Nothing is built twice here, so nothing is kept for
+# the next build, which made the longest test program a quarter slower to build; and nobody debugs it, so there is no debug information.
 [private]
 group NAME RECIPES BESIDE="":
     #!/usr/bin/env bash
     set -euo pipefail
     export CARGO_INCREMENTAL=${CARGO_INCREMENTAL:-0} CARGO_PROFILE_DEV_DEBUG=${CARGO_PROFILE_DEV_DEBUG:-0}
-    export TURNWISE_TEST_SECONDS=${TURNWISE_TEST_SECONDS:-240} # in place of 60: a test may have one core
-    table=target/minutes/{{ NAME }}
-    mkdir -p target/minutes && : > "$table" && : > "$table.beside"
+    export TURNWISE_TEST_SECONDS=${TURNWISE_TEST_SECONDS:-300} # in place of 60: a test may have one core
+    table=target/minutes/{{ NAME }} && failed=$table.failed
+    mkdir -p target/minutes && rm -f "$table".* && : > "$table" && : > "$table.beside" && : > "$table.log"
     busy() { awk -F '[ms ]+' 'NR == 2 { print $1 + $3 + ($2 + $4) / 60 }' "$1"; }
     lane() { # the recipes, and the table of their minutes
         local recipe begin busy end=passed
-        IFS=, read -ra recipes <<< "$1"
-        for recipe in "${recipes[@]}"; do
-            read -r recipe <<< "$recipe"
+        while read -r recipe; do
+            test ! -e "$failed" || return 1
             times > "$2.times" # not in a subshell, which has no children yet
             begin=$SECONDS busy=$(busy "$2.times")
-            {{ just_executable() }} $recipe || end=FAILED
+            {{ just_executable() }} $recipe < /dev/null 3>&- || { end=FAILED && touch "$failed" && echo "{{ NAME }}: $recipe has failed" >&3; }
             times > "$2.times"
             echo "$recipe,$begin,$SECONDS,$busy,$(busy "$2.times"),$end" | awk -F, '{ printf "%-22s %5.1f %5.1f  %s\n", $1, ($3 - $2) / 60, $5 - $4, $6 }' >> "$2"
             test ! -e "target/minutes/$recipe" || sed 's/^/  /' "target/minutes/$recipe" >> "$2"
             test "$end" = passed || return 1
-        done
+        done < <(tr , '\n' <<< "$1")
     }
     ended() {
+        cat "$table.log"
         test ! -s "$table.beside" || { echo "beside them:" && cat "$table.beside"; } >> "$table"
         rm -f "$table".*
         echo "minutes of {{ NAME }}, and of its processors:"; cat "$table"
     }
     trap ended EXIT
-    # A shell's background job ignores it.
-    trap 'trap - TERM; kill 0' INT
+    # A signal for this script alone, such as just's, ends all that it runs.
+    trap 'trap "" INT TERM; kill 0' INT TERM
+    exec 3>&2
+    # Shells of their own, so that `times` counts no process of the other one. Those of BESIDE get what the others leave, so a test
+    # that waits for a process is not kept waiting by a compiler.
+    (lane "{{ RECIPES }}" "$table") &
+    lanes=($!)
+    if test -n "{{ BESIDE }}"; then
+        (lane "{{ BESIDE }}" "$table.beside") > "$table.log" 2>&1 &
+        lanes+=($!)
+        renice -n 19 $! > /dev/null 2>&1 || true
+    fi
     end=passed
-    # They get what the others leave, so a test that waits for a process is not kept waiting by a compiler.
-    (renice -n 19 $BASHPID > /dev/null || true; lane "{{ BESIDE }}" "$table.beside") > "target/minutes/{{ NAME }}.log" 2>&1 &
-    (lane "{{ RECIPES }}" "$table") || end=FAILED # a shell of its own, so that `times` counts no process of the other
-    wait $! || end=FAILED
-    cat "target/minutes/{{ NAME }}.log"
+    for lane in "${lanes[@]}"; do wait "$lane" || end=FAILED; done
     test "$end" = passed
     echo "{{ NAME }}: everything has passed"
 

@@ -14,7 +14,8 @@
 //! text does not occur in the source exactly once, or a model fails without its mutant.
 //!
 //! `survives: why` marks a mutant that no model can distinguish from the source. It does not count, and must survive: a kill
-//! disproves its reason and fails the run. Two canaries are of this kind, so each run shows that the tool can report a survivor.
+//! disproves its reason and fails the run. Canaries are of this kind, one for each test program: each run shows that the tool can
+//! report a survivor, and that what it judges passes without a fault.
 
 mod mutant;
 mod narrow;
@@ -149,7 +150,11 @@ fn list() -> Result<(), String> {
 fn run(filter: &str) -> Result<bool, String> {
     let order: Vec<_> = LANES.iter().flat_map(|lane| lane.suites).copied().collect();
     let mut mutants = chosen(filter)?;
-    mutants.sort_by_key(|mutant| order.iter().position(|suite| *suite == mutant.suite()));
+    // Those of one model follow each other, since they build the same modules.
+    mutants.sort_by_key(|mutant| {
+        let suite = order.iter().position(|suite| *suite == mutant.suite());
+        (suite, mutant.model.clone())
+    });
     let work = Work {
         is_whole: filter.is_empty(),
         mutants: &mutants,

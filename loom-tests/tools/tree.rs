@@ -23,8 +23,8 @@ pub(crate) struct Tree {
     pub(crate) root: PathBuf,
     pub(crate) copy: PathBuf,
     target: PathBuf,
-    /// Holds all copies.
-    here: PathBuf,
+    /// The project's own target folder, with all copies.
+    built: PathBuf,
 }
 
 impl Tree {
@@ -34,11 +34,12 @@ impl Tree {
         let root = root.canonicalize().map_err(told(&root))?;
         let target =
             env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
-        let here = root.join(target).join("mutants");
+        let built = root.join(target);
+        let here = built.join("mutants").join(name);
         let tree = Self {
-            copy: here.join(name).join("tree"),
-            target: here.join(name).join("target"),
-            here,
+            copy: here.join("tree"),
+            target: here.join("target"),
+            built,
             root,
         };
         tree.restore()?;
@@ -49,7 +50,7 @@ impl Tree {
     pub(crate) fn restore(&self) -> Result<(), String> {
         let mut project: BTreeSet<PathBuf> = files(&self.root)?.into_iter().collect();
         // The target folder may lie in the project, under any name.
-        project.retain(|file| !self.root.join(file).starts_with(&self.here));
+        project.retain(|file| !self.root.join(file).starts_with(&self.built));
         fs::create_dir_all(&self.copy).map_err(told(&self.copy))?;
         for file in files(&self.copy)? {
             if !project.contains(&file) {

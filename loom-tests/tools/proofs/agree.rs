@@ -95,7 +95,7 @@ fn faults_of(mutants: &[Mutant], claims: &BTreeSet<String>) -> Result<Vec<String
     for claim in claims {
         let count = mutants
             .iter()
-            .filter(|mutant| mutant.claim == *claim)
+            .filter(|mutant| mutant.claim == *claim && mutant.survives.is_none())
             .count();
         if count < MUTANTS {
             faults.push(format!("{claim} has {count} mutants, fewer than {MUTANTS}"));

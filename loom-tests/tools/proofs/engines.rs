@@ -130,7 +130,7 @@ pub(crate) fn declared(book: &Book) -> Result<String, String> {
         }
         let mutants = mutants
             .iter()
-            .filter(|mutant| mutant.claim == claim)
+            .filter(|mutant| mutant.claim == claim && mutant.survives.is_none())
             .count();
         let mut row = vec![claim];
         row.extend(of[..FUZZ].iter().map(Count::to_string));

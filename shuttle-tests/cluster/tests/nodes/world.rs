@@ -20,6 +20,8 @@ use turnwise_cluster::{Node, Settings};
 
 pub(crate) const NAMES: [&str; 3] = ["a", "b", "c"];
 pub(crate) const MILLI: Duration = Duration::from_millis(1);
+/// Time goes on in leaps that end terms, and a message may meet one at each of its tries: in one schedule for 8 s.
+const PATIENCE: Duration = Duration::from_secs(30);
 /// No manager waits so long.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -129,7 +131,7 @@ impl Cluster {
     /// Sends until it is answered: `Elsewhere` is asked there, and what is unheard is sent again.
     pub(crate) async fn deliver(&self, machine: usize, key: &str, message: u32) -> String {
         let mut at = machine;
-        while self.world.now() < 8000 * MILLI {
+        while self.world.now() < PATIENCE {
             let words = self.send(at, key, message).await;
             let elsewhere = NAMES
                 .iter()
