@@ -53,7 +53,9 @@ group NAME RECIPES BESIDE="":
     busy() { awk -F '[ms ]+' 'NR == 2 { print $1 + $3 + ($2 + $4) / 60 }' "$1"; }
     lane() { # the recipes, and the table of their minutes
         local recipe begin busy end=passed
-        while read -r recipe; do
+        IFS=, read -ra recipes <<< "$1"
+        for recipe in "${recipes[@]}"; do # not from a pipe: a program that inherits it may empty it
+            read -r recipe <<< "$recipe"
             test ! -e "$failed" || return 1
             times > "$2.times" # not in a subshell, which has no children yet
             begin=$SECONDS busy=$(busy "$2.times")
@@ -62,7 +64,7 @@ group NAME RECIPES BESIDE="":
             echo "$recipe,$begin,$SECONDS,$busy,$(busy "$2.times"),$end" | awk -F, '{ printf "%-22s %5.1f %5.1f  %s\n", $1, ($3 - $2) / 60, $5 - $4, $6 }' >> "$2"
             test ! -e "target/minutes/$recipe" || sed 's/^/  /' "target/minutes/$recipe" >> "$2"
             test "$end" = passed || return 1
-        done < <(tr , '\n' <<< "$1")
+        done
     }
     ended() {
         cat "$table.log"
