@@ -111,8 +111,8 @@ pub(crate) fn check<O: AsRef<str>>(
     );
 }
 
-/// Runs a model in a process of its own. Each execution maps and unmaps a stack for each thread of the model, for which threads of one
-/// process wait for each other: all models together take a third of the time so.
+/// Runs a model in a process of its own. Each execution maps and unmaps a stack for each thread of the model, and for that the threads of
+/// one process wait for each other. In processes of their own, all models together take a third of the time.
 ///
 /// `--exact` asks for one model, as that process does: it runs in place. So do canaries, whose tests may expect a failure.
 fn runs_apart(bound: &Bound) -> bool {
